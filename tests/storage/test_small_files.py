@@ -126,7 +126,7 @@ def test_an_event_that_waits(tmp_path: Path, content: bytes | None) -> None:
         bad.write_bytes(content)
     good = Spooled(Event("X", "1.1", "", "", {}), trusted=True, train=True, token="t")
     (tmp_path / "00000000000000000002-000000-aaaaaaaa.json").write_bytes(msgspec.json.encode(good))
-    assert spool._hand_over() == 1
+    assert spool._deliver_all() == 1
     assert bad.with_suffix(".bad").exists()
     assert handed == ["t"]
 

@@ -19,7 +19,7 @@ from label_studio_ml.projects.jobs.shards import FUNCTION as SHARD
 from label_studio_ml.training.policy import Decision
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_store import JobStore
-from label_studio_ml.training.records.job_store_access import shorten_workers
+from label_studio_ml.training.records.job_store_access import limit_worker_ttls
 from label_studio_ml.training.records.postponement import Postponement
 from label_studio_ml.training.redis.queue_owner import Claim, Owner, owner_of
 from label_studio_ml.training.redis.rq_jobs import Queue as OurQueue
@@ -54,9 +54,9 @@ def _woken(job_store: JobStore) -> bool:
 
 def test_a_turn_that_lasts_a_day_is_over(job_store: JobStore) -> None:
     job_store.redis.set(job_store.keys.looked, 1, px=DAY)
-    assert job_store.wake_ups.turn(1000)
+    assert job_store.wake_ups.take_sweep_turn(1000)
     assert job_store.redis.pttl(job_store.keys.looked) <= 900_000
-    assert not job_store.wake_ups.turn(1000)
+    assert not job_store.wake_ups.take_sweep_turn(1000)
 
 
 def test_a_lease_that_lives_a_day_lives_as_long_as_others_from_now_on(job_store: JobStore) -> None:
@@ -176,7 +176,7 @@ def test_a_worker_is_counted_no_longer_than_rq_counts_it(job_store: JobStore) ->
     job_store.redis.expire("rq:worker:killed", DAY // 1000)
     job_store.redis.hset("rq:worker:there", "birth", "")
     job_store.redis.expire("rq:worker:there", 30)
-    shorten_workers(job_store)
+    limit_worker_ttls(job_store)
     assert 60 < job_store.redis.ttl("rq:worker:killed") <= 480
     assert 0 < job_store.redis.ttl("rq:worker:there") <= 30
 

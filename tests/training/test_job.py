@@ -17,7 +17,7 @@ from label_studio_ml.model_calls.adapter import ModelSpec, generation
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.training.intake.synchronous import SynchronousIntake
 from label_studio_ml.training.job import Report, TrainingJob
-from label_studio_ml.training.metric_history import FILE, History
+from label_studio_ml.training.metric_history import METRICS_FILE, History
 from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.training.process.training_process import limits, perform
 from label_studio_ml.training.records.event_queue import StoredEvent
@@ -126,7 +126,7 @@ def test_in_tests_of_models_it_is_the_same(settings: Settings) -> None:
     first, second = store.versions(uid(1))
     assert first.metrics == {"loss": 0.5, "accuracy": 0.75}, "what fit returned wins"
     assert second.train_output["before"] == first.metrics
-    assert (store.folder(uid(1), first.id) / FILE).read_bytes().count(b"\n") == 1
+    assert (store.folder(uid(1), first.id) / METRICS_FILE).read_bytes().count(b"\n") == 1
     status = intake.job_status(jobs[1])
     assert status is not None
     assert (status["progress"], status["message"]) == (1.0, "done")
@@ -202,11 +202,11 @@ def test_a_history_with_other_names_in_each_point_is_bounded() -> None:
 
 
 def test_a_file_of_the_user_is_not_overwritten(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text("mine")
+    (tmp_path / METRICS_FILE).write_text("mine")
     history = History()
     history.add({"loss": 1})
     history.write(tmp_path)
-    assert (tmp_path / FILE).read_text() == "mine"
+    assert (tmp_path / METRICS_FILE).read_text() == "mine"
 
 
 def test_what_fit_says_of_the_version_before() -> None:

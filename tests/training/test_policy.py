@@ -7,7 +7,7 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.model_calls.adapter import ClassInfo
-from label_studio_ml.training.policy import RECOUNT, Decision, Entry, Policy, Tally, decide, order
+from label_studio_ml.training.policy import RECOUNT_INTERVAL, Decision, Entry, Policy, Tally, decide, order
 
 NOW = 1_000_000
 
@@ -48,7 +48,7 @@ def test_so_many_labelled_tasks(labelled: int | None) -> None:
     assert decision.due == (labelled is None or labelled >= 5), "what is not known holds nothing up"
     if not decision.due:
         assert labelled is not None
-        assert (decision.need, decision.at) == (5 - labelled, NOW + RECOUNT)
+        assert (decision.need, decision.at) == (5 - labelled, NOW + RECOUNT_INTERVAL)
         assert decision.message == f"waits for labelled tasks: {labelled} of 5 (min_annotations)"
 
 

@@ -103,7 +103,7 @@ def spool(context: Context) -> Iterator[Check]:
 
     An empty, usable spool yields nothing.
     """
-    from label_studio_ml.training.intake.spool_capacity import UNUSABLE, SpoolCapacity
+    from label_studio_ml.training.intake.spool_capacity import FOLDER_UNUSABLE, SpoolCapacity
 
     settings = context.settings
     if folder_problem(settings.model_dir):
@@ -115,7 +115,7 @@ def spool(context: Context) -> Iterator[Check]:
     if room.problem:
         yield fail("spool", room.problem, "Bring Redis back, or raise SPOOL_EVENTS and SPOOL_MB")
     elif problem := folder_problem(folder, write=True):
-        yield fail("spool", f"{UNUSABLE}: {problem.what}", problem.fix)
+        yield fail("spool", f"{FOLDER_UNUSABLE}: {problem.what}", problem.fix)
     elif reported := _said_by_server(context, "spool"):
         yield fail("spool", reported, "See that the user of the backend can write there")
     elif room.events:

@@ -94,12 +94,12 @@ class _Families:
         yield _counter("events", "Webhook events taken", counts.events)
         yield _counter(
             "spooled_events",
-            "Webhook events kept on this server's disk while Redis was away",
+            "Webhook events kept on this server's disk while Redis was unavailable",
             counts.spooled_events,
         )
         yield _counter(
             "refused_events",
-            "Webhook events refused: Redis was away, and this server's disk kept no more",
+            "Webhook events refused: Redis was unavailable, and this server's spool was full",
             counts.refused_events,
         )
         errors = {(part,): count for part, count in counts.errors.items()}

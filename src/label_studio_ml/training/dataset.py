@@ -45,10 +45,10 @@ class LabelledTasks:
         self._file = TasksFile(snapshot) if snapshot else None
         self._project = project
         self._count: int | None = None
-        self._begun = False
+        self._iteration_started = False
         self._depth = 0
-        self._whole: LabelledTasks = self
-        self._tests: list[tuple[Split, LabelledTasks]] = []
+        self._root: LabelledTasks = self
+        self._test_halves: list[tuple[Split, LabelledTasks]] = []
         self.source = source
         self.expected = expected
 
@@ -69,15 +69,15 @@ class LabelledTasks:
         elif self._file.complete:
             tasks = iter(self._file)
         else:
-            self._begun = True
+            self._iteration_started = True
             tasks = self._file.record(_labelled(self._read()))
         for task in tasks:
-            kept = task["annotations"]
+            annotations = task["annotations"]
             # Old Label Studio helpers read annotations under the name "completions".
             yield {
                 **task,
-                "ground_truth": any(annotation["ground_truth"] for annotation in kept),
-                "completions": kept,
+                "ground_truth": any(annotation["ground_truth"] for annotation in annotations),
+                "completions": annotations,
             }
 
     def __len__(self) -> int:
@@ -106,7 +106,7 @@ class LabelledTasks:
         """
         rule = Split(test, seed, by, self._project, self._depth)
         halves = (self._half(rule, in_test=False), self._half(rule, in_test=True))
-        self._whole._tests.append((rule, halves[1]))
+        self._root._test_halves.append((rule, halves[1]))
         return halves
 
     def _half(self, rule: Split, *, in_test: bool) -> "LabelledTasks":
@@ -125,7 +125,7 @@ class LabelledTasks:
                 )
 
         half = LabelledTasks(read, self.source, project=self._project)
-        half._depth, half._whole = self._depth + 1, self._whole
+        half._depth, half._root = self._depth + 1, self._root
         return half
 
     def finish(self) -> int:
@@ -135,7 +135,7 @@ class LabelledTasks:
         is logged.
         """
         try:
-            if self._file is not None and self._begun:
+            if self._file is not None and self._iteration_started:
                 count = len(self)
                 if not self._file.complete:
                     count = sum(1 for _ in self)
@@ -150,14 +150,14 @@ class LabelledTasks:
 
     def _write_held_out(self, path: Path) -> None:
         """Write the ids of the tasks in all test halves to `path`: an evaluation treats these as not trained on."""
-        if not self._tests:
+        if not self._test_halves:
             return
         try:
-            ids = sorted({task["id"] for _, half in self._tests for task in half})
+            ids = sorted({task["id"] for _, half in self._test_halves for task in half})
         except Exception as error:  # noqa: BLE001 (the user's own function may raise anything)
-            logger.warning("Which tasks were held out cannot be told: %s", error)
+            logger.warning("The tasks that were held out cannot be determined: %s", error)
             return
-        rule = self._tests[0][0]
+        rule = self._test_halves[0][0]
         by = (
             rule.by
             if rule.by is None or isinstance(rule.by, str)
@@ -173,14 +173,14 @@ class LabelledTasks:
 def _labelled(tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the tasks that have an annotation that was not skipped, without drafts and skipped annotations."""
     for task in tasks:
-        kept = [
+        annotations = [
             {**annotation, "ground_truth": bool(annotation.get("ground_truth"))}
             for annotation in task.get("annotations") or []
             if not annotation.get("was_cancelled")
         ]
-        if kept:
-            left_out = ("drafts", "completions", "ground_truth")
-            yield {**{key: task[key] for key in task if key not in left_out}, "annotations": kept}
+        if annotations:
+            omitted = ("drafts", "completions", "ground_truth")
+            yield {**{key: task[key] for key in task if key not in omitted}, "annotations": annotations}
 
 
 def from_studio(client: StudioClient, project: str, snapshot: Path | None = None) -> LabelledTasks:
@@ -220,7 +220,7 @@ def version_snapshot(store: VersionStore, project: str, version: str) -> Path:
     if not path.exists():
         raise FitError(
             f"Version {manifest.name} has no snapshot of the annotations it was trained on",
-            fix="Only a fit(annotations) that has read them leaves one; train without --from-version",
+            fix="Only a fit(annotations) that has read the annotations writes one; train without --from-version",
         )
     return path
 

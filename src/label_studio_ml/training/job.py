@@ -28,8 +28,8 @@ from label_studio_ml.versions.store.manifest import Manifest
 logger = logging.getLogger(__name__)
 
 #: Longest message in characters, and largest number of metrics in one call; the rest is cut off.
-LONGEST_MESSAGE = 500
-MOST_METRICS = 100
+MAX_MESSAGE_LENGTH = 500
+MAX_METRICS = 100
 #: Tolerance for progress outside of 0 to 1: sums of fractions have rounding errors.
 _ROUNDING = 1e-6
 
@@ -98,7 +98,7 @@ class TrainingJob:
         self._report = report or (lambda _: None)
         self._asked = asked or (lambda: False)
         self._cancelled = False
-        self._complained: set[str] = set()
+        self._warned: set[str] = set()
 
     @property
     def workdir(self) -> Path:
@@ -132,8 +132,8 @@ class TrainingJob:
         except (TypeError, ValueError):
             done = None
         if done is None or not -_ROUNDING <= done <= 1 + _ROUNDING:
-            meant = "a number from 0 to 1, such as 0.5 when half is done"
-            self._complain("progress", str(wrong("fraction of job.progress", meant, fraction)))
+            expected = "a number from 0 to 1, such as 0.5 when half is done"
+            self._warn_once("progress", str(wrong("fraction of job.progress", expected, fraction)))
         if done is None:
             return
         self._report(Report(progress=min(1.0, max(0.0, float(done))), message=_line(message)))
@@ -144,15 +144,15 @@ class TrainingJob:
         Values that are not numbers are left out, with a warning in the run's log.
         """
         values = self._numbers("job.log", metrics)
-        at = self._step(step)
+        step_number = self._step(step)
         if not metrics:
-            self._complain("log", "job.log has no metrics to record: name them, as in job.log(loss=0.3)")
+            self._warn_once("log", "job.log has no metrics to record: name them, as in job.log(loss=0.3)")
         if not values:
             return
         self.metrics.update(values)
         point = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **values}
-        if at is not None:
-            point = {"step": at, **point}
+        if step_number is not None:
+            point = {"step": step_number, **point}
         self.history.add(point)
         self._report(Report(point=point))
 
@@ -161,8 +161,8 @@ class TrainingJob:
         try:
             return None if step is None else _number(step)
         except (TypeError, ValueError):
-            meant = "a number (metrics have names: job.log(loss=0.3))"
-            self._complain("step", str(wrong("step of job.log", meant, step)))
+            expected = "a number (metrics have names: job.log(loss=0.3))"
+            self._warn_once("step", str(wrong("step of job.log", expected, step)))
             return None
 
     def log_previous(self, **metrics: Any) -> None:
@@ -176,18 +176,18 @@ class TrainingJob:
     def _numbers(self, call: str, metrics: dict[str, Any]) -> dict[str, float | None]:
         """Return the metrics whose values are numbers, and warn about each other one. `call` names the caller."""
         values: dict[str, float | None] = {}
-        for name, value in list(metrics.items())[:MOST_METRICS]:
+        for name, value in list(metrics.items())[:MAX_METRICS]:
             try:
                 values[name] = _number(value)
             except (TypeError, ValueError):
-                self._complain(
+                self._warn_once(
                     name, f"{call}: {name} is {type(value).__name__}, not a number; it is left out"
                 )
         return values
 
-    def _complain(self, name: str, text: str) -> None:
-        if name not in self._complained:
-            self._complained.add(name)
+    def _warn_once(self, topic: str, text: str) -> None:
+        if topic not in self._warned:
+            self._warned.add(topic)
             logger.warning("%s", text)
 
 
@@ -205,4 +205,4 @@ def _number(value: Any) -> float | None:
 
 
 def _line(text: Any) -> str:
-    return " ".join(str(text).split())[:LONGEST_MESSAGE]
+    return " ".join(str(text).split())[:MAX_MESSAGE_LENGTH]

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 #: The file in a version's folder that holds the metrics of its run, one JSON object a line.
-FILE = "metrics.jsonl"
+METRICS_FILE = "metrics.jsonl"
 #: Number of points of one run above which they are thinned out.
-MOST = 10_000
+MAX_POINTS = 10_000
 
 Point = dict[str, Any]
 
@@ -39,35 +39,35 @@ class _Series:
 
 
 class History:
-    """The points of a run: at most `most` of them, and the last point of each of at most `most` series.
+    """The points of a run: at most `max_points` of them, and the last point of each of at most `max_points` series.
 
     A series has the points with the same metric names: metrics that are logged together (a loss at each step) are
-    thinned independently of others (an accuracy per epoch). Beyond `most`, the longest series loses every second point;
-    the first and the last point of a series are kept as long as the series is. Where each point has other names, the
-    oldest series are removed.
+    thinned independently of others (an accuracy per epoch). Beyond `max_points`, the longest series loses every second
+    point; the first and the last point of a series are kept as long as the series is. Where each point has other names,
+    the oldest series are removed.
     """
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, max_points: int = MAX_POINTS) -> None:
+        self._max_points = max_points
         self._series: dict[tuple[str, ...], _Series] = {}
         self._count = 0
         #: Number of points in the `kept` of all series.
-        self._kept = 0
+        self._kept_points = 0
 
     def add(self, point: Point) -> None:
         """Add the newest point."""
         series = self._series.setdefault(tuple(sorted(point)), _Series())
-        self._kept -= len(series.kept)
+        self._kept_points -= len(series.kept)
         series.add(self._count, point)
-        self._kept += len(series.kept)
+        self._kept_points += len(series.kept)
         self._count += 1
-        if len(self._series) > self._most:
-            self._kept -= len(self._series.pop(next(iter(self._series))).kept)
-        elif self._kept > self._most:
+        if len(self._series) > self._max_points:
+            self._kept_points -= len(self._series.pop(next(iter(self._series))).kept)
+        elif self._kept_points > self._max_points:
             longest = max(self._series.values(), key=lambda series: len(series.kept))
-            self._kept -= len(longest.kept)
+            self._kept_points -= len(longest.kept)
             longest.thin()
-            self._kept += len(longest.kept)
+            self._kept_points += len(longest.kept)
 
     def points(self) -> list[Point]:
         """Return the kept points, oldest first."""
@@ -76,6 +76,6 @@ class History:
 
     def write(self, folder: Path) -> None:
         """Write the points to `metrics.jsonl` in `folder`, unless there are none or the user's code wrote that file."""
-        path = folder / FILE
+        path = folder / METRICS_FILE
         if self._count and not path.exists():
             path.write_bytes(b"".join(msgspec.json.encode(point) + b"\n" for point in self.points()))

@@ -13,7 +13,7 @@ from label_studio_ml.model_calls.adapter import ClassInfo
 from label_studio_ml.protocol.webhook_actions import START_TRAINING
 
 #: Milliseconds that a count of labelled tasks stays valid: an import of tasks with annotations sends no event.
-RECOUNT = 3_600_000
+RECOUNT_INTERVAL = 3_600_000
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,9 +67,9 @@ def training_requester(entries: Iterable[Entry]) -> str:
 
     Without such a request, it is the sender of the first event with a login; empty if no event has a login.
     """
-    named = [entry for entry in entries if entry.caller]
-    asked = [entry for entry in named if entry.action == START_TRAINING]
-    return next((entry.caller for entry in (*asked[-1:], *named)), "")
+    with_login = [entry for entry in entries if entry.caller]
+    requests = [entry for entry in with_login if entry.action == START_TRAINING]
+    return next((entry.caller for entry in (*requests[-1:], *with_login)), "")
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,9 +126,9 @@ def decide(policy: Policy, tally: Tally, now: int, labelled: int | None) -> Deci
         return Decision(due=True)
     if policy.train_every == 0:
         return Decision(text="waits for the training button (train_every is 0)")
-    lacking = []
+    unmet = []
     if policy.train_every > 1 and tally.annotations < policy.train_every:
-        lacking.append(
+        unmet.append(
             Decision(
                 need=policy.train_every - tally.annotations,
                 have=tally.annotations,
@@ -136,20 +136,20 @@ def decide(policy: Policy, tally: Tally, now: int, labelled: int | None) -> Deci
             )
         )
     if labelled is not None and labelled < policy.min_annotations:
-        lacking.append(
+        unmet.append(
             Decision(
                 need=policy.min_annotations - labelled,
-                at=now + RECOUNT,
+                at=now + RECOUNT_INTERVAL,
                 have=labelled,
                 text=f"waits for labelled tasks: {{have}} of {policy.min_annotations} (min_annotations)",
             )
         )
-    if lacking:
-        return max(lacking, key=lambda decision: decision.need or 0)
-    pause = round(policy.quiet_period * 1000)
-    quiet = tally.last + pause
-    if tally.last <= now + pause and now < quiet:
+    if unmet:
+        return max(unmet, key=lambda decision: decision.need or 0)
+    quiet_period = round(policy.quiet_period * 1000)
+    quiet_until = tally.last + quiet_period
+    if tally.last <= now + quiet_period and now < quiet_until:
         return Decision(
-            at=quiet, text=f"waits until no event has come for {policy.quiet_period:g} s (quiet_period)"
+            at=quiet_until, text=f"waits until no event has come for {policy.quiet_period:g} s (quiet_period)"
         )
     return Decision(due=True)

@@ -40,7 +40,7 @@ class TasksFile:
             try:
                 yield decoder.decode(line)
             except msgspec.MsgspecError as error:
-                raise _damaged(self.path, error) from error
+                raise _read_error(self.path, error) from error
 
     def count(self) -> int:
         """Return the number of tasks in the file."""
@@ -62,15 +62,15 @@ class TasksFile:
 
     def clear_unfinished(self) -> None:
         """Remove the temporary files of processes that ended during the write. No other `record` may be in progress."""
-        for left in self.path.parent.glob(f".{self.path.name}.*"):
-            left.unlink(missing_ok=True)
+        for temporary in self.path.parent.glob(f".{self.path.name}.*"):
+            temporary.unlink(missing_ok=True)
 
     def _lines(self) -> Iterator[bytes]:
         try:
             with gzip.open(self.path, "rb") as lines:
                 yield from lines
         except (OSError, EOFError, zlib.error) as error:
-            raise _damaged(self.path, error) from error
+            raise _read_error(self.path, error) from error
 
 
 class _Recorder:
@@ -83,7 +83,7 @@ class _Recorder:
         try:
             self._raw = open_file(self._temporary, "xb")
         except OSError as error:
-            raise _refused(path, error) from error
+            raise _write_error(path, error) from error
         packed = gzip.GzipFile("", "wb", _LEVEL, self._raw, mtime=0)
         self._lines = io.BufferedWriter(packed, 1 << 16)
 
@@ -91,7 +91,7 @@ class _Recorder:
         try:
             self._lines.write(self._encoder.encode(task) + b"\n")
         except OSError as error:
-            raise _refused(self._path, error) from error
+            raise _write_error(self._path, error) from error
 
     def commit(self) -> None:
         try:
@@ -100,7 +100,7 @@ class _Recorder:
             if not self._path.exists():
                 atomic_files.move_into_place(self._temporary, self._path)
         except OSError as error:
-            raise _refused(self._path, error) from error
+            raise _write_error(self._path, error) from error
 
     def close(self) -> None:
         """Close and remove the temporary file; after `commit` there is none. Raises OSError if it cannot be removed."""
@@ -113,7 +113,7 @@ class _Recorder:
             self._temporary.unlink(missing_ok=True)
 
 
-def _refused(path: Path, error: OSError) -> VersionError:
+def _write_error(path: Path, error: OSError) -> VersionError:
     return VersionError(
         f"The snapshot of the annotations, {path}, cannot be written: {error}",
         fix=disk_fix(error, path),
@@ -121,5 +121,5 @@ def _refused(path: Path, error: OSError) -> VersionError:
     )
 
 
-def _damaged(path: Path, error: Exception) -> VersionError:
+def _read_error(path: Path, error: Exception) -> VersionError:
     return VersionError(f"The snapshot of annotations {path} cannot be read: {error}", field=str(path))

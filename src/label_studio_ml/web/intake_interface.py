@@ -49,7 +49,7 @@ class TrainingIntake(Protocol):
         Raises BrokerError if neither Redis nor the disk takes the event, and BodyTooLarge.
         """
 
-    def rehearse(self, event: Event) -> None:
+    def simulate_hand_in(self, event: Event) -> None:
         """Take as long as `hand_in` does for an untrusted event, and raise the same errors, but store nothing."""
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:

@@ -5,4 +5,4 @@ import sys
 if {"serve", "start"} & set(sys.orig_argv):
     from label_studio_ml.training.scheduling import stalled
 
-    stalled.PROMISE, stalled.LOOK = 1.0, 0.2
+    stalled.STALLED_AFTER, stalled.CHECK_INTERVAL = 1.0, 0.2

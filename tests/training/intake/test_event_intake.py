@@ -51,7 +51,7 @@ def test_a_spool_that_cannot_be_written_to_is_logged_at_the_start(
     intake = RedisIntake.of(settings, lambda timeout: redis.url)
     intake.start()
     intake.stop()
-    assert f"while Redis is away: {spool} is a file, not a folder" in caplog.text
+    assert f"while Redis is unavailable: {spool} is a file, not a folder" in caplog.text
     assert intake.spool_problem in caplog.text
 
 
@@ -183,7 +183,7 @@ def test_a_training_that_somebody_asked_for_has_its_job_where_redis_is_only_slow
     monkeypatch.setattr(module, "BUDGET", 0.0)  # no answer is quick enough
     for number in range(before):
         assert hand_in(intake, number + 2) is None
-    monkeypatch.setattr(module, "ASKED", 120.0)
+    monkeypatch.setattr(module, "JOB_ID_TIMEOUT", 120.0)
     asked = msgspec.structs.replace(event(1), action="START_TRAINING")
     job = intake.hand_in(asked, trusted=True, train=True)
     assert [one.id for one in JobStore(redis.client(), "handed-in").jobs.of("1")] == [job]
@@ -194,8 +194,8 @@ def test_a_job_is_not_waited_for_in_an_outage(
 ) -> None:
     first(intake)
     redis.stop()
-    monkeypatch.setattr(module, "OUTAGE", -1.0)
-    monkeypatch.setattr(module, "ASKED", math.inf)
+    monkeypatch.setattr(module, "OUTAGE_AFTER", -1.0)
+    monkeypatch.setattr(module, "JOB_ID_TIMEOUT", math.inf)
     asked = msgspec.structs.replace(event(1), action="START_TRAINING")
     assert intake.hand_in(asked, trusted=True, train=True) is None
     assert intake.spooled == 1
@@ -211,7 +211,7 @@ def test_after_its_end_events_go_to_the_disk(intake: RedisIntake, redis: RedisSe
 def test_an_event_that_still_waits_for_a_thread_at_the_end_goes_to_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "TRIES", 1)
+    monkeypatch.setattr(module, "STORE_THREADS", 1)
     monkeypatch.setattr(module, "BUDGET", 60.0)
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", redis_url="redis://127.0.0.1:1")
     intake = RedisIntake.of(settings, lambda timeout: settings.redis_url)
@@ -222,14 +222,14 @@ def test_an_event_that_still_waits_for_a_thread_at_the_end_goes_to_the_disk(
         goes_on.wait(60)
         return "its job"
 
-    monkeypatch.setattr(intake, "_try", hold)
-    lock = hash("1") % module.LOCKS
-    other = next(str(number) for number in range(2, 1000) if hash(str(number)) % module.LOCKS != lock)
+    monkeypatch.setattr(intake, "_store_with_retries", hold)
+    lock = hash("1") % module.PROJECT_LOCKS
+    other = next(str(number) for number in range(2, 1000) if hash(str(number)) % module.PROJECT_LOCKS != lock)
     with ThreadPoolExecutor(2) as threads:
         one = threads.submit(hand_in, intake, 1, "1")
         assert busy.wait(60)
         two = threads.submit(hand_in, intake, 2, other)
-        wait_until(lambda: intake._threads._work_queue.qsize(), "the second one waits", every=0.01)
+        wait_until(lambda: intake._executor._work_queue.qsize(), "the second one waits", every=0.01)
         intake.stop()
         assert two.result(60) is None
         goes_on.set()

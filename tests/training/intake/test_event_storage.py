@@ -8,7 +8,7 @@ import pytest
 
 from label_studio_ml.errors import BodyTooLarge, BrokerError
 from label_studio_ml.protocol.requests import Event
-from label_studio_ml.training.intake.event_storage import LARGE, EventStorage, storable
+from label_studio_ml.training.intake.event_storage import MAX_WHOLE_EVENT, EventStorage, storable
 from label_studio_ml.training.records.job_store import JobStore
 from live import annotation, created, start_training, task
 
@@ -37,7 +37,7 @@ def test_the_label_config_is_not_stored_and_only_ids_without_login() -> None:
 
 def test_a_training_request_that_is_too_large_is_refused() -> None:
     with pytest.raises(BodyTooLarge, match="training request has 65 MiB; at most 64 are kept"):
-        storable(_event(start_training(1), size=LARGE + (1 << 20)), trusted=True, train=True)
+        storable(_event(start_training(1), size=MAX_WHOLE_EVENT + (1 << 20)), trusted=True, train=True)
 
 
 def test_nothing_is_stored_after_the_deadline(job_store: JobStore) -> None:

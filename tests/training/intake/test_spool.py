@@ -16,7 +16,7 @@ from e2e.processes import wait_until
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.training.intake import spool as spool_module
-from label_studio_ml.training.intake.spool import OPEN, Spool
+from label_studio_ml.training.intake.spool import MAX_FLUSHING, Spool
 from label_studio_ml.training.intake.spool_capacity import SpoolCapacity, Spooled
 
 
@@ -142,7 +142,7 @@ def test_an_event_that_cannot_be_handed_over_does_not_stop_those_behind_it(tmp_p
 def test_an_event_that_cannot_be_read_is_handed_over_later_and_stops_none_behind_it(
     spool: Spool, intake: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool_module, "PAUSE", 0.02)
+    monkeypatch.setattr(spool_module, "RETRY_INTERVAL", 0.02)
     name = spool.reserve()
     file = tmp_path / "spool" / f"{name}.json"
     spool.keep(event(1), name)
@@ -167,7 +167,7 @@ def test_an_event_that_cannot_be_read_is_handed_over_later_and_stops_none_behind
 def test_an_unexpected_error_does_not_end_the_handing_over(
     spool: Spool, intake: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hand_over = spool._hand_over
+    hand_over = spool._deliver_all
     failures = iter([RuntimeError("never seen"), RuntimeError("never seen")])
 
     def fail_twice() -> int:
@@ -175,8 +175,8 @@ def test_an_unexpected_error_does_not_end_the_handing_over(
             raise failure
         return hand_over()
 
-    monkeypatch.setattr(spool, "_hand_over", fail_twice)
-    monkeypatch.setattr(spool_module, "PAUSE", 0.02)
+    monkeypatch.setattr(spool, "_deliver_all", fail_twice)
+    monkeypatch.setattr(spool_module, "RETRY_INTERVAL", 0.02)
     intake.away = False
     spool.keep(event(1))
     wait_until(lambda: intake.taken == ["1"], "it is handed over", every=0.01)
@@ -189,7 +189,9 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_an_event_needs_it(
 ) -> None:
     assert spool.problem == ""
     (tmp_path / "spool").write_text("in the way")
-    assert spool.problem.startswith("Events cannot be kept on this server's disk while Redis is away: ")
+    assert spool.problem.startswith(
+        "Events cannot be kept on this server's disk while Redis is unavailable: "
+    )
     assert f"{tmp_path / 'spool'} is a file, not a folder. Move the file away" in spool.problem
     (tmp_path / "spool").unlink()
     spool.keep(event(1))
@@ -215,7 +217,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
 
         monkeypatch.setattr(os, "fsync", refused)
 
-    monkeypatch.setattr("label_studio_ml.training.intake.spool.FLUSH", 60.0)
+    monkeypatch.setattr("label_studio_ml.training.intake.spool.FLUSH_TIMEOUT", 60.0)
     return install
 
 
@@ -271,17 +273,17 @@ def test_a_disk_that_does_not_answer_does_not_use_up_the_open_files(
         flushed.append(descriptor)
 
     monkeypatch.setattr(os, "fsync", slow)
-    monkeypatch.setattr("label_studio_ml.training.intake.spool.FLUSH", 0.0)
+    monkeypatch.setattr("label_studio_ml.training.intake.spool.FLUSH_TIMEOUT", 0.0)
     before = len(os.listdir("/proc/self/fd"))
     for number in range(100):
         spool.keep(event(number))
     assert len(os.listdir("/proc/self/fd")) - before < 50
     assert len(spool.waiting()) == spool.kept == 100
     ready.set()
-    wait_until(lambda: len(flushed) == OPEN, "the disk has answered", every=0.01)
-    monkeypatch.setattr("label_studio_ml.training.intake.spool.FLUSH", 60.0)
+    wait_until(lambda: len(flushed) == MAX_FLUSHING, "the disk has answered", every=0.01)
+    monkeypatch.setattr("label_studio_ml.training.intake.spool.FLUSH_TIMEOUT", 60.0)
     spool.keep(event(100))
-    assert len(flushed) == OPEN + 2, "the next one is flushed again, and so is its folder"
+    assert len(flushed) == MAX_FLUSHING + 2, "the next one is flushed again, and so is its folder"
 
 
 def test_it_stops_at_once(spool: Spool) -> None:
@@ -306,7 +308,7 @@ def test_nothing_is_folded_into_an_event_that_the_disk_refuses_in_the_end(
         raise OSError(errno.ENOSPC, "the disk is full")
 
     monkeypatch.setattr(os, "fsync", first_fails)
-    monkeypatch.setattr("label_studio_ml.training.intake.spool.FLUSH", 60.0)
+    monkeypatch.setattr("label_studio_ml.training.intake.spool.FLUSH_TIMEOUT", 60.0)
     same = msgspec.structs.replace(event(1), trusted=False)
     with ThreadPoolExecutor(1) as threads:
         failing = threads.submit(spool.keep, same)

@@ -81,7 +81,7 @@ def test_names_of_ours_deeper_down_are_the_models(tmp_path: Path) -> None:
 
 
 def test_a_huge_or_missing_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_FILES", 3)
+    monkeypatch.setattr(module, "MAX_FILES", 3)
     for number in range(9):
         (tmp_path / str(number)).write_text("")
     assert len(snapshot(tmp_path)) == 3

@@ -11,7 +11,7 @@ from label_studio_ml.config.metric_gate import Comparison
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import StaleFence, VersionError
 from label_studio_ml.model_calls.adapter import ModelSpec
-from label_studio_ml.training.process.publish import metrics_in, publish, published, taken_in
+from label_studio_ml.training.process.publish import metrics_in, publish, published, version_with_events
 from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.user_code.code_identity import CodeIdentity
@@ -141,8 +141,8 @@ def test_events_that_versions_hold_already(runs: Runs) -> None:
     runs.publish("1-0", "2-0", generation="seed")
     second = runs.publish("3-0", generation="seed")
     waiting = [StoredEvent("X", {}, id=event) for event in ("2-0", "3-0", "4-0")]
-    assert taken_in(runs.store, P, waiting) == (second, ["2-0", "3-0"])
-    assert taken_in(runs.store, P, waiting[2:]) == (None, [])
+    assert version_with_events(runs.store, P, waiting) == (second, ["2-0", "3-0"])
+    assert version_with_events(runs.store, P, waiting[2:]) == (None, [])
 
 
 def test_metrics_are_the_numbers_of_fit_over_what_it_logged(runs: Runs) -> None:
@@ -174,7 +174,7 @@ def test_a_worse_version_is_held_back(runs: Runs, tmp_path: Path) -> None:
     better = runs.publish(**gate, metrics={"accuracy": 0.75})
     assert (better.parent, bool(better.gate)) == ("good", True)
     assert runs.publish(**gate, metrics={"accuracy": 0.9}).gate == ""
-    assert taken_in(runs.store, P, [StoredEvent("X", {}, id="9-0")]) == (worse, ["9-0"])
+    assert version_with_events(runs.store, P, [StoredEvent("X", {}, id="9-0")]) == (worse, ["9-0"])
 
 
 def test_the_setting_wins_over_the_class(runs: Runs) -> None:
@@ -190,7 +190,7 @@ def test_old_versions_go_and_their_names_and_events_stay_known(runs: Runs) -> No
         runs.publish(f"{number}-0", generation="event", version="same", keep_versions=1)
     assert [one.name for one in runs.store.versions(P)] == ["same-3", "same-4"]
     assert runs.publish(generation="event", version="same-2").name == "same-2-2"
-    assert taken_in(runs.store, P, [StoredEvent("X", {}, id="0-0")])[1] == ["0-0"]
+    assert version_with_events(runs.store, P, [StoredEvent("X", {}, id="0-0")])[1] == ["0-0"]
 
 
 def test_pollers_are_told_when_the_pairs_are_there(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

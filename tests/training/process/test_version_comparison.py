@@ -76,7 +76,7 @@ def test_one_that_cannot_be_started_fails_no_training(settings: Settings, reques
 def test_one_that_takes_too_long_fails_no_training(
     settings: Settings, request_: RunRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(version_comparison, "COMPARING", 1.0)
+    monkeypatch.setattr(version_comparison, "COMPARISON_TIMEOUT", 1.0)
     hanging = Outcome(changed=True, train_output={"table": {"hang": str(tmp_path / "there")}}, version="new")
     outcome = compared(request_, settings, hanging, ["accuracy"])
     assert _unfair(outcome) == "they cannot be compared: it took longer than 1 s"

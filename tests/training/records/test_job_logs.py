@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.training.records.job_logs import DAY, EVERY, JobLogs
+from label_studio_ml.training.records.job_logs import CLEAR_INTERVAL, DAY, JobLogs
 from label_studio_ml.training.records.job_store import JobStore
 
 
@@ -28,10 +28,10 @@ def test_old_logs_without_a_record_go(job_store: JobStore, tmp_path: Path) -> No
     _log(folder, "nightly-backup", 100)
     (folder / "20260103-120000-00000c.log").mkdir()
     (folder / "notes.txt").write_text("mine")
-    JobLogs(folder, 0).clear_now_and_then(job_store)
+    JobLogs(folder, 0).clear_regularly(job_store)
     assert len(list(folder.iterdir())) == 6
     logs = JobLogs(folder, 30)
-    logs.clear_now_and_then(job_store)
+    logs.clear_regularly(job_store)
     left = {path.name for path in folder.iterdir()}
     assert left == {
         f"{kept}.log",
@@ -41,11 +41,11 @@ def test_old_logs_without_a_record_go(job_store: JobStore, tmp_path: Path) -> No
         "notes.txt",
     }
     job_store.forget("1.1")
-    logs.clear_now_and_then(job_store)
+    logs.clear_regularly(job_store)
     assert (folder / f"{kept}.log").exists(), "it looks once an hour"
-    JobLogs(folder, 30).clear_now_and_then(job_store)
+    JobLogs(folder, 30).clear_regularly(job_store)
     assert not (folder / f"{kept}.log").exists()
-    assert EVERY >= 60
+    assert CLEAR_INTERVAL >= 60
 
 
 def test_a_folder_that_is_not_there(job_store: JobStore, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from label_studio_ml.training.records.job_record import Job
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.run_log import Scrubber, Tail
 from label_studio_ml.training.scheduling.cancellation import request_cancel, settle_cancelled
-from label_studio_ml.training.worker.job_reporter import MOST_POINTS, JobReporter
+from label_studio_ml.training.worker.job_reporter import MAX_POINTS, JobReporter
 from live import created, uid
 
 P = uid(1)
@@ -38,7 +38,7 @@ def test_lines_are_read_by_their_numbers(job_store: JobStore) -> None:
     _write(job_store, job, "0", "1")
     _write(job_store, job, "2", first=2, current="3 at 10 %")
     assert read_log(job_store, job).lines == ["0", "1", "2"]
-    part = read_log(job_store, job, after=1, most=1)
+    part = read_log(job_store, job, after=1, limit=1)
     assert (part.first, part.lines, part.next, part.current) == (1, ["1"], 2, "")
     part = read_log(job_store, job, after=-1)
     assert (part.first, part.lines, part.next, part.current) == (2, ["2"], 3, "3 at 10 %")
@@ -85,15 +85,15 @@ def test_the_last_word_always_arrives(job_store: JobStore) -> None:
     job = _record(job_store)
     tail = Tail()
     with JobReporter(job_store, job, tail, Scrubber(["a-secret"])) as record:
-        for number in range(MOST_POINTS * 3):
-            record.take(Report(progress=number / 3000, message=f"{number} of a-secret"))
-            record.take(Report(point={"step": number, "loss": 0.5 * number}))
+        for number in range(MAX_POINTS * 3):
+            record.add_report(Report(progress=number / 3000, message=f"{number} of a-secret"))
+            record.add_report(Report(point={"step": number, "loss": 0.5 * number}))
         tail.add([b"the last line"])
     found = _job(job_store, job)
     assert (found.progress, found.message) == (0.9997, "2999 of [secret]")
     assert found.metrics == {"loss": 1499.5}
     points = read_points(job_store, job)
-    assert len(points) <= MOST_POINTS + 1
+    assert len(points) <= MAX_POINTS + 1
     assert (points[0]["step"], points[-1]["step"]) == (0, 2999)
     assert read_log(job_store, job).lines == ["the last line"]
 

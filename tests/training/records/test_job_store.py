@@ -17,7 +17,7 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.policy import Decision, training_requester
 from label_studio_ml.training.records import job_record
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_store import TOKEN_LIFE, JobStore
+from label_studio_ml.training.records.job_store import TOKEN_TTL, JobStore
 from label_studio_ml.training.records.job_views import describe
 from label_studio_ml.training.records.postponement import Postponement
 from label_studio_ml.training.redis import keys as keys_module
@@ -305,7 +305,7 @@ def test_a_known_token_of_an_event_that_is_done(job_store: JobStore) -> None:
     assert not job_store.queues.events(P)
     assert not job_store.queues.dirty()
     assert not job_store.redis.exists("rq:queue:test-queue")
-    assert 0 < job_store.redis.ttl(job_store.keys.token("a")) <= TOKEN_LIFE
+    assert 0 < job_store.redis.ttl(job_store.keys.token("a")) <= TOKEN_TTL
 
 
 def test_a_command_that_is_sent_again_after_its_answer_got_lost(
@@ -560,7 +560,7 @@ def test_a_redis_that_is_silent_is_asked_once_and_not_for_long() -> None:
     """A cut cable looks like this: nothing is refused, and nothing answered."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
-        job_store = JobStore(connect(url, patience=(5.0, 0.05)), "q")
+        job_store = JobStore(connect(url, timeouts=(5.0, 0.05)), "q")
         with pytest.raises(BrokerError, match="Timeout reading"):
             job_store.queues.dirty()
         silent.setblocking(False)

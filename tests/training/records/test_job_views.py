@@ -6,7 +6,7 @@ from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_pages import read_log, write_progress
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.job_views import job as job_json
-from label_studio_ml.training.records.job_views import jobs, log, without_traces
+from label_studio_ml.training.records.job_views import jobs, log, without_tracebacks
 
 P = "5.1700000000"
 
@@ -24,7 +24,7 @@ def failed() -> str:
 
 def test_a_traceback_is_left_out_and_its_error_stays() -> None:
     lines = ["epoch 1", *failed().splitlines(), "  indented by fit", "epoch 2"]
-    shown = [line for line in without_traces(lines, "j1") if line]
+    shown = [line for line in without_tracebacks(lines, "j1") if line]
     where = "(traceback: see logs/jobs/j1.log)"
     assert shown == [
         *("epoch 1", where, "ValueError: the first"),
@@ -36,7 +36,7 @@ def test_a_traceback_is_left_out_and_its_error_stays() -> None:
 def test_a_traceback_whose_beginning_is_not_kept_is_left_out_too() -> None:
     *_, place, code, error = [line for line in failed().splitlines() if "^" not in line]
     assert place.startswith("  File ")
-    assert without_traces([place, code, error], "j1") == [None, None, "RuntimeError: the second"]
+    assert without_tracebacks([place, code, error], "j1") == [None, None, "RuntimeError: the second"]
 
 
 def test_a_group_of_errors_is_left_out() -> None:
@@ -44,7 +44,7 @@ def test_a_group_of_errors_is_left_out() -> None:
         raise ExceptionGroup("several", [ValueError("one")])
     except ExceptionGroup:
         lines = traceback.format_exc().splitlines()
-    assert not [line for line in without_traces(lines, "j1") if line and "File " in line]
+    assert not [line for line in without_tracebacks(lines, "j1") if line and "File " in line]
 
 
 def test_no_route_shows_a_traceback_and_the_numbers_of_lines_stay(job_store: JobStore) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.training.records.run_log import LONGEST_LINE, RunLog, Scrubber, Tail
+from label_studio_ml.training.records.run_log import MAX_LINE_BYTES, RunLog, Scrubber, Tail
 
 SECRET = "CANARY-token-in-a-log"
 
@@ -15,9 +15,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "jobs" / "job.log"
 
 
-def _log(path: Path, *parts: bytes, most: int = 1 << 20) -> list[str]:
+def _log(path: Path, *parts: bytes, max_bytes: int = 1 << 20) -> list[str]:
     """Return the lines kept of what is written in `parts`."""
-    with RunLog(path, Scrubber([SECRET, "short"]), most) as log:
+    with RunLog(path, Scrubber([SECRET, "short"]), max_bytes) as log:
         for part in parts:
             os.write(log.writer, part)
         log.close_writer()
@@ -54,21 +54,23 @@ def test_it_does_not_matter_how_the_output_is_cut(path: Path, size: int) -> None
 
 @pytest.mark.parametrize("offset", range(-30, 30, 7))
 def test_a_secret_across_the_break_of_a_long_line(path: Path, offset: int) -> None:
-    before = LONGEST_LINE + offset
+    before = MAX_LINE_BYTES + offset
     log = RunLog(path, Scrubber([SECRET]))
-    written = b"x" * before + SECRET.encode() + b"y" * 3 * LONGEST_LINE
+    written = b"x" * before + SECRET.encode() + b"y" * 3 * MAX_LINE_BYTES
     for start in range(0, len(written), 1000):
         log.feed(written[start : start + 1000])
     log._finish()
     lines = log.tail.since(0)[1]
     assert "CANARY" not in "".join(lines)
-    assert "".join(lines).replace("[secret]", "") == "x" * before + "y" * 3 * LONGEST_LINE
-    assert max(map(len, lines)) <= LONGEST_LINE
+    assert "".join(lines).replace("[secret]", "") == "x" * before + "y" * 3 * MAX_LINE_BYTES
+    assert max(map(len, lines)) <= MAX_LINE_BYTES
 
 
 def test_a_full_log_keeps_its_beginning_and_its_end(path: Path) -> None:
     parts = [b"line %d\n" % number for number in range(20_000)]
-    lines = _log(path, *(b"".join(parts[start : start + 500]) for start in range(0, 20_000, 500)), most=5000)
+    lines = _log(
+        path, *(b"".join(parts[start : start + 500]) for start in range(0, 20_000, 500)), max_bytes=5000
+    )
     assert lines[-1] == "line 19999"
     text = path.read_text()
     assert text.startswith("line 0\nline 1\n")
@@ -86,12 +88,12 @@ def test_a_flood_without_an_end_of_line(path: Path) -> None:
     assert path.parent.exists() is False, "no file was opened"
     lines = log.tail.since(0)[1]
     assert "CANARY" not in "".join(lines)
-    assert max(map(len, lines)) <= LONGEST_LINE
+    assert max(map(len, lines)) <= MAX_LINE_BYTES
     assert sum(map(len, lines)) <= 256 << 10
 
 
 def test_lines_keep_their_numbers(path: Path) -> None:
-    tail = Tail(most_lines=3)
+    tail = Tail(max_lines=3)
     for number in range(5):
         tail.add([b"%d" % number])
     assert tail.since(0) == (2, ["2", "3", "4"])
@@ -103,7 +105,7 @@ def test_lines_keep_their_numbers(path: Path) -> None:
 
 
 def test_a_tail_is_bounded_in_bytes() -> None:
-    tail = Tail(most_bytes=100)
+    tail = Tail(max_bytes=100)
     for _ in range(50):
         tail.add([b"x" * 9])
     assert len(tail.since(0)[1]) == 10

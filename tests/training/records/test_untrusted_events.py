@@ -319,7 +319,7 @@ class TestSpool:
         for action in ("PROJECT_UPDATED", "TASKS_CREATED"):
             event = {"action": action, "project": config}
             assert away.hand_in(came(event), trusted=True, train=False) is None
-        away.rehearse(came(created(6, 1)))
+        away.simulate_hand_in(came(created(6, 1)))
         assert texts(away) == []
         assert away.hand_in(came(created(5, 1)), trusted=True, train=False) is None
         assert len(texts(away)) == 1, "the annotation is what a later training may need"
@@ -334,10 +334,10 @@ class TestSpool:
             asked.append(spooled.trusted)
             raise BrokerError("Redis has not answered")
 
-        monkeypatch.setattr(away, "_within", within)
-        monkeypatch.setattr("label_studio_ml.training.intake.event_intake.UNANSWERED", 1e6)
+        monkeypatch.setattr(away, "_call_within", within)
+        monkeypatch.setattr("label_studio_ml.training.intake.event_intake.UNTRUSTED_PAUSE", 1e6)
         for number in range(3):
-            away.rehearse(came(created(6, number), 6))
+            away.simulate_hand_in(came(created(6, number), 6))
         assert asked == [False]
         away.hand_in(came(created(5, 1)), trusted=True, train=False)
         assert asked == [False, True], "those with login always are"
@@ -346,8 +346,8 @@ class TestSpool:
         away.hand_in(came(created(5, 2)), trusted=False, train=True)
         assert len(texts(away)) == 2
         assert asked == [False, True]
-        monkeypatch.setattr("label_studio_ml.training.intake.event_intake.UNANSWERED", -1.0)
-        away.rehearse(came(created(6, 9), 6))
+        monkeypatch.setattr("label_studio_ml.training.intake.event_intake.UNTRUSTED_PAUSE", -1.0)
+        away.simulate_hand_in(came(created(6, 9), 6))
         assert asked == [False, True, False]
 
     def test_neither_label_config_nor_title_of_an_event_without_login_is_written(
@@ -372,7 +372,7 @@ class TestSpool:
         kept = [json.loads(text)["event"] for text in texts(away)]
         rest = [event["uid"] for event in kept if is_beyond(event["data"])]
         assert sorted(rest) == [uid(5), uid(6)], "one of each project"
-        assert len(kept) == 40 * spool_capacity.SHARE + 2
+        assert len(kept) == 40 * spool_capacity.UNTRUSTED_SHARE + 2
         for number in range(40 - len(kept)):
             away.hand_in(came(created(5, number)), trusted=True, train=True)
         assert away.refused == 0
@@ -384,7 +384,7 @@ class TestSpool:
         calls: list[Callable[[], object]] = [
             lambda: away.hand_in(came(created(5, 41)), trusted=True, train=True),
             lambda: away.hand_in(came(created(5, 41)), trusted=False, train=True),
-            lambda: away.rehearse(came(created(6, 41), 6)),
+            lambda: away.simulate_hand_in(came(created(6, 41), 6)),
         ]
         for call in calls:
             with pytest.raises(SpoolFull, match=r"40 events wait .* raise SPOOL_EVENTS"):
@@ -434,8 +434,8 @@ class TestSpool:
 
         monkeypatch.setattr(os, "scandir", seen)
         monkeypatch.setattr(Path, "iterdir", lambda path: looked.append(path))
-        monkeypatch.setattr("label_studio_ml.training.intake.spool.RECOUNT", 1000.0)
-        monkeypatch.setattr("label_studio_ml.training.intake.spool.PAUSE", 1000.0)
+        monkeypatch.setattr("label_studio_ml.training.intake.spool.RECOUNT_INTERVAL", 1000.0)
+        monkeypatch.setattr("label_studio_ml.training.intake.spool.RETRY_INTERVAL", 1000.0)
         wait_until(lambda: away._spool._queue, "what waits is known", every=0.01)
         looked.clear()
         for number in range(1, 30):
@@ -492,7 +492,7 @@ class TestLarge:
     def test_a_large_event_with_login_is_kept_by_its_ids(
         self, redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(event_storage, "LARGE", 10_000)
+        monkeypatch.setattr(event_storage, "MAX_WHOLE_EVENT", 10_000)
         settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", queue="q", redis_url=redis.url)
         intake = RedisIntake.of(settings, lambda timeout: redis.url)
         ids = [{"id": number} for number in range(5000)]

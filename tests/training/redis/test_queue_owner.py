@@ -16,9 +16,9 @@ from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.job_store_access import (
     Holder,
+    log_leftover_events,
+    log_servers_elsewhere,
     open_job_store,
-    say_left_behind,
-    say_served_elsewhere,
     worker_name,
 )
 from label_studio_ml.training.records.repredictions import Repredictions
@@ -123,7 +123,7 @@ def test_an_event_for_a_queue_that_changed_hands_is_refused_whole(url: str) -> N
     redis.flushall()
     assert Claim(B).take(redis, "q") is None
     before = sorted(redis.keys("*"))
-    with pytest.raises(ForeignQueue, match="another backend's"):
+    with pytest.raises(ForeignQueue, match="another backend"):
         mine.record("1", EVENT, token="t")
     assert sorted(redis.keys("*")) == before
     assert JobStore(redis, "q", B).record("1", EVENT, token="t")
@@ -153,9 +153,9 @@ class TestAWorkerWithAnotherClass:
         job_store = JobStore(redis, "q", A)
         job = job_store.record("1", EVENT)
         other = self.holder(redis, "Writer")
-        assert not other.takes("1")
-        assert not other.takes("1")
-        assert self.holder(redis, "Reader").takes("1")
+        assert not other.accepts("1")
+        assert not other.accepts("1")
+        assert self.holder(redis, "Reader").accepts("1")
         (record,) = caplog.records
         assert record.levelno == logging.ERROR
         assert "for a worker with the class Reader; this one has Writer" in record.message
@@ -172,9 +172,9 @@ class TestAWorkerWithAnotherClass:
         worker = make_worker(url, "q", name=worker_name(A, "1"))
         worker.register_birth()
         assert Claim(renamed, server="one").take(redis, "q") is None
-        assert not self.holder(redis, "Writer").takes("1"), "a worker with the former class is there"
+        assert not self.holder(redis, "Writer").accepts("1"), "a worker with the former class is there"
         worker.register_death()
-        assert self.holder(redis, "Writer").takes("1")
+        assert self.holder(redis, "Writer").accepts("1")
 
     def test_ends_when_the_queue_is_another_backends(self, url: str) -> None:
         redis = connect(url)
@@ -233,8 +233,8 @@ class TestAServer:
     def test_without_work_says_that_it_runs_until_it_ends(
         self, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(job_store_connection, "IDLE", 0.02)
-        monkeypatch.setattr(job_store_connection, "AGAIN", 0.02)
+        monkeypatch.setattr(job_store_connection, "CHECK_INTERVAL", 0.02)
+        monkeypatch.setattr(job_store_connection, "CLAIM_RENEWAL", 0.02)
         redis = connect(url)
         settings = settings_of(tmp_path / "one", queue="q")
         servers = [RedisIntake(lambda _: url, settings, tmp_path / f"spool{number}") for number in range(2)]
@@ -251,18 +251,18 @@ class TestAServer:
         servers[1].stop()
         wait_until(lambda: redis.hget(keys.backend, "until") == b"0", "nobody uses the queue")
         assert redis.zcard(keys.servers) == 0
-        for way in (servers[1]._quick, servers[1]._patient):
+        for way in (servers[1]._webhooks, servers[1]._background):
             with pytest.raises(BrokerError, match="shutting down"):
                 way.get()
 
     def test_that_ends_while_it_takes_the_queue_gives_it_free(
         self, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(job_store_connection, "AGAIN", -1.0)
+        monkeypatch.setattr(job_store_connection, "CLAIM_RENEWAL", -1.0)
         redis = connect(url)
         server = RedisIntake(lambda _: url, settings_of(tmp_path / "one", queue="q"), tmp_path / "spool")
-        server._quick.get()
-        server._patient.get()
+        server._webhooks.get()
+        server._background.get()
         take = Claim.take
 
         def take_late(claim: Claim, connection: Any, queue: str) -> Owner | None:
@@ -273,7 +273,7 @@ class TestAServer:
 
         monkeypatch.setattr(Claim, "take", take_late)
         with pytest.raises(BrokerError, match="shutting down"):
-            server._patient.get()
+            server._background.get()
         assert redis.zcard(Keys("q").servers) == 0
         assert redis.hget(Keys("q").backend, "until") == b"0"
 
@@ -289,7 +289,7 @@ def test_queues_that_are_left_behind_are_said(
     former.record("1", EVENT)
     former.record("2", EVENT)
     job_store = opened(url, settings_of(tmp_path / "one"))
-    say_left_behind(job_store)
+    log_leftover_events(job_store)
     before, default = (record.message for record in caplog.records)
     assert before.startswith(
         "1 event waits in this Redis on the queue before, which this backend used before: "
@@ -301,7 +301,7 @@ def test_queues_that_are_left_behind_are_said(
     assert default.endswith(f": to train on them, start with RQ_QUEUE_NAME={DEFAULT_QUEUE}")
     caplog.clear()
     opened(url, settings_of(tmp_path / "two", queue=DEFAULT_QUEUE))
-    say_left_behind(opened(url, settings_of(tmp_path / "one", queue="before")))
+    log_leftover_events(opened(url, settings_of(tmp_path / "one", queue="before")))
     assert not caplog.records
 
 
@@ -313,14 +313,14 @@ def test_a_worker_with_another_model_dir_than_its_servers_is_told(
     queue = opened(url, served).keys.queue
     opened(url, settings_of(tmp_path / "two", "Writer"))
     worker = open_job_store(connect(url), elsewhere, embedded=False)
-    say_served_elsewhere(worker)
+    log_servers_elsewhere(worker)
     (record,) = caplog.records
     assert f"a server of the same class uses the queue {queue} (Reader in " in record.message
     assert "need the same MODEL_DIR" in record.message
     caplog.clear()
-    say_served_elsewhere(open_job_store(connect(url), served, embedded=False))
+    log_servers_elsewhere(open_job_store(connect(url), served, embedded=False))
     opened(url, elsewhere)  # with servers of its own it is a backend of its own
-    say_served_elsewhere(worker)
+    log_servers_elsewhere(worker)
     assert not caplog.records
 
 

@@ -51,7 +51,7 @@ CLASSES = (
 )
 FUNCTIONS = (
     *(
-        job_store_access.shorten_workers,
+        job_store_access.limit_worker_ttls,
         job_store_access.worker_classes,
         job_store_access.worker_count,
         training_figures.figures,
@@ -71,7 +71,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(("code", "generation", "why", "since", "last", "asked_by"), "1"),
     "ids": ["1-1"],
     "event_ids": ["1-1"],
-    **dict.fromkeys(("pause", "life", "count", "at", "now", "first", "after", "most", "workers"), 1),
+    **dict.fromkeys(("pause", "life", "count", "at", "now", "first", "after", "limit", "workers"), 1),
     "tasks": [1],
     "annotations": [1],
     **dict.fromkeys(("bounded", "setup", "claiming"), True),

@@ -21,7 +21,14 @@ from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_store import JobStore
-from label_studio_ml.training.redis.rq_jobs import _LIFE, MAX_CONTENT, Job, Queue, Runnable, one_text
+from label_studio_ml.training.redis.rq_jobs import (
+    _LIFE_ENTRY,
+    MAX_CONTENT_BYTES,
+    Job,
+    Queue,
+    Runnable,
+    one_text,
+)
 from label_studio_ml.training.redis.wake_ups import TRAIN
 from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -100,7 +107,7 @@ class Attack:
             self.put(queue, json.dumps([["a"], None, {}, []]).encode())
             self.put(queue, json.dumps("text").encode())
             self.put(queue, b"[" * 100_000)
-            self.put(queue, json.dumps([function, None, ["9" * (MAX_CONTENT + 1)], {}]).encode())
+            self.put(queue, json.dumps([function, None, ["9" * (MAX_CONTENT_BYTES + 1)], {}]).encode())
             for expired in (False, True):
                 self.put(queue, good, expired=expired, webhooks=hooks, timeout=1, **callbacks)
                 self.put(queue, None, expired=expired, **callbacks)
@@ -329,5 +336,5 @@ def test_only_a_function_of_the_table_is_admitted(job_store: JobStore) -> None:
     ("declared", "seconds"), [(20, 20), (0.5, 0.5), (True, 7.0), ("20", 7.0), (-1, 7.0), (None, 7.0)]
 )
 def test_a_declared_life_is_a_number_of_seconds(declared: object, seconds: float) -> None:
-    job = SimpleNamespace(meta={_LIFE: declared})
+    job = SimpleNamespace(meta={_LIFE_ENTRY: declared})
     assert Job.declared_life(job, 7.0) == seconds  # type: ignore[arg-type]

@@ -64,7 +64,7 @@ def test_a_refused_token_is_a_warning_where_the_run_has_trained(trained: bool, l
     notice = Notices(
         Settings(backend_dir=Path("/be")), threading.Event(), lambda text, level: said.append(level)
     )
-    notice.login("7", "1", "it is trained only on what webhooks brought", trained)
+    notice.login("7", "1", "only annotations from webhooks are trained on", trained)
     assert said == [level]
 
 
@@ -80,7 +80,7 @@ def test_a_run_that_crashes_after_one_whose_token_was_refused_is_said() -> None:
 def test_what_to_do_about_a_refused_token_is_said_whole() -> None:
     notice, said = said_by(Path("/be"))
     refused = (
-        "it is trained only on what webhooks brought, because Label Studio refused the token: 401 at "
+        "only annotations from webhooks are trained on, because Label Studio refused the token: 401 at "
         "http://label-studio.example:8080/api/projects/1234/ (Authentication token no longer valid: legacy token "
         "authentication has been disabled for this organization). "
     ) + Token("0123456789abcdef0123456789abcdef01234567").advice("legacy … disabled")
@@ -91,7 +91,7 @@ def test_what_to_do_about_a_refused_token_is_said_whole() -> None:
 
 def test_a_long_notice_reaches_the_server_whole(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     text = "é" * 600
-    failure_notices.tell(text)
+    failure_notices.send_notice(text)
     assert read_notice(capfdbinary.readouterr().out) == Notice(text)
 
 
@@ -102,12 +102,12 @@ def test_what_ends_with_the_worker_is_no_news() -> None:
 
 
 def test_a_notice_is_one_line_of_the_workers_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    failure_notices.tell("Zürich\nis down", logging.WARNING)
+    failure_notices.send_notice("Zürich\nis down", logging.WARNING)
     line = capfdbinary.readouterr().out
     assert read_notice(line) == Notice("Zürich\nis down", logging.WARNING)
     assert line.count(b"\n") == 1
     assert read_notice(b"[12:00] an ordinary line\n") is None
-    assert read_notice(failure_notices.MARK + b"{\n") is None
+    assert read_notice(failure_notices.PREFIX + b"{\n") is None
 
 
 def told(live: Live) -> list[str]:
@@ -161,7 +161,7 @@ def test_a_training_without_label_studios_annotations_is_said_once(
     (line,) = told(live)
     assert "WARNING" in line
     assert "Project 1: job " in line
-    assert "it is trained only on what webhooks brought, because " in line
+    assert "only annotations from webhooks are trained on, because " in line
     assert why in line
     live.studio.add(1, 11)
     assert live.wait(live.send(created(1, 14)))["job_status"] == "finished"

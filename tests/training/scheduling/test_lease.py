@@ -48,11 +48,11 @@ def test_who_is_cut_off_from_redis_knows_when_it_may_be_lost(
     lease = Lease(job_store.redis, "lease", 2.0)
     assert lease.take()
     monkeypatch.setattr(lease._lock, "extend", _away)
-    with lease.kept() as holds:
+    with lease.renewing() as holds:
         holds()
         assert not lease.renew()
         wait_until(lambda: _lost(lease), "it ran out")
-        with pytest.raises(LeaseLost, match="Redis was away"):
+        with pytest.raises(LeaseLost, match="Redis was unavailable"):
             holds()
     monkeypatch.undo()
     wait_until(

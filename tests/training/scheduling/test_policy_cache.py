@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.training.policy import RECOUNT, Policy
+from label_studio_ml.training.policy import RECOUNT_INTERVAL, Policy
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling.policy_cache import PolicyCache
 
@@ -18,7 +18,7 @@ def test_entries_are_read_back(job_store: JobStore, tmp_path: Path) -> None:
     assert memory.policy("other code") is None
     memory.learn_labelled("1", 7, "5-0", at=1000)
     assert memory.labelled("1", [], now=1000) == 7
-    assert memory.labelled("1", [], now=1000 + int(RECOUNT)) is None
+    assert memory.labelled("1", [], now=1000 + int(RECOUNT_INTERVAL)) is None
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff", b"{}", b'{"code": 7}', b"null"])

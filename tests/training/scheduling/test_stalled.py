@@ -9,7 +9,7 @@ from label_studio_ml.training.policy import Decision
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling import stalled
-from label_studio_ml.training.scheduling.stalled import PROMISE, Stall, StallWatch, Waiting, waiting
+from label_studio_ml.training.scheduling.stalled import STALLED_AFTER, Stall, StallWatch, Waiting, waiting
 from label_studio_ml.training.worker.rq_worker import make_worker
 
 P, Q = "7.1767225600", "8.1767225600"
@@ -53,25 +53,25 @@ def test_a_project_waits_for_its_turn_while_every_worker_trains_another(
 def test_who_waits_longer_than_a_minute_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
     watch = StallWatch(_job_store_is_not_asked)
     caplog.set_level(logging.INFO)
-    watch.take(Waiting({P: 1}, 0), 100.0)
-    watch.take(Waiting({P: 2}, 0), 100.0 + PROMISE)
+    watch.update(Waiting({P: 1}, 0), 100.0)
+    watch.update(Waiting({P: 2}, 0), 100.0 + STALLED_AFTER)
     assert watch.stall is None
     for _ in range(2):
-        watch.take(Waiting({P: 2, Q: 1}, 0), 115.0 + PROMISE)
-    stall = Stall((P,), 2, 15.0 + PROMISE, 0)
+        watch.update(Waiting({P: 2, Q: 1}, 0), 115.0 + STALLED_AFTER)
+    stall = Stall((P,), 2, 15.0 + STALLED_AFTER, 0)
     assert watch.stall == stall
     assert stall.message == (
-        f"2 events wait (project {P}) and no training has begun for 75 s: no training worker is there"
+        f"2 events wait (project {P}) and no training has begun for 75 s: no training worker is running"
     )
-    watch.take(Waiting({P: 2, Q: 1}, 1), 116.0 + 2 * PROMISE)
+    watch.update(Waiting({P: 2, Q: 1}, 1), 116.0 + 2 * STALLED_AFTER)
     assert watch.stall is not None
     assert set(watch.stall.projects) == {P, Q}
-    assert watch.stall.message.endswith("1 training worker is there")
-    watch.take(Waiting({Q: 1}, 1), 400.0)
+    assert watch.stall.message.endswith("1 training worker is running")
+    watch.update(Waiting({Q: 1}, 1), 400.0)
     assert watch.stall is not None
-    watch.take(Waiting({}, 1), 401.0)
+    watch.update(Waiting({}, 1), 401.0)
     assert watch.stall is None
-    watch.take(Waiting({P: 1}, 1), 402.0)
+    watch.update(Waiting({P: 1}, 1), 402.0)
     assert watch.stall is None, "it counts anew"
     said = [(record.levelname, record.message.partition(":")[0]) for record in caplog.records]
     assert [level for level, _ in said] == ["ERROR", "ERROR", "INFO"]
@@ -80,5 +80,5 @@ def test_who_waits_longer_than_a_minute_is_named_once(caplog: pytest.LogCaptureF
 def test_many_projects_are_counted(job_store: JobStore) -> None:
     stall = Stall(tuple(map(str, range(7))), 9, 61.4, 3)
     assert "(project 0, 1, 2, 3, 4, …)" in stall.message
-    assert stall.message.endswith("for 61 s: 3 training workers are there")
-    assert stalled.LOOK < PROMISE
+    assert stall.message.endswith("for 61 s: 3 training workers are running")
+    assert stalled.CHECK_INTERVAL < STALLED_AFTER

@@ -53,11 +53,11 @@ def one(job_store: JobStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sweepe
 
 
 def test_of_all_workers_one_looks(job_store: JobStore) -> None:
-    assert job_store.wake_ups.turn(1000)
-    assert not job_store.wake_ups.turn(1000)
+    assert job_store.wake_ups.take_sweep_turn(1000)
+    assert not job_store.wake_ups.take_sweep_turn(1000)
     job_store.redis.delete(job_store.keys.looked)
-    assert job_store.wake_ups.turn(0.01)
-    wait_until(lambda: job_store.wake_ups.turn(0.01), "it is somebody's turn again", every=0.005)
+    assert job_store.wake_ups.take_sweep_turn(0.01)
+    wait_until(lambda: job_store.wake_ups.take_sweep_turn(0.01), "it is somebody's turn again", every=0.005)
 
 
 def test_it_looks_when_it_starts_when_it_is_told_and_when_nobody_else_does(

@@ -91,7 +91,7 @@ while time.monotonic() < end:
     stopping.begun.wait(0.001)
 assert stopping.requested
 assert stopping.begun.wait(30)
-assert stopping.handing_back.wait(30)
+assert stopping.interrupting.wait(30)
 os._exit(7)
 """
     done = subprocess.run([sys.executable, "-c", code], timeout=60, check=False, capture_output=True)
@@ -110,9 +110,9 @@ def test_sigterm_gives_a_training_its_grace_and_sigint_takes_it_away() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
     assert stopping.begun.wait(60)
-    assert not stopping.handing_back.wait(0.5), "SIGTERM alone leaves the training its grace"
+    assert not stopping.interrupting.wait(0.5), "SIGTERM alone leaves the training its grace"
     stopping._handle(signal.SIGINT, None)
-    assert stopping.handing_back.wait(60)
+    assert stopping.interrupting.wait(60)
 
 
 def test_a_worker_that_is_told_to_stop_takes_nothing_from_its_queue(
@@ -184,7 +184,7 @@ def test_a_worker_waits_for_a_redis_that_is_away_only_until_it_is_told_to_stop(
             stopping.begin(0)
         raise redis.exceptions.ConnectionError("away")
 
-    monkeypatch.setattr(rq_worker, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(rq_worker, "_MIN_PAUSE", 0.01)
     monkeypatch.setattr(mine, "heartbeat", away)
     assert mine.dequeue_job_and_maintain_ttl(1) is None
     assert tries == 3

@@ -349,7 +349,7 @@ def test_events_that_wait_although_nothing_trains_them_are_said(make: Make, make
     assert (answer.status_code, answer.json()["training"]) == (200, "failing")
     said = _get(live, "/readyz", auth=live.auth).json()["training"]
     assert said.startswith(f"1 event waits (project {uid(1)}) and no training has begun for ")
-    assert said.endswith("no training worker is there")
+    assert said.endswith("no training worker is running")
     assert _sample(live, "stalled_projects") == 1
     (check,) = server.trainings(context)
     assert (check.status, check.what.partition(" and ")[0]) == ("fail", f"1 event waits (project {uid(1)})")

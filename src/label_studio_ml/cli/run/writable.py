@@ -12,7 +12,10 @@ from label_studio_ml.storage.folder_problems import folder_problem, nearest_exis
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: Folders in the model folder, with the sentence for the error message.
 VERSIONS, SPOOL = "versions", "spool"
-_KEPT = {VERSIONS: "Trained versions are kept there", SPOOL: "Events are kept there while Redis is away"}
+_KEPT = {
+    VERSIONS: "Trained versions are kept there",
+    SPOOL: "Events are kept there while Redis is unavailable",
+}
 
 
 def require_writable(settings: Settings, *, folders: Collection[str] = (VERSIONS, SPOOL)) -> None:

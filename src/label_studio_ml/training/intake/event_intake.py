@@ -39,18 +39,18 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Seconds that other calls wait for a starting broker, for a connection, and for an answer.
-PATIENCE, CONNECT, ANSWER = 0.8, 1.0, 2.0
-#: Seconds that a spooled training request waits for the id of its job, while Redis is slow but not out.
-ASKED = 1.0
-#: Seconds without a stored event after which Redis counts as out: then the id of the job is not waited for.
-OUTAGE = 5.0
+BROKER_TIMEOUT, CONNECT_TIMEOUT, ANSWER_TIMEOUT = 0.8, 1.0, 2.0
+#: Seconds that a spooled training request waits for the id of its job, while Redis is slow.
+JOB_ID_TIMEOUT = 1.0
+#: Seconds without a stored event after which Redis counts as unavailable: `hand_in` then waits for no job's id.
+OUTAGE_AFTER = 5.0
 #: Seconds between two tries of a webhook within its budget.
-RETRY = 0.03
+RETRY_INTERVAL = 0.03
 #: Seconds after a failed try during which events without login go directly to the spool: each would wait for `BUDGET`,
 #: and delay events with login.
-UNANSWERED = 1.0
-#: Number of events that are stored at once, and of locks that keep the events of one project in order.
-TRIES, LOCKS = 8, 64
+UNTRUSTED_PAUSE = 1.0
+#: Number of threads that store events, and of locks that keep the events of one project in order.
+STORE_THREADS, PROJECT_LOCKS = 8, 64
 
 
 class RedisIntake:
@@ -67,23 +67,28 @@ class RedisIntake:
     ) -> None:
         self._storage = EventStorage(projects)
         self._spool = Spool(
-            spool, self._deliver, events=settings.spool_events, most_bytes=settings.spool_bytes
+            spool, self._deliver, events=settings.spool_events, max_bytes=settings.spool_bytes
         )
         server = secrets.token_hex(8)
-        self._patient = JobStoreConnection(
-            url, settings, patience=(CONNECT, ANSWER), tries=2, wait=PATIENCE, server=server
+        self._background = JobStoreConnection(
+            url,
+            settings,
+            timeouts=(CONNECT_TIMEOUT, ANSWER_TIMEOUT),
+            tries=2,
+            url_timeout=BROKER_TIMEOUT,
+            server=server,
         )
-        self._quick = JobStoreConnection(
-            url, settings, patience=(BUDGET, BUDGET), tries=1, wait=BUDGET, server=server
+        self._webhooks = JobStoreConnection(
+            url, settings, timeouts=(BUDGET, BUDGET), tries=1, url_timeout=BUDGET, server=server
         )
-        self._orders = [threading.Lock() for _ in range(LOCKS)]
-        self._threads = ThreadPoolExecutor(TRIES, "hand-in")
+        self._project_locks = [threading.Lock() for _ in range(PROJECT_LOCKS)]
+        self._executor = ThreadPoolExecutor(STORE_THREADS, "hand-in")
         self._stopping = threading.Event()
         self._stalls = StallWatch(self._ready_job_store)
         #: Monotonic time since which Redis has stored no event, None while it works.
-        self._away_since: float | None = None
+        self._outage_since: float | None = None
         #: Monotonic time of the last failed try to store an event.
-        self._unanswered = -math.inf
+        self._failed_at = -math.inf
 
     @classmethod
     def of(cls, settings: Settings, url: Callable[[float], str]) -> "RedisIntake":
@@ -102,31 +107,33 @@ class RedisIntake:
         spooled = storable(event, trusted=trusted, train=train)
         if spooled is None:
             return None
-        with self._orders[hash(event.uid) % LOCKS]:  # each holder keeps the lock for its BUDGET at most
-            if self._is_tried(trusted=trusted):
+        with self._project_locks[
+            hash(event.uid) % PROJECT_LOCKS
+        ]:  # each holder keeps the lock for its BUDGET at most
+            if self._tries_redis(trusted=trusted):
                 try:
-                    job = self._within(spooled, deadline, self._try)
+                    job = self._call_within(spooled, deadline, self._store_with_retries)
                 except BrokerError as error:
-                    log = logger.warning if self._away_since is None else logger.debug
+                    log = logger.warning if self._outage_since is None else logger.debug
                     log("%s; events are kept on the disk", error)
-                    self._unanswered = time.monotonic()
-                    self._away_since = self._away_since or self._unanswered
+                    self._failed_at = time.monotonic()
+                    self._outage_since = self._outage_since or self._failed_at
                 else:
-                    self._away_since = None
-                    self._unanswered = -math.inf
+                    self._outage_since = None
+                    self._failed_at = -math.inf
                     return job
             name = self._spool.reserve()
         self._spool.keep(spooled, name)
-        if event.action != START_TRAINING or self._is_out():
+        if event.action != START_TRAINING or self._is_outage():
             return None
         return self._job_of(spooled.token)
 
-    def _is_out(self) -> bool:
-        """Tell whether Redis has stored no event for longer than OUTAGE."""
-        since = self._away_since
-        return since is not None and time.monotonic() - since > OUTAGE
+    def _is_outage(self) -> bool:
+        """Tell whether Redis has stored no event for longer than OUTAGE_AFTER."""
+        since = self._outage_since
+        return since is not None and time.monotonic() - since > OUTAGE_AFTER
 
-    def rehearse(self, event: Event) -> None:
+    def simulate_hand_in(self, event: Event) -> None:
         """Do nothing with an event without login, but take as long and raise the same errors as `hand_in` would.
 
         So callers without login cannot tell whether a project is known.
@@ -135,56 +142,59 @@ class RedisIntake:
         spooled = storable(event, trusted=False, train=True)
         if spooled is None:
             return
-        with self._orders[hash(event.uid) % LOCKS]:
-            if self._is_tried(trusted=False):
+        with self._project_locks[hash(event.uid) % PROJECT_LOCKS]:
+            if self._tries_redis(trusted=False):
                 try:
-                    self._within(spooled, deadline, self._rehearse)
+                    self._call_within(spooled, deadline, self._make_stand_in_call)
                 except BrokerError as error:
                     logger.debug("%s", error)
-                    self._unanswered = time.monotonic()
+                    self._failed_at = time.monotonic()
                 else:
                     return
         self._spool.capacity.check()
 
-    def _is_tried(self, *, trusted: bool) -> bool:
+    def _tries_redis(self, *, trusted: bool) -> bool:
         """Tell whether to try Redis for an event: not while the spool has events, which keeps events in order."""
-        return self._spool.empty() and (trusted or time.monotonic() - self._unanswered > UNANSWERED)
+        return self._spool.empty() and (trusted or time.monotonic() - self._failed_at > UNTRUSTED_PAUSE)
 
-    def _rehearse(self, spooled: Spooled, deadline: float) -> None:
+    def _make_stand_in_call(self, spooled: Spooled, deadline: float) -> None:
         """Make a call to Redis that finds nothing, as a stand-in for storing an event."""
-        self._quick.get().job_of(spooled.token)
+        self._webhooks.get().job_of(spooled.token)
 
     def _job_of(self, token: str) -> str | None:
-        """Return the job of a spooled event once it was delivered to Redis, None if that takes longer than ASKED."""
-        deadline = time.monotonic() + ASKED
-        while time.monotonic() < deadline and not self._stopping.wait(RETRY):
+        """Return the job of a spooled event once it is in Redis, None if that takes longer than JOB_ID_TIMEOUT."""
+        deadline = time.monotonic() + JOB_ID_TIMEOUT
+        while time.monotonic() < deadline and not self._stopping.wait(RETRY_INTERVAL):
             with contextlib.suppress(BrokerError):
-                if job := self._quick.get().job_of(token):
+                if job := self._webhooks.get().job_of(token):
                     return job
         return None
 
-    def _within(self, spooled: Spooled, deadline: float, call: Callable[[Spooled, float], T]) -> T:
+    def _call_within(self, spooled: Spooled, deadline: float, call: Callable[[Spooled, float], T]) -> T:
         """Run `call` in a thread and return its result. Raises BrokerError if it has not returned by `deadline`."""
         try:
-            trying = self._threads.submit(call, spooled, deadline)
-            return trying.result(max(0.0, deadline - time.monotonic()))
+            future = self._executor.submit(call, spooled, deadline)
+            return future.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
-            trying.cancel()
+            future.cancel()
             raise BrokerError(f"Redis has not answered within {BUDGET:g} s") from None
         except (CancelledError, RuntimeError):  # the server or the interpreter is ending
             raise BrokerError("The backend is shutting down") from None
 
-    def _try(self, spooled: Spooled, deadline: float) -> str | None:
+    def _store_with_retries(self, spooled: Spooled, deadline: float) -> str | None:
         """Store an event, with retries until `deadline`, because Redis may be starting. Raises BrokerError."""
         seconds = deadline - time.monotonic()
         return retry(
-            lambda: self._store(spooled, self._quick, deadline), on=BrokerError, seconds=seconds, first=RETRY
+            lambda: self._store(spooled, self._webhooks, deadline),
+            on=BrokerError,
+            seconds=seconds,
+            first=RETRY_INTERVAL,
         )
 
     def _deliver(self, spooled: Spooled) -> None:
         """Store an event from the spool in Redis. Raises BrokerError."""
-        self._store(spooled, self._patient)
-        self._away_since = None
+        self._store(spooled, self._background)
+        self._outage_since = None
 
     def start(self) -> None:
         """Start the threads that deliver spooled events of an earlier server, claim the queue and watch for stalls.
@@ -195,7 +205,7 @@ class RedisIntake:
             logger.warning("%s", problem)
         if self._spool.events:
             self._spool.start()
-        claims = (self._patient, self._quick, self._stopping)
+        claims = (self._background, self._webhooks, self._stopping)
         threading.Thread(target=keep_claimed, args=claims, daemon=True, name="queue").start()
         self._stalls.start(self._stopping)
 
@@ -203,9 +213,9 @@ class RedisIntake:
         """Stop the threads and release the queue; spooled events stay on the disk."""
         self._stopping.set()
         self._spool.stop()
-        self._patient.end()
-        self._quick.release()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._background.end()
+        self._webhooks.release()
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
     @property
     def stall(self) -> Stall | None:
@@ -245,9 +255,9 @@ class RedisIntake:
         """Return a job's record with the last lines of its log, None if there is none. Raises BrokerError."""
         return job_views.job(self._ready_job_store(), job_id)
 
-    def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
-        """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
-        return job_views.jobs(self._ready_job_store(), uid, most)
+    def jobs(self, uid: str, limit: int) -> list[dict[str, Any]]:
+        """Return the project's job records, newest first, at most `limit` of them. Raises BrokerError."""
+        return job_views.jobs(self._ready_job_store(), uid, limit)
 
     def reprediction(self, uid: str) -> dict[str, Any] | None:
         """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""
@@ -288,7 +298,7 @@ class RedisIntake:
         self._ready_job_store().descriptions.store(project, setup=True)
 
     def _ready_job_store(self) -> JobStore:
-        return self._patient.get()
+        return self._background.get()
 
     def _store(
         self, spooled: Spooled, connection: JobStoreConnection, deadline: float = math.inf
@@ -298,6 +308,6 @@ class RedisIntake:
         try:
             return self._storage.store(job_store, spooled, deadline)
         except ForeignQueue:
-            self._quick.drop()
-            self._patient.drop()
+            self._webhooks.drop()
+            self._background.drop()
             raise

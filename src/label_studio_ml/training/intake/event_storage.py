@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 #: Total time in seconds that a webhook waits for Redis, including the broker's start and the connection.
 BUDGET = 0.2
 #: Size in bytes up to which events are stored whole. Larger ones are stored as ids; the rest is read from Label Studio.
-LARGE = 64 << 20
+MAX_WHOLE_EVENT = 64 << 20
 
 
 def storable(event: Event, *, trusted: bool, train: bool) -> Spooled | None:
@@ -35,16 +35,16 @@ def storable(event: Event, *, trusted: bool, train: bool) -> Spooled | None:
         if not train:
             return None
         data = ids_only(event)
-    elif event.action == START_TRAINING and event.size > LARGE:
+    elif event.action == START_TRAINING and event.size > MAX_WHOLE_EVENT:
         raise BodyTooLarge(
-            f"The training request has {event.size >> 20} MiB; at most {LARGE >> 20} are kept",
+            f"The training request has {event.size >> 20} MiB; at most {MAX_WHOLE_EVENT >> 20} are kept",
             fix="Send no tasks: they are read from Label Studio",
             field="annotations",
         )
     elif not train and not any(removed(event)) and not labelled(event):
         return None
-    bare = msgspec.structs.replace(event, label_config="", title="", data=data)
-    return Spooled(bare, trusted, train, new_token())
+    reduced = msgspec.structs.replace(event, label_config="", title="", data=data)
+    return Spooled(reduced, trusted, train, new_token())
 
 
 class EventStorage:
@@ -69,10 +69,10 @@ class EventStorage:
         if project is not None:
             job_store.descriptions.store(project)
         stored = StoredEvent(event.action, event.data, spooled.trusted, caller=event.caller)
-        large = spooled.trusted and (event.ids_only or event.size > LARGE)
-        if large:
+        stores_ids = spooled.trusted and (event.ids_only or event.size > MAX_WHOLE_EVENT)
+        if stores_ids:
             stored = msgspec.structs.replace(stored, data=ids_only(event), trusted=False)
-        return job_store.record(event.uid, stored, spooled.token, bounded=not large)
+        return job_store.record(event.uid, stored, spooled.token, bounded=not stores_ids)
 
     def _update_delivered(self, job_store: JobStore, event: Event, deadline: float) -> None:
         """Update the delivered annotations of a project after an event with the login. Raises BrokerError."""

@@ -10,9 +10,9 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.job_store_access import (
     claim_of,
+    log_leftover_events,
     open_job_store,
     release,
-    say_left_behind,
 )
 from label_studio_ml.training.redis.queue_owner import Claim, ForeignQueue
 from label_studio_ml.training.redis.redis_client import connect
@@ -20,13 +20,13 @@ from label_studio_ml.training.redis.redis_client import connect
 logger = logging.getLogger(__name__)
 
 #: Seconds after which a call of `get` renews the claim on the queue.
-AGAIN = 5.0
+CLAIM_RENEWAL = 5.0
 #: Seconds between two tries to determine the backend's queue, and between two calls of `get` without events.
-RETRY, IDLE = 1.0, 15.0
+RETRY_INTERVAL, CHECK_INTERVAL = 1.0, 15.0
 
 
 class JobStoreConnection:
-    """Job records on connections with the time-outs `patience` (to connect, to answer) in seconds.
+    """Job records on connections with the time-outs `timeouts` (to connect, to answer) in seconds.
 
     `url` returns the broker's URL, with a time-out in seconds as its argument; `wait` is that time-out. `tries` is the
     number of connection attempts. `server` is the id of the server process. Safe to use from several threads.
@@ -37,37 +37,37 @@ class JobStoreConnection:
         url: Callable[[float], str],
         settings: Settings,
         *,
-        patience: tuple[float, float],
+        timeouts: tuple[float, float],
         tries: int,
-        wait: float,
+        url_timeout: float,
         server: str = "",
     ) -> None:
         #: Whether the Redis may have queues of other backends.
         self.shared = bool(settings.redis_url)
         self._url = url
         self._settings = settings
-        self._patience, self._tries, self._wait = patience, tries, wait
+        self._timeouts, self._tries, self._url_timeout = timeouts, tries, url_timeout
         self._lock = threading.Lock()
         self._job_store: JobStore | None = None
         self._job_store_url = ""
         self._claim: Claim | None = None
         self._server = server
         self._ended = False
-        self._claimed = 0.0
+        self._claimed_at = 0.0
 
     def get(self) -> JobStore:
         """Return the job records; connect if necessary, and renew the claim if that is due.
 
         Raises BrokerError, also after `end`, and ForeignQueue if the queue belongs to another backend now.
         """
-        url = self._url(self._wait)
+        url = self._url(self._url_timeout)
         with self._lock:
             if self._ended:
                 raise _shutting_down()
             if self._job_store is None or url != self._job_store_url:
                 self._job_store = self._open(url)
                 self._job_store_url = url
-            elif self._claim is not None and time.monotonic() - self._claimed > AGAIN:
+            elif self._claim is not None and time.monotonic() - self._claimed_at > CLAIM_RENEWAL:
                 self._renew_claim(self._claim, self._job_store)
             if self._ended:  # `end` was called meanwhile: the claim may have been renewed after its release
                 self._release()
@@ -89,16 +89,16 @@ class JobStoreConnection:
         with self._lock:
             self._release()
 
-    def say_left_behind(self) -> None:
+    def log_leftover_events(self) -> None:
         """Log the events on queues that this backend does not use but may own. Raises BrokerError."""
-        say_left_behind(self.get())
+        log_leftover_events(self.get())
 
     def _open(self, url: str) -> JobStore:
         embedded = not self.shared
-        connection = connect(url, patience=self._patience, tries=self._tries)
+        connection = connect(url, timeouts=self._timeouts, tries=self._tries)
         job_store = open_job_store(connection, self._settings, embedded=embedded, server=self._server)
         self._claim = None if embedded else claim_of(self._settings, self._server)
-        self._claimed = time.monotonic()
+        self._claimed_at = time.monotonic()
         return job_store
 
     def _release(self) -> None:
@@ -106,15 +106,21 @@ class JobStoreConnection:
             release(self._job_store, self._claim)
 
     def _renew_claim(self, claim: Claim, job_store: JobStore) -> None:
-        other = claim.take(job_store.redis, job_store.keys.queue)
-        self._claimed = time.monotonic()
-        if other is not None:
+        new_owner = claim.take(job_store.redis, job_store.keys.queue)
+        self._claimed_at = time.monotonic()
+        if new_owner is not None:
             self._job_store = None
-            raise ForeignQueue(f"The queue {job_store.keys.queue} has become another backend's ({other})")
+            raise ForeignQueue(
+                f"The queue {job_store.keys.queue} belongs to another backend now ({new_owner})"
+            )
 
 
-def keep_claimed(patient: JobStoreConnection, quick: JobStoreConnection, stopping: threading.Event) -> None:
+def keep_claimed(
+    background: JobStoreConnection, webhooks: JobStoreConnection, stopping: threading.Event
+) -> None:
     """Determine the backend's queue as soon as Redis is available; in a shared Redis, keep renewing the claim.
+
+    `background` and `webhooks` are the connections of both kinds of calls.
 
     Returns when there is no more to do, or after `stopping` is set.
     """
@@ -122,22 +128,22 @@ def keep_claimed(patient: JobStoreConnection, quick: JobStoreConnection, stoppin
     while not stopping.is_set():
         try:
             if not reported:
-                patient.say_left_behind()
+                background.log_leftover_events()
                 reported = True
-            patient.get()
-            quick.get()
+            background.get()
+            webhooks.get()
         except BrokerError as error:
             if str(error) != problem:
                 logger.debug("The queue is not known yet: %s", error)
                 problem = str(error)
-            stopping.wait(RETRY)
+            stopping.wait(RETRY_INTERVAL)
         except Exception:  # this thread must go on: no other one renews the claim of an idle server
-            logger.exception("Looking for the queue failed")
-            stopping.wait(IDLE)
+            logger.exception("The claim on the queue could not be renewed")
+            stopping.wait(CHECK_INTERVAL)
         else:
-            if not patient.shared:
+            if not background.shared:
                 return
-            stopping.wait(IDLE)
+            stopping.wait(CHECK_INTERVAL)
 
 
 def _shutting_down() -> BrokerError:

@@ -25,18 +25,23 @@ from label_studio_ml.storage.folder_problems import folder_problem
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.storage.small_files import DamagedFile, read_json
 from label_studio_ml.support.texts import plural
-from label_studio_ml.training.intake.spool_capacity import STRANGE, UNUSABLE, SpoolCapacity, Spooled
+from label_studio_ml.training.intake.spool_capacity import (
+    FOLDER_UNUSABLE,
+    UNTRUSTED_SUFFIX,
+    SpoolCapacity,
+    Spooled,
+)
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that `keep` waits for the disk, number of files that are flushed at once, and of files open for flushing.
-FLUSH, FLUSHES, OPEN = 0.05, 4, 32
+FLUSH_TIMEOUT, FLUSH_THREADS, MAX_FLUSHING = 0.05, 4, 32
 #: Seconds between two tries to deliver events, and between two checks for an event that is being written.
-PAUSE, WRITING = 0.5, 0.01
+RETRY_INTERVAL, WRITE_CHECK_INTERVAL = 0.5, 0.01
 #: Seconds between two listings of the folder while no event can be delivered.
-RECOUNT = 5.0
+RECOUNT_INTERVAL = 5.0
 #: Number of tries to read an event's file before the events behind it are delivered first.
-TRIES = 3
+MAX_READ_TRIES = 3
 
 
 class Spool:
@@ -44,7 +49,8 @@ class Spool:
 
     `deliver` delivers one event. If it raises BackendError or OSError, the event is tried again later; after another
     exception the event's file is set aside with the suffix `.bad`, and the next event is delivered. A file that the
-    system refuses to read stays, and is tried again; after TRIES tries, the events behind it are delivered first.
+    system refuses to read stays, and is tried again; after MAX_READ_TRIES tries, the events behind it are delivered
+    first.
     """
 
     def __init__(
@@ -53,23 +59,23 @@ class Spool:
         deliver: Callable[[Spooled], object],
         *,
         events: int = DEFAULT_SPOOL_EVENTS,
-        most_bytes: int = DEFAULT_SPOOL_MB << 20,
+        max_bytes: int = DEFAULT_SPOOL_MB << 20,
     ) -> None:
         self._folder = folder
         #: Number and size of the events in the spool, and its limits.
-        self.capacity = SpoolCapacity(folder, events, most_bytes)
+        self.capacity = SpoolCapacity(folder, events, max_bytes)
         self._deliver = deliver
         self._numbers = itertools.count()
         self._starting = threading.Lock()
         self._drainer: threading.Thread | None = None
-        self._coming: set[str] = set()
-        self._mine: set[str] = set()
+        self._reserved: set[str] = set()
+        self._own_names: set[str] = set()
         self._queue: deque[str] = deque()
-        self._refused: Counter[str] = Counter()
-        self._others_until = self._recounted = -math.inf
-        self._last = 0
-        self._threads = ThreadPoolExecutor(FLUSHES, "flush")
-        self._flushing = threading.BoundedSemaphore(OPEN)
+        self._read_failures: Counter[str] = Counter()
+        self._other_server_until = self._recounted = -math.inf
+        self._last_time = 0
+        self._threads = ThreadPoolExecutor(FLUSH_THREADS, "flush")
+        self._flushing = threading.BoundedSemaphore(MAX_FLUSHING)
         self._stop = threading.Event()
         #: The number of events written since the start.
         self.kept = 0
@@ -77,24 +83,28 @@ class Spool:
     def reserve(self) -> str:
         """Return a name for an event, to be passed to `keep`. Until then, the spool counts as not empty."""
         with self._starting:
-            self._last = max(self._last + 1, time.time_ns())  # keeps the order if the clock is set back
-            name = f"{self._last:020}-{next(self._numbers):06}-{secrets.token_hex(4)}"
-            self._coming.add(name)
+            self._last_time = max(
+                self._last_time + 1, time.time_ns()
+            )  # keeps the order if the clock is set back
+            name = f"{self._last_time:020}-{next(self._numbers):06}-{secrets.token_hex(4)}"
+            self._reserved.add(name)
         return name
 
     def empty(self) -> bool:
         """Tell whether the spool has no events, neither written nor reserved ones.
 
-        After another server's file was found, the result is False for PAUSE seconds.
+        After another server's file was found, the result is False for RETRY_INTERVAL seconds.
         """
         with self._starting:
-            if self._coming or self._mine:
+            if self._reserved or self._own_names:
                 return False
         now = time.monotonic()
-        if now < self._others_until:
+        if now < self._other_server_until:
             return False
-        if self._any():  # another server's event: the folder is not listed again for PAUSE seconds
-            self._others_until = now + PAUSE
+        if (
+            self._has_events()
+        ):  # another server's event: the folder is not listed again for RETRY_INTERVAL seconds
+            self._other_server_until = now + RETRY_INTERVAL
             return False
         return True
 
@@ -104,9 +114,9 @@ class Spool:
         if full := self.capacity.problem:
             return full
         problem = folder_problem(self._folder, write=True)
-        return f"{UNUSABLE}: {problem.what}. {problem.fix}" if problem else ""
+        return f"{FOLDER_UNUSABLE}: {problem.what}. {problem.fix}" if problem else ""
 
-    def _any(self) -> bool:
+    def _has_events(self) -> bool:
         """Tell whether the folder has a file of an event; False if the folder cannot be read."""
         try:
             with os.scandir(self._folder) as entries:
@@ -121,7 +131,7 @@ class Spool:
         not written if the spool has one with the same content. Raises BrokerError if the disk refuses, and SpoolFull if
         the spool is full; then the event is not delivered.
         """
-        reserved = name = name or self.reserve()
+        reserved_name = name = name or self.reserve()
         try:
             admitted = self.capacity.admit(spooled, name)
             if admitted is None:
@@ -134,10 +144,10 @@ class Spool:
                 raise
             self.capacity.written(name)
             with self._starting:
-                self._mine.add(name)
+                self._own_names.add(name)
         finally:
             with self._starting:
-                self._coming.discard(reserved)
+                self._reserved.discard(reserved_name)
         self.kept += 1
         self.start()
 
@@ -148,7 +158,7 @@ class Spool:
         event is delivered unless the machine stops before.
         """
         temporary, path = self._folder / f"{name}.tmp", self._folder / f"{name}.json"
-        deadline = time.monotonic() + FLUSH
+        deadline = time.monotonic() + FLUSH_TIMEOUT
         try:
             make_folder(self._folder)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -163,7 +173,7 @@ class Spool:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise BrokerError(
-                f"Redis is away, and the event cannot be kept on the disk either: {error}",
+                f"Redis is unavailable, and the event cannot be kept on the disk either: {error}",
                 fix=disk_fix(error, self._folder),
             ) from error
         with contextlib.suppress(OSError):  # `_flush` has logged an error of fsync
@@ -174,9 +184,8 @@ class Spool:
 
         A busy disk is not awaited for longer, because Label Studio sends an event once, whatever the answer is, and the
         annotator waits for it. A file that is not flushed survives the end of this process, not that of the machine.
-        If OPEN files are being flushed already, the file is left to the operating system: with too many open files, the
-        process could keep no event at all.
-        Raises OSError if the disk refuses before the deadline.
+        If MAX_FLUSHING files are being flushed already, the file is left to the operating system: with too many open
+        files, the process could keep no event at all. Raises OSError if the disk refuses before the deadline.
         """
         if not self._flushing.acquire(timeout=max(0.0, deadline - time.monotonic())):
             os.close(descriptor)
@@ -193,8 +202,8 @@ class Spool:
 
     @property
     def events(self) -> int:
-        """The number of events in the spool; those of other servers are counted every RECOUNT seconds."""
-        if self._drainer is None and time.monotonic() - self._recounted >= RECOUNT:
+        """The number of events in the spool; those of other servers are counted every RECOUNT_INTERVAL seconds."""
+        if self._drainer is None and time.monotonic() - self._recounted >= RECOUNT_INTERVAL:
             self._recount()
         return self.capacity.events
 
@@ -205,10 +214,14 @@ class Spool:
         """
         self._recounted = time.monotonic()
         with self._starting:
-            coming = set(self._coming)
-            before = self.capacity.written_names(coming)
-        first = min(coming, default="~")
-        return [name for name in self.capacity.recount(before) if name.removesuffix(STRANGE) < first]
+            reserved = set(self._reserved)
+            counted = self.capacity.written_names(reserved)
+        first_reserved = min(reserved, default="~")
+        return [
+            name
+            for name in self.capacity.recount(counted)
+            if name.removesuffix(UNTRUSTED_SUFFIX) < first_reserved
+        ]
 
     def waiting(self) -> list[Path]:
         """Return the paths of the events' files in order of their arrival; none if the folder is unreadable."""
@@ -235,29 +248,31 @@ class Spool:
         logged = ""
         while not self._stop.is_set():
             try:
-                handed = self._hand_over()
+                delivered = self._deliver_all()
             except Exception as error:  # nothing else would deliver the events
                 if str(error) != logged:
                     is_expected = isinstance(error, BackendError | OSError)
                     traceback = None if is_expected else error
                     logger.warning("Events wait on this server's disk: %s", error, exc_info=traceback)
                     logged = str(error)
-                if time.monotonic() - self._recounted >= RECOUNT:
+                if time.monotonic() - self._recounted >= RECOUNT_INTERVAL:
                     self._recount()
-                self._stop.wait(PAUSE)
+                self._stop.wait(RETRY_INTERVAL)
                 continue
-            if handed:
-                logger.info("Handed over %s that had waited on this server's disk", plural(handed, "event"))
+            if delivered:
+                logger.info(
+                    "Stored %s in Redis that had waited on this server's disk", plural(delivered, "event")
+                )
             else:
-                self._stop.wait(WRITING)
+                self._stop.wait(WRITE_CHECK_INTERVAL)
             with self._starting:
-                if not self._queue and not self._coming and not self._any():
+                if not self._queue and not self._reserved and not self._has_events():
                     self.capacity.recount(self.capacity.written_names(set()))
-                    self._mine.clear()
+                    self._own_names.clear()
                     self._drainer = None
                     return
 
-    def _hand_over(self) -> int:
+    def _deliver_all(self) -> int:
         """Deliver the events in order, and return their number; 0 if another server delivers at the moment.
 
         Raises BackendError and OSError if an event cannot be delivered now: it and the later ones stay. Raises OSError
@@ -265,35 +280,35 @@ class Spool:
         """
         count = 0
         refusal: OSError | None = None
-        with self._alone() as alone:
-            if alone and not self._queue:
+        with self._delivery_lock() as is_locked:
+            if is_locked and not self._queue:
                 self._queue.extend(self._recount())
-            while alone and self._queue and not self._stop.is_set():
+            while is_locked and self._queue and not self._stop.is_set():
                 name = self._queue[0]
                 try:
                     spooled = self._read(name)
                 except OSError as error:
-                    self._pass_over(name, error)
+                    self._count_read_failure(name, error)
                     refusal = error
                     self._queue.popleft()
                     continue
                 if spooled is not None:
-                    count += self._hand_over_one(name, spooled)
+                    count += self._deliver_event(name, spooled)
                 self._queue.popleft()
                 self.capacity.remove(name)
                 with self._starting:
-                    self._mine.discard(name)
+                    self._own_names.discard(name)
         if refusal is not None and not count:
             raise refusal
         return count
 
-    def _pass_over(self, name: str, error: OSError) -> None:
+    def _count_read_failure(self, name: str, error: OSError) -> None:
         """Count a refusal to read an event's file. Raises `error` if the event is not to be passed over yet."""
-        self._refused[name] += 1
-        if self._refused[name] < TRIES:
+        self._read_failures[name] += 1
+        if self._read_failures[name] < MAX_READ_TRIES:
             raise error
-        if self._refused[name] == TRIES:
-            logger.error("An event cannot be read, and those after it are handed over before it: %s", error)
+        if self._read_failures[name] == MAX_READ_TRIES:
+            logger.error("An event cannot be read, and the events after it are delivered first: %s", error)
 
     def _read(self, name: str) -> Spooled | None:
         """Return an event; None if another server has delivered it, or if it is damaged and was set aside.
@@ -307,10 +322,10 @@ class Spool:
             logger.error("%s cannot be read and is set aside: %s", path, error)
             path.rename(path.with_suffix(".bad"))
             return None
-        self._refused.pop(name, None)
+        self._read_failures.pop(name, None)
         return spooled
 
-    def _hand_over_one(self, name: str, spooled: Spooled) -> int:
+    def _deliver_event(self, name: str, spooled: Spooled) -> int:
         """Deliver one event; return 1, or 0 if it was set aside.
 
         Raises BackendError and OSError if it cannot be delivered now.
@@ -322,22 +337,22 @@ class Spool:
         except (BackendError, OSError):
             raise
         except Exception:
-            logger.exception("The event in %s cannot be handed over and is set aside", path)
+            logger.exception("The event in %s cannot be delivered and is set aside", path)
             path.rename(path.with_suffix(".bad"))
             return 0
         path.unlink(missing_ok=True)
         return 1
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[bool]:
+    def _delivery_lock(self) -> Iterator[bool]:
         """Lock the spool, so that only one server delivers and the order stays; yield whether the lock was free.
 
-        If it was not, this waits for PAUSE seconds first.
+        If it was not, this waits for RETRY_INTERVAL seconds first.
         """
         try:
             lock = file_locks.open_locked(self._folder / "lock")
         except BlockingIOError:
-            self._stop.wait(PAUSE)
+            self._stop.wait(RETRY_INTERVAL)
             yield False
         else:
             with lock:

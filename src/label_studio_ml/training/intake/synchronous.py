@@ -54,16 +54,16 @@ class SynchronousIntake:
         self._jobs[job_id] = self._train(job_id, event)
         return job_id
 
-    def rehearse(self, event: Event) -> None:
+    def simulate_hand_in(self, event: Event) -> None:
         """Do nothing: an event that is not kept starts no training."""
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record, None if there is none."""
         return self._jobs.get(job_id)
 
-    def jobs(self, uid: str, most: int) -> list[dict[str, Any]]:
+    def jobs(self, uid: str, limit: int) -> list[dict[str, Any]]:
         """Return the records of a project's jobs, newest first."""
-        return [job for job in reversed(self._jobs.values()) if job["project"] == uid][:most]
+        return [job for job in reversed(self._jobs.values()) if job["project"] == uid][:limit]
 
     def reprediction(self, uid: str) -> None:
         """Return None: there is no re-prediction after these trainings."""

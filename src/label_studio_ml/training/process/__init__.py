@@ -1,1 +1,1 @@
-"""The training process, and the messages between it and its worker."""
+"""The child process of a training, which calls `fit`, and its messages to its parent (`training.worker`)."""

@@ -39,7 +39,7 @@ def fit_events(
     run has written are incomplete then. An event without login that cannot be checked in Label Studio ends the run; the
     outcome names the last event before it.
     """
-    before = user_files(settings)
+    files_before = user_files(settings)
     replay = _Replay(model, request, settings, staged, job)
     end = replay.run()
     if (
@@ -47,15 +47,15 @@ def fit_events(
     ):  # fit may have returned early because of it: its event does not count as completed
         return replay.outcome(changed=False)
     replay.note("")
-    if end is End.ALL and replay.results.only is not None:
-        raise replay.results.only
-    outcome = replay.outcome(changed=replay.made_version(before))
+    if end is End.ALL and replay.results.only_error is not None:
+        raise replay.results.only_error
+    outcome = replay.outcome(changed=replay.made_version(files_before))
     if not isinstance(end, StudioError):
         return outcome
     return msgspec.structs.replace(
         outcome,
         error=f"an event that came without login cannot be checked: {end}",
-        last=replay.through or "0-0",
+        last=replay.last_completed or "0-0",
         passing=end.passing,
         stuck=not end.passing,
         refused=refusal(end),
@@ -72,7 +72,7 @@ class End(Enum):
 
 
 class _Replay:
-    """The calls of `fit` for the events of one run. `through` is the id of the last completed event, empty for none."""
+    """The calls of `fit` for the events of one run. `last_completed` is an event's id, empty if none is completed."""
 
     def __init__(
         self,
@@ -84,14 +84,14 @@ class _Replay:
     ) -> None:
         self._model, self._request, self._settings = model, request, settings
         self._staged, self._job = staged, job
-        self._elsewhere = WrittenFiles(Path.cwd(), [*user_folders(settings), *_our_folders(settings)])
-        self._wanted = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
+        self._written_files = WrittenFiles(Path.cwd(), [*user_folders(settings), *_backend_folders(settings)])
+        self._actions = set(model.TRAIN_EVENTS) | {"START_TRAINING"}
         self._client = functools.cache(lambda: client_of(request, settings))
         info = describe_class(type(model))
         served = version_name(model, request.spec)
         train_output = dict(request.spec.train_output)
         self.results = _Results(served, info.promote_if, info.keep_versions, train_output)
-        self.through = ""
+        self.last_completed = ""
 
     def run(self) -> End | StudioError:
         """Call `fit` for each event until all are done, the run is cancelled, or an event cannot be checked."""
@@ -99,26 +99,26 @@ class _Replay:
             if self._job.cancelled:
                 break
             try:
-                singles = self._single_events(event)
+                single_calls = self._single_events(event)
             except StudioError as error:
                 logger.warning("%s came without login and cannot be checked: %s", event.action, error)
                 return error
             self.note(event.id)
-            for action, data in singles:
+            for action, data in single_calls:
                 if self._job.cancelled:
                     break
-                with self._elsewhere.watching():
+                with self._written_files.watching():
                     self._fit(action, data)
             if self._job.cancelled:
                 return End.CANCELLED
-            self.through = event.id
+            self.last_completed = event.id
         return End.ALL
 
     def _single_events(self, event: StoredEvent) -> list[Single]:
         """Return the calls of `fit` for an event. Raises StudioError if the event cannot be checked."""
         return single_events(
             event,
-            self._wanted,
+            self._actions,
             lambda number: self._client().task(number),
             lambda: self._client().labelled_tasks(self._request.spec.project.uid),
         )
@@ -131,7 +131,7 @@ class _Replay:
         """
         request, results, workdir = self._request, self.results, Path(self._request.workdir)
         self._job.begin()
-        kept = dict(self._staged.changes)
+        values_before = dict(self._staged.changes)
         try:
             returned = fit_event(
                 self._model, action, data, job_id=request.job, workdir=workdir, job=self._job
@@ -140,7 +140,7 @@ class _Replay:
             if may_pass(error, self._settings.model_dir):
                 raise
             logger.exception("fit failed for one %s", action)
-            self._staged.changes = kept
+            self._staged.changes = values_before
             results.failed(action, error)
             return
         results.done += 1
@@ -159,17 +159,19 @@ class _Replay:
             job=self._request.job,
             parent=self._request.spec.version,
             workdir=self._request.workdir,
-            last=self.through,
+            last=self.last_completed,
             current=current,
             result=self.outcome(changed=True),
         )
         progress_file.write(Path(self._request.progress), progress)
 
-    def made_version(self, before: Snapshot) -> bool:
-        """Tell whether the calls of `fit` returned a result, stored a new value, or wrote a file since `before`."""
-        written = user_files(self._settings) != before
-        written = written or any(Path(self._request.workdir).iterdir()) or bool(self._elsewhere.files())
-        return written or self.results.returned or bool(_new_values(self._staged, self.results.served))
+    def made_version(self, files_before: Snapshot) -> bool:
+        """Tell whether `fit` returned a result, stored a new value, or wrote a file since `files_before`."""
+        has_written = user_files(self._settings) != files_before
+        has_written = (
+            has_written or any(Path(self._request.workdir).iterdir()) or bool(self._written_files.files())
+        )
+        return has_written or self.results.returned or bool(_new_values(self._staged, self.results.served))
 
     def outcome(self, *, changed: bool) -> Outcome:
         """Return the outcome of the calls of `fit` so far; `changed` tells whether there is something to publish."""
@@ -204,15 +206,15 @@ def _is_result(returned: Any) -> bool:
 
 def _json_part(returned: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the values of a dict that JSON can hold; the others are left out, with a warning in the job's log."""
-    kept: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in returned.items():
         try:
-            kept[str(key)] = msgspec.json.decode(msgspec.json.encode(value, enc_hook=plain))
+            values[str(key)] = msgspec.json.decode(msgspec.json.encode(value, enc_hook=plain))
         except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
             logger.warning(
                 "fit returned %r with a value that JSON cannot hold; it is left out: %s", key, error
             )
-    return kept
+    return values
 
 
 def _new_values(staged: StagedState, served: str) -> dict[str, str]:
@@ -251,7 +253,7 @@ class _Results:
         self.last = error
 
     @property
-    def only(self) -> BaseException | None:
+    def only_error(self) -> BaseException | None:
         """The error of `fit` if it was called once and failed, else None."""
         return self.last if self.done == 0 and len(self.failures) == 1 else None
 
@@ -276,16 +278,16 @@ def _nothing_new(results: _Results) -> str:
 
 def user_files(settings: Settings) -> Snapshot:
     """Return a snapshot of the folders in which an event-generation model may keep its weights."""
-    ours, folders = _our_folders(settings), sorted(user_folders(settings))
-    return {name: state for folder in folders for name, state in snapshot(folder, ours).items()}
+    backend_folders, folders = _backend_folders(settings), sorted(user_folders(settings))
+    return {name: state for folder in folders for name, state in snapshot(folder, backend_folders).items()}
 
 
-def _our_folders(settings: Settings) -> tuple[Path, ...]:
+def _backend_folders(settings: Settings) -> tuple[Path, ...]:
     """Return the folders to which this package writes during a run, so that their changes are not due to `fit`."""
     return (settings.model_dir, settings.log_dir)
 
 
 def user_folders(settings: Settings) -> set[Path]:
     """Return the backend's folder, and the folders of `MODEL_DIR` and `MODEL_ROOT` if they are set."""
-    named = (settings.user_model_dir, settings.model_root)
-    return {settings.backend_dir, *(settings.backend_dir / folder for folder in named if folder)}
+    configured = (settings.user_model_dir, settings.model_root)
+    return {settings.backend_dir, *(settings.backend_dir / folder for folder in configured if folder)}

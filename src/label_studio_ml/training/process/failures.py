@@ -18,13 +18,13 @@ from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.versions.store.local_store import VersionStore
 
 
-def may_pass(error: BaseException, place: Path) -> bool:
-    """Tell whether a failure may pass: the disk of `place` is full, or a file of the backend cannot be used now.
+def may_pass(error: BaseException, folder: Path) -> bool:
+    """Tell whether a failure may pass: the disk of `folder` is full, or a file of the backend cannot be used now.
 
     A missing label config may pass: after the loss of a project's database, the next `/setup` or event brings one. An
     unreadable decision about a project's versions may become readable again, or be made anew.
     """
-    if is_full(error, place) or isinstance(error, NoLabelConfig | DecisionError):
+    if is_full(error, folder) or isinstance(error, NoLabelConfig | DecisionError):
         return True
     if isinstance(error, StoreError) and error.passing:
         return True

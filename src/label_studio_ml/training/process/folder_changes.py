@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 #: Largest number of files in a snapshot.
-MOST_FILES = 5000
+MAX_FILES = 5000
 
 _SKIPPED = frozenset(("__pycache__", ".git", "logs", "data", "node_modules", ".venv"))
 #: The backend's folders and prefixes of its files, left out at the top of every folder, which may be a model folder.
@@ -18,26 +18,26 @@ Snapshot = dict[str, tuple[int, int]]
 
 
 def snapshot(folder: Path, without: Collection[Path] = ()) -> Snapshot:
-    """Return (size in bytes, time of last change in ns) for each file below `folder`, at most MOST_FILES of them.
+    """Return (size in bytes, time of last change in ns) for each file below `folder`, at most MAX_FILES of them.
 
     The backend's own folders and files and the folders `without` are left out. If `folder` itself is in `without`, it
     is the model folder: its files are included, except those of the backend.
     """
     states: Snapshot = {}
     is_model_folder = folder in without
-    our_folders = (*_FOLDERS, *_MODEL_FOLDERS) if is_model_folder else _FOLDERS
-    our_files = (*_FILES, *_MODEL_FILES) if is_model_folder else _FILES
+    backend_folders = (*_FOLDERS, *_MODEL_FOLDERS) if is_model_folder else _FOLDERS
+    backend_files = (*_FILES, *_MODEL_FILES) if is_model_folder else _FILES
     for path, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in _SKIPPED and Path(path, name) not in without]
         if Path(path) == folder:
-            folders[:] = [name for name in folders if name not in our_folders]
-            files = [name for name in files if not name.startswith(our_files)]
+            folders[:] = [name for name in folders if name not in backend_folders]
+            files = [name for name in files if not name.startswith(backend_files)]
         for name in files:
             try:
                 status = os.stat(os.path.join(path, name))
             except OSError:
                 continue
             states[os.path.join(path, name)] = (status.st_size, status.st_mtime_ns)
-            if len(states) >= MOST_FILES:
+            if len(states) >= MAX_FILES:
                 return states
     return states

@@ -1,4 +1,4 @@
-"""The protocol between a training process and its worker: one request, then reports of the run, one outcome."""
+"""The protocol between a worker (parent) and a training process (child): one request, then reports, one outcome."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ import msgspec
 from label_studio_ml.training.job import Report
 
 #: Limit in seconds for the comparison of the new version with the previous one, after fit.
-COMPARING = 3600.0
+COMPARISON_TIMEOUT = 3600.0
 #: The worker's request to stop the run.
 STOP = b"stop\n"
 
@@ -45,10 +45,10 @@ class WorkerConnection:
 
     def request(self) -> bytes:
         """Receive and return the request. Raises ConnectionError if the worker has closed the connection."""
-        return self._exactly(int.from_bytes(self._exactly(_HEADER), "big"))
+        return self._receive_exactly(int.from_bytes(self._receive_exactly(_HEADER), "big"))
 
-    def _exactly(self, count: int) -> bytes:
-        """Return exactly `count` bytes: later bytes are left for `asked`."""
+    def _receive_exactly(self, count: int) -> bytes:
+        """Return exactly `count` bytes: later bytes are left for `stop_requested`."""
         received = bytearray()
         while len(received) < count:
             data = self._connection.recv(min(1 << 20, count - len(received)))
@@ -63,7 +63,7 @@ class WorkerConnection:
         with self._lock, contextlib.suppress(OSError):
             self._connection.sendall(line)
 
-    def asked(self) -> bool:
+    def stop_requested(self) -> bool:
         """Tell whether the worker has asked the run to stop, or is gone. The request is not consumed."""
         try:
             self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)

@@ -31,7 +31,7 @@ class Progress(msgspec.Struct, Generic[Result], frozen=True, kw_only=True):
     result: Result
 
 
-def place(model_dir: Path, uid: str) -> Path:
+def path_for(model_dir: Path, uid: str) -> Path:
     """Return the path of the progress file of a project's run."""
     return model_dir / "runs" / f"{quote(uid, safe='')}.progress"
 

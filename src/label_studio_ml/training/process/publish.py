@@ -46,7 +46,7 @@ def publish(
     """
     uid = request.spec.project.uid
     metrics = outcome.metrics | metrics_in(outcome.train_output)
-    made = Manifest(
+    draft = Manifest(
         id=version_id,
         name=_name(store, uid, outcome, request.spec.version, version_id),
         project=uid,
@@ -65,7 +65,7 @@ def publish(
     )
     try:
         manifest = store.publish(
-            made,
+            draft,
             gate=parse_gate(settings.promote_if or outcome.promote_if),
             then=lambda committed: apply_state(store, settings, committed),
             holds=check_lease,
@@ -129,8 +129,8 @@ def metrics_in(output: Mapping[str, Any]) -> dict[str, int | float | None]:
 
     Infinite numbers and NaN become None.
     """
-    inner = output.get("metrics")
-    return {**dict(_numbers(output)), **(dict(_numbers(inner)) if isinstance(inner, Mapping) else {})}
+    nested = output.get("metrics")
+    return {**dict(_numbers(output)), **(dict(_numbers(nested)) if isinstance(nested, Mapping) else {})}
 
 
 def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, int | float | None]]:
@@ -147,21 +147,23 @@ def _is_finite(value: int | float) -> bool:
         return False
 
 
-def taken_in(store: VersionStore, uid: str, events: list[StoredEvent]) -> tuple[Manifest | None, list[str]]:
+def version_with_events(
+    store: VersionStore, uid: str, events: list[StoredEvent]
+) -> tuple[Manifest | None, list[str]]:
     """Return the newest version that holds some of `events`, None if there is none, and the ids of all events so held.
 
     Deleted versions count too. A worker that ends between the commit and the removal of events leaves such events.
     """
     versions = store.history(uid)
-    done: list[str] = []
-    last: Manifest | None = None
-    waiting = {event.id for event in events}
+    event_ids: list[str] = []
+    newest: Manifest | None = None
+    pending = {event.id for event in events}
     for manifest in versions:
-        shared = waiting.intersection(manifest.events)
-        if shared:
-            done.extend(sorted(shared))
-            last = manifest
-    return last, done
+        contained = pending.intersection(manifest.events)
+        if contained:
+            event_ids.extend(sorted(contained))
+            newest = manifest
+    return newest, event_ids
 
 
 def _name(store: VersionStore, uid: str, outcome: Outcome, parent: str, version_id: str) -> str:
@@ -180,11 +182,11 @@ def _name(store: VersionStore, uid: str, outcome: Outcome, parent: str, version_
             field="model_version",
         )
     served = outcome.served or parent or "0.0.1"
-    taken = {served, *UNTRAINED, *(manifest.name for manifest in store.history(uid))}
-    if outcome.version and outcome.version not in taken:
+    used_names = {served, *UNTRAINED, *(manifest.name for manifest in store.history(uid))}
+    if outcome.version and outcome.version not in used_names:
         return outcome.version
     base = outcome.version or served
     stem, _, number = base.rpartition("-")
     if not outcome.version and whole_number(number) is not None and stem:
         base = stem
-    return unused_name(base, {base, *taken})
+    return unused_name(base, {base, *used_names})

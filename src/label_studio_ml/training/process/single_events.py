@@ -17,24 +17,24 @@ Single = tuple[str, dict[str, Any]]
 
 def single_events(
     event: StoredEvent,
-    wanted: Collection[str],
-    task: Callable[[int], dict[str, Any]],
-    tasks: Callable[[], Iterable[dict[str, Any]]],
+    actions: Collection[str],
+    read_task: Callable[[int], dict[str, Any]],
+    read_tasks: Callable[[], Iterable[dict[str, Any]]],
 ) -> list[Single]:
-    """Return (action, data) of an event, or of the single events of a bulk event, if their action is in `wanted`.
+    """Return (action, data) of an event, or of the single events of a bulk event, if their action is in `actions`.
 
-    If `wanted` has the bulk event's action but not that of its single events, the bulk event is returned whole. `task`
-    reads a task with its annotations from Label Studio, `tasks` all labelled tasks of the project. Raises StudioError
-    if an event without login cannot be checked in Label Studio now.
+    If `actions` has the bulk event's action but not that of its single events, the bulk event is returned whole.
+    `read_task` reads a task with its annotations from Label Studio, `read_tasks` all labelled tasks of the project.
+    Raises StudioError if an event without login cannot be checked in Label Studio now.
     """
     if not event.trusted and is_beyond(event.data):
-        return changed_since(event.data, wanted, tasks())
+        return changed_since(event.data, actions, read_tasks())
     single = action_named(event.action).single or event.action
-    if single in wanted:
-        data = event.data if event.trusted else _checked(event, task)
+    if single in actions:
+        data = event.data if event.trusted else _checked(event, read_task)
         return _split(event.action, single, data) if data else []
-    if event.action in wanted:
-        data = event.data if event.trusted else _checked(event, task)
+    if event.action in actions:
+        data = event.data if event.trusted else _checked(event, read_task)
         return [(event.action, data)] if data else []
     return []
 
@@ -54,7 +54,7 @@ def _split(action: str, single: str, data: dict[str, Any]) -> list[Single]:
     return [(single, data)]
 
 
-def _checked(event: StoredEvent, read: Callable[[int], dict[str, Any]]) -> dict[str, Any] | None:
+def _checked(event: StoredEvent, read_task: Callable[[int], dict[str, Any]]) -> dict[str, Any] | None:
     """Return the data of an event without login as Label Studio has it; None if no annotation of it exists there.
 
     An event without a task, such as one of deleted annotations, cannot be checked: its ids are returned as they are.
@@ -70,7 +70,7 @@ def _checked(event: StoredEvent, read: Callable[[int], dict[str, Any]]) -> dict[
     annotations: list[dict[str, Any]] = []
     for task_id in sorted({task_id for task_id, _ in claimed}):
         try:
-            task = read(task_id)
+            task = read_task(task_id)
         except StudioError as error:
             if error.status != 404:
                 raise

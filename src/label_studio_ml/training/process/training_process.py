@@ -1,8 +1,8 @@
-"""The training process: one run in a separate process, started with the arguments FD, GUARD_FD and PATIENCE.
+"""The training process: one run in a child process of the worker, started with the arguments FD, GUARD_FD and SECONDS.
 
 The process reads one request from the socket with descriptor FD, builds the model from the served version, calls `fit`,
 and sends reports, and at the end the outcome. The worker, which holds the lease, publishes the version. A guard process
-kills the run if the worker is gone or silent for PATIENCE seconds on the socket GUARD_FD, so that no two runs of a
+kills the run if the worker is gone or silent for that many SECONDS on the socket GUARD_FD, so that no two runs of a
 project overlap.
 """
 
@@ -53,7 +53,7 @@ from label_studio_ml.versions.state.key_values import StagedState, StoredState
 logger = logging.getLogger(__name__)
 
 
-class NotNow(FitError):
+class AnnotationsUnavailable(FitError):
     """The annotations cannot be read at present; a later run may succeed."""
 
 
@@ -106,13 +106,13 @@ def _perform(
     model._context.state = staged
     if kind == "event":
         return fit_events(model, request, settings, staged, job)
-    refused = ""
+    refusal_message = ""
     if tasks is None:
-        tasks, refused = _annotations(request, settings)
-    about = (
+        tasks, refusal_message = _annotations(request, settings)
+    task_count = (
         "the labelled tasks" if tasks.expected is None else f"about {plural(tasks.expected, 'labelled task')}"
     )
-    logger.info("Training on %s from %s", about, tasks.source)
+    logger.info("Training on %s from %s", task_count, tasks.source)
     if job.cancelled:
         return Outcome(error="it was cancelled before fit began")
     job.begin()
@@ -136,7 +136,7 @@ def _perform(
         annotations=tasks.finish(),
         source=tasks.source,
         generation="seed",
-        refused=refused,
+        refused=refusal_message,
     )
 
 
@@ -145,19 +145,19 @@ def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks
 
     The sources are, in this order: annotations or a version named by the training request, Label Studio, and the tasks
     that webhooks delivered. The second value is empty except for delivered tasks; there, it is empty if URL or token of
-    Label Studio are unknown. Raises FitError if there is no source left, NotNow if a later run may find one, and the
-    errors of `from_version`.
+    Label Studio are unknown. Raises FitError if there is no source left, AnnotationsUnavailable if a later run may find
+    one, and the errors of `from_version`.
     """
     uid, snapshot = request.spec.project.uid, Path(request.workdir) / SNAPSHOT
-    given: Any = None
+    requested: Any = None
     for event in request.all_events():
         if event.action == "START_TRAINING":
-            named = event.data.get("annotations"), event.data.get("from_version")
-            given = next((value for value in named if value is not None), given)
-    if isinstance(given, list):
-        return LabelledTasks(lambda: given, "the training request", project=uid, snapshot=snapshot), ""
-    if isinstance(given, str):
-        return from_version(open_store(settings), uid, given, snapshot), ""
+            sources = event.data.get("annotations"), event.data.get("from_version")
+            requested = next((value for value in sources if value is not None), requested)
+    if isinstance(requested, list):
+        return LabelledTasks(lambda: requested, "the training request", project=uid, snapshot=snapshot), ""
+    if isinstance(requested, str):
+        return from_version(open_store(settings), uid, requested, snapshot), ""
     try:
         return from_studio(client_of(request, settings), uid, snapshot), ""
     except StudioError as error:
@@ -165,12 +165,13 @@ def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks
             tasks = from_delivered(Path(request.delivered), project=uid, snapshot=snapshot)
             if tasks:
                 logger.warning(
-                    "Label Studio's annotations cannot be read (%s): training on what webhooks brought", error
+                    "Label Studio's annotations cannot be read (%s): training on the annotations from webhooks",
+                    error,
                 )
                 is_known = all(studio_login(request.spec.project, settings))
-                why = refusal(error) or (str(error) if is_known else "")
-                return tasks, why and f"it is trained only on what webhooks brought, because {why}"
-        kind = NotNow if error.passing else FitError
+                cause = refusal(error) or (str(error) if is_known else "")
+                return tasks, cause and f"only annotations from webhooks are trained on, because {cause}"
+        kind = AnnotationsUnavailable if error.passing else FitError
         raise kind(
             f"The annotations of project {request.spec.project.project_id} cannot be read: {error.message}",
             fix=error.fix,
@@ -203,7 +204,11 @@ def run(
     job = None
     if worker is not None:
         job = TrainingJob(
-            request.job, Path(request.workdir), request.previous, report=worker.send, asked=worker.asked
+            request.job,
+            Path(request.workdir),
+            request.previous,
+            report=worker.send,
+            asked=worker.stop_requested,
         )
     policy: Policy | None = None
     kind = ""
@@ -223,7 +228,7 @@ def run(
         outcome = Outcome(
             error=_as_text(_full_disk(error, request, settings) if full else reason(error)),
             trace="" if isinstance(error, BackendError) else _as_text(traceback.format_exc()),
-            passing=isinstance(error, NotNow)
+            passing=isinstance(error, AnnotationsUnavailable)
             or studio_may_recover(error)
             or may_pass(error, settings.model_dir),
             refused=refusal(error),
@@ -235,11 +240,11 @@ def _full_disk(error: BaseException, request: RunRequest, settings: Settings) ->
     """Return the message for an error that a full disk caused, with advice on how to fix it."""
     if isinstance(error, BackendError) and error.fix:
         return reason(error)
-    places = [Path(request.workdir), settings.backend_dir, settings.log_dir, Path(tempfile.gettempdir())]
+    folders = [Path(request.workdir), settings.backend_dir, settings.log_dir, Path(tempfile.gettempdir())]
     shared_memory = Path("/dev/shm")  # noqa: S108 (nothing is written there)
     if shared_memory.is_dir():  # macOS has none
-        places.append(shared_memory)
-    return f"{reason(error)}. {full_disk_fix(error, places)}"
+        folders.append(shared_memory)
+    return f"{reason(error)}. {full_disk_fix(error, folders)}"
 
 
 def _measured(outcome: Outcome, request: RunRequest, settings: Settings, job: TrainingJob | None) -> Outcome:
@@ -296,9 +301,9 @@ def encoded(outcome: Outcome) -> bytes:
     try:
         return msgspec.json.encode(outcome)
     except (TypeError, ValueError, RecursionError) as error:
-        parts = {name: getattr(outcome, name) for name in outcome.__struct_fields__}
-        bad = next((name for name, part in parts.items() if not _is_json(part)), "what came of it")
-        message = ascii(outcome.error) if bad == "error" else f"{bad} of the run cannot be kept: {error}"
+        fields = {name: getattr(outcome, name) for name in outcome.__struct_fields__}
+        field = next((name for name, value in fields.items() if not _is_json(value)), "the outcome")
+        message = ascii(outcome.error) if field == "error" else f"{field} of the run cannot be kept: {error}"
         logger.error("%s", message)
         return msgspec.json.encode(
             Outcome(error=message, policy=outcome.policy, generation=outcome.generation, code=outcome.code)

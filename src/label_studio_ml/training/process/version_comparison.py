@@ -22,14 +22,14 @@ from label_studio_ml.model_calls.device_memory import release_memory
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.training.dataset import HELD_OUT
-from label_studio_ml.training.process.messages import COMPARING
+from label_studio_ml.training.process.messages import COMPARISON_TIMEOUT
 from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.versions.state.key_values import StoredState
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two checks whether the run was cancelled.
-_LOOK = 0.2
+_CANCEL_CHECK_INTERVAL = 0.2
 
 
 def metrics_to_compare(request: RunRequest, settings: Settings, outcome: Outcome) -> list[str]:
@@ -82,18 +82,18 @@ def _compared(
     """
     previous = request.previous
     assert previous is not None
-    pairs = StoredState(settings.model_dir, request.spec.project.uid).items()
+    values = StoredState(settings.model_dir, request.spec.project.uid).items()
     new = ModelSpec(
         project=request.spec.project,
         version=outcome.version or Path(request.workdir).name,
         train_output=outcome.train_output,
     )
-    asked = {
-        "new": _candidate(new, request.workdir, {**pairs, **outcome.state}),
-        "previous": _candidate(request.spec, previous.path, pairs),
+    request_data = {
+        "new": _candidate(new, request.workdir, {**values, **outcome.state}),
+        "previous": _candidate(request.spec, previous.path, values),
         "metrics": metrics,
     }
-    answer, status = _ask(settings, msgspec.json.encode(asked), cancelled)
+    answer, status = _run_comparison(settings, msgspec.json.encode(request_data), cancelled)
     try:
         return msgspec.json.decode(answer, type=Comparison | None)
     except msgspec.MsgspecError:
@@ -104,30 +104,30 @@ def _candidate(spec: ModelSpec, folder: str, state: dict[str, str]) -> dict[str,
     return {"spec": spec, "folder": folder, "state": state}
 
 
-def _ask(settings: Settings, request: bytes, cancelled: Callable[[], bool]) -> tuple[bytes, int]:
+def _run_comparison(settings: Settings, request: bytes, cancelled: Callable[[], bool]) -> tuple[bytes, int]:
     """Run the comparison process on `request`; return its answer and exit status. The answer is empty if cancelled.
 
-    Raises BackendError if the process takes longer than COMPARING seconds, InterpreterError or OSError if it cannot be
-    started.
+    Raises BackendError if the process takes longer than COMPARISON_TIMEOUT seconds, InterpreterError or OSError if it
+    cannot be started.
     """
-    deadline = time.monotonic() + COMPARING
+    deadline = time.monotonic() + COMPARISON_TIMEOUT
     process = subprocess.Popen(
         command(settings, "label_studio_ml.evaluation.comparison"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=settings.child_env(),
     )
-    left: bytes | None = request
+    pending_input: bytes | None = request
     while True:
         try:
-            answer, _ = process.communicate(left, timeout=_LOOK)
+            answer, _ = process.communicate(pending_input, timeout=_CANCEL_CHECK_INTERVAL)
             return answer, process.returncode
         except subprocess.TimeoutExpired:
-            left = None
-        late = time.monotonic() > deadline
-        if late or cancelled():
+            pending_input = None
+        timed_out = time.monotonic() > deadline
+        if timed_out or cancelled():
             process.kill()
             process.communicate()
-            if late:
-                raise BackendError(f"it took longer than {COMPARING:g} s")
+            if timed_out:
+                raise BackendError(f"it took longer than {COMPARISON_TIMEOUT:g} s")
             return b"", process.returncode

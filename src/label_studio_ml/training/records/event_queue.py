@@ -13,11 +13,11 @@ import msgspec
 from label_studio_ml.training.policy import Entry, order
 from label_studio_ml.training.redis.keys import Keys
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
-from label_studio_ml.training.redis.scripts import BEGIN, REMOVE
+from label_studio_ml.training.redis.scripts import BEGIN_RUN, REMOVE_EVENTS
 
 #: Numbers of stream entries, and of payloads, that are read at a time.
-PAGE = 1000
-BODIES = 100
+ENTRIES_PER_READ = 1000
+PAYLOADS_PER_READ = 100
 
 
 def new_token() -> str:
@@ -62,7 +62,7 @@ class EventQueues:
         """Return the entries of the queued events, without payloads, oldest first."""
         key, start, entries = self._keys.mailbox(project), "-", list[Entry]()
         while True:
-            page = self._redis.xrange(key, min=start, count=PAGE)
+            page = self._redis.xrange(key, min=start, count=ENTRIES_PER_READ)
             entries += [
                 Entry(
                     entry_id.decode(),
@@ -72,15 +72,15 @@ class EventQueues:
                 )
                 for entry_id, fields in page
             ]
-            if len(page) < PAGE:
+            if len(page) < ENTRIES_PER_READ:
                 return entries
             start = f"({entries[-1].id}"
 
     def payloads(self, project: str, ids: Iterable[str]) -> Iterator[StoredEvent]:
-        """Yield the events with these ids in their order, reading BODIES at a time. Missing events are left out."""
-        wanted = list(ids)
-        for start in range(0, len(wanted), BODIES):
-            page = wanted[start : start + BODIES]
+        """Yield the events with these ids in order, PAYLOADS_PER_READ per call. Missing events are left out."""
+        event_ids = list(ids)
+        for start in range(0, len(event_ids), PAYLOADS_PER_READ):
+            page = event_ids[start : start + PAYLOADS_PER_READ]
             bodies = self._redis.hmget(self._keys.payloads(project), page)
             for event_id, body in zip(page, bodies, strict=True):
                 if body is not None:
@@ -98,7 +98,7 @@ class EventQueues:
         lets it count once.
         """
         keys = (self._keys.untrusted(project), self._keys.folds(project), self._keys.attempts(project))
-        return int(self._redis.eval(BEGIN, len(keys), *keys, new_token()))
+        return int(self._redis.eval(BEGIN_RUN, len(keys), *keys, new_token()))
 
     def undo_begin(self, project: str) -> None:
         """Do not count the run that `begin` has counted last."""
@@ -118,8 +118,8 @@ class EventQueues:
         """Add the commands that remove events to the pipeline `pipe`."""
         mailbox, payloads = self._keys.mailbox(project), self._keys.payloads(project)
         keys = (mailbox, payloads, self._keys.dirty, self._keys.untrusted(project), self._keys.folds(project))
-        for start in range(0, max(len(event_ids), 1), PAGE):
-            pipe.eval(REMOVE, len(keys), *keys, project, *event_ids[start : start + PAGE])
+        for start in range(0, max(len(event_ids), 1), ENTRIES_PER_READ):
+            pipe.eval(REMOVE_EVENTS, len(keys), *keys, project, *event_ids[start : start + ENTRIES_PER_READ])
 
     def dirty(self) -> list[str]:
         """Return the uids of the projects with queued events, sorted."""
@@ -132,8 +132,8 @@ class EventQueues:
 
     def park(self, project: str, event_ids: list[str], *, why: str, since: str) -> None:
         """Move events from the event queue to the events set aside, with the cause, until `JobStore.unpark`."""
-        for start in range(0, len(event_ids), BODIES):
-            page = event_ids[start : start + BODIES]
+        for start in range(0, len(event_ids), PAYLOADS_PER_READ):
+            page = event_ids[start : start + PAYLOADS_PER_READ]
             with self._redis.pipeline(transaction=True) as pipe:
                 for event in self.payloads(project, page):
                     body = msgspec.json.encode(ParkedEvent(event=event, why=why, since=since))
@@ -145,8 +145,8 @@ class EventQueues:
         """Yield the events that were set aside, in the order of their arrival."""
         key = self._keys.parked(project)
         ids = sorted((field.decode() for field in self._redis.hkeys(key)), key=order)
-        for start in range(0, len(ids), BODIES):
-            bodies = self._redis.hmget(key, ids[start : start + BODIES])
+        for start in range(0, len(ids), PAYLOADS_PER_READ):
+            bodies = self._redis.hmget(key, ids[start : start + PAYLOADS_PER_READ])
             yield from (msgspec.json.decode(body, type=ParkedEvent) for body in bodies if body is not None)
 
     def drop_parked(self, project: str, event_id: str) -> None:

@@ -16,7 +16,7 @@ from label_studio_ml.training.records.job_store import JobStore
 logger = logging.getLogger(__name__)
 
 #: Seconds between two passes, and seconds of a day.
-EVERY, DAY = 3600.0, 86_400.0
+CLEAR_INTERVAL, DAY = 3600.0, 86_400.0
 
 
 class JobLogs:
@@ -25,23 +25,23 @@ class JobLogs:
     def __init__(self, folder: Path, days: int) -> None:
         self._folder = folder
         self._days = days
-        self._looked = float("-inf")
+        self._cleared_at = float("-inf")
 
-    def clear_now_and_then(self, job_store: JobStore) -> None:
+    def clear_regularly(self, job_store: JobStore) -> None:
         """Call `clear` if the last call is an hour ago and logs are not kept for ever. Raises BrokerError."""
-        if self._days and time.monotonic() - self._looked >= EVERY:
-            self._looked = time.monotonic()
+        if self._days and time.monotonic() - self._cleared_at >= CLEAR_INTERVAL:
+            self._cleared_at = time.monotonic()
             self.clear(job_store)
 
     def clear(self, job_store: JobStore) -> None:
         """Remove the logs that are too old and whose jobs have no record. Raises BrokerError."""
-        gone, before = 0, time.time() - self._days * DAY
+        removed, oldest_kept = 0, time.time() - self._days * DAY
         for path in self._folder.glob("*.log"):
             if not JOB_LOG.fullmatch(path.name):
                 continue  # a file of another program
             with contextlib.suppress(OSError):
-                if path.stat().st_mtime < before and job_store.jobs.get(path.stem) is None:
+                if path.stat().st_mtime < oldest_kept and job_store.jobs.get(path.stem) is None:
                     path.unlink()
-                    gone += 1
-        if gone:
-            logger.info("Removed %s of jobs that have no record any more", plural(gone, "log"))
+                    removed += 1
+        if removed:
+            logger.info("Removed %s of jobs that have no record any more", plural(removed, "log"))

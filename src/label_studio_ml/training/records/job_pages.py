@@ -10,7 +10,7 @@ from label_studio_ml.training.records.run_log import TAIL_BYTES, TAIL_LINES
 from label_studio_ml.training.redis.redis_errors import broker_errors
 
 #: Seconds that log lines and metrics stay in Redis after the last write. The log's file stays longer.
-KEPT = 7 * 24 * 3600
+LOG_TTL = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +65,37 @@ def write_progress(
             if int(count or 0) != first:  # lines in between are lost: start again
                 pipe.delete(log)
             pipe.rpush(log, *lines)
-            pipe.ltrim(log, -min(TAIL_LINES, _fitting(lines)), -1)
+            pipe.ltrim(log, -min(TAIL_LINES, _lines_that_fit(lines)), -1)
             pipe.hset(job, "lines", first + len(lines))
-            pipe.expire(log, KEPT)
+            pipe.expire(log, LOG_TTL)
         if points is not None:
             pipe.delete(series)
             pipe.rpush(series, *(msgspec.json.encode(point) for point in points))
-            pipe.expire(series, KEPT)
+            pipe.expire(series, LOG_TTL)
         pipe.execute()  # sends nothing if there are no changes
     return bool(cancel)
 
 
-def _fitting(lines: list[str]) -> int:
+def _lines_that_fit(lines: list[str]) -> int:
     """Return how many lines of the length of the longest one fit into TAIL_BYTES; at least the number of `lines`."""
     longest = max(len(line) for line in lines) + 1
     return max(len(lines), TAIL_BYTES // longest)
 
 
 @broker_errors()
-def read_log(job_store: JobStore, job_id: str, after: int = 0, most: int = TAIL_LINES) -> LogPart:
-    """Return the stored lines of a job's log from number `after` on, at most `most` of them. Raises BrokerError.
+def read_log(job_store: JobStore, job_id: str, after: int = 0, limit: int = TAIL_LINES) -> LogPart:
+    """Return the stored lines of a job's log from number `after` on, at most `limit` of them. Raises BrokerError.
 
     A negative `after` counts from the end of the log.
     """
     with job_store.redis.pipeline(transaction=True) as pipe:
         pipe.hmget(job_store.keys.job(job_id), "lines", "current")
         pipe.lrange(job_store.keys.log(job_id), 0, -1)
-        (count, current), kept = pipe.execute()
+        (count, current), stored = pipe.execute()
     total = int(count or 0)
-    first = total - len(kept)
+    first = total - len(stored)
     start = max(first, min(total, after if after >= 0 else total + after))
-    lines = [line.decode() for line in kept[start - first :][:most]]
+    lines = [line.decode() for line in stored[start - first :][:limit]]
     return LogPart(start, lines, (current or b"").decode() if start + len(lines) == total else "")
 
 

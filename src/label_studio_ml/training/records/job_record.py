@@ -117,9 +117,9 @@ class JobRecords:
         fields = self._redis.hgetall(self._keys.job(job_id))
         return read_job(job_id, fields) if fields else None
 
-    def of(self, project: str, most: int = KEPT_JOBS) -> Iterator[Job]:
-        """Yield the project's job records, newest first, at most `most` of them."""
-        for job_id in self._redis.lrange(self._keys.jobs(project), 0, most - 1):
+    def of(self, project: str, limit: int = KEPT_JOBS) -> Iterator[Job]:
+        """Yield the project's job records, newest first, at most `limit` of them."""
+        for job_id in self._redis.lrange(self._keys.jobs(project), 0, limit - 1):
             if (job := self.get(job_id.decode())) is not None:
                 yield job
 

@@ -22,15 +22,15 @@ from label_studio_ml.training.redis.keys import Keys, job_id_of
 from label_studio_ml.training.redis.prediction_jobs import running_prediction
 from label_studio_ml.training.redis.queue_owner import ForeignQueue, Owner
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
-from label_studio_ml.training.redis.scripts import HELD, NEXT, POSTPONE, STORE
+from label_studio_ml.training.redis.scripts import IS_LEASED, NEXT_JOB, POSTPONE, STORE_EVENT
 from label_studio_ml.training.redis.wake_ups import WakeUps
 
 logger = logging.getLogger(__name__)
 
 #: Seconds for which an event's token is stored.
-TOKEN_LIFE = 6 * 3600
-#: The arguments of STORE that stand for no limits.
-_UNLIMITED: tuple[str | bytes | int, ...] = ("", "", 0, 0, 0)
+TOKEN_TTL = 6 * 3600
+#: The arguments of STORE_EVENT that stand for no limits.
+_NO_LIMITS: tuple[str | bytes | int, ...] = ("", "", 0, 0, 0)
 
 
 @raises_broker_errors
@@ -56,9 +56,9 @@ class JobStore:
         #: Called at the end of each run with project, job id, why Label Studio could not be read (empty if there was
         #: no such problem), and whether the run trained without error.
         self.on_login: Callable[[str, str, str, bool], None] = lambda project, job_id, refused, trained: None
-        self._store = connection.register_script(STORE)
+        self._store = connection.register_script(STORE_EVENT)
         self._postpone = connection.register_script(POSTPONE)
-        self._next = connection.register_script(NEXT)
+        self._next = connection.register_script(NEXT_JOB)
 
     # Storing events
 
@@ -90,18 +90,18 @@ class JobStore:
                 event.action,
                 counted(event),
                 msgspec.json.encode(event),
-                TOKEN_LIFE,
+                TOKEN_TTL,
                 now(),
                 keys.job(""),
                 owner.id,
                 owner.model_class,
                 owner.code,
-                *(script_limits(event) if bounded and not event.trusted else _UNLIMITED),
+                *(script_limits(event) if bounded and not event.trusted else _NO_LIMITS),
                 event.caller,
             ],
         )
         if not answer:
-            raise ForeignQueue(f"The queue {keys.queue} has become another backend's")
+            raise ForeignQueue(f"The queue {keys.queue} belongs to another backend now")
         job, is_new, wake = answer
         job_id = str(job.decode())
         try:
@@ -193,12 +193,12 @@ class JobStore:
 
         The `current` job, which begins now, and the waiting job are left unchanged.
         """
-        unfinished = [job for job in self.jobs.of(project, most=RECENT_JOBS) if job.running]
-        kept = {current, self.waiting_id(project)}
+        unfinished = [job for job in self.jobs.of(project, limit=RECENT_JOBS) if job.running]
+        kept_ids = {current, self.waiting_id(project)}
         for job in unfinished:
-            if job.id not in kept:
-                later = f"job {current}" if current else "a later job"
-                error = f"its worker ended before it did; its events went to {later}"
+            if job.id not in kept_ids:
+                successor = f"job {current}" if current else "a later job"
+                error = f"its worker ended before it did; its events went to {successor}"
                 self.update_job(job.id, state="failed", ended=now(), error=error)
 
     def forget(self, project: str) -> None:
@@ -298,7 +298,7 @@ class JobStore:
 
     def leased(self, project: str, life: float) -> bool:
         """Tell whether a worker trains the project. `life` in seconds is for leases that do not store their own."""
-        return bool(self.redis.eval(HELD, 1, self.keys.lease(project), round(1000 * life)))
+        return bool(self.redis.eval(IS_LEASED, 1, self.keys.lease(project), round(1000 * life)))
 
     def _create(self, project: str, job_id: str) -> None:
         """Write the record of a new job for events that are queued already."""

@@ -9,23 +9,23 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE
 from label_studio_ml.training.redis.queue_owner import (
-    ALIVE,
-    LOOKS,
+    CLAIM_SWEEPS,
+    MIN_CLAIM_LIFE,
     Claim,
     ForeignQueue,
     Owner,
     identified,
+    log_left_behind,
+    log_served_elsewhere,
     own_queue,
     owner_of,
-    tell_left_behind,
-    tell_served_elsewhere,
 )
 from label_studio_ml.training.redis.redis_errors import broker_errors
 
 logger = logging.getLogger(__name__)
 
 #: Longest time in seconds that RQ lists a worker without a heartbeat: one that has just begun a job.
-LONGEST_PRESENCE = 420
+MAX_WORKER_TTL = 420
 
 
 def open_job_store(
@@ -44,19 +44,19 @@ def open_job_store(
 
 def claim_of(settings: Settings, server: str = "") -> Claim:
     """Return the claim of the backend with these settings on its queue. Raises BrokerError if its id is unknown."""
-    return Claim(identified(settings), max(ALIVE, LOOKS * settings.sweep), server)
+    return Claim(identified(settings), max(MIN_CLAIM_LIFE, CLAIM_SWEEPS * settings.sweep), server)
 
 
-def say_left_behind(job_store: JobStore) -> None:
+def log_leftover_events(job_store: JobStore) -> None:
     """Log the events that wait on queues that this backend does not use, but that may be its own."""
     if job_store.owner is not None:
-        tell_left_behind(job_store.redis, job_store.keys.queue, job_store.owner)
+        log_left_behind(job_store.redis, job_store.keys.queue, job_store.owner)
 
 
-def say_served_elsewhere(job_store: JobStore) -> None:
+def log_servers_elsewhere(job_store: JobStore) -> None:
     """Log the queues that servers of the worker's class use, if no server uses the worker's queue."""
     if job_store.owner is not None:
-        tell_served_elsewhere(job_store.redis, job_store.keys.queue, job_store.owner)
+        log_served_elsewhere(job_store.redis, job_store.keys.queue, job_store.owner)
 
 
 class Holder:
@@ -65,7 +65,9 @@ class Holder:
     def __init__(self, job_store: JobStore, settings: Settings) -> None:
         self._job_store = job_store
         self._claim = (
-            None if job_store.owner is None else Claim(job_store.owner, max(ALIVE, LOOKS * settings.sweep))
+            None
+            if job_store.owner is None
+            else Claim(job_store.owner, max(MIN_CLAIM_LIFE, CLAIM_SWEEPS * settings.sweep))
         )
         self._refused: set[tuple[str, str]] = set()
 
@@ -73,11 +75,11 @@ class Holder:
         """Renew the claim. Raises ForeignQueue if the queue belongs to another backend now, and BrokerError."""
         if self._claim is None:
             return
-        other = self._claim.take(self._job_store.redis, self._job_store.keys.queue)
-        if other is not None:
+        new_owner = self._claim.take(self._job_store.redis, self._job_store.keys.queue)
+        if new_owner is not None:
             raise ForeignQueue(
-                f"The queue {self._job_store.keys.queue} belongs to another backend ({other}); its jobs are not for "
-                f"this one ({self._claim.owner})",
+                f"The queue {self._job_store.keys.queue} belongs to another backend ({new_owner}); its jobs are not "
+                f"for this one ({self._claim.owner})",
                 fix="Give each backend another RQ_QUEUE_NAME, or leave it out",
             )
 
@@ -86,7 +88,7 @@ class Holder:
         if self._claim is not None:
             release(self._job_store, self._claim)
 
-    def takes(self, uid: str) -> bool:
+    def accepts(self, uid: str) -> bool:
         """Tell whether the project's next job is for this worker's class; if not, write the reason to its record.
 
         After a class was renamed, jobs for the former name are accepted once no worker has that class any more.
@@ -126,14 +128,14 @@ def worker_name(owner: Owner | None, number: str) -> str:
 
 
 @broker_errors()
-def shorten_workers(job_store: JobStore) -> None:
-    """Limit the expiry of each worker's record to LONGEST_PRESENCE: it is too late after the clock was set back.
+def limit_worker_ttls(job_store: JobStore) -> None:
+    """Limit the expiry of each worker's record to MAX_WORKER_TTL: it is too late after the clock was set back.
 
     Raises BrokerError.
     """
     for key in job_store.redis.smembers(job_store.keys.workers):
-        if job_store.redis.ttl(key) > LONGEST_PRESENCE:
-            job_store.redis.expire(key, LONGEST_PRESENCE)
+        if job_store.redis.ttl(key) > MAX_WORKER_TTL:
+            job_store.redis.expire(key, MAX_WORKER_TTL)
 
 
 def worker_classes(job_store: JobStore) -> set[str]:

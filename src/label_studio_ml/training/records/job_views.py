@@ -9,12 +9,12 @@ from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.repredictions import Repredictions
 
 #: Number of log lines in a job's representation, for a single job, and for each job in a list.
-LINES_OF_ONE = 20
+LINES_OF_JOB = 20
 LINES_IN_LIST = 3
 
 #: The first line of a traceback, and a line in it that names a file.
-_TRACE = re.compile(r"\s*(\+ )?(Exception Group )?Traceback \(most recent call last\):")
-_PLACE = re.compile(r'[\s|]+File ".*", line \d+')
+_TRACEBACK_START = re.compile(r"\s*(\+ )?(Exception Group )?Traceback \(most recent call last\):")
+_TRACEBACK_FILE = re.compile(r'[\s|]+File ".*", line \d+')
 
 
 def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
@@ -77,39 +77,45 @@ def shown_log(job_store: JobStore, job_id: str, after: int) -> LogPart:
     Tracebacks would show the model's code and the machine's folders; the name of the log file replaces each of them.
     A negative `after` counts shown lines from the end. `next` of the result counts hidden lines. Raises BrokerError.
     """
-    whole = read_log(job_store, job_id)
-    hidden = without_traces(whole.lines, job_id)
-    kept = [(number, line) for number, line in enumerate(hidden, whole.first) if line is not None]
-    kept = kept[after:] if after < 0 else [(number, line) for number, line in kept if number >= after]
-    current = "" if _PLACE.match(whole.current) else whole.current
-    first = kept[0][0] if kept else max(whole.first, min(after, whole.next) if after >= 0 else whole.next)
-    return ShownPart(first, [line for _, line in kept], current, whole.next)
+    part = read_log(job_store, job_id)
+    shown_lines = without_tracebacks(part.lines, job_id)
+    numbered = [(number, line) for number, line in enumerate(shown_lines, part.first) if line is not None]
+    numbered = (
+        numbered[after:] if after < 0 else [(number, line) for number, line in numbered if number >= after]
+    )
+    current = "" if _TRACEBACK_FILE.match(part.current) else part.current
+    first = (
+        numbered[0][0] if numbered else max(part.first, min(after, part.next) if after >= 0 else part.next)
+    )
+    return ShownPart(first, [line for _, line in numbered], current, part.next)
 
 
-def without_traces(lines: list[str], job_id: str) -> list[str | None]:
+def without_tracebacks(lines: list[str], job_id: str) -> list[str | None]:
     """Return the lines of a log with None for those of tracebacks.
 
     The first line of each is replaced by the name of the log file; the last one, with the error, stays.
     """
     shown: list[str | None] = []
-    inside = False
+    in_traceback = False
     for line in lines:
-        begins = _TRACE.match(line) is not None
-        inside = begins or _PLACE.match(line) is not None or (inside and line[:1].isspace())
-        shown.append(f"(traceback: see logs/jobs/{job_id}.log)" if begins else None if inside else line)
+        starts = _TRACEBACK_START.match(line) is not None
+        in_traceback = (
+            starts or _TRACEBACK_FILE.match(line) is not None or (in_traceback and line[:1].isspace())
+        )
+        shown.append(f"(traceback: see logs/jobs/{job_id}.log)" if starts else None if in_traceback else line)
     return shown
 
 
 def job(job_store: JobStore, job_id: str) -> dict[str, Any] | None:
     """Return a job's record with its last log lines, None if there is no such job. Raises BrokerError."""
     job = job_store.jobs.get(job_id)
-    return describe(job, shown_log(job_store, job_id, -LINES_OF_ONE)) if job is not None else None
+    return describe(job, shown_log(job_store, job_id, -LINES_OF_JOB)) if job is not None else None
 
 
-def jobs(job_store: JobStore, uid: str, most: int) -> list[dict[str, Any]]:
-    """Return the project's job records, newest first, at most `most` of them. Raises BrokerError."""
+def jobs(job_store: JobStore, uid: str, limit: int) -> list[dict[str, Any]]:
+    """Return the project's job records, newest first, at most `limit` of them. Raises BrokerError."""
     return [
-        describe(job, shown_log(job_store, job.id, -LINES_IN_LIST)) for job in job_store.jobs.of(uid, most)
+        describe(job, shown_log(job_store, job.id, -LINES_IN_LIST)) for job in job_store.jobs.of(uid, limit)
     ]
 
 

@@ -9,7 +9,7 @@ import redis
 from label_studio_ml.errors import DecisionError
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
-from label_studio_ml.training.redis.scripts import DONE
+from label_studio_ml.training.redis.scripts import FINISH_REPREDICTION
 from label_studio_ml.versions.store.local_store import VersionStore
 
 #: The name by which a job asks for the re-prediction of a project. Jobs in Redis hold it, so it stays
@@ -38,7 +38,7 @@ class Repredictions:
     def __init__(self, job_store: JobStore) -> None:
         self._redis = job_store.redis
         self._keys = job_store.keys
-        self._done = job_store.redis.register_script(DONE)
+        self._done = job_store.redis.register_script(FINISH_REPREDICTION)
 
     def note_served(self, store: VersionStore, uid: str) -> None:
         """Record the version that is served before a training, unless one is recorded already."""
@@ -57,8 +57,8 @@ class Repredictions:
             served = store.served(uid)
         except DecisionError:
             return
-        before = self._redis.hget(self._keys.compared_versions, uid)
-        if served is None or (before is not None and before.decode() == served.id):
+        recorded = self._redis.hget(self._keys.compared_versions, uid)
+        if served is None or (recorded is not None and recorded.decode() == served.id):
             return
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(self._keys.due_repredictions, uid, served.id)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.protocol.webhook_payload import grouped
-from label_studio_ml.training.records.event_queue import BODIES, PAGE
+from label_studio_ml.training.records.event_queue import ENTRIES_PER_READ, PAYLOADS_PER_READ
 from label_studio_ml.training.redis.keys import Keys
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 from label_studio_ml.versions.state.project_state import Project
@@ -71,13 +71,13 @@ class DeliveredAnnotations:
         task_ids, annotation_ids = {str(task) for task in tasks}, {str(number) for number in annotations}
         key = self._keys.delivered(project)
         fields = [field.decode() for field in self._redis.hkeys(key)]
-        gone = []
+        removed = []
         for field in fields:
             task, _, annotation = field.partition(":")
             if task in task_ids or annotation in annotation_ids:
-                gone.append(field)
-        for start in range(0, len(gone), PAGE):
-            self._redis.hdel(key, *gone[start : start + PAGE])
+                removed.append(field)
+        for start in range(0, len(removed), ENTRIES_PER_READ):
+            self._redis.hdel(key, *removed[start : start + ENTRIES_PER_READ])
 
     def tasks(self, project: str) -> Iterator[dict[str, Any]]:
         """Yield the tasks, each with its annotations, ordered by task id, read in parts."""
@@ -87,6 +87,8 @@ class DeliveredAnnotations:
             yield from grouped((pair["task"], pair["annotation"]) for pair in of_task).values()
 
     def _bodies(self, project: str, fields: list[str]) -> Iterator[dict[str, Any]]:
-        for start in range(0, len(fields), BODIES):
-            bodies = self._redis.hmget(self._keys.delivered(project), fields[start : start + BODIES])
+        for start in range(0, len(fields), PAYLOADS_PER_READ):
+            bodies = self._redis.hmget(
+                self._keys.delivered(project), fields[start : start + PAYLOADS_PER_READ]
+            )
             yield from (msgspec.json.decode(body) for body in bodies if body is not None)

@@ -22,31 +22,33 @@ from label_studio_ml.storage.private_files import make_folder, open_file
 logger = logging.getLogger(__name__)
 
 #: Limit in bytes for the beginning of the output in the file; the last lines follow after it.
-MOST_BYTES = 16 << 20
+MAX_FILE_BYTES = 16 << 20
 #: Limits for the last lines in memory: number of lines, and bytes.
 TAIL_LINES = 1000
 TAIL_BYTES = 256 << 10
 #: Longest line in bytes; longer lines are split.
-LONGEST_LINE = 4096
+MAX_LINE_BYTES = 4096
 #: Shortest text in characters that is replaced as a secret.
-SHORTEST_SECRET = 6
+MIN_SECRET_LENGTH = 6
 #: Seconds without output after which reading ends once the run has ended: processes that it left may still print.
-DRAIN = 1.0
+DRAIN_TIMEOUT = 1.0
 
 _CHUNK = 1 << 18
 #: Bytes of output, and seconds, after which the output for a full log is split into lines.
-_ENOUGH = 1 << 20
-_PAUSE = 0.2
+_SPLIT_BYTES = 1 << 20
+_SPLIT_INTERVAL = 0.2
 
 
 class Scrubber:
     """Replaces known secrets in texts by `[secret]`. `longest` is the length of the longest secret in bytes."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        words = sorted({word for word in secrets if len(word) >= SHORTEST_SECRET}, key=len, reverse=True)
-        self._words = [word.encode() for word in words]
-        self.longest = max(map(len, self._words), default=0)
-        self._pattern = re.compile(b"|".join(map(re.escape, self._words))) if words else None
+        texts = sorted(
+            {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}, key=len, reverse=True
+        )
+        self._secrets = [secret.encode() for secret in texts]
+        self.longest = max(map(len, self._secrets), default=0)
+        self._pattern = re.compile(b"|".join(map(re.escape, self._secrets))) if texts else None
 
     def scrub(self, data: bytes) -> bytes:
         """Return `data` with the secrets replaced."""
@@ -56,7 +58,7 @@ class Scrubber:
         """Return `data` with the secrets replaced, and without the first 3 or more bytes of a secret at its end."""
         data = self.scrub(data)
         for size in range(min(self.longest, len(data)), 2, -1):
-            if any(word.startswith(data[-size:]) for word in self._words):
+            if any(secret.startswith(data[-size:]) for secret in self._secrets):
                 return data[:-size]
         return data
 
@@ -71,11 +73,11 @@ class Tail:
     Safe to use from several threads.
     """
 
-    def __init__(self, most_lines: int = TAIL_LINES, most_bytes: int = TAIL_BYTES) -> None:
+    def __init__(self, max_lines: int = TAIL_LINES, max_bytes: int = TAIL_BYTES) -> None:
         self._lines: deque[str] = deque()
         self._sizes: deque[int] = deque()
-        self._most_lines = most_lines
-        self._most_bytes = most_bytes
+        self._max_lines = max_lines
+        self._max_bytes = max_bytes
         self._size = 0
         self._lock = threading.Lock()
         self.count = 0
@@ -86,12 +88,12 @@ class Tail:
         """Append complete lines; the oldest ones are dropped beyond the limits."""
         with self._lock:
             self.count += len(lines)
-            for line in lines[-self._most_lines :]:
+            for line in lines[-self._max_lines :]:
                 text = line.decode("utf-8", "replace")
                 self._lines.append(text)
                 self._sizes.append(len(line) + 1)
                 self._size += len(line) + 1
-            while len(self._lines) > self._most_lines or self._size > self._most_bytes:
+            while len(self._lines) > self._max_lines or self._size > self._max_bytes:
                 self._drop(1)
 
     def _drop(self, count: int) -> None:
@@ -116,24 +118,24 @@ class Tail:
 class RunLog:
     """Context manager with a pipe, whose data a thread appends to the file `path` and to `tail`.
 
-    `writer` is the descriptor of the pipe's writing end. `most` limits the beginning of the output in bytes.
+    `writer` is the descriptor of the pipe's writing end. `max_bytes` limits the beginning of the output in bytes.
     """
 
-    def __init__(self, path: Path, scrubber: Scrubber, most: int = MOST_BYTES) -> None:
+    def __init__(self, path: Path, scrubber: Scrubber, max_bytes: int = MAX_FILE_BYTES) -> None:
         self.tail = Tail()
         self._path = path
         self._scrubber = scrubber
-        self._most = most
+        self._max_bytes = max_bytes
         self._raw = bytearray()
         self._pending = b""
         self._caught_up = 0.0
         self._written = 0
         self._left_out = 0
-        self._full_at = -1
+        self._full_from = -1
         self._file: IO[bytes] | None = None
         self._reader, self.writer = -1, -1
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._pump, daemon=True, name="run log")
+        self._thread = threading.Thread(target=self._read_pipe, daemon=True, name="run log")
 
     def __enter__(self) -> "RunLog":
         """Open file and pipe, and start the thread. Raises OSError if the file cannot be created."""
@@ -159,9 +161,9 @@ class RunLog:
         if self._file is not None:
             self._file.close()
 
-    def _pump(self) -> None:
+    def _read_pipe(self) -> None:
         while True:
-            if not readable([self._reader], DRAIN if self._ended.is_set() else 0.2):
+            if not readable([self._reader], DRAIN_TIMEOUT if self._ended.is_set() else 0.2):
                 self.catch_up()
                 if self._ended.is_set():
                     break
@@ -176,7 +178,11 @@ class RunLog:
         """Take in output of the run."""
         self._raw += data
         # A full log keeps only the end of the output: the rest is dropped without the work of splitting it into lines.
-        if self._full_at < 0 or len(self._raw) >= _ENOUGH or time.monotonic() - self._caught_up >= _PAUSE:
+        if (
+            self._full_from < 0
+            or len(self._raw) >= _SPLIT_BYTES
+            or time.monotonic() - self._caught_up >= _SPLIT_INTERVAL
+        ):
             self.catch_up()
 
     def catch_up(self) -> None:
@@ -185,26 +191,26 @@ class RunLog:
             return
         data, self._raw = self._pending + bytes(self._raw), bytearray()
         self._caught_up = time.monotonic()
-        if self._full_at >= 0 and len(data) > TAIL_BYTES:
+        if self._full_from >= 0 and len(data) > TAIL_BYTES:
             data = self._scrubber.scrub(data)
             cut = data.find(b"\n", max(0, len(data) - TAIL_BYTES)) + 1 or max(0, len(data) - TAIL_BYTES)
             self._left_out += cut
             self.tail.skip(data.count(b"\n", 0, cut))
             data = data[cut:]
-        whole, newline, rest = data.rpartition(b"\n")
+        complete, newline, rest = data.rpartition(b"\n")
         if newline:
-            self._add(whole.split(b"\n"))
-        again, rest = rest.endswith(b"\r"), _last_state(rest)
-        if len(rest) > LONGEST_LINE + self._scrubber.longest:
+            self._add(complete.split(b"\n"))
+        ends_with_return, rest = rest.endswith(b"\r"), _last_state(rest)
+        if len(rest) > MAX_LINE_BYTES + self._scrubber.longest:
             # A secret may cross the place where a long line is split, so secrets are replaced first. The beginning of
             # an incomplete secret stays in the rest.
             clean = self._scrubber.scrub(rest)
-            end = max(0, len(clean) - self._scrubber.longest) // LONGEST_LINE * LONGEST_LINE
+            end = max(0, len(clean) - self._scrubber.longest) // MAX_LINE_BYTES * MAX_LINE_BYTES
             if end:
-                self._add([clean[start : start + LONGEST_LINE] for start in range(0, end, LONGEST_LINE)])
+                self._add([clean[start : start + MAX_LINE_BYTES] for start in range(0, end, MAX_LINE_BYTES)])
             rest = clean[end:]
-        self._pending = rest + b"\r" if again else rest
-        self.tail.current = self._scrubber.unfinished(rest)[:LONGEST_LINE].decode("utf-8", "replace")
+        self._pending = rest + b"\r" if ends_with_return else rest
+        self.tail.current = self._scrubber.unfinished(rest)[:MAX_LINE_BYTES].decode("utf-8", "replace")
         if self._file is not None:
             try:
                 self._file.flush()
@@ -214,21 +220,23 @@ class RunLog:
     def _add(self, lines: list[bytes]) -> None:
         """Write complete lines to the file and the tail."""
         lines = self._scrubber.scrub(b"\n".join(map(_last_state, lines))).split(b"\n")
-        if any(len(line) > LONGEST_LINE for line in lines):
-            cuts = [(line, start) for line in lines for start in range(0, len(line) or 1, LONGEST_LINE)]
-            lines = [line[start : start + LONGEST_LINE] for line, start in cuts]
+        if any(len(line) > MAX_LINE_BYTES for line in lines):
+            cuts = [(line, start) for line in lines for start in range(0, len(line) or 1, MAX_LINE_BYTES)]
+            lines = [line[start : start + MAX_LINE_BYTES] for line, start in cuts]
         text = b"\n".join(lines) + b"\n"
-        if self._full_at < 0:
+        if self._full_from < 0:
             fits = len(text)
-            if self._written + fits > self._most:
-                fits = text.rfind(b"\n", 0, self._most - self._written) + 1
+            if self._written + fits > self._max_bytes:
+                fits = text.rfind(b"\n", 0, self._max_bytes - self._written) + 1
             self._write(text[:fits])
             self._written += fits
             if fits < len(text):
-                self._full_at = self.tail.count + text.count(b"\n", 0, fits)
-                self._write(b"[label-studio-ml: this log is full; of what comes next only the end is kept]\n")
+                self._full_from = self.tail.count + text.count(b"\n", 0, fits)
+                self._write(
+                    b"[label-studio-ml: this log is full; only the end of the following output is kept]\n"
+                )
             text = text[fits:]
-        if self._full_at >= 0:
+        if self._full_from >= 0:
             self._left_out += len(text)
         self.tail.add(lines)
 
@@ -253,12 +261,12 @@ class RunLog:
         if self._pending:
             self._add([self._pending])
             self._pending, self.tail.current = b"", ""
-        if self._full_at >= 0:
-            _, lines = self.tail.since(self._full_at)
-            kept = "".join(f"{line}\n" for line in lines).encode()
-            out = max(0, self._left_out - len(kept))
-            self._write(b"[label-studio-ml: %d bytes are left out here]\n" % out)
-            self._write(kept)
+        if self._full_from >= 0:
+            _, lines = self.tail.since(self._full_from)
+            tail = "".join(f"{line}\n" for line in lines).encode()
+            left_out = max(0, self._left_out - len(tail))
+            self._write(b"[label-studio-ml: %d bytes are left out here]\n" % left_out)
+            self._write(tail)
 
 
 def _last_state(line: bytes) -> bytes:

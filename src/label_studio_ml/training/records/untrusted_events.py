@@ -64,11 +64,13 @@ def is_beyond(data: dict[str, Any]) -> bool:
 
 
 def script_limits(event: StoredEvent) -> tuple[str | bytes | int, ...]:
-    """Return the arguments of the script STORE that limit and fold an event without login."""
-    many = is_beyond(event.data)
-    rest = StoredEvent("ANNOTATIONS_CREATED", event.data if many else beyond(event), trusted=False)
-    too_long = int(many or is_too_long(event.data))
-    return digest(event), msgspec.json.encode(rest), MAX_EVENTS, MAX_BYTES, too_long
+    """Return the arguments of the script STORE_EVENT that limit and fold an event without login."""
+    beyond_limit = is_beyond(event.data)
+    combined = StoredEvent(
+        "ANNOTATIONS_CREATED", event.data if beyond_limit else beyond(event), trusted=False
+    )
+    too_long = int(beyond_limit or is_too_long(event.data))
+    return digest(event), msgspec.json.encode(combined), MAX_EVENTS, MAX_BYTES, too_long
 
 
 def digest(event: AnyEvent) -> str:
@@ -78,11 +80,11 @@ def digest(event: AnyEvent) -> str:
 
 
 def changed_since(
-    data: dict[str, Any], wanted: Collection[str], tasks: Iterable[dict[str, Any]]
+    data: dict[str, Any], actions: Collection[str], tasks: Iterable[dict[str, Any]]
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return (action, data) of the events that a `beyond` event stands for, reconstructed from Label Studio's `tasks`.
 
-    These are the annotations created or updated since the event's time, with an action in `wanted`. Deleted
+    These are the annotations created or updated since the event's time, with an action in `actions`. Deleted
     annotations cannot be found.
     """
     since = datetime.fromisoformat(data[SINCE])
@@ -94,10 +96,10 @@ def changed_since(
                 continue
             action = "ANNOTATION_CREATED" if created >= since else "ANNOTATION_UPDATED"
             annotation = {**annotation, "task": task.get("id")}
-            if action in wanted:
+            if action in actions:
                 body = {"action": action, "project": data.get("project")}
                 events.append((action, {**body, "task": task, "annotation": annotation}))
-            elif "ANNOTATIONS_CREATED" in wanted and action == "ANNOTATION_CREATED":
+            elif "ANNOTATIONS_CREATED" in actions and action == "ANNOTATION_CREATED":
                 body = {"action": "ANNOTATIONS_CREATED", "project": data.get("project")}
                 events.append(("ANNOTATIONS_CREATED", {**body, "task": [task], "annotation": [annotation]}))
     return events

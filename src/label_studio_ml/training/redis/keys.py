@@ -72,7 +72,7 @@ def job_id_of(value: bytes | None) -> str | None:
     """Return the job id in a value from Redis, None if there is no value or if it is not a valid id."""
     text = value.decode(errors="replace") if value else ""
     if text and not _JOB_ID.fullmatch(text):
-        logger.error("Redis names a job %.100r, which is no job's id: a new one takes its place", text)
+        logger.error("Redis has %.100r in place of a job's id: a new id replaces it", text)
         return None
     return text or None
 

@@ -15,14 +15,15 @@ from label_studio_ml.errors import BackendError, BrokerError, StoreError, Versio
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.redis.keys import DEFAULT_QUEUE, REGISTER, Keys
 from label_studio_ml.training.redis.redis_errors import broker_errors, raises_broker_errors
-from label_studio_ml.training.redis.scripts import CLAIM, RELEASE
+from label_studio_ml.training.redis.scripts import CLAIM_QUEUE, RELEASE_QUEUE
 from label_studio_ml.user_code.code_identity import identify
 from label_studio_ml.versions.backend_id import backend_id
 
 logger = logging.getLogger(__name__)
 
-#: Without a renewal, a claim lasts for ALIVE seconds or for LOOKS intervals of the sweeper, whichever is longer.
-ALIVE, LOOKS = 60.0, 6
+#: Without a renewal, a claim lasts for MIN_CLAIM_LIFE seconds or for CLAIM_SWEEPS intervals of the sweeper, whichever
+#: is longer.
+MIN_CLAIM_LIFE, CLAIM_SWEEPS = 60.0, 6
 
 
 class ForeignQueue(BrokerError):
@@ -70,7 +71,7 @@ class Claim:
     """
 
     owner: Owner
-    life: float = ALIVE
+    life: float = MIN_CLAIM_LIFE
     server: str = ""
 
     def take(self, connection: Any, queue: str) -> Owner | None:
@@ -79,19 +80,19 @@ class Claim:
         A queue whose claim has expired can be taken by a backend with the same class and code, which is the same
         backend with a new MODEL_DIR. Raises BrokerError.
         """
-        mine = self.owner
+        owner = self.owner
         args = (
-            mine.id,
-            mine.model_class,
-            mine.code,
-            mine.place,
+            owner.id,
+            owner.model_class,
+            owner.code,
+            owner.place,
             round(self.life * 1000),
             self.server,
             queue,
         )
         keys = Keys(queue)
-        other = connection.eval(CLAIM, 3, keys.backend, REGISTER, keys.servers, *args)
-        return _owner(other) if other else None
+        registered = connection.eval(CLAIM_QUEUE, 3, keys.backend, REGISTER, keys.servers, *args)
+        return _owner(registered) if registered else None
 
     def release(self, connection: Any, queue: str, *, workers: int = 0) -> None:
         """Remove the claim's server, or report that a worker ends; `workers` is the number of workers still running.
@@ -101,7 +102,7 @@ class Claim:
         """
         keys = Keys(queue)
         args = (self.owner.id, self.server, int(workers > 0))
-        connection.eval(RELEASE, 2, keys.backend, keys.servers, *args)
+        connection.eval(RELEASE_QUEUE, 2, keys.backend, keys.servers, *args)
 
 
 @broker_errors()
@@ -113,15 +114,15 @@ def own_queue(connection: Any, settings: Settings, claim: Claim, *, claiming: bo
     """
     name = settings.queue or f"{DEFAULT_QUEUE}-{claim.owner.id}"
     own_name = f"{name}.{claim.owner.id}"
-    other: Owner | None = None
+    other_owner: Owner | None = None
     if settings.queue and connection.exists(Keys(own_name).backend):
-        other = owner_of(connection, name) or Owner("", place="another folder")
+        other_owner = owner_of(connection, name) or Owner("", place="another folder")
     elif claiming:
-        other = claim.take(connection, name)
+        other_owner = claim.take(connection, name)
     else:
         registered = owner_of(connection, name)
-        other = registered if registered is not None and registered.id != claim.owner.id else None
-    if other is None:
+        other_owner = registered if registered is not None and registered.id != claim.owner.id else None
+    if other_owner is None:
         return name
     if claiming:
         claim.take(connection, own_name)
@@ -130,7 +131,7 @@ def own_queue(connection: Any, settings: Settings, claim: Claim, *, claiming: bo
             "workers of its own. Give each backend another RQ_QUEUE_NAME, or leave it out; servers and workers of one "
             "backend share its MODEL_DIR",
             name,
-            other,
+            other_owner,
             claim.owner,
             own_name,
         )
@@ -153,7 +154,7 @@ def identified(settings: Settings) -> Owner:
     try:
         return Owner.of(settings)
     except StoreError as error:
-        raise BrokerError(f"Which queue is this backend's is not known yet: {error}") from error
+        raise BrokerError(f"This backend's queue cannot be determined yet: {error}") from error
     except VersionError as error:
         raise BrokerError(error.message, fix=error.fix) from error
 
@@ -182,12 +183,12 @@ def left_behind(connection: Any, queue: str, owner: Owner) -> list[tuple[str, in
     return queues
 
 
-def tell_left_behind(connection: Any, queue: str, owner: Owner) -> None:
+def log_left_behind(connection: Any, queue: str, owner: Owner) -> None:
     """Log the queues of `left_behind`, with the setting that makes the backend use them. Redis errors are ignored."""
     try:
         queues = left_behind(connection, queue, owner)
     except BrokerError as error:
-        logger.debug("Other queues were not looked at: %s", error)
+        logger.debug("Other queues cannot be read: %s", error)
         return
     for name, waiting in queues:
         former = ", the former default name" if name == DEFAULT_QUEUE else ", which this backend used before"
@@ -200,25 +201,25 @@ def tell_left_behind(connection: Any, queue: str, owner: Owner) -> None:
         )
 
 
-def tell_served_elsewhere(connection: Any, queue: str, owner: Owner) -> None:
+def log_served_elsewhere(connection: Any, queue: str, owner: Owner) -> None:
     """Log the other queues that servers of the owner's class use, if no server uses `queue`. Redis errors are ignored.
 
     Without the log message, a worker with another MODEL_DIR than its servers would wait for ever unnoticed.
     """
     try:
-        others = _served_elsewhere(connection, queue, owner)
+        owners = _served_elsewhere(connection, queue, owner)
     except BrokerError as error:
-        logger.debug("Other queues were not looked at: %s", error)
+        logger.debug("Other queues cannot be read: %s", error)
         return
-    for name, other in others.items():
-        if other is not None and other.model_class == owner.model_class:
+    for name, queue_owner in owners.items():
+        if queue_owner is not None and queue_owner.model_class == owner.model_class:
             logger.warning(
                 "No server uses the queue %s of this worker (%s), and a server of the same class uses the queue %s "
                 "(%s). Servers and workers of one backend need the same MODEL_DIR, or the same store",
                 queue,
                 owner,
                 name,
-                other,
+                queue_owner,
             )
 
 

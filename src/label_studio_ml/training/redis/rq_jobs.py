@@ -23,7 +23,7 @@ from rq.serializers import JSONSerializer
 logger = logging.getLogger(__name__)
 
 #: Largest content of a job in bytes, decompressed. A prediction shard with many conditions has a few thousand.
-MAX_CONTENT = 1 << 20
+MAX_CONTENT_BYTES = 1 << 20
 
 #: The fields of a job's hash that are used. Fields that call functions (callbacks, webhooks) or name other jobs
 #: (dependencies, groups, repetitions) are ignored, and so is the time limit, because trainings have their own.
@@ -38,12 +38,12 @@ FIELDS = frozenset(
 #: The form of a member of RQ's registry of running jobs: a job's id and the id of its execution.
 _MEMBER = re.compile(rb"[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?")
 #: Exceptions that RQ raises for invalid ids, times and states.
-_FOREIGN = (ValueError, TypeError, KeyError, AttributeError)
+_INVALID_DATA_ERRORS = (ValueError, TypeError, KeyError, AttributeError)
 
 #: Name of the entry in a job's metadata with the time in seconds after which a job without a heartbeat is abandoned.
-_LIFE = "life"
+_LIFE_ENTRY = "life"
 #: Largest valid value of that entry: a larger one was not written by a worker of this package.
-_LONGEST_LIFE = 86_400
+_MAX_LIFE = 86_400
 
 UNREADABLE = (
     "its content is not JSON: an older version of this package has made it, or something else writes to this Redis. "
@@ -98,7 +98,7 @@ class Job(RqJob):  # type: ignore[misc]
         return jobs
 
     def restore(self, raw_data: Mapping[bytes, bytes]) -> Any:
-        """Set the job's attributes from its hash in Redis. Raises ValueError for content above MAX_CONTENT."""
+        """Set the job's attributes from its hash in Redis. Raises ValueError for content above MAX_CONTENT_BYTES."""
         fields = {name: value for name, value in raw_data.items() if name in FIELDS}
         content = _decompressed(fields[b"data"]) if b"data" in fields else None
         if content is not None:
@@ -140,15 +140,15 @@ class Job(RqJob):  # type: ignore[misc]
 
         Other workers use this value, whatever their own settings are. Raises redis.RedisError.
         """
-        self.meta[_LIFE] = seconds
+        self.meta[_LIFE_ENTRY] = seconds
         self.save_meta()
 
     def declared_life(self, default: float) -> float:
         """Return the seconds that `declare_life` stored, `default` if there is no valid value."""
-        seconds = self.meta.get(_LIFE)
+        seconds = self.meta.get(_LIFE_ENTRY)
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             return default
-        return seconds if 0 < seconds <= _LONGEST_LIFE else default
+        return seconds if 0 < seconds <= _MAX_LIFE else default
 
     def remove(self) -> None:
         """Remove the job from Redis, and leave the jobs that it names alone. Raises redis.RedisError."""
@@ -183,7 +183,7 @@ def clean(queue: Queue) -> None:
             queue.connection.zrem(registry.key, member)
     try:
         registry.cleanup()
-    except _FOREIGN as error:
+    except _INVALID_DATA_ERRORS as error:
         logger.error("RQ's list of running jobs holds what RQ did not write: %s", error)
 
 
@@ -193,7 +193,7 @@ def clean_all(worker: Any) -> None:
         clean(queue)
     try:
         worker.clean_registries()
-    except _FOREIGN as error:
+    except _INVALID_DATA_ERRORS as error:
         logger.error("RQ's lists hold what RQ did not write: %s", error)
         worker.last_cleaned_at = datetime.now(UTC)
 
@@ -205,12 +205,12 @@ def _unreadable(job_id: str, error: Exception) -> NoSuchJobError:
 
 
 def _decompressed(data: bytes) -> bytes:
-    """Return a job's content, decompressed if it is compressed. Raises ValueError if it exceeds MAX_CONTENT."""
-    unpacking = zlib.decompressobj()
+    """Return a job's content, decompressed if it is compressed. Raises ValueError if it exceeds MAX_CONTENT_BYTES."""
+    decompressor = zlib.decompressobj()
     try:
-        content = unpacking.decompress(data, MAX_CONTENT + 1)
+        content = decompressor.decompress(data, MAX_CONTENT_BYTES + 1)
     except zlib.error:
         content = data
-    if len(content) > MAX_CONTENT:
-        raise ValueError(f"its content has more than {MAX_CONTENT} bytes")
+    if len(content) > MAX_CONTENT_BYTES:
+        raise ValueError(f"its content has more than {MAX_CONTENT_BYTES} bytes")
     return content

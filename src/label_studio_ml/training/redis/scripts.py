@@ -1,7 +1,7 @@
 """Lua scripts for the steps on a project's Redis keys that must be atomic.
 
 redis-py repeats a command if the connection fails before the answer: so each script can run twice with the same result,
-except that `STORE` may count an event beyond the limits twice. "Nothing" below is an empty argument or result.
+except that `STORE_EVENT` may count an event beyond the limits twice. "Nothing" below is an empty argument or result.
 """
 
 #: Stores an event, and returns the job that will process it; for a token that is stored already, returns its job only.
@@ -18,31 +18,31 @@ except that `STORE` may count an event beyond the limits twice. "Nothing" below 
 #: (nothing without login). The sender is stored with the event, and as `asked_by` in the job's record: there, the
 #: sender of a training request replaces an earlier one, any other sender does not. Returns the job's id, 1 if it is
 #: new, 1 if a worker is to be woken; an empty list if another backend owns the queue.
-STORE = """
+STORE_EVENT = """
 if ARGV[9] ~= '' then
   local owner = redis.call('hget', KEYS[8], 'id')
   if owner and owner ~= ARGV[9] then return {} end
 end
-local known = redis.call('get', KEYS[1])
-if known then
-  return {known, 0, redis.call('get', KEYS[5]) == known and 1 or 0}
+local stored_job = redis.call('get', KEYS[1])
+if stored_job then
+  return {stored_job, 0, redis.call('get', KEYS[5]) == stored_job and 1 or 0}
 end
 local action, count, event, life = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local beyond = false
 if ARGV[12] ~= '' then
   local folded = redis.call('get', KEYS[5])
   if folded and redis.call('hexists', KEYS[10], ARGV[12]) == 1 then return {folded, 0, 0} end
-  local held = redis.call('hmget', KEYS[9], 'events', 'bytes', 'beyond')
-  beyond = ARGV[16] == '1' or tonumber(held[1] or '0') >= tonumber(ARGV[14])
-    or tonumber(held[2] or '0') + #event > tonumber(ARGV[15])
+  local counters = redis.call('hmget', KEYS[9], 'events', 'bytes', 'beyond')
+  beyond = ARGV[16] == '1' or tonumber(counters[1] or '0') >= tonumber(ARGV[14])
+    or tonumber(counters[2] or '0') + #event > tonumber(ARGV[15])
   if beyond then
     action, event, life = 'ANNOTATIONS_CREATED', ARGV[13], ''
-    local before = held[3] and redis.call('xrange', KEYS[2], held[3], held[3]) or {}
-    if #before == 1 then
-      count = count + tonumber(before[1][2][4])
-      event = redis.call('hget', KEYS[3], held[3]) or event
-      redis.call('xdel', KEYS[2], held[3])
-      redis.call('hdel', KEYS[3], held[3])
+    local combined = counters[3] and redis.call('xrange', KEYS[2], counters[3], counters[3]) or {}
+    if #combined == 1 then
+      count = count + tonumber(combined[1][2][4])
+      event = redis.call('hget', KEYS[3], counters[3]) or event
+      redis.call('xdel', KEYS[2], counters[3])
+      redis.call('hdel', KEYS[3], counters[3])
     end
   end
 end
@@ -91,7 +91,7 @@ return {job, new, wake}
 #: Keys: waiting, lease, event queue, dirty. Arguments: id for a new job, project.
 #: Returns nothing if no job waits and a worker trains the project, because that worker checks for events at its end; or
 #: if no job waits and the event queue is empty. An empty event queue also removes the project from the dirty set.
-NEXT = """
+NEXT_JOB = """
 local job = redis.call('get', KEYS[1])
 if not job and redis.call('xlen', KEYS[3]) == 0 then
   redis.call('srem', KEYS[4], ARGV[2])
@@ -132,7 +132,7 @@ return 1
 
 #: Takes a turn: sets an expiring key. Argument: life of the key in ms. Returns 1, or 0 if the turn is taken already.
 #: A key with a longer time to live than that was set before the clock was set back, and does not count.
-TURN = """
+TAKE_TURN = """
 local left = redis.call('pttl', KEYS[1])
 if left ~= -2 and left <= tonumber(ARGV[1]) then return 0 end
 redis.call('set', KEYS[1], 1, 'px', ARGV[1])
@@ -142,7 +142,7 @@ return 1
 #: Returns 1 if a lease is held, else 0. Key: lease. Argument: life in ms of a lease that does not store its own.
 #: A lease with a longer time to live than its life was taken before the clock was set back. Then it expires after its
 #: life from now on: a running worker renews it before that, and the lease of a killed worker ends.
-HELD = """
+IS_LEASED = """
 local left = redis.call('pttl', KEYS[1])
 local life = string.match(redis.call('get', KEYS[1]) or '', ':(%d+)$') or ARGV[1]
 if left > tonumber(life) then redis.call('pexpire', KEYS[1], life) end
@@ -151,7 +151,7 @@ return left == -2 and 0 or 1
 
 #: Ends the re-prediction of a project that a version made due, unless another version has made it due since.
 #: Key: due re-predictions. Arguments: project, id of the version. Returns 1 if the project is not due any more, else 0.
-DONE = """
+FINISH_REPREDICTION = """
 local due = redis.call('hget', KEYS[1], ARGV[1])
 if due and due ~= ARGV[2] then return 0 end
 redis.call('hdel', KEYS[1], ARGV[1])
@@ -162,7 +162,7 @@ return 1
 #: payloads, dirty, untrusted, folds. Arguments: project, ids of events. All folds are removed, so that no event is
 #: folded into a removed one. A Redis out of memory removes the events without updating the counts; an empty event
 #: queue resets them.
-REMOVE = """
+REMOVE_EVENTS = """
 redis.call('del', KEYS[5])
 for number = 2, #ARGV do
   local id = ARGV[number]
@@ -187,7 +187,7 @@ return 0
 #: Counts a run that begins and has read the event queue: later events are not folded into the events that it has read.
 #: Keys: untrusted, folds, attempts. Argument: token of the run; a second call with the same token counts nothing.
 #: Returns the number of runs begun since the last one with an outcome.
-BEGIN = """
+BEGIN_RUN = """
 redis.call('hdel', KEYS[1], 'beyond')
 redis.call('del', KEYS[2])
 if redis.call('hget', KEYS[3], 'begun') == ARGV[1] then
@@ -203,36 +203,36 @@ return redis.call('hincrby', KEYS[3], 'starts', 1)
 #: on. As processes may have different lives, the life of `until` and that of each server are stored.
 #: Returns nothing, or id, class, code and place of another backend that owns the queue, if its claim has not expired
 #: or its class or code differs.
-CLAIM = """
-local known = redis.call('hmget', KEYS[1], 'id', 'class', 'code', 'place', 'until', 'life')
+CLAIM_QUEUE = """
+local owner = redis.call('hmget', KEYS[1], 'id', 'class', 'code', 'place', 'until', 'life')
 local time = redis.call('time')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local life = string.format('%.0f', now + tonumber(ARGV[5]))
-for _, ahead in ipairs(redis.call('zrangebyscore', KEYS[3], '(' .. life, '+inf')) do
-  local most = now + tonumber(redis.call('hget', KEYS[1], 'life:' .. ahead) or ARGV[5])
-  if tonumber(redis.call('zscore', KEYS[3], ahead)) > most then
-    redis.call('zadd', KEYS[3], string.format('%.0f', most), ahead)
+local expires = string.format('%.0f', now + tonumber(ARGV[5]))
+for _, server in ipairs(redis.call('zrangebyscore', KEYS[3], '(' .. expires, '+inf')) do
+  local latest = now + tonumber(redis.call('hget', KEYS[1], 'life:' .. server) or ARGV[5])
+  if tonumber(redis.call('zscore', KEYS[3], server)) > latest then
+    redis.call('zadd', KEYS[3], string.format('%.0f', latest), server)
   end
 end
-local heard = math.min(tonumber(known[5] or '0'), now + tonumber(known[6] or ARGV[5]))
-if heard < tonumber(known[5] or '0') then
-  redis.call('hset', KEYS[1], 'until', string.format('%.0f', heard))
+local valid_until = math.min(tonumber(owner[5] or '0'), now + tonumber(owner[6] or ARGV[5]))
+if valid_until < tonumber(owner[5] or '0') then
+  redis.call('hset', KEYS[1], 'until', string.format('%.0f', valid_until))
 end
-if known[1] and known[1] ~= ARGV[1] then
-  local same = known[2] == ARGV[2] and known[3] == ARGV[3]
-  if not same or heard > now then return {known[1], known[2], known[3], known[4]} end
+if owner[1] and owner[1] ~= ARGV[1] then
+  local same = owner[2] == ARGV[2] and owner[3] == ARGV[3]
+  if not same or valid_until > now then return {owner[1], owner[2], owner[3], owner[4]} end
   redis.call('del', KEYS[1], KEYS[3])
-  known[1], heard = false, 0
+  owner[1], valid_until = false, 0
 end
-if ARGV[6] ~= '' or not known[1] then
+if ARGV[6] ~= '' or not owner[1] then
   redis.call('hset', KEYS[1], 'class', ARGV[2], 'code', ARGV[3], 'place', ARGV[4])
 end
 if ARGV[6] ~= '' then
-  redis.call('zadd', KEYS[3], life, ARGV[6])
+  redis.call('zadd', KEYS[3], expires, ARGV[6])
   redis.call('hset', KEYS[1], 'life:' .. ARGV[6], ARGV[5])
 end
 redis.call('hset', KEYS[1], 'id', ARGV[1])
-if heard <= tonumber(life) then redis.call('hset', KEYS[1], 'until', life, 'life', ARGV[5]) end
+if valid_until <= tonumber(expires) then redis.call('hset', KEYS[1], 'until', expires, 'life', ARGV[5]) end
 redis.call('hset', KEYS[2], ARGV[7], ARGV[1])
 return false
 """
@@ -240,7 +240,7 @@ return false
 #: Removes a server of a backend, and lets the claim expire if no server and no worker of the backend is left.
 #: Keys: backend, servers. Arguments: id of the backend, id of the server (nothing if another process ends), 1 if a
 #: worker is running. Returns 1 if the claim has expired, else 0.
-RELEASE = """
+RELEASE_QUEUE = """
 if redis.call('hget', KEYS[1], 'id') ~= ARGV[1] then return 0 end
 local time = redis.call('time')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

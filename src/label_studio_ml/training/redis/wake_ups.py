@@ -5,7 +5,7 @@ from typing import Any
 from label_studio_ml.training.redis.keys import Keys
 from label_studio_ml.training.redis.queue_owner import Owner
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
-from label_studio_ml.training.redis.scripts import TURN
+from label_studio_ml.training.redis.scripts import TAKE_TURN
 
 #: The name by which an RQ job asks for a training. Jobs in Redis hold it, so it stays the same in all
 #: releases; it is no import path.
@@ -42,13 +42,13 @@ class WakeUps:
         """Tell whether a wake-up for a training job is in the queue."""
         return self._redis.lpos(self._keys.wake_ups, _rq_id(job_id)) is not None
 
-    def turn(self, pause: float) -> bool:
+    def take_sweep_turn(self, pause: float) -> bool:
         """Tell whether this worker is to look for lost wake-ups: one of all workers does, every `pause` seconds."""
         return self.take_turn(self._keys.looked, pause)
 
     def take_turn(self, key: str, pause: float) -> bool:
         """Return True for one process every `pause` seconds (less 10 %); `key` marks that the turn is taken."""
-        return bool(self._redis.eval(TURN, 1, key, max(1, round(900 * pause))))
+        return bool(self._redis.eval(TAKE_TURN, 1, key, max(1, round(900 * pause))))
 
 
 def _rq_id(job_id: str) -> str:

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 #: Requests a job's cancellation if it has not ended, and stores the id of the last event in the event queue as `upto`.
 #: Keys: job, event queue. Argument: time. Returns the job's state, false if there is no such job.
-_ASK = """
+_REQUEST_CANCEL = """
 local state = redis.call('hget', KEYS[1], 'state')
 if state == 'queued' or state == 'started' then
   redis.call('hsetnx', KEYS[1], 'cancel', ARGV[1])
@@ -31,7 +31,9 @@ def request_cancel(job_store: JobStore, job_id: str) -> Job:
     """
     job = job_store.jobs.get(job_id)
     if job is not None:
-        job_store.redis.eval(_ASK, 2, job_store.keys.job(job_id), job_store.keys.mailbox(job.project), now())
+        job_store.redis.eval(
+            _REQUEST_CANCEL, 2, job_store.keys.job(job_id), job_store.keys.mailbox(job.project), now()
+        )
         if job.postponed and job_store.redis.delete(job_store.keys.postponement(job.project)):
             job_store.wake(job.project)
         job = job_store.jobs.get(job_id)
@@ -52,24 +54,24 @@ def settle_cancelled(
     Returns the remaining `events`, and `current`, or None if the `current` job was cancelled. The caller must hold the
     project's lease. Raises BrokerError.
     """
-    later = job_store.waiting_id(project)
+    waiting_id = job_store.waiting_id(project)
     # Oldest first, because a cancelled job takes the events up to `upto` that no older job has taken.
-    oldest_first = reversed(list(job_store.jobs.of(project, most=RECENT_JOBS)))
+    oldest_first = reversed(list(job_store.jobs.of(project, limit=RECENT_JOBS)))
     for job in oldest_first:
-        if not job.running or not job.cancel or job.id == later:
+        if not job.running or not job.cancel or job.id == waiting_id:
             continue
-        mine = [event.id for event in events if job.upto and order(event.id) <= order(job.upto)]
-        events = events[len(mine) :]
-        began = job.state == "started"
-        ending = "its worker ended before it did" if began else "it had not begun"
+        event_ids = [event.id for event in events if job.upto and order(event.id) <= order(job.upto)]
+        events = events[len(event_ids) :]
+        has_started = job.state == "started"
+        ending = "its worker ended before it did" if has_started else "it had not begun"
         job_store.settle(
             project,
             job.id,
-            mine,
+            event_ids,
             state="cancelled",
             ended=now(),
             ending=ending,
-            events=len(mine),
+            events=len(event_ids),
         )
         logger.info("Job %s of project %s is cancelled: %s", job.id, project, ending)
         current = None if job.id == current else current

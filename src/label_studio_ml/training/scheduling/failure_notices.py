@@ -13,9 +13,9 @@ from label_studio_ml.support.texts import our_command
 logger = logging.getLogger(__name__)
 
 #: Prefix of the notices in a worker's output, and limit of a notice in bytes: a write of that size is not split.
-MARK, LONGEST = b"\x1enotice ", 4000
+PREFIX, MAX_NOTICE_BYTES = b"\x1enotice ", 4000
 #: Limit in characters for the cause in a notice. The cause of a refused token ends with the advice on how to fix it.
-LONGEST_CAUSE = 450
+MAX_CAUSE_LENGTH = 450
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -25,20 +25,21 @@ class Notice(msgspec.Struct, frozen=True):
     level: int = logging.ERROR
 
 
-def tell(text: str, level: int = logging.ERROR) -> None:
+def send_notice(text: str, level: int = logging.ERROR) -> None:
     """Write a notice to standard output, for the server that started this worker.
 
-    The text is cut to LONGEST // 6 characters: JSON needs up to 6 bytes for each. Raises OSError if the server is gone.
+    The text is cut to MAX_NOTICE_BYTES // 6 characters: JSON needs up to 6 bytes for each. Raises OSError if the server
+    is gone.
     """
-    os.write(1, MARK + msgspec.json.encode(Notice(text[: LONGEST // 6], level)) + b"\n")
+    os.write(1, PREFIX + msgspec.json.encode(Notice(text[: MAX_NOTICE_BYTES // 6], level)) + b"\n")
 
 
 def read_notice(line: bytes) -> Notice | None:
     """Return the notice in a line of a worker's output, None if the line is no notice."""
-    if not line.startswith(MARK):
+    if not line.startswith(PREFIX):
         return None
     try:
-        return msgspec.json.decode(line[len(MARK) :], type=Notice)
+        return msgspec.json.decode(line[len(PREFIX) :], type=Notice)
     except msgspec.MsgspecError:
         return None
 
@@ -47,15 +48,15 @@ class Notices:
     """Reports failed trainings, and once per project that Label Studio cannot be read, until a run can read it again.
 
     Each notice has the command that shows the job's log. `stopping` is set when the worker is to end; trainings that
-    fail from then on are not reported. `say` sends a text and its log level.
+    fail from then on are not reported. `send` sends a text and its log level.
     """
 
     def __init__(
-        self, settings: Settings, stopping: threading.Event, say: Callable[[str, int], None] = tell
+        self, settings: Settings, stopping: threading.Event, send: Callable[[str, int], None] = send_notice
     ) -> None:
         self._folder = settings.backend_dir
         self._stopping = stopping
-        self._say = say
+        self._send = send
         #: Uid of each project whose last run could not read Label Studio → id of that run's job.
         self._refused: dict[str, str] = {}
 
@@ -79,9 +80,9 @@ class Notices:
 
     def _report(self, uid: str, cause: str, job: str, level: int = logging.ERROR) -> None:
         text = " ".join(cause.split())
-        text = text if len(text) <= LONGEST_CAUSE else f"{text[: LONGEST_CAUSE - 1]}…"
-        more = our_command("jobs", self._folder, "--follow", job)
+        text = text if len(text) <= MAX_CAUSE_LENGTH else f"{text[: MAX_CAUSE_LENGTH - 1]}…"
+        log_command = our_command("jobs", self._folder, "--follow", job)
         try:
-            self._say(f"Project {uid.partition('.')[0]}: {text} | See its log: {more}", level)
+            self._send(f"Project {uid.partition('.')[0]}: {text} | See its log: {log_command}", level)
         except OSError as error:  # the server is gone
-            logger.debug("The server cannot be told: %s", error)
+            logger.debug("The notice cannot be sent to the server: %s", error)

@@ -19,7 +19,7 @@ from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 logger = logging.getLogger(__name__)
 
 #: Fraction of the lease's duration between two renewals.
-RENEW = 1 / 6
+RENEWAL_FRACTION = 1 / 6
 
 
 class LeaseLost(BackendError):
@@ -30,8 +30,8 @@ class LeaseLost(BackendError):
 class Lease:
     """An expiring lock on a project, kept in Redis under `key` for `seconds` after each renewal.
 
-    The stored value contains its duration, for workers with other durations (`scripts.HELD`). The holder measures the
-    time itself as well, so that it knows when the lease may have expired while Redis is unreachable.
+    The stored value contains its duration, for workers with other durations (`scripts.IS_LEASED`). The holder measures
+    the time itself as well, so that it knows when the lease may have expired while Redis is unreachable.
     """
 
     def __init__(self, connection: Any, key: str, seconds: float) -> None:
@@ -42,15 +42,15 @@ class Lease:
 
     def take(self) -> bool:
         """Acquire the lease; return False if another worker holds it. Raises BrokerError."""
-        asked = time.monotonic()
+        requested_at = time.monotonic()
         token = f"{secrets.token_hex(16)}:{max(1, round(1000 * self.seconds))}"
-        taken = bool(self._lock.acquire(token=token))
-        self._until = asked + self.seconds if taken else 0.0
-        return taken
+        acquired = bool(self._lock.acquire(token=token))
+        self._until = requested_at + self.seconds if acquired else 0.0
+        return acquired
 
     def renew(self) -> bool:
         """Renew the lease; return False if Redis fails. Raises LeaseLost if it has expired or another worker has it."""
-        asked = time.monotonic()
+        requested_at = time.monotonic()
         try:
             seconds: Any = self.seconds  # redis-py accepts floats, but older versions declare int
             self._lock.extend(seconds, replace_ttl=True)
@@ -64,16 +64,18 @@ class Lease:
             # Redis is unreachable: the lease stays valid until it expires.
             logger.warning("The lease cannot be renewed: %s", error)
             return False
-        self._until = asked + self.seconds
+        self._until = requested_at + self.seconds
         return True
 
     def check(self) -> None:
         """Raise LeaseLost if the lease was not renewed in time, so that another worker may have it."""
         if time.monotonic() >= self._until:
-            raise LeaseLost("the lease on the project ran out while Redis was away; another worker trains it")
+            raise LeaseLost(
+                "the lease on the project expired while Redis was unavailable; another worker trains it"
+            )
 
     @contextlib.contextmanager
-    def kept(self) -> Iterator[Callable[[], None]]:
+    def renewing(self) -> Iterator[Callable[[], None]]:
         """Renew the lease in a thread during the block; yield a function that raises LeaseLost if it may be lost.
 
         For steps that may take longer than the lease, such as transfers to a slow or unreachable store.
@@ -81,7 +83,7 @@ class Lease:
         done, lost = threading.Event(), list[LeaseLost]()
 
         def renew() -> None:
-            while not done.wait(self.seconds * RENEW):
+            while not done.wait(self.seconds * RENEWAL_FRACTION):
                 try:
                     self.renew()
                 except LeaseLost as error:

@@ -11,7 +11,7 @@ import msgspec
 import redis
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.training.policy import RECOUNT, Entry, Policy, order
+from label_studio_ml.training.policy import RECOUNT_INTERVAL, Entry, Policy, order
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 
@@ -45,16 +45,16 @@ class PolicyCache:
         folders = {self._settings.backend_dir}
         if self._settings.script is not None:
             folders.add((self._settings.backend_dir / self._settings.script).parent)
-        seen: list[object] = [self._settings.script, self._settings.class_name]
-        seen += [self._settings.train_every, self._settings.quiet_period, self._settings.min_annotations]
+        parts: list[object] = [self._settings.script, self._settings.class_name]
+        parts += [self._settings.train_every, self._settings.quiet_period, self._settings.min_annotations]
         for folder in sorted(folders):
             for path in sorted(folder.glob("*.py")):
                 try:
                     status = path.stat()
                 except OSError:
                     continue
-                seen.append((str(path), status.st_mtime_ns, status.st_size))
-        return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+                parts.append((str(path), status.st_mtime_ns, status.st_size))
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     def policy(self, code: str) -> Policy | None:
         """Return the training policy of the class with this fingerprint, None if it is not cached."""
@@ -99,11 +99,11 @@ class PolicyCache:
     def labelled(self, project: str, entries: list[Entry], now: int) -> int | None:
         """Return an upper bound of a project's labelled tasks, queued events included; None if not known.
 
-        A count that is older than RECOUNT is not used. `now` is in ms. Raises BrokerError.
+        A count that is older than RECOUNT_INTERVAL is not used. `now` is in ms. Raises BrokerError.
         """
         text = self._job_store.redis.get(self._job_store.keys.labelled(project))
         labelled = _decoded(text, _Labelled) if text is not None else None
-        if labelled is None or not 0 <= now - labelled.at < RECOUNT:
+        if labelled is None or not 0 <= now - labelled.at < RECOUNT_INTERVAL:
             return None
         after = order(labelled.last)
         return labelled.count + sum(entry.annotations for entry in entries if order(entry.id) > after)

@@ -14,7 +14,7 @@ from label_studio_ml.training.redis.redis_errors import broker_errors
 logger = logging.getLogger(__name__)
 
 #: Seconds after which a project counts as stalled, enough to recover from any killed process; seconds between checks.
-PROMISE, LOOK = 60.0, 5.0
+STALLED_AFTER, CHECK_INTERVAL = 60.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Stall:
         """A message that names the projects and the number of workers."""
         shown = ", ".join(self.projects[:5]) + (", …" if len(self.projects) > 5 else "")
         cause = (
-            f"{plural(self.workers, 'training worker is', 'training workers are')} there"
+            f"{plural(self.workers, 'training worker is', 'training workers are')} running"
             if self.workers
-            else "no training worker is there"
+            else "no training worker is running"
         )
         return (
             f"{plural(self.events, 'event waits', 'events wait')} (project {shown}) and no training has begun for "
@@ -65,13 +65,15 @@ def waiting(job_store: JobStore) -> Waiting:
         listed, *answers = pipe.execute()
     workers = sum(job_store.redis.exists(key) for key in listed)
     events = dict(zip(projects, answers[::2], strict=True))
-    leased = {uid for uid, held in zip(projects, answers[1::2], strict=True) if held}
+    leased = {uid for uid, has_lease in zip(projects, answers[1::2], strict=True) if has_lease}
     if leased and len(leased) >= workers:
         return Waiting({}, workers)
-    free = [uid for uid in projects if events[uid] and uid not in leased]
-    postponements = {uid: job_store.postponement(uid) for uid in free}
-    waits = {uid for uid, postponement in postponements.items() if postponement and postponement.waits(now)}
-    return Waiting({uid: int(events[uid]) for uid in free if uid not in waits}, workers)
+    untrained = [uid for uid in projects if events[uid] and uid not in leased]
+    postponements = {uid: job_store.postponement(uid) for uid in untrained}
+    postponed = {
+        uid for uid, postponement in postponements.items() if postponement and postponement.waits(now)
+    }
+    return Waiting({uid: int(events[uid]) for uid in untrained if uid not in postponed}, workers)
 
 
 class StallWatch:
@@ -83,33 +85,33 @@ class StallWatch:
     def __init__(self, job_store: Callable[[], JobStore]) -> None:
         self._job_store = job_store
         self._since: dict[str, float] = {}
-        self._said: tuple[str, ...] = ()
+        self._logged: tuple[str, ...] = ()
         self.stall: Stall | None = None
 
     def start(self, stopping: threading.Event) -> None:
         """Start the thread, which checks until `stopping` is set."""
-        threading.Thread(target=self._look_on, args=(stopping,), daemon=True, name="stalls").start()
+        threading.Thread(target=self._check_regularly, args=(stopping,), daemon=True, name="stalls").start()
 
-    def _look_on(self, stopping: threading.Event) -> None:
-        while not stopping.wait(LOOK):
+    def _check_regularly(self, stopping: threading.Event) -> None:
+        while not stopping.wait(CHECK_INTERVAL):
             try:
-                self.take(waiting(self._job_store()), time.monotonic())
+                self.update(waiting(self._job_store()), time.monotonic())
             except BrokerError as error:
-                logger.debug("What waits cannot be seen: %s", error)
+                logger.debug("The projects that wait cannot be read: %s", error)
             except Exception:
-                logger.exception("Looking for projects that wait failed")
+                logger.exception("The check for stalled projects failed")
 
-    def take(self, seen: Waiting, now: float) -> None:
+    def update(self, seen: Waiting, now: float) -> None:
         """Update `stall` with the projects that wait at the time `now` of the monotonic clock, and log changes."""
         self._since = {uid: self._since.get(uid, now) for uid in seen.projects}
-        late = tuple(uid for uid, since in self._since.items() if now - since > PROMISE)
+        late = tuple(uid for uid, since in self._since.items() if now - since > STALLED_AFTER)
         if late:
             longest = max(now - self._since[uid] for uid in late)
             self.stall = Stall(late, sum(seen.projects[uid] for uid in late), longest, seen.workers)
         else:
             self.stall = None
-        if self.stall is not None and not set(late) <= set(self._said):
+        if self.stall is not None and not set(late) <= set(self._logged):
             logger.error("%s; see logs/rq.log", self.stall.message)
-        elif self._said and not late:
+        elif self._logged and not late:
             logger.info("The events that waited are being trained on")
-        self._said = late
+        self._logged = late

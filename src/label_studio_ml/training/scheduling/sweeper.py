@@ -40,27 +40,27 @@ def sweep_forever(
     pause: float,
     postponed: threading.Event,
     stopping: threading.Event,
-    also: Callable[[], None] = lambda: None,
+    maintain: Callable[[], None] = lambda: None,
 ) -> None:
     """Sweep every `pause` seconds until `stopping` is set, in turn with the other workers: one of them sweeps.
 
     This worker also sweeps at its start, when a postponement that it knows of ends, when `postponed` is set, and after
-    an error. `also` is called in each interval, whichever worker sweeps. Errors are logged, and the next sweep follows:
-    without a sweeper, projects would wait for ever.
+    an error. `maintain` is called in each interval, whichever worker sweeps. Errors are logged, and the next sweep
+    follows: without a sweeper, projects would wait for ever.
     """
     sweeps = True
     while not stopping.is_set():
         wait, failed = pause, False
         postponed.clear()
         try:
-            if job_store.wake_ups.turn(pause) or sweeps:
+            if job_store.wake_ups.take_sweep_turn(pause) or sweeps:
                 wait = min(pause, sweep(job_store, policies, lease))
-            also()
+            maintain()
         except BrokerError as error:
             logger.warning("%s", error)
             failed = True
         except Exception:
-            logger.exception("Looking for projects that wait failed")
+            logger.exception("The search for projects to train failed")
             failed = True
         was_postponed = postponed.wait(max(wait, 0.01))
         sweeps = was_postponed or failed or wait < pause

@@ -1,1 +1,1 @@
-"""The worker: takes jobs from RQ, runs trainings in processes of their own, and publishes versions."""
+"""The worker: takes jobs from RQ, is the parent of training processes (`training.process`), and publishes versions."""

@@ -1,4 +1,4 @@
-"""The worker's side of a training run's process: start it, renew the lease, read its reports, and always end it."""
+"""The parent's side of a training process: start the child, renew the lease, read its reports, and always end it."""
 
 import contextlib
 import logging
@@ -19,26 +19,32 @@ from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.guard import kill_group
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.orphans import GuardedProcess
-from label_studio_ml.training.process.messages import COMPARING, STOP, Limits, RunMessage, send_request
+from label_studio_ml.training.process.messages import (
+    COMPARISON_TIMEOUT,
+    STOP,
+    Limits,
+    RunMessage,
+    send_request,
+)
 from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.run_log import RunLog, Scrubber
-from label_studio_ml.training.scheduling.lease import RENEW, Lease, LeaseLost
+from label_studio_ml.training.scheduling.lease import RENEWAL_FRACTION, Lease, LeaseLost
 from label_studio_ml.training.worker.job_reporter import JobReporter
 from label_studio_ml.training.worker.termination import TERM_GRACE, Termination
 
 logger = logging.getLogger(__name__)
 
 #: Fraction of the lease's duration after which the guard ends a run whose worker is silent.
-PATIENCE = 2 / 3
+GUARD_FRACTION = 2 / 3
 #: Longest pause in seconds between two checks of limits, lease and cancellation.
-_TICK = 0.25
+_CHECK_INTERVAL = 0.25
 #: Seconds that a comparison has to end by itself after its limit.
-_COMPARISON_END = 60.0
+_COMPARISON_GRACE = 60.0
 #: Limit in seconds for loading the model if `fit_timeout` is set; a longer `fit_timeout` applies to loading too.
-_LOADING = 600.0
+_LOADING_TIMEOUT = 600.0
 #: What the record of a run says whose worker was told to stop.
-_STOPPED = "the worker was stopped; the training will run again"
+_STOPPED_MESSAGE = "the worker was stopped; the training will run again"
 
 
 class Interrupted(BackendError):
@@ -93,7 +99,7 @@ class RunProcess:
         with (
             JobReporter(self._job_store, job, log.tail, scrubber) as record,
             log,
-            _Process(self._settings, log, self._lease.seconds * PATIENCE) as process,
+            _Process(self._settings, log, self._lease.seconds * GUARD_FRACTION) as process,
         ):
             outcome = self._watch(process, record)
         refused = scrubber.text(outcome.refused)
@@ -115,7 +121,7 @@ class RunProcess:
     def _watch(self, process: "_Process", record: JobReporter) -> Outcome:
         """Send the request and wait for the outcome; meanwhile renew the lease and report each renewal to the guard."""
         connection = process.connection
-        connection.settimeout(min(_TICK, self._lease.seconds * RENEW))
+        connection.settimeout(min(_CHECK_INTERVAL, self._lease.seconds * RENEWAL_FRACTION))
         request = msgspec.json.encode(self._request)
         threading.Thread(target=_send, args=(connection.dup(), request), daemon=True).start()
         self._began = self._renewed = time.monotonic()
@@ -123,7 +129,7 @@ class RunProcess:
         ending: Termination | None = None
         while True:
             if self._stopping.is_set():
-                raise ending.stopped() if ending else Interrupted(_STOPPED)
+                raise ending.stopped() if ending else Interrupted(_STOPPED_MESSAGE)
             self._renew_lease(process)
             ending = ending or self._begin_ending(process, record)
             if ending is not None:
@@ -135,7 +141,7 @@ class RunProcess:
                 raise self._died(process, ending)
             *lines, received = (received + data).split(b"\n")
             for line in lines:
-                outcome = self._take(line, record)
+                outcome = self._process_line(line, record)
                 if outcome is not None:
                     self._lease.renew()
                     if ending is not None:
@@ -145,12 +151,12 @@ class RunProcess:
     def _renew_lease(self, process: "_Process") -> None:
         """Renew the lease if it is time, and report it to the guard. Raises LeaseLost."""
         now = time.monotonic()
-        if now - self._renewed < self._lease.seconds * RENEW:
+        if now - self._renewed < self._lease.seconds * RENEWAL_FRACTION:
             return
         self._renewed = now
         # If this process was suspended during the call, the lease may have expired by now.
         if self._lease.renew() and time.monotonic() - now < 1.0:
-            process.tell_guard()
+            process.report_renewal()
 
     def _begin_ending(self, process: "_Process", record: JobReporter) -> Termination | None:
         """Begin to stop the run if it was cancelled or exceeds a limit; return None if it may go on."""
@@ -161,16 +167,16 @@ class RunProcess:
 
     def _exceeded_limit(self) -> str:
         """Return a message that names the limit that the run exceeds, empty if it exceeds none."""
-        timeout, passed = self._limits.fit_timeout, time.monotonic() - self._began
+        timeout, elapsed = self._limits.fit_timeout, time.monotonic() - self._began
         if self._phase is Phase.COMPARING:
-            late = passed >= COMPARING + _COMPARISON_END
-            return f"comparing the versions took longer than {COMPARING:g} s" if late else ""
+            exceeded = elapsed >= COMPARISON_TIMEOUT + _COMPARISON_GRACE
+            return f"comparing the versions took longer than {COMPARISON_TIMEOUT:g} s" if exceeded else ""
         if not timeout:
             return ""
         if self._phase is Phase.FITTING:
-            return f"fit ran longer than {timeout:g} s (fit_timeout)" if passed >= timeout else ""
-        longest = max(timeout, _LOADING)
-        return f"loading the model took longer than {longest:g} s" if passed >= longest else ""
+            return f"fit ran longer than {timeout:g} s (fit_timeout)" if elapsed >= timeout else ""
+        limit = max(timeout, _LOADING_TIMEOUT)
+        return f"loading the model took longer than {limit:g} s" if elapsed >= limit else ""
 
     def _died(self, process: "_Process", ending: Termination | None) -> BackendError:
         """Return the exception for a run whose process has ended without an outcome. Raises LeaseLost."""
@@ -178,12 +184,12 @@ class RunProcess:
         if ending is not None and status is not None:
             return ending.died(status)
         if not self._lease.renew():  # the guard ends the run after failed renewals: that is no crash
-            return LeaseLost("Redis was away while its process ended; the training will run again")
+            return LeaseLost("Redis was unavailable while its process ended; the training will run again")
         return Crashed(
             f"the training process {describe_exit(status)} in fit; its log is logs/jobs/{self._request.job}.log"
         )
 
-    def _take(self, line: bytes, record: JobReporter) -> Outcome | None:
+    def _process_line(self, line: bytes, record: JobReporter) -> Outcome | None:
         """Process one line that the run sent; return the outcome if the line holds it, else None."""
         message = msgspec.json.decode(line, type=RunMessage)
         if message.limits is not None:
@@ -192,7 +198,7 @@ class RunProcess:
             self._begin(Phase.FITTING)
         if message.compares:
             self._begin(Phase.COMPARING)
-        record.take(message)
+        record.add_report(message)
         return msgspec.json.decode(message.outcome, type=Outcome | None)
 
     def _begin(self, phase: Phase) -> None:
@@ -200,22 +206,24 @@ class RunProcess:
 
     def _ending(self, cause: str, process: "_Process") -> Termination:
         logger.info("Job %s is to end: %s", self._request.job, cause or "cancelled")
-        return Termination(cause, self._limits.cancel_grace, process.ask, process.kill)
+        return Termination(cause, self._limits.cancel_grace, process.request_stop, process.kill)
 
 
 class _Process:
     """Context manager of the run's process and its guard; its exit ends both and all processes they started."""
 
-    def __init__(self, settings: Settings, log: RunLog, patience: float) -> None:
-        self.connection, theirs = socket.socketpair()
-        self._guard, guards = socket.socketpair()
+    def __init__(self, settings: Settings, log: RunLog, guard_timeout: float) -> None:
+        self.connection, child_end = socket.socketpair()
+        self._guard, guard_end = socket.socketpair()
         self._guard.setblocking(False)
-        self._run = 0
-        with theirs, guards:
-            ends = [theirs.fileno(), guards.fileno()]
+        self._run_pid = 0
+        with child_end, guard_end:
+            descriptors = [child_end.fileno(), guard_end.fileno()]
             self._guarded = GuardedProcess(
-                command(settings, "label_studio_ml.training.process.training_process", *ends, patience),
-                pass_fds=ends,
+                command(
+                    settings, "label_studio_ml.training.process.training_process", *descriptors, guard_timeout
+                ),
+                pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=log.writer,
                 stderr=log.writer,
@@ -251,12 +259,12 @@ class _Process:
         except OSError:
             return b""
 
-    def tell_guard(self) -> None:
+    def report_renewal(self) -> None:
         """Report to the guard that the lease was renewed."""
         with contextlib.suppress(OSError):
             self._guard.send(b"\n")
 
-    def ask(self) -> None:
+    def request_stop(self) -> None:
         """Ask the run to stop."""
         with contextlib.suppress(OSError):
             self.connection.sendall(STOP)
@@ -264,9 +272,9 @@ class _Process:
     def kill(self, number: int) -> None:
         """Send signal `number` to the run's process group; after SIGKILL, the guard ends with the run."""
         with contextlib.suppress(OSError, ValueError):
-            self._run = self._run or int(self._guard.recv(64))
-        if self._run:
-            kill_group(self._run, number)
+            self._run_pid = self._run_pid or int(self._guard.recv(64))
+        if self._run_pid:
+            kill_group(self._run_pid, number)
         elif self.popen.poll() is None:  # the guard has not forked the run yet
             self.popen.kill()
 

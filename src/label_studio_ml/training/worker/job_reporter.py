@@ -17,9 +17,9 @@ from label_studio_ml.training.records.run_log import Scrubber, Tail
 logger = logging.getLogger(__name__)
 
 #: Seconds between two updates, each of which writes the changes and reads the cancellation request.
-INTERVAL = 0.4
+UPDATE_INTERVAL = 0.4
 #: Number of points of metrics in the record; the file in the version's folder may have more.
-MOST_POINTS = 1000
+MAX_POINTS = 1000
 
 
 class JobReporter:
@@ -38,14 +38,14 @@ class JobReporter:
         self._lock = threading.Lock()
         self._fields: dict[str, str] = {}
         self._metrics: dict[str, Any] = {}
-        self._history = History(MOST_POINTS)
+        self._history = History(MAX_POINTS)
         self._new_points = False
         self._lines = 0
         self._current = ""
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._update_regularly, daemon=True, name="job reporter")
 
-    def take(self, report: Report) -> None:
+    def add_report(self, report: Report) -> None:
         """Add a report of the run to the next update of the record."""
         with self._lock:
             if report.progress is not None:
@@ -71,7 +71,7 @@ class JobReporter:
         self._update()
 
     def _update_regularly(self) -> None:
-        while not self._done.wait(INTERVAL):
+        while not self._done.wait(UPDATE_INTERVAL):
             self._update()
 
     def _update(self) -> None:

@@ -11,12 +11,12 @@ from label_studio_ml.support.texts import plural
 from label_studio_ml.training.job import PreviousVersion
 from label_studio_ml.training.policy import Decision, Entry, Policy, Tally, decide
 from label_studio_ml.training.process import progress_file
-from label_studio_ml.training.process.publish import apply_state, published, taken_in
+from label_studio_ml.training.process.publish import apply_state, published, version_with_events
 from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling.lease import Lease
 from label_studio_ml.training.scheduling.policy_cache import PolicyCache
-from label_studio_ml.training.worker.handover import light
+from label_studio_ml.training.worker.handover import without_payloads
 from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 
@@ -42,7 +42,7 @@ class LeasedProject:
     @property
     def progress_path(self) -> Path:
         """The path of the progress file of the project's run."""
-        return progress_file.place(self.settings.model_dir, self.uid)
+        return progress_file.path_for(self.settings.model_dir, self.uid)
 
     def untrained(self) -> list[Entry]:
         """Return the queued events, without those that a committed version holds: those are removed.
@@ -50,7 +50,7 @@ class LeasedProject:
         Raises VersionError if the project's versions cannot be read.
         """
         entries = self.job_store.queues.entries(self.uid)
-        manifest, done = taken_in(self.store, self.uid, light(entries))
+        manifest, done = version_with_events(self.store, self.uid, without_payloads(entries))
         if manifest is not None:
             logger.info("Project %s: version %s has %s", self.uid, manifest.name, plural(len(done), "event"))
             apply_state(self.store, self.settings, manifest)

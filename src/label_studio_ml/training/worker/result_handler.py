@@ -19,15 +19,15 @@ from label_studio_ml.training.process.run_request import Outcome
 from label_studio_ml.training.records.job_record import now
 from label_studio_ml.training.records.training_figures import count
 from label_studio_ml.training.worker.leased_project import LeasedProject
-from label_studio_ml.training.worker.run_end import RULES, STATE, EndKind, Fate, RunEnd, Starts
-from label_studio_ml.training.worker.version_commit import recovered
+from label_studio_ml.training.worker.run_end import FINAL_STATE, RULES, EndKind, Fate, RunEnd, Starts
+from label_studio_ml.training.worker.version_commit import commit_progress
 
 logger = logging.getLogger(__name__)
 
 #: Longest pause in seconds before a run that failed for a cause that may pass is tried again.
-LONGEST_PAUSE = 900.0
+MAX_PAUSE = 900.0
 #: Seconds during which the write of an outcome is tried again.
-PATIENCE = 10.0
+WRITE_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Recovery:
     completed: frozenset[str] = frozenset()
     is_recorded: bool = False
 
-    def left_over(self, entries: Sequence[Entry]) -> list[Entry]:
+    def unprocessed(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the event that the run was processing, or all events without an outcome if it is not known."""
         rest = [entry for entry in entries if entry.id not in self.completed]
         return [entry for entry in rest if entry.id == self.current] or rest
@@ -61,7 +61,7 @@ class ResultHandler:
         if rule.renews_lease:
             project.lease.renew()
         if rule.counted:
-            count(self._job_store, str(end.fields["state"]) if rule.counted == STATE else rule.counted)
+            count(self._job_store, str(end.fields["state"]) if rule.counted == FINAL_STATE else rule.counted)
         recovery = self.recover(end.error) if rule.recovers else Recovery()
         if rule.starts is Starts.UNDONE:
             self._job_store.queues.undo_begin(self._uid)
@@ -74,7 +74,7 @@ class ResultHandler:
                 project.progress_path.unlink(missing_ok=True)
         runs = self._count(rule.limit.counter) if rule.limit is not None else 0
         if rule.limit is not None and runs >= rule.limit.most:
-            events = recovery.left_over(end.entries)
+            events = recovery.unprocessed(end.entries)
             self._set_aside(end.job_id, events, f"{end.error} ({runs} {rule.limit.runs})")
         elif rule.fate is Fate.REMOVED:
             self._settle(end)
@@ -95,7 +95,7 @@ class ResultHandler:
         progress = progress_file.read(path, Outcome)
         if progress is None:
             return Recovery()
-        end = recovered(self._project, progress, cause)
+        end = commit_progress(self._project, progress, cause)
         completed: frozenset[str] = frozenset()
         if end is not None:
             self.finish(end)
@@ -115,7 +115,7 @@ class ResultHandler:
 
     def _next_try(self, error: str, tries: int) -> Decision:
         """Return the decision for a run that failed for a cause that may pass: the pause doubles with each try."""
-        pause = pause_after(tries, first=self._project.settings.sweep, longest=LONGEST_PAUSE)
+        pause = pause_after(tries, first=self._project.settings.sweep, longest=MAX_PAUSE)
         text = f"{error} (try {tries}; the next one is in {pause:.0f} s)"
         logger.warning("Project %s: %s", self._uid, text)
         return Decision(at=self._job_store.queues.clock() + round(pause * 1000), text=text)
@@ -134,7 +134,7 @@ class ResultHandler:
         self._job_store.settle(self._uid, job_id, [], state="failed", ended=now(), error=error)
 
     def _settle(self, end: RunEnd) -> None:
-        """Write the outcome of a run to its record, and remove its events; retry for PATIENCE seconds.
+        """Write the outcome of a run to its record, and remove its events; retry for WRITE_TIMEOUT seconds.
 
         The retries are for a Redis whose disk was full: it accepts writes again only a moment after there is space. The
         lease is renewed before each retry. Raises BrokerError if no try succeeds, and LeaseLost.
@@ -150,7 +150,7 @@ class ResultHandler:
         retry(
             lambda: self._job_store.settle(self._uid, job_id, event_ids, **fields),
             on=BrokerError,
-            seconds=PATIENCE,
+            seconds=WRITE_TIMEOUT,
             first=0.2,
             failed=lambda error: logger.warning(
                 "Job %s: its outcome cannot be written yet: %s", job_id, error

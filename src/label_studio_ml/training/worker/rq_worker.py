@@ -21,10 +21,10 @@ from label_studio_ml.training.records.job_logs import JobLogs
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.job_store_access import (
     Holder,
+    limit_worker_ttls,
+    log_leftover_events,
+    log_servers_elsewhere,
     open_job_store,
-    say_left_behind,
-    say_served_elsewhere,
-    shorten_workers,
     worker_name,
 )
 from label_studio_ml.training.redis.queue_owner import ForeignQueue
@@ -32,7 +32,7 @@ from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.redis.redis_errors import broker_errors, explain, wait_for
 from label_studio_ml.training.redis.rq_jobs import Job, Queue, Runnable, clean_all, one_text
 from label_studio_ml.training.redis.wake_ups import TRAIN
-from label_studio_ml.training.scheduling.failure_notices import Notices, tell
+from label_studio_ml.training.scheduling.failure_notices import Notices, send_notice
 from label_studio_ml.training.scheduling.sweeper import sweep_forever
 from label_studio_ml.training.worker.trainer import Trainer
 from label_studio_ml.training.worker.worker_stop import WorkerStop
@@ -40,7 +40,7 @@ from label_studio_ml.training.worker.worker_stop import WorkerStop
 logger = logging.getLogger(__name__)
 
 #: Time after which a killed worker no longer counts as running: in intervals of the sweeper, and at least in seconds.
-_PRESENCE, _LEAST_PRESENCE = 6, 5
+_TTL_SWEEPS, _MIN_TTL = 6, 5
 
 #: The state of this process's stop, set by signals and other threads.
 stopping = WorkerStop()
@@ -76,9 +76,9 @@ class IdleJobs(Protocol):
 
 
 #: Seconds that RQ waits for a job in one call to Redis; the answer that there is none may take 10 s longer.
-WAIT = 10
+DEQUEUE_TIMEOUT = 10
 #: Seconds between two tries to reach Redis while it is unavailable: the first pause, and the longest one.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+_MIN_PAUSE, _MAX_PAUSE = 0.5, 5.0
 
 
 class Worker(SimpleWorker):  # type: ignore[misc]
@@ -139,7 +139,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
             return self.idle_jobs.life
         return int(super().get_heartbeat_ttl(job))
 
-    def present(self, seconds: int) -> None:
+    def set_ttl(self, seconds: int) -> None:
         """Set the expiry of RQ's record of this worker to `seconds`, if there is a record."""
         self.connection.expire(self.key, seconds)
 
@@ -164,7 +164,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
                 self.heartbeat()
                 if self.should_run_maintenance_tasks:
                     self.run_maintenance_tasks()
-                job = self._take(timeout)
+                job = self._dequeue(timeout)
             except DequeueTimeout:
                 failures = 0
             except UnicodeDecodeError:
@@ -173,20 +173,20 @@ class Worker(SimpleWorker):  # type: ignore[misc]
                 logger.warning("%s", explain(error))
             except redis.exceptions.ConnectionError as error:
                 failures += 1
-                pause = pause_after(failures, first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
+                pause = pause_after(failures, first=_MIN_PAUSE, longest=_MAX_PAUSE)
                 logger.warning("%s; trying again in %g s", explain(error), pause)
                 stopping.begun.wait(pause)
             else:
                 return job
         return None
 
-    def _take(self, timeout: int | None) -> Any:
+    def _dequeue(self, timeout: int | None) -> Any:
         """Take a job from the queues. A signal during the wait raises SystemExit; see `WorkerStop`."""
         stopping.idle = True
         try:
             if stopping.requested:
                 return None
-            taken = self.queue_class.dequeue_any(
+            job_and_queue = self.queue_class.dequeue_any(
                 self._ordered_queues,
                 timeout,
                 connection=self.connection,
@@ -196,9 +196,9 @@ class Worker(SimpleWorker):  # type: ignore[misc]
             )
         finally:
             stopping.idle = False
-        if taken is not None:
-            taken[0].redis_server_version = self.get_redis_server_version()
-        return taken
+        if job_and_queue is not None:
+            job_and_queue[0].redis_server_version = self.get_redis_server_version()
+        return job_and_queue
 
     def _install_signal_handlers(self) -> None:
         """Do nothing, so that the handlers that `work` has installed stay."""
@@ -214,7 +214,7 @@ def make_worker(url: str, *queues: str, name: str | None = None) -> Worker:
         job_class=Job,
         queue_class=Queue,
         serializer=JSONSerializer,
-        worker_ttl=WAIT + 15,
+        worker_ttl=DEQUEUE_TIMEOUT + 15,
     )
 
 
@@ -240,10 +240,10 @@ class WorkerProcess:
         queues = [job_store.keys.queue, *([job_store.keys.predictions] if idle_jobs is not None else [])]
         name = worker_name(job_store.owner, uuid.uuid4().hex)
         self._worker = make_worker(settings.redis_url, *queues, name=name)
-        notices = Notices(settings, stopping.begun, tell if tells else lambda text, level: None)
+        notices = Notices(settings, stopping.begun, send_notice if tells else lambda text, level: None)
         job_store.on_failure, job_store.on_login = notices.failed, notices.login
         make_room = idle_jobs.make_room if idle_jobs is not None else lambda: None
-        self._trainer = Trainer(settings, job_store, stopping.handing_back, make_room=make_room)
+        self._trainer = Trainer(settings, job_store, stopping.interrupting, make_room=make_room)
         self._trainer.policies.forget()
         self._job_logs = JobLogs(settings.log_dir / "jobs", settings.keep_job_logs)
         self._worker.holder, self._worker.idle_jobs, self._worker.abandoned = (
@@ -282,7 +282,7 @@ class WorkerProcess:
     def train(self, uid: str) -> None:
         """Train project `uid`: the function of the jobs TRAIN. Backend and Redis errors are logged."""
         try:
-            if not self._holder.takes(uid):
+            if not self._holder.accepts(uid):
                 return
             with self._idle_jobs.observe_training(uid) if self._idle_jobs is not None else nullcontext():
                 self._trainer.train(uid)
@@ -304,9 +304,9 @@ class WorkerProcess:
             os.kill(os.getpid(), signal.SIGTERM)
             return
         with broker_errors():
-            self._worker.present(max(_LEAST_PRESENCE, round(_PRESENCE * self._settings.sweep)))
-        shorten_workers(self._job_store)
-        self._job_logs.clear_now_and_then(self._job_store)
+            self._worker.set_ttl(max(_MIN_TTL, round(_TTL_SWEEPS * self._settings.sweep)))
+        limit_worker_ttls(self._job_store)
+        self._job_logs.clear_regularly(self._job_store)
         if self._idle_jobs is not None:
             self._idle_jobs.sweep()
 
@@ -346,7 +346,7 @@ def _job_store(connection: Any, settings: Settings, *, embedded: bool) -> JobSto
                 logger.error("%s", message)
             stopping.begun.wait(2.0)
         else:
-            say_left_behind(job_store)
-            say_served_elsewhere(job_store)
+            log_leftover_events(job_store)
+            log_servers_elsewhere(job_store)
             return job_store
     return None

@@ -26,7 +26,7 @@ from label_studio_ml.training.worker.version_commit import commit
 logger = logging.getLogger(__name__)
 
 #: The exceptions with which a training process ends without an outcome.
-KINDS: Mapping[type[Exception], EndKind] = {
+END_KINDS: Mapping[type[Exception], EndKind] = {
     Interrupted: EndKind.INTERRUPTED,
     Ended: EndKind.CUT_SHORT,
     LeaseLost: EndKind.LEASE_LOST,
@@ -96,16 +96,20 @@ class RunAttempt:
         try:
             workdir = str(project.store.begin(project.uid, self.version_id))
             request = project.request(self.job_id, self.entries, workdir, clock)
-            whole = project.policies.generation(code) != "seed"
+            all_events = project.policies.generation(code) != "seed"
             folder = settings.model_dir / "runs"
-            with handed_over(project.job_store, request, self.entries, folder, whole=whole) as complete:
+            with handed_over(
+                project.job_store, request, self.entries, folder, all_events=all_events
+            ) as request_with_files:
                 self.make_room()
-                process = RunProcess(settings, complete, project.lease, self.stopping, project.job_store)
+                process = RunProcess(
+                    settings, request_with_files, project.lease, self.stopping, project.job_store
+                )
                 return request, process.run()
         except BrokerError:
             raise
         except (BackendError, OSError, msgspec.MsgspecError) as error:
-            kind = KINDS.get(type(error))
+            kind = END_KINDS.get(type(error))
             if kind is None:
                 return request, self._failure(error)
             logger.log(
@@ -139,26 +143,26 @@ class RunAttempt:
         """Commit the version of a run that returned `outcome`; return its end, and the end of the events left over."""
         if outcome.error:
             logger.error("Job %s failed: %s", self.job_id, outcome.error)
-        done = self._processed(outcome, request)
+        processed = self._processed(outcome, request)
         ends = []
-        if done:
+        if processed:
             end = commit(
                 self.project,
                 self.job_id,
                 request,
                 outcome,
                 entries=self.entries,
-                done=done,
+                processed=processed,
                 version_id=self.version_id,
                 fence=fence,
             )
             if end.kind is not EndKind.SETTLED:
                 return [end]
             ends.append(end)
-        if rest := self.entries[len(done) :]:
+        if remaining := self.entries[len(processed) :]:
             kind = EndKind.STUCK if outcome.stuck else EndKind.MAY_PASS
-            job_id, version_id = (None, "") if done else (self.job_id, self.version_id)
-            ends.append(RunEnd(kind, rest, job_id, version_id, outcome.error))
+            job_id, version_id = (None, "") if processed else (self.job_id, self.version_id)
+            ends.append(RunEnd(kind, remaining, job_id, version_id, outcome.error))
         return ends
 
     def _processed(self, outcome: Outcome, request: RunRequest | None) -> list[Entry]:

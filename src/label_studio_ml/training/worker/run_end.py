@@ -74,8 +74,8 @@ class Limit:
 class Rule:
     """What follows from one way of ending.
 
-    `counted` is the name under which the run counts in the metrics: a fixed one, STATE for the job's final state, or
-    empty for none. `renews_lease`: the lease is renewed first, because the run may have ended while it was lost.
+    `counted` is the name under which the run counts in the metrics: a fixed one, FINAL_STATE for the job's final state,
+    or empty for none. `renews_lease`: the lease is renewed first, because the run may have ended while it was lost.
     `recovers`: the completed events of the progress file are committed first. `removes_folder`: the folder of the
     version that the run began is removed; where this is not set, it is committed or removed already, or another worker
     does it. `removes_progress`: the progress file is removed. `starts`: what happens to the number of begun runs,
@@ -93,22 +93,22 @@ class Rule:
 
 
 #: Stands for the job's final state in `Rule.counted`.
-STATE = "state"
+FINAL_STATE = "state"
 #: Number of runs of the same events that may end with their worker before the events are set aside.
 MAX_STARTS = 10
 #: Three crashes; and as many failures for a cause that may pass as there are in about a day.
-CRASHES = Limit("crashes", 3, "runs crashed")
-TRIES = Limit("tries", 100, "tries")
+CRASH_LIMIT = Limit("crashes", 3, "runs crashed")
+RETRY_LIMIT = Limit("tries", 100, "tries")
 
 RULES: Mapping[EndKind, Rule] = {
-    EndKind.SETTLED: Rule(fate=Fate.REMOVED, counted=STATE, removes_folder=False),
+    EndKind.SETTLED: Rule(fate=Fate.REMOVED, counted=FINAL_STATE, removes_folder=False),
     EndKind.RECOVERED: Rule(fate=Fate.REMOVED, removes_folder=False),
     EndKind.NOT_DUE: Rule(fate=Fate.POSTPONED, starts=Starts.RESET),
-    EndKind.CUT_SHORT: Rule(fate=Fate.REMOVED, counted=STATE, renews_lease=True),
-    EndKind.MAY_PASS: Rule(fate=Fate.POSTPONED, starts=Starts.RESET, limit=TRIES),
+    EndKind.CUT_SHORT: Rule(fate=Fate.REMOVED, counted=FINAL_STATE, renews_lease=True),
+    EndKind.MAY_PASS: Rule(fate=Fate.POSTPONED, starts=Starts.RESET, limit=RETRY_LIMIT),
     EndKind.STUCK: Rule(fate=Fate.SET_ASIDE),
     EndKind.CRASHED: Rule(
-        fate=Fate.KEPT, counted="crashed", recovers=True, starts=Starts.RESET, limit=CRASHES
+        fate=Fate.KEPT, counted="crashed", recovers=True, starts=Starts.RESET, limit=CRASH_LIMIT
     ),
     EndKind.INTERRUPTED: Rule(
         fate=Fate.KEPT, counted="interrupted", renews_lease=True, recovers=True, starts=Starts.UNDONE

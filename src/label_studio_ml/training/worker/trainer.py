@@ -63,7 +63,7 @@ class Trainer:
             stack.callback(run_id.reset, run_id.set(""))  # later log records do not belong to this run
             is_remote = self._store.source.is_remote
             if is_remote:  # calls may take longer than the lease
-                stack.enter_context(lease.kept())
+                stack.enter_context(lease.renewing())
             try:
                 if is_remote:
                     self._fetch(project)
@@ -73,8 +73,8 @@ class Trainer:
             except (VersionError, OSError) as error:
                 if entries := job_store.queues.entries(uid):
                     handler.finish(RunEnd(EndKind.MAY_PASS, entries, None, error=str(error)))
-        is_tried_later = bool(job_store.redis.exists(job_store.keys.attempts(uid)))
-        if not self._stopping.is_set() and not is_tried_later and job_store.wakeable(uid):
+        has_attempts = bool(job_store.redis.exists(job_store.keys.attempts(uid)))
+        if not self._stopping.is_set() and not has_attempts and job_store.wakeable(uid):
             job_store.wake(uid)
 
     def _fetch(self, project: LeasedProject) -> None:

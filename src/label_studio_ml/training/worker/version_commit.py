@@ -15,7 +15,7 @@ from label_studio_ml.training.process.failures import explained, may_pass
 from label_studio_ml.training.process.publish import publish, published
 from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.training.scheduling.lease import LeaseLost
-from label_studio_ml.training.worker.handover import light
+from label_studio_ml.training.worker.handover import without_payloads
 from label_studio_ml.training.worker.leased_project import LeasedProject
 from label_studio_ml.training.worker.run_end import EndKind, RunEnd
 from label_studio_ml.versions.store.manifest import Manifest
@@ -30,31 +30,31 @@ def commit(
     outcome: Outcome,
     *,
     entries: Sequence[Entry],
-    done: Sequence[Entry],
+    processed: Sequence[Entry],
     version_id: str,
     fence: int,
 ) -> RunEnd:
     """Commit the version of a run, if it made one, and return the end of the run.
 
-    `entries` are all events of the run, `done` those that `outcome` covers. The end is SETTLED for the events `done`,
-    also if the version cannot be committed for a cause that another run would not mend. It is MAY_PASS for all events
-    if disk or store refuse for a cause that may pass, and OVERTAKEN if another worker was faster.
+    `entries` are all events of the run, `processed` those that `outcome` covers. The end is SETTLED for the events
+    `processed`, also if the version cannot be committed for a cause that another run would not mend. It is MAY_PASS for
+    all events if disk or store refuse for a cause that may pass, and OVERTAKEN if another worker was faster.
     """
     model_dir = project.settings.model_dir
     fields: dict[str, object] = {"state": "failed" if outcome.error else "finished", "error": outcome.error}
     try:
         if request is not None and outcome.changed:
-            with project.lease.kept() as check_lease:
+            with project.lease.renewing() as check_lease:
                 manifest = publish(
                     project.store,
                     project.settings,
-                    msgspec.structs.replace(request, events=light(done)),
+                    msgspec.structs.replace(request, events=without_payloads(processed)),
                     outcome,
                     version_id=version_id,
                     fence=fence,
                     check_lease=check_lease,
                 )
-            _log_version(manifest, outcome, len(done))
+            _log_version(manifest, outcome, len(processed))
             fields = {**published(manifest), "error": outcome.error}
         else:
             project.store.discard(project.uid, version_id)
@@ -69,38 +69,40 @@ def commit(
         logger.error("Job %s: %s", job_id, error)
         project.store.discard(project.uid, version_id)
         fields = {"state": "failed", "error": str(error)}
-    return RunEnd(EndKind.SETTLED, done, job_id, version_id, fields={**fields, "events": len(done)})
+    return RunEnd(EndKind.SETTLED, processed, job_id, version_id, fields={**fields, "events": len(processed)})
 
 
-def recovered(project: LeasedProject, progress: progress_file.Progress[Outcome], cause: str) -> RunEnd | None:
+def commit_progress(
+    project: LeasedProject, progress: progress_file.Progress[Outcome], cause: str
+) -> RunEnd | None:
     """Commit the completed events of a run over single events that broke off; return the end of that run.
 
     `cause` says why the run broke off, empty if its worker died. Returns None if no event was completed, the run was
     cancelled, its files are gone, or another version is served since: then its events are processed again.
     """
     parent, job = project.store.served(project.uid), project.job_store.jobs.get(progress.job)
-    usable = progress.last and progress.parent == (parent.name if parent else "")
-    usable = usable and Path(progress.workdir).is_dir() and not (job is not None and job.cancel)
+    is_usable = progress.last and progress.parent == (parent.name if parent else "")
+    is_usable = is_usable and Path(progress.workdir).is_dir() and not (job is not None and job.cancel)
     entries = project.untrained()
-    done = [entry for entry in entries if usable and order(entry.id) <= order(progress.last)]
-    if not done:
+    processed = [entry for entry in entries if is_usable and order(entry.id) <= order(progress.last)]
+    if not processed:
         return None
     version_id = Path(progress.workdir).name
     end = commit(
         project,
         progress.job,
-        project.request(progress.job, done, progress.workdir),
+        project.request(progress.job, processed, progress.workdir),
         progress.result,
         entries=entries,
-        done=done,
+        processed=processed,
         version_id=version_id,
         fence=project.next_fence(),
     )
     if end.kind is not EndKind.SETTLED:
         return end
-    error = "its run broke off; the events that were through are kept, the others went to a later job"
+    error = "its run broke off; the completed events are in a version, the others went to a later job"
     if cause:
-        error = f"{cause}; {plural(len(done), 'event')} before that went into a version"
+        error = f"{cause}; {plural(len(processed), 'event')} before that went into a version"
     return replace(end, kind=EndKind.RECOVERED, fields={**end.fields, "state": "failed", "error": error})
 
 

@@ -13,7 +13,7 @@ from types import FrameType
 class WorkerStop:
     """The state of a worker's stop.
 
-    The event `begun` is set when the worker must take no further job, `handing_back` when it must interrupt the running
+    The event `begun` is set when the worker must take no further job, `interrupting` when it must interrupt the running
     training, whose events go to the next worker. `requested` is True as soon as a signal arrives, before a thread sets
     `begun`. While `idle` is True, a signal raises SystemExit in the main thread. `grace` is the time in seconds that a
     running training has after SIGTERM.
@@ -21,7 +21,7 @@ class WorkerStop:
 
     def __init__(self) -> None:
         self.begun = threading.Event()
-        self.handing_back = threading.Event()
+        self.interrupting = threading.Event()
         self.requested = False
         self.idle = False
         self.grace = 0.0
@@ -33,7 +33,7 @@ class WorkerStop:
         if self._installed:
             return
         self._installed = True
-        threading.Thread(target=self._obey, daemon=True, name="signals").start()
+        threading.Thread(target=self._handle_signals, daemon=True, name="signals").start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
 
@@ -42,11 +42,11 @@ class WorkerStop:
         self.requested = True
         self.begun.set()
         if grace:
-            timer = threading.Timer(grace, self.handing_back.set)
+            timer = threading.Timer(grace, self.interrupting.set)
             timer.daemon = True
             timer.start()
         else:
-            self.handing_back.set()
+            self.interrupting.set()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
@@ -54,7 +54,7 @@ class WorkerStop:
         if self.idle:
             raise SystemExit(0)
 
-    def _obey(self) -> None:
+    def _handle_signals(self) -> None:
         """Call `begin` for each signal with a shorter grace than those before; other signals have no effect."""
         shortest = float("inf")
         while shortest:

@@ -101,7 +101,7 @@ class Endpoints:
             pool,
             self._receipts,
             lambda event: self._hand_in(event, trusted=False, train=True),
-            lambda event: self._intake_threads.run(self._intake.rehearse, event),
+            lambda event: self._intake_threads.run(self._intake.simulate_hand_in, event),
         )
         self._failures = FailureResponses(self.counts, self._login)
         self._routes: dict[tuple[str, str], Handler] = {

@@ -21,7 +21,8 @@ STEP = 0.02
 class UntrustedEvents:
     """Handler of events without the login.
 
-    `hand_in` stores an event of a known project; `rehearse`, for other events, takes as long and stores nothing.
+    `hand_in` stores an event of a known project; `simulate_hand_in`, for other events, takes as long and stores
+    nothing.
     """
 
     def __init__(
@@ -30,13 +31,13 @@ class UntrustedEvents:
         pool: PredictionService,
         receipts: WebhookReceipts,
         hand_in: Callable[[Event], Awaitable[object]],
-        rehearse: Callable[[Event], Awaitable[object]],
+        simulate_hand_in: Callable[[Event], Awaitable[object]],
     ) -> None:
         self._projects = projects
         self._pool = pool
         self._receipts = receipts
         self._hand_in = hand_in
-        self._rehearse = rehearse
+        self._rehearse = simulate_hand_in
 
     async def respond(self, event: Event, training: Collection[str]) -> Response:
         """Return the response to an event; `training` has the actions that start a training.
