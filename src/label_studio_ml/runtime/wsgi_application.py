@@ -246,7 +246,7 @@ class _Running:
                 settings, place.make_runner, intake, runners=1 if place.in_process else settings.model_workers
             )
             with contextlib.suppress(ModelFileError):  # the model's runner reports the error
-                made.pool.registry.expect(describe_class(place.model_class, settings.threads))
+                made.registry.expect(describe_class(place.model_class, settings.threads))
             await made.start()
             return made
 

@@ -48,16 +48,6 @@ class PredictionService:
         self._deadlines = Deadlines(deadline)
         self._kept = LateResults()
 
-    @property
-    def waiting(self) -> int:
-        """The number of prediction requests that are queued."""
-        return sum(len(process.batcher) for process in self.registry.processes.all)
-
-    @property
-    def in_flight(self) -> int:
-        """The number of prediction requests in flight, including queued ones."""
-        return sum(model.in_flight for model in self._models.by_key.values())
-
     async def predict(
         self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None = None
     ) -> bytes:

@@ -19,7 +19,7 @@ from label_studio_ml.config.backend_login import asks_login
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError
 from label_studio_ml.protocol.webhook_actions import SENT_ACTIONS
-from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
 from label_studio_ml.versions.state.known_projects import EVENTS
 from label_studio_ml.versions.state.project_state import Project
@@ -94,7 +94,7 @@ class WebhookReceipts:
 
 async def connection(
     settings: Settings,
-    pool: PredictionService,
+    registry: ModelRegistry,
     receipts: WebhookReceipts,
     project: Project | None,
     events: set[str],
@@ -104,7 +104,7 @@ async def connection(
     `events` are the actions that start a training. `model_class` and `learns` are None before the import. `studio` says
     which settings of the login for Label Studio are set.
     """
-    info = pool.registry.info
+    info = registry.info
     body: dict[str, Any] = {
         "version": __version__,
         "model_class": info.name if info is not None else None,
@@ -116,14 +116,14 @@ async def connection(
             "LABEL_STUDIO_API_KEY": bool(settings.studio_api_key),
         },
         "time": time.time(),
-        "invalid_predictions": pool.registry.counts.invalid_kinds,
+        "invalid_predictions": registry.counts.invalid_kinds,
     }
     if project is not None:
         body["project"] = {
             "uid": project.uid,
             "hostname": project.hostname,
             "token": bool(project.access_token),
-            "model_version": pool.registry.version_if_known(project.uid),
+            "model_version": registry.version_if_known(project.uid),
             "heard": await receipts.of(project.uid),
         }
     return body

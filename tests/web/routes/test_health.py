@@ -20,7 +20,7 @@ from label_studio_ml.connect.backend_client import BackendView
 from label_studio_ml.doctor import server
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.monitoring.counters import Counts
-from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.web.routes import health as health_module
 from label_studio_ml.web.routes.health import Health
 from label_studio_ml.web.threads import Threads
@@ -178,12 +178,12 @@ async def test_the_part_that_does_not_answer_is_named(
             release.wait(60)
         return ""
 
-    pool = SimpleNamespace(registry=SimpleNamespace(problem=str))
+    registry = SimpleNamespace(problem=str)
     intake = SimpleNamespace(stall=None, figures=lambda: answer("broker"))
     store = SimpleNamespace(write_problem="", decision_problems=[])
     threads = Threads(1, "test")
     health = Health(
-        cast("PredictionService", pool), cast("Any", intake), cast("Any", store), tmp_path, Counts(), threads
+        cast("ModelRegistry", registry), cast("Any", intake), cast("Any", store), tmp_path, Counts(), threads
     )
     monkeypatch.setattr(health, "_check_spool", lambda look: answer("spool"))
     monkeypatch.setattr(health, "_check_store", lambda look: answer("store"))

@@ -72,6 +72,16 @@ class ModelRegistry:
         """The class as the process that was asked last describes it; None before any has imported it."""
         return self.processes.info
 
+    @property
+    def waiting(self) -> int:
+        """The number of prediction requests that are queued."""
+        return sum(len(process.batcher) for process in self.processes.all)
+
+    @property
+    def in_flight(self) -> int:
+        """The number of prediction requests in flight, including queued ones."""
+        return sum(model.in_flight for model in self.models.by_key.values())
+
     def expect(self, info: ClassInfo) -> None:
         """Use `info` until a process has imported the class."""
         self.processes.info = info

@@ -81,13 +81,14 @@ class Endpoints:
     ) -> None:
         self._settings = settings
         self._pool = pool
+        registry = self._registry = pool.registry
         self._store = store
         self._projects = projects
         self._intake = intake
         self.counts = Counts()
         self._intake_threads = Threads(INTAKE_THREADS, "webhook")
         query_threads = Threads(QUERY_THREADS, "trainings")
-        self.health = Health(pool, intake, store, settings.model_dir, self.counts, query_threads)
+        self.health = Health(registry, intake, store, settings.model_dir, self.counts, query_threads)
         self._ids = f"{secrets.token_hex(4)}-"
         self._login = Login(settings)
         self._bodies = LargeBodies()
@@ -98,7 +99,7 @@ class Endpoints:
         self._receipts = WebhookReceipts(settings.model_dir)
         self._untrusted = UntrustedEvents(
             projects,
-            pool,
+            registry,
             self._receipts,
             lambda event: self._hand_in(event, trusted=False, train=True),
             lambda event: self._intake_threads.run(self._intake.simulate_hand_in, event),
@@ -118,8 +119,8 @@ class Endpoints:
             ("GET", "/livez"): self._livez,
             ("GET", "/readyz"): self._readyz,
             ("GET", "/connection"): self._connection,
-            **JobRoutes(intake, pool, projects, self._project, query_threads).routes,
-            **VersionRoutes(store, settings.model_dir, pool, projects, self._project).routes,
+            **JobRoutes(intake, registry, projects, self._project, query_threads).routes,
+            **VersionRoutes(store, settings.model_dir, registry, projects, self._project).routes,
         }
         self._paths = {path for _, path in self._routes}
 
@@ -188,7 +189,7 @@ class Endpoints:
     # Routes
 
     async def _health(self, call: Call) -> Response:
-        info = self._pool.registry.info
+        info = self._registry.info
         name = info.name if info is not None else self._settings.class_name
         limits = {"max_batch_size": info.max_batch_size} if info is not None else {}
         return json_response(200, {"status": "UP", "model_class": name, "version": __version__, **limits})
@@ -204,10 +205,10 @@ class Endpoints:
             extra_params="" if request.extra_params is None else request.extra_params,
         )
         try:
-            version = await self._pool.registry.touch(project, SETUP_GRACE)
+            version = await self._registry.touch(project, SETUP_GRACE)
         except errors.NoLabelConfig:
             # Projects are often connected before they have a label config, which many classes need to be built.
-            version = self._pool.registry.version(project.uid)
+            version = self._registry.version(project.uid)
         return json_response(200, {"model_version": version})
 
     async def _predict(self, call: Call) -> Response:
@@ -234,24 +235,15 @@ class Endpoints:
         training_events = self._training_events()
         if not call.trusted:
             return await self._untrusted.respond(event, training_events)
-        if event.action not in training_events:
-            await self._record_event(event)
-            return starts_nothing(event)
-        if not event.uid:
-            raise errors.RequestError("project is missing", field="project")
         await self._record_event(event)
-        if self._pool.registry.info is not None and self._pool.registry.info.generation == "none":
-            return json_response(
-                200, {"status": "ignored", "detail": f"{self._pool.registry.info.name} has no fit method"}
-            )
+        if response := starts_nothing(event, training_events, self._registry):
+            return response
         return self._job_response(call, event, await self._hand_in(event, trusted=True, train=True))
 
     def _training_events(self) -> set[str]:
         """Return the webhook actions that start a training, START_TRAINING included."""
-        own_actions = (
-            self._pool.registry.info.train_events if self._pool.registry.info is not None else TRAIN_EVENTS
-        )
-        return training_actions(own_actions)
+        info = self._registry.info
+        return training_actions(TRAIN_EVENTS if info is None else info.train_events)
 
     async def _record_event(self, event: Event) -> None:
         """Record an event that came with the login; load the model if the event changes the project's label config.
@@ -265,7 +257,7 @@ class Endpoints:
             project = await self._projects.update(event.uid, **changes)
             if before is not None and before.label_config != project.label_config:
                 try:
-                    await self._pool.registry.touch(project)
+                    await self._registry.touch(project)
                 except errors.BackendError as error:  # the event is kept nevertheless
                     logger.warning("Project %s: %s", event.uid, error)
         if event.uid and event.action not in self._training_events():
@@ -275,7 +267,7 @@ class Endpoints:
         job = await self._intake_threads.run(self._intake.hand_in, event, trusted=trusted, train=train)
         project = await self._projects.get(event.uid)
         if train and self._intake.immediate and project is not None:
-            await self._pool.registry.renew(project)
+            await self._registry.renew(project)
         return job
 
     async def _train(self, call: Call) -> Response:
@@ -326,7 +318,7 @@ class Endpoints:
     async def _delete(self, call: Call) -> Response:
         project = await self._project(parse_object(call.body).get("project"))
         await asyncio.to_thread(self._intake.forget, project.uid)  # first: it may be refused
-        self._pool.registry.forget(project.uid)
+        self._registry.forget(project.uid)
         await asyncio.to_thread(self._store.delete_project, project.uid)
         await self._projects.delete(project.uid)
         return json_response(200, {"status": "ok"})
@@ -348,7 +340,7 @@ class Endpoints:
         project = await self._projects.find(project_uid(name_or_id, required=True)) if name_or_id else None
         events = self._training_events() - {"START_TRAINING"}
         return json_response(
-            200, await connection(self._settings, self._pool, self._receipts, project, events)
+            200, await connection(self._settings, self._registry, self._receipts, project, events)
         )
 
     async def _project(self, value: Any, name: str = "project") -> Project:

@@ -9,7 +9,7 @@ from label_studio_ml import __version__
 from label_studio_ml.errors import BackendError, StoreError
 from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.monitoring.prometheus import ServerFigures, Training, render
-from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.versions.state.project_state import PROJECTS, Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.web.intake_interface import TrainingIntake
@@ -42,7 +42,7 @@ class Health:
 
     def __init__(
         self,
-        pool: PredictionService,
+        registry: ModelRegistry,
         intake: TrainingIntake,
         store: VersionStore,
         model_dir: Path,
@@ -52,7 +52,7 @@ class Health:
         self._threads = threads
         self._store = store
         self.draining = False
-        self._pool = pool
+        self._registry = registry
         self._intake = intake
         self._model_dir = model_dir
         self._counts = counts
@@ -66,7 +66,7 @@ class Health:
     async def ready(self) -> tuple[bool, dict[str, str]]:
         """Return whether the server is ready for requests, and the fault of each part, "ok" if it has none."""
         result = await self._recent_check()
-        model = self._pool.registry.problem()
+        model = self._registry.problem()
         parts = {
             "model": model or "ok",
             **{part: result.problems.get(part, "ok") for part in ("store", "broker")},
@@ -88,12 +88,12 @@ class Health:
         self._counts.refused_events = self._intake.refused
         figures = ServerFigures(
             version=__version__,
-            queue=self._pool.waiting,
-            in_flight=self._pool.in_flight,
-            processes=self._pool.registry.processes.running,
-            served=self._pool.registry.served_versions(),
+            queue=self._registry.waiting,
+            in_flight=self._registry.in_flight,
+            processes=self._registry.processes.running,
+            served=self._registry.served_versions(),
             up={
-                "model": not self._pool.registry.problem(),
+                "model": not self._registry.problem(),
                 **{p: p not in result.problems for p in ("store", "broker")},
             },
             training=result.training,

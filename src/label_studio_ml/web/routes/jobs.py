@@ -7,7 +7,7 @@ from typing import Any
 from label_studio_ml.errors import RequestError, UnknownJob
 from label_studio_ml.http_server.messages import Call, Handler, Response, json_response
 from label_studio_ml.protocol.requests import parse_object
-from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.project_registry import ProjectRegistry
@@ -38,14 +38,14 @@ class JobRoutes:
     def __init__(
         self,
         intake: TrainingIntake,
-        pool: PredictionService,
+        registry: ModelRegistry,
         projects: ProjectRegistry,
         find: Callable[[Any], Awaitable[Project]],
         threads: Threads,
     ) -> None:
         self._threads = threads
         self._intake = intake
-        self._pool = pool
+        self._registry = registry
         self._projects = projects
         self._find = find
         self.routes: Mapping[tuple[str, str], Handler] = {
@@ -73,7 +73,7 @@ class JobRoutes:
         job = await self._threads.run(self._intake.running_job, project.uid)
         body = {
             "is_training": job is not None,
-            "model_version": self._pool.registry.version_if_known(project.uid),
+            "model_version": self._registry.version_if_known(project.uid),
             "backend": "redis",
         }
         return json_response(200, {**body, "job_id": job} if job else body)

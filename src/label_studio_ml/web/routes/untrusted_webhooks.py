@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection
 from label_studio_ml.errors import NotAuthorized, RequestError
 from label_studio_ml.http_server.messages import Response, json_response
 from label_studio_ml.protocol.requests import Event
-from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.webhook_receipts import WebhookReceipts
 
@@ -28,13 +28,13 @@ class UntrustedEvents:
     def __init__(
         self,
         projects: ProjectRegistry,
-        pool: PredictionService,
+        registry: ModelRegistry,
         receipts: WebhookReceipts,
         hand_in: Callable[[Event], Awaitable[object]],
         simulate_hand_in: Callable[[Event], Awaitable[object]],
     ) -> None:
         self._projects = projects
-        self._pool = pool
+        self._registry = registry
         self._receipts = receipts
         self._hand_in = hand_in
         self._rehearse = simulate_hand_in
@@ -58,13 +58,8 @@ class UntrustedEvents:
         is_known = bool(event.uid) and await self._projects.get(event.uid) is not None
         if is_known:
             await self._receipts.note(event.uid, event.action, authorized=False)
-        if event.action not in training:
-            return starts_nothing(event)
-        if not event.uid:
-            raise RequestError("project is missing", field="project")
-        info = self._pool.registry.info
-        if info is not None and info.generation == "none":
-            return json_response(200, {"status": "ignored", "detail": f"{info.name} has no fit method"})
+        if response := starts_nothing(event, training, self._registry):
+            return response
         await (self._hand_in(event) if is_known else self._rehearse(event))
         detail = (
             "The event came without the login: it is used if its project has called /setup with the login"
@@ -72,6 +67,16 @@ class UntrustedEvents:
         return json_response(202, {"status": "accepted", "job": None, "detail": detail})
 
 
-def starts_nothing(event: Event) -> Response:
-    """Return the response to an event that starts no training."""
-    return json_response(200, {"status": "ok", "detail": f"{event.action} starts no training"})
+def starts_nothing(event: Event, training: Collection[str], registry: ModelRegistry) -> Response | None:
+    """Return the response to an event that starts no training; None if it starts one.
+
+    `training` has the actions that start one. Raises RequestError for such an action without a project.
+    """
+    if event.action not in training:
+        return json_response(200, {"status": "ok", "detail": f"{event.action} starts no training"})
+    if not event.uid:
+        raise RequestError("project is missing", field="project")
+    info = registry.info
+    if info is not None and info.generation == "none":
+        return json_response(200, {"status": "ignored", "detail": f"{info.name} has no fit method"})
+    return None

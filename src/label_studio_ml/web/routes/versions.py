@@ -8,7 +8,7 @@ from typing import Any
 from label_studio_ml.errors import RequestError
 from label_studio_ml.http_server.messages import Call, Handler, Response, json_response
 from label_studio_ml.protocol.requests import parse_object
-from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.versions import operations
 from label_studio_ml.versions.listing import entries
 from label_studio_ml.versions.state.project_state import Project
@@ -27,13 +27,13 @@ class VersionRoutes:
         self,
         store: VersionStore,
         model_dir: Path,
-        pool: PredictionService,
+        registry: ModelRegistry,
         projects: ProjectRegistry,
         find: Callable[[Any], Awaitable[Project]],
     ) -> None:
         self._store = store
         self._model_dir = model_dir
-        self._pool = pool
+        self._registry = registry
         self._projects = projects
         self._find = find
         self.routes: Mapping[tuple[str, str], Handler] = {
@@ -50,13 +50,13 @@ class VersionRoutes:
         uids = [(await self._find(name_or_id)).uid] if name_or_id else await self._projects.uids()
         body: dict[str, Any] = {"versions": self._names(uids)}
         if len(uids) == 1:
-            body["model_version"] = self._pool.registry.version_if_known(uids[0])
+            body["model_version"] = self._registry.version_if_known(uids[0])
             if problem := await asyncio.to_thread(self._store.decision_problem, uids[0]):
                 body["problem"] = problem
-            if failures := self._pool.registry.failures(uids[0]):
+            if failures := self._registry.failures(uids[0]):
                 body["failed"] = failures
         if name_or_id:
-            code = self._pool.registry.info.code if self._pool.registry.info is not None else None
+            code = self._registry.info.code if self._registry.info is not None else None
             listed_versions = await asyncio.to_thread(entries, self._store, uids[0], code=code)
             body["details"] = [entry.to_dict() for entry in listed_versions]
         return json_response(200, body)
@@ -66,7 +66,7 @@ class VersionRoutes:
         listed: dict[str, None] = {}
         for uid in uids:
             names = [manifest.name for manifest in reversed(self._store.versions(uid))]
-            served = self._pool.registry.version_if_known(uid)
+            served = self._registry.version_if_known(uid)
             listed.update(dict.fromkeys([*names, *([served] if served else [])]))
         return list(listed)
 
