@@ -91,7 +91,7 @@ def cursor(tmp_path: Path) -> Iterator[Cursor]:
 
 
 def look(api: FakeApi, cursor: Cursor, intake: Desk) -> int:
-    return AnnotationWatch(cast("ProjectApi", api), cursor).look(PROJECT, intake.hand_in)
+    return AnnotationWatch(cast("ProjectApi", api), cursor).poll(PROJECT, intake.hand_in)
 
 
 def test_each_change_is_told_once(api: FakeApi, cursor: Cursor, intake: Desk) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml.errors import PredictError
-from label_studio_ml.projects.pipeline import HOPELESS, Predicted, Progress, run
+from label_studio_ml.projects.pipeline import FAILURE_LIMIT, Predicted, Progress, run
 from label_studio_ml.serving.offline_model import Outcome
 
 
@@ -108,7 +108,7 @@ def test_a_task_that_fails_is_counted_with_its_cause() -> None:
 def test_a_model_that_never_answers_ends_the_run() -> None:
     keeper = Keeper()
     with pytest.raises(PredictError, match="no luck"):
-        asyncio.run(run(tasks(10 * HOPELESS), Doubler(error="no luck"), keeper, Progress()))
+        asyncio.run(run(tasks(10 * FAILURE_LIMIT), Doubler(error="no luck"), keeper, Progress()))
 
 
 @pytest.mark.parametrize("who", ["source", "prediction_source", "writer"])

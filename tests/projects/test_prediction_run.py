@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from e2e.processes import wait_until
 from label_studio_ml.projects.pipeline import Progress
-from label_studio_ml.projects.prediction_run import FIRST_PAGE, PAGE, lacking
+from label_studio_ml.projects.prediction_run import FIRST_PAGE, PAGE, UnpredictedTasks
 
 from .fake_project import FakeProject
 
@@ -17,7 +17,7 @@ def test_the_next_page_is_read_while_one_is_used(make_project: Callable[[int], F
     def pages() -> list[int]:
         return [int(one.query["page_size"]) for one in project.server.asked if one.path == "/api/tasks/"]
 
-    tasks = iter(lacking(project.api(), "v"))
+    tasks = iter(UnpredictedTasks(project.api(), "v"))
     first = next(tasks)
     assert first["id"] == 11
     wait_until(lambda: pages() == [FIRST_PAGE, PAGE], "the second page is asked for")
@@ -27,13 +27,13 @@ def test_the_next_page_is_read_while_one_is_used(make_project: Callable[[int], F
 def test_the_time_of_calls_that_overlap_counts_once() -> None:
     now = iter([0.0, 10.0, 14.0, 20.0, 21.0])
     progress = Progress(clock=lambda: next(now))
-    first, second = progress.asking(), progress.asking()
+    first, second = progress.measuring_call(), progress.measuring_call()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
     assert progress.busy == 0, "one still runs"
     second.__exit__(None, None, None)
     assert progress.busy == 4
-    with progress.asking():
+    with progress.measuring_call():
         pass
     assert progress.busy == 5

@@ -9,7 +9,7 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.projects import prediction_sources
-from label_studio_ml.projects.prediction_sources import EitherSource
+from label_studio_ml.projects.prediction_sources import FallbackSource
 from label_studio_ml.serving.offline_model import Outcome
 from label_studio_ml.versions.state.project_state import Project
 
@@ -41,11 +41,13 @@ def test_each_task_is_asked_for_once_though_batches_grow(
     monkeypatch.setattr(prediction_sources, "OfflineModel", Growing)
 
     async def test() -> None:
-        prediction_source = EitherSource(Settings(backend_dir=tmp_path, model_dir=tmp_path), Project(uid="1"))
+        prediction_source = FallbackSource(
+            Settings(backend_dir=tmp_path, model_dir=tmp_path), Project(uid="1")
+        )
         await prediction_source.start()
         found = await prediction_source.ask([{"id": number} for number in range(11)])
         assert [outcome.predictions[0]["task"] for outcome in found] == list(range(11))
-        assert isinstance(prediction_source._apart, Growing)
-        assert prediction_source._apart.sizes == [2, 4, 5]
+        assert isinstance(prediction_source._offline_model, Growing)
+        assert prediction_source._offline_model.sizes == [2, 4, 5]
 
     asyncio.run(test())

@@ -3,7 +3,7 @@
 import pytest
 
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.projects.rank import _Asked, _scored
+from label_studio_ml.projects.rank import _PredictedTask, _scored
 
 EMBEDDING, SHARES = [1.0, 0.0], [0.5, 0.5]
 
@@ -21,8 +21,8 @@ EMBEDDING, SHARES = [1.0, 0.0], [0.5, 0.5]
 def test_the_way_that_is_named_instead_works(
     prediction: dict[str, object], by: str, missing: str, other: str
 ) -> None:
-    asked = [_Asked(7, prediction, labelled=False)]
+    asked = [_PredictedTask(7, prediction, labelled=False)]
     said = f"task 7 has no '{missing}', which --by {by} needs.* or use --by {other}$"
     with pytest.raises(SettingsError, match=said):
         _scored(asked, by, None)
-    assert [one.task for one, _ in _scored(asked, other, None)] == [7]
+    assert [one.task_id for one, _ in _scored(asked, other, None)] == [7]

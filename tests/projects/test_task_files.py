@@ -46,7 +46,7 @@ def test_a_run_goes_on_where_a_killed_one_left_off(tmp_path: Path, name: str) ->
     assert not target.exists()
 
     writer = FileWriter(target, "v")
-    assert list(writer.rest(iter(tasks))) == tasks[2:]
+    assert list(writer.remaining(iter(tasks))) == tasks[2:]
     assert writer.write([*done[2:4], (tasks[4], Outcome(error="no luck"))]) == 2
     writer.finish()
 
@@ -76,7 +76,7 @@ def test_a_run_that_is_killed_while_it_finishes_is_finished_by_the_next(
         with pytest.raises(KeyboardInterrupt):
             killed.finish()
     writer = FileWriter(target, "v")
-    assert list(writer.rest(iter(tasks))) == []
+    assert list(writer.remaining(iter(tasks))) == []
     writer.finish()
     assert [task["data"] for task in read_tasks(target)] == [task["data"] for task in tasks]
     assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -30,7 +30,7 @@ class Cursor:
     """The known annotations of a project, kept in the file `path`: `{annotation: [task, time of its change]}`.
 
     `since` is the time of the last change seen, empty before the first poll; `selected` is the version whose
-    predictions Label Studio was told to show. A damaged file is set aside and the cursor starts empty. Raises
+    predictions Label Studio is set to show. A damaged file is set aside and the cursor starts empty. Raises
     SettingsError when another process holds the cursor.
     """
 
@@ -40,21 +40,23 @@ class Cursor:
         try:
             self._lock = file_locks.open_locked(path.with_suffix(".lock"))
         except BlockingIOError:
-            raise SettingsError("Another agent looks after this project", fix="Run one of them") from None
+            raise SettingsError(
+                "Another agent polls this project", fix="Run only one agent for each project"
+            ) from None
         self.since = self.selected = ""
         self.annotations: dict[int, list[Any]] = {}
         with contextlib.suppress(FileNotFoundError):
             text = path.read_text(errors="replace")
             try:
-                kept = json.loads(text)
-                annotations = {int(number): about for number, about in kept["annotations"].items()}
-                self.since, self.selected = str(kept["since"]), str(kept["selected"])
+                saved = json.loads(text)
+                annotations = {int(number): entry for number, entry in saved["annotations"].items()}
+                self.since, self.selected = str(saved["since"]), str(saved["selected"])
                 self.annotations = annotations
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 aside = path.with_name(f"{path.name}.damaged")
                 os.replace(path, aside)
                 logger.error(
-                    "%s is damaged (%s) and was set aside as %s: the project is looked at as on the first start",
+                    "%s is damaged (%s) and was set aside as %s: the project is polled as on the first start",
                     *(path, error, aside.name),
                 )
 
@@ -75,40 +77,44 @@ class AnnotationWatch:
         self._api = api
         self._cursor = cursor
 
-    def look(self, project: Json, hand_in: Callable[[Event], object]) -> int:
-        """Call `hand_in` with events for annotations that are new, changed or gone; return the number of these.
+    def poll(self, project: Json, hand_in: Callable[[Event], object]) -> int:
+        """Call `hand_in` with events for annotations that are new, changed or deleted; return the number of these.
 
         Deleted annotations of one task share an event. Annotations that exist at the very first poll are no events.
         `project` is the API's description of the project. If `hand_in` raises, the next poll repeats that event.
         """
-        first = not self._cursor.since
-        known = self._cursor.annotations
-        told = 0
+        is_first = not self._cursor.since
+        annotations = self._cursor.annotations
+        changes = 0
         since = self._cursor.since
         for task in list(self._changed()):
             since = max(since, str(task["updated_at"]))
-            now = {int(one["id"]): one for one in task["annotations"]}
+            now = {int(annotation["id"]): annotation for annotation in task["annotations"]}
             for number, annotation in now.items():
                 at = str(annotation["updated_at"])
-                before = known.get(number)
-                if before is not None and before[1] == at:
+                previous = annotations.get(number)
+                if previous is not None and previous[1] == at:
                     continue
-                if not first:
-                    action = "ANNOTATION_CREATED" if before is None else "ANNOTATION_UPDATED"
+                if not is_first:
+                    action = "ANNOTATION_CREATED" if previous is None else "ANNOTATION_UPDATED"
                     hand_in(_event(action, project, task=task, annotation=annotation))
-                    told += 1
-                known[number] = [task["id"], at]
-            gone = [number for number, about in known.items() if about[0] == task["id"] and number not in now]
-            if gone:
-                ids = [{"id": number} for number in gone]
+                    changes += 1
+                annotations[number] = [task["id"], at]
+            deleted = [
+                number
+                for number, entry in annotations.items()
+                if entry[0] == task["id"] and number not in now
+            ]
+            if deleted:
+                ids = [{"id": number} for number in deleted]
                 hand_in(_event("ANNOTATIONS_DELETED", project, annotations=ids))
-                told += len(gone)
-            for number in gone:
-                del known[number]
-        if since != self._cursor.since or told or first:
+                changes += len(deleted)
+            for number in deleted:
+                del annotations[number]
+        if since != self._cursor.since or changes or is_first:
             self._cursor.since = since or _BEGIN
             self._cursor.write()
-        return told
+        return changes
 
     def _changed(self) -> Iterator[Json]:
         """Yield the tasks that may have changed, with their annotations."""

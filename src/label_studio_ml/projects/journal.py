@@ -21,10 +21,10 @@ class Copy(Protocol):
     """A second copy of a journal, for runs that continue the work on another machine."""
 
     def read(self) -> list[str]:
-        """Return the texts that are kept."""
+        """Return the stored texts."""
 
     def write(self, text: str) -> None:
-        """Keep `text` in place of the previous one."""
+        """Store `text` in place of the previous one."""
 
     def clear(self) -> None:
         """Remove the texts."""
@@ -33,10 +33,10 @@ class Copy(Protocol):
 class Journal:
     """The journal in `folder` of runs that store predictions of one version in one project.
 
-    One run at a time holds it. `sending` are the tasks whose predictions are in flight; `doubtful` those that may
-    have got them twice, until `settle`. With `part`, it is the journal of one shard: all shards of a version hold
-    theirs at the same time, and a run without `part`, which needs all of them free, takes over their entries. `copy`
-    is read and written with the file. Raises Busy if another run still holds the journal after `patience` seconds,
+    One run at a time holds it. `sending` are the tasks whose predictions are in flight; `doubtful` those that may have
+    got them twice, until `settle` is called. With `part`, it is the journal of one shard: all shards of a version hold
+    theirs at the same time, and a run without `part`, which needs all of them free, takes over their entries. `copy` is
+    read and written with the file. Raises Busy if another run still holds the journal after `patience` seconds,
     SettingsError if a file is damaged, and what `copy` raises.
     """
 
@@ -54,12 +54,12 @@ class Journal:
         name = hashlib.blake2b(f"{uid}\n{version}".encode(), digest_size=8).hexdigest()
         make_folder(folder)
         self._path = folder / f"{name}{f'.{part}' if part else ''}.json"
-        self._about = {"project": uid, "version": version}
+        self._header = {"project": uid, "version": version}
         self._locks: list[IO[str]] = []
-        held = [(f"{name}.lock", bool(part))]
-        held += [(f"{name}.{part}.lock", False)] if part else []
+        lock_files = [(f"{name}.lock", bool(part))]
+        lock_files += [(f"{name}.{part}.lock", False)] if part else []
         deadline = time.monotonic() + patience
-        for file, shared in held:
+        for file, shared in lock_files:
             seconds = max(0.0, deadline - time.monotonic())
             try:
                 self._locks.append(file_locks.open_locked(folder / file, shared=shared, seconds=seconds))
@@ -111,9 +111,9 @@ class Journal:
                 texts.append(path.read_text(errors="replace"))
         for text in dict.fromkeys(texts):
             try:
-                kept = json.loads(text)
-                self.sending += kept["sending"]
-                self.doubtful.update(kept["doubtful"])
+                entry = json.loads(text)
+                self.sending += entry["sending"]
+                self.doubtful.update(entry["doubtful"])
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise SettingsError(
                     f"{self._path}, or a file beside it, is damaged ({error}): it says which predictions were being "
@@ -127,7 +127,7 @@ class Journal:
                 path.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        text = json.dumps({**self._about, "sending": self.sending, "doubtful": sorted(self.doubtful)})
+        text = json.dumps({**self._header, "sending": self.sending, "doubtful": sorted(self.doubtful)})
         atomic_files.replace_file(self._path, text, temporary=self._path.with_suffix(".new"), durable=False)
         if self._copy is not None:
             self._copy.write(text)
@@ -135,10 +135,10 @@ class Journal:
 
 def unfinished(folder: Path, uid: str) -> list[str]:
     """Return the versions whose runs ended while predictions of the project were in flight, sorted."""
-    found = set()
+    versions = set()
     for path in folder.glob("*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            kept = json.loads(path.read_text())
-            if kept["project"] == uid and kept["sending"]:
-                found.add(str(kept["version"]))
-    return sorted(found)
+            entry = json.loads(path.read_text())
+            if entry["project"] == uid and entry["sending"]:
+                versions.add(str(entry["version"]))
+    return sorted(versions)

@@ -17,13 +17,13 @@ Task = Mapping[str, Any]
 #: A task and its outcome.
 Predicted = tuple[Task, Outcome]
 
-#: The most tasks in one write, and the seconds after which fewer are written.
+#: Maximum number of tasks in one write, and the seconds after which fewer are written.
 WRITE_AT_ONCE = 500
 WRITE_AFTER = 2.0
-#: The most different causes of failures in a report.
-CAUSES = 20
+#: Maximum number of different causes of failures in a report.
+MAX_CAUSES = 20
 #: Number of failed tasks after which a run ends if no task has a prediction.
-HOPELESS = 200
+FAILURE_LIMIT = 200
 
 
 class PredictionSource(Protocol):
@@ -66,29 +66,29 @@ class Progress:
     causes: dict[str, int] = field(default_factory=dict)
     busy: float = 0.0
     clock: Callable[[], float] = time.monotonic
-    _asked: int = 0
-    _since: float = 0.0
+    _running_calls: int = 0
+    _busy_since: float = 0.0
 
     def __post_init__(self) -> None:
         self._began = self.clock()
 
     @contextmanager
-    def asking(self) -> Iterator[None]:
+    def measuring_call(self) -> Iterator[None]:
         """Measure the duration of a model call; time that overlaps with other calls counts once."""
-        if not self._asked:
-            self._since = self.clock()
-        self._asked += 1
+        if not self._running_calls:
+            self._busy_since = self.clock()
+        self._running_calls += 1
         try:
             yield
         finally:
-            self._asked -= 1
-            if not self._asked:
-                self.busy += self.clock() - self._since
+            self._running_calls -= 1
+            if not self._running_calls:
+                self.busy += self.clock() - self._busy_since
 
     def fail(self, cause: str) -> None:
         """Count a task that gets no prediction."""
         self.failed += 1
-        if cause in self.causes or len(self.causes) < CAUSES:
+        if cause in self.causes or len(self.causes) < MAX_CAUSES:
             self.causes[cause] = self.causes.get(cause, 0) + 1
 
     @property
@@ -113,10 +113,10 @@ async def run(
 ) -> None:
     """Predict every task of `source` and write the outcomes.
 
-    Once `until` returns True, no further task is requested; outcomes of requests in flight are written. `source`
-    blocks and is read in a thread. Memory holds a few batches that were read, and twice the predictions of one write,
-    so that the model goes on while a slow writer works. Raises PredictError if none of the first `HOPELESS` tasks has
-    a prediction, and the first error of `source`, `prediction_source` or `writer`, after cancelling the others.
+    Once `until` returns True, no further task is requested; outcomes of requests in flight are written. `source` blocks
+    and is read in a thread. Memory holds a few batches that were read, and twice the predictions of one write, so that
+    the model keeps running while a slow writer works. Raises PredictError if none of the first `FAILURE_LIMIT` tasks
+    has a prediction, and the first error of `source`, `prediction_source` or `writer`, after cancelling the others.
     """
     batches: asyncio.Queue[asyncio.Future[list[Predicted]] | None] = asyncio.Queue(
         prediction_source.at_once + 2
@@ -128,7 +128,7 @@ async def run(
         async with slots:
             if until():
                 return []
-            with progress.asking():
+            with progress.measuring_call():
                 outcomes = await prediction_source.ask(tasks)
         progress.predicted += len(tasks)
         return list(zip(tasks, outcomes, strict=True))
@@ -144,11 +144,11 @@ async def run(
         await ready.put(None)
 
     async def write() -> None:
-        async for predicted in _gathered(ready, at_once):
+        async for predicted in _chunks(ready, at_once):
             failed = [outcome.error for _, outcome in predicted if outcome.error]
             for cause in failed:
                 progress.fail(cause)
-            if progress.failed >= HOPELESS and not progress.written and len(failed) == len(predicted):
+            if progress.failed >= FAILURE_LIMIT and not progress.written and len(failed) == len(predicted):
                 raise PredictError(
                     f"None of the first {plural(progress.failed, 'task')} has a prediction: {failed[0]}"
                 )
@@ -159,8 +159,8 @@ async def run(
             group.create_task(read(group))
             group.create_task(collect())
             group.create_task(write())
-    except BaseExceptionGroup as several:
-        raise several.exceptions[0] from None
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def _batches(
@@ -168,35 +168,35 @@ async def _batches(
 ) -> AsyncIterator[list[Task]]:
     """Yield the tasks in batches of the model's current batch size."""
 
-    def some() -> list[Task]:
-        taken: list[Task] = []
+    def next_batch() -> list[Task]:
+        batch: list[Task] = []
         for task in source:
-            taken.append(task)
-            if len(taken) >= prediction_source.batch:
+            batch.append(task)
+            if len(batch) >= prediction_source.batch:
                 break
-        return taken
+        return batch
 
-    while not until() and (tasks := await asyncio.to_thread(some)):
+    while not until() and (tasks := await asyncio.to_thread(next_batch)):
         yield tasks
 
 
-async def _gathered(ready: "asyncio.Queue[list[T] | None]", most: int) -> AsyncIterator[list[T]]:
-    """Yield what comes through a queue in lists of at most `most`, with fewer after `WRITE_AFTER` seconds."""
-    waiting: list[T] = []
+async def _chunks(ready: "asyncio.Queue[list[T] | None]", size: int) -> AsyncIterator[list[T]]:
+    """Yield the items of a queue in lists of `size`, or of fewer after `WRITE_AFTER` seconds."""
+    pending: list[T] = []
     since = 0.0
     ended = False
-    while not ended or waiting:
-        if not ended and len(waiting) < most:
-            timeout = None if not waiting else max(0.0, since + WRITE_AFTER - time.monotonic())
+    while not ended or pending:
+        if not ended and len(pending) < size:
+            timeout = None if not pending else max(0.0, since + WRITE_AFTER - time.monotonic())
             part: list[T] | None = []
             with suppress(TimeoutError):
                 part = await asyncio.wait_for(ready.get(), timeout)
-                since = since if waiting else time.monotonic()
+                since = since if pending else time.monotonic()
                 ended = part is None
-                waiting += part or []
+                pending += part or []
                 if time.monotonic() < since + WRITE_AFTER and not ended:
                     continue
-        if waiting:
-            yield waiting[:most]
-            waiting = waiting[most:]
+        if pending:
+            yield pending[:size]
+            pending = pending[size:]
             since = time.monotonic()

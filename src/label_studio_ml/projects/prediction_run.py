@@ -39,37 +39,32 @@ class Report:
 
 def project_of(api: ProjectApi, settings: Settings) -> Project:
     """Return the project as Label Studio describes it now, with the login and parameters that the backend knows."""
-    return described(api.read(), settings)
+    return project_from_api(api.read(), settings)
 
 
-def described(found: Mapping[str, Any], settings: Settings) -> Project:
-    """Return the project in the API's answer `found`, with the login and parameters that the backend knows."""
-    uid = uid_of(dict(found))
-    known = Projects(settings.model_dir).get(uid)
+def project_from_api(description: Mapping[str, Any], settings: Settings) -> Project:
+    """Return the project from the API's `description` of it, with the login and parameters that the backend knows."""
+    uid = uid_of(dict(description))
+    stored = Projects(settings.model_dir).get(uid)
     return Project(
         uid=uid,
-        label_config=str(found.get("label_config") or ""),
-        hostname=(known.hostname if known else "") or settings.studio_url,
-        access_token=known.access_token if known else "",
-        extra_params=known.extra_params if known else None,
-        title=str(found.get("title") or ""),
-        private=known.private if known else (),
+        label_config=str(description.get("label_config") or ""),
+        hostname=(stored.hostname if stored else "") or settings.studio_url,
+        access_token=stored.access_token if stored else "",
+        extra_params=stored.extra_params if stored else None,
+        title=str(description.get("title") or ""),
+        private=stored.private if stored else (),
     )
 
 
-def lacking(api: ProjectApi, version: str, conditions: Sequence[Filter] = ()) -> "Lacking":
-    """Return the tasks that meet the conditions and have no prediction of `version`."""
-    return Lacking(api, version, conditions)
+class UnpredictedTasks:
+    """The tasks of a project that meet the conditions and have no prediction of `version`."""
 
-
-class Lacking:
-    """The tasks of a project that have no prediction of one version."""
-
-    def __init__(self, api: ProjectApi, version: str, conditions: Sequence[Filter]) -> None:
+    def __init__(self, api: ProjectApi, version: str, conditions: Sequence[Filter] = ()) -> None:
         self._api = api
         self._version = version
-        self._look = api.ambiguous(version)  # the filter on versions cannot be used then
-        missing = [] if self._look else [task_filters.versions("not_contains", version)]
+        self._check_each = api.ambiguous(version)  # Label Studio's filter on versions would also match others
+        missing = [] if self._check_each else [task_filters.versions("not_contains", version)]
         self.conditions = [*conditions, *missing]
 
     def count(self) -> int:
@@ -78,13 +73,13 @@ class Lacking:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield the tasks by ascending id, with the fields of a prediction request; read the next page ahead."""
-        with ThreadPoolExecutor(1, "next page") as ahead:
-            coming = ahead.submit(self._api.page, self.conditions, size=FIRST_PAGE)
-            while tasks := coming.result().tasks:
+        with ThreadPoolExecutor(1, "next page") as executor:
+            next_page = executor.submit(self._api.page, self.conditions, size=FIRST_PAGE)
+            while tasks := next_page.result().tasks:
                 after = int(tasks[-1]["id"])
-                coming = ahead.submit(self._api.page, self.conditions, after=after, size=PAGE)
+                next_page = executor.submit(self._api.page, self.conditions, after=after, size=PAGE)
                 for task in tasks:
-                    if not self._look or not self._api.has(int(task["id"]), self._version):
+                    if not self._check_each or not self._api.has(int(task["id"]), self._version):
                         yield task
 
 
@@ -126,11 +121,13 @@ async def predict_project(
     folder = settings.model_dir / "predict"
     journal = await asyncio.to_thread(journal_of, folder, project.uid, prediction_source.version)
     store = PredictionStore(
-        api, journal, prediction_source.version, project.label_config, _counting(progress)
+        api, journal, prediction_source.version, project.label_config, _refusal_counter(progress)
     )
     with contextlib.closing(journal):
         await asyncio.to_thread(store.recover)
-        tasks = await asyncio.to_thread(lacking, api, prediction_source.version, [*conditions, *span])
+        tasks = await asyncio.to_thread(
+            UnpredictedTasks, api, prediction_source.version, [*conditions, *span]
+        )
         progress.total = await asyncio.to_thread(tasks.count)
         await run(paced(iter(tasks)), prediction_source, writer(store), progress, until=until)
         report.removed = await asyncio.to_thread(store.reconcile, span)
@@ -154,7 +151,7 @@ async def try_project(
 ) -> Report:
     """Count the tasks that `predict_project` would predict and predict the first of them; store nothing."""
     report = Report(prediction_source.version, progress)
-    tasks = await asyncio.to_thread(lacking, api, prediction_source.version, conditions)
+    tasks = await asyncio.to_thread(UnpredictedTasks, api, prediction_source.version, conditions)
     progress.total = await asyncio.to_thread(tasks.count)
     for task in await asyncio.to_thread(lambda: [next(iter(tasks), None)]):
         if task is not None:
@@ -174,12 +171,12 @@ async def predict_file(
     writer = FileWriter(target, prediction_source.version)
     with contextlib.closing(writer):
         progress.total -= writer.done
-        await run(writer.rest(read_tasks(source)), prediction_source, writer, progress)
+        await run(writer.remaining(read_tasks(source)), prediction_source, writer, progress)
         writer.finish()
     return report
 
 
-def _counting(progress: Progress) -> Any:
+def _refusal_counter(progress: Progress) -> Any:
     def refused(task_id: int, cause: str) -> None:
         logger.error("Task %d: %s", task_id, cause)
         progress.fail(cause)

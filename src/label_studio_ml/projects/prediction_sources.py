@@ -1,4 +1,4 @@
-"""Predict tasks by the running backend while it serves the wanted version, otherwise by a model in its own process."""
+"""Predict tasks by the running backend while it serves the requested version, otherwise by a model in a process."""
 
 import asyncio
 import logging
@@ -19,11 +19,11 @@ from label_studio_ml.versions.state.project_state import Project
 logger = logging.getLogger(__name__)
 
 
-class EitherSource:
-    """Asks the backend at `url` while it serves the wanted version; otherwise builds the model in its own process.
+class FallbackSource:
+    """Asks the backend at `url` while it serves the requested version; otherwise builds the model in its own process.
 
-    `url` is empty if there is no backend. `wanted` is the name or id of a version, empty for the served one. `told`
-    is called with a message when the backend is given up.
+    `url` is empty if there is no backend. `requested_version` is the name or id of a version, empty for the served
+    one. `notify` is called with a message when the backend is no longer used.
     """
 
     def __init__(
@@ -31,13 +31,13 @@ class EitherSource:
         settings: Settings,
         project: Project,
         url: str = "",
-        wanted: str = "",
-        told: Callable[[str], None] = lambda what: None,
+        requested_version: str = "",
+        notify: Callable[[str], None] = lambda message: None,
     ) -> None:
         self._settings = settings
         self._project = project
-        self._wanted = wanted
-        self._told = told
+        self._requested_version = requested_version
+        self._notify = notify
         self._backend = (
             BackendSource(
                 url,
@@ -48,21 +48,21 @@ class EitherSource:
             if url
             else None
         )
-        self._apart: OfflineModel | None = None
+        self._offline_model: OfflineModel | None = None
         self.version = ""
 
     @property
     def batch(self) -> int:
         """The number of tasks that the next call should have."""
-        return self._now.batch
+        return self._current.batch
 
     @property
     def at_once(self) -> int:
         """The number of concurrent calls that keep the model busy."""
-        return self._now.at_once
+        return self._current.at_once
 
     @property
-    def way(self) -> str:
+    def location(self) -> str:
         """Where the model runs, as text for messages."""
         if self._backend is not None:
             return f"the backend at {self._backend.url}"
@@ -71,25 +71,25 @@ class EitherSource:
     async def start(self) -> str:
         """Connect to the backend or build the model, and return the name of its version.
 
-        Raises UnknownVersion for a `wanted` that does not exist, and the errors of `BackendSource.start` and
+        Raises UnknownVersion for a `requested_version` that does not exist, and the errors of `BackendSource.start` and
         `OfflineModel.start`.
         """
         store, uid = open_store(self._settings), self._project.uid
         await asyncio.to_thread(store.synchronise, uid)
-        manifest = find(store, uid, self._wanted) if self._wanted else store.served(uid)
+        manifest = find(store, uid, self._requested_version) if self._requested_version else store.served(uid)
         if self._backend is not None:
             try:
                 self.version = await self._backend.start()
             except BackendGone as error:
-                self._leave(error)
+                self._give_up_backend(error)
             else:
-                if not self._wanted or (manifest is not None and manifest.name == self.version):
+                if not self._requested_version or (manifest is not None and manifest.name == self.version):
                     return self.version
                 self._backend = None
         if manifest is not None:
             await asyncio.to_thread(store.fetch, manifest)
-        self._apart = OfflineModel(self._settings, self._project, manifest)
-        self.version = await self._apart.start()
+        self._offline_model = OfflineModel(self._settings, self._project, manifest)
+        self.version = await self._offline_model.start()
         return self.version
 
     async def ask(self, tasks: Sequence[Mapping[str, Any]]) -> list[Outcome]:
@@ -98,40 +98,42 @@ class EitherSource:
             try:
                 return await self._backend.ask(tasks)
             except BackendGone as error:
-                self._leave(error)
-        if self._apart is None:
+                self._give_up_backend(error)
+        if self._offline_model is None:
             store = open_store(self._settings)
             manifest = next(
-                (one for one in store.versions(self._project.uid) if one.name == self.version), None
+                (manifest for manifest in store.versions(self._project.uid) if manifest.name == self.version),
+                None,
             )
             if manifest is not None:
                 await asyncio.to_thread(store.fetch, manifest)
-            self._apart = OfflineModel(self._settings, self._project, manifest)
-        apart = self._apart
-        if (name := await apart.start()) != self.version:
+            self._offline_model = OfflineModel(self._settings, self._project, manifest)
+        offline_model = self._offline_model
+        if (name := await offline_model.start()) != self.version:
             raise VersionError(
-                f"Version {self.version} cannot be had any more, only {name}", fix="Run it again for that one"
+                f"Version {self.version} is not available any more, only {name}",
+                fix="Run the command again to use it",
             )
-        found: list[Outcome] = []
-        while len(found) < len(tasks):  # batch may change after each call
-            found += await apart.ask(tasks[len(found) : len(found) + apart.batch])
-        return found
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(tasks):  # batch may change after each call
+            outcomes += await offline_model.ask(tasks[len(outcomes) : len(outcomes) + offline_model.batch])
+        return outcomes
 
     async def close(self) -> None:
         """Close the backend's client and the model's process."""
-        for one in (self._backend, self._apart):
-            if one is not None:
-                await one.close()
+        for source in (self._backend, self._offline_model):
+            if source is not None:
+                await source.close()
 
     @property
-    def _now(self) -> BackendSource | OfflineModel:
-        one = self._backend or self._apart
-        if one is None:
+    def _current(self) -> BackendSource | OfflineModel:
+        source = self._backend or self._offline_model
+        if source is None:
             raise BackendError("The model was not started")
-        return one
+        return source
 
-    def _leave(self, error: BackendGone) -> None:
+    def _give_up_backend(self, error: BackendGone) -> None:
         """Go on without the backend, and report why."""
         if self._backend is not None:
-            self._told(f"{error.message}: the model is built in a process of its own")
+            self._notify(f"{error.message}: the model is built in a process of its own")
             self._backend = None

@@ -16,9 +16,9 @@ from label_studio_ml.studio.transport.api_client import Json
 logger = logging.getLogger(__name__)
 
 #: Seconds without a change after which a request without a response counts as ended.
-SETTLE = 6.0
+SETTLE_TIME = 6.0
 #: Seconds between two checks for stored predictions.
-LOOK = 1.0
+CHECK_INTERVAL = 1.0
 
 #: A task's id and its predictions.
 Ready = tuple[int, list[Json]]
@@ -38,7 +38,7 @@ class PredictionStore:
         label_config: str,
         refused: Callable[[int, str], None] = lambda task_id, cause: None,
         *,
-        settle: float = SETTLE,
+        settle: float = SETTLE_TIME,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._api = api
@@ -54,7 +54,7 @@ class PredictionStore:
         """Wait until predictions that a killed run was sending are stored or given up."""
         if self._journal.sending:
             self._journal.doubt()
-            self._await(self._journal.sending)
+            self._wait_until_stored(self._journal.sending)
             self._journal.done()
 
     def store(self, ready: Sequence[Ready]) -> int:
@@ -75,12 +75,12 @@ class PredictionStore:
         that Label Studio finished after its sender was killed, or from a task that an annotator opened, and so had
         predicted, while this run was predicting it.
         """
-        mine = self._single | self._journal.doubtful
+        task_ids = self._single | self._journal.doubtful
         removed = 0
         several = task_filters.parse("total_predictions > 1")
         for task in self._api.all([*conditions, several, task_filters.versions("contains", self._version)]):
             task_id = int(task["id"])
-            if task_id in mine:
+            if task_id in task_ids:
                 removed += self._deduplicate(task_id)
         self._journal.settle()
         return removed
@@ -91,31 +91,33 @@ class PredictionStore:
             for task_id, predictions in ready
             for one in predictions
         ]
-        left = list(ready)
-        while left:
+        remaining = list(ready)
+        while remaining:
             try:
                 if self._api.upload(body) == len(body):
                     return len(ready)
-                there = self._api.having([task_id for task_id, _ in left], self._version)
+                stored_ids = self._api.having([task_id for task_id, _ in remaining], self._version)
                 break
             except StudioRefusedError as error:
                 if error.status != 400:
                     raise
-                there = self._api.having([task_id for task_id, _ in left], self._version)
-                return len(there) + self._halves([one for one in left if one[0] not in there], error.message)
+                stored_ids = self._api.having([task_id for task_id, _ in remaining], self._version)
+                return len(stored_ids) + self._send_halves(
+                    [one for one in remaining if one[0] not in stored_ids], error.message
+                )
             except Unsure as error:
                 self._api.notify(error.message)
                 self._journal.doubt()
-                there = self._await([task_id for task_id, _ in left])
-                left = [one for one in left if one[0] not in there]
-                mine = {task_id for task_id, _ in left}
-                body = [one for one in body if one["task"] in mine]
-        refused = [one for one in left if one[0] not in there]
+                stored_ids = self._wait_until_stored([task_id for task_id, _ in remaining])
+                remaining = [one for one in remaining if one[0] not in stored_ids]
+                remaining_ids = {task_id for task_id, _ in remaining}
+                body = [one for one in body if one["task"] in remaining_ids]
+        refused = [one for one in remaining if one[0] not in stored_ids]
         for task_id, predictions in refused:
             self._refused(task_id, self._invalid(predictions))
         return len(ready) - len(refused)
 
-    def _halves(self, ready: Sequence[Ready], cause: str) -> int:
+    def _send_halves(self, ready: Sequence[Ready], cause: str) -> int:
         """Send the tasks in two halves, to find those because of which Label Studio refuses the whole request."""
         if len(ready) <= 1:
             for task_id, _ in ready:
@@ -124,30 +126,30 @@ class PredictionStore:
         middle = len(ready) // 2
         return self._send(ready[:middle]) + self._send(ready[middle:])
 
-    def _await(self, task_ids: Sequence[int]) -> set[int]:
+    def _wait_until_stored(self, task_ids: Sequence[int]) -> set[int]:
         """Return the tasks that have a prediction, once all do or their set has not changed for `settle` seconds."""
-        there = self._api.having(task_ids, self._version)
-        quiet = 0.0
-        while len(there) < len(set(task_ids)) and quiet < self._settle:
-            self._sleep(LOOK)
-            quiet += LOOK
+        stored_ids = self._api.having(task_ids, self._version)
+        unchanged_seconds = 0.0
+        while len(stored_ids) < len(set(task_ids)) and unchanged_seconds < self._settle:
+            self._sleep(CHECK_INTERVAL)
+            unchanged_seconds += CHECK_INTERVAL
             now = self._api.having(task_ids, self._version)
-            if now != there:
-                there, quiet = now, 0.0
-        return there
+            if now != stored_ids:
+                stored_ids, unchanged_seconds = now, 0.0
+        return stored_ids
 
     def _deduplicate(self, task_id: int) -> int:
-        kept: set[str] = set()
+        seen_keys: set[str] = set()
         removed = 0
         for prediction in self._api.predictions(task_id):
             if prediction.get("model_version") != self._version:
                 continue
             # A model may return several predictions for a task: then only identical ones are duplicates.
-            looks = "" if task_id in self._single else _looks(prediction)
-            if looks in kept:
+            key = "" if task_id in self._single else _content_key(prediction)
+            if key in seen_keys:
                 self._api.delete_prediction(int(prediction["id"]))
                 removed += 1
-            kept.add(looks)
+            seen_keys.add(key)
         return removed
 
     def _invalid(self, predictions: Sequence[Json]) -> str:
@@ -156,8 +158,10 @@ class PredictionStore:
 
         try:
             interface = LabelInterface(self._label_config)
-            for one in predictions:
-                errors: Iterable[Any] = interface.validate_prediction(dict(one), return_errors=True) or []
+            for prediction in predictions:
+                errors: Iterable[Any] = (
+                    interface.validate_prediction(dict(prediction), return_errors=True) or []
+                )
                 for error in errors:
                     return f"the prediction does not fit the label config: {error}"
         except Exception as error:  # noqa: BLE001 (any error is the reason)
@@ -170,7 +174,7 @@ def _stored(prediction: Json) -> Json:
     return {"result": prediction["result"], "score": prediction.get("score")}
 
 
-def _looks(prediction: Json) -> str:
+def _content_key(prediction: Json) -> str:
     """Return a key that is the same for predictions that differ in the ids of regions only."""
     regions = [
         {name: value for name, value in region.items() if name != "id"} for region in prediction["result"]

@@ -15,7 +15,7 @@ from label_studio_ml.studio.transport.http import Http
 from label_studio_ml.versions.state.project_state import Project, Projects
 
 #: Seconds to wait for a Label Studio that cannot be reached, or answers with server errors.
-PATIENCE = 900.0
+MAX_WAIT = 900.0
 #: Seconds that one response may take: after storing predictions, Label Studio counts those of the whole
 #: project again.
 READ_TIMEOUT = 300.0
@@ -35,7 +35,7 @@ class ProjectApi:
         http: Http,
         project: int,
         *,
-        patience: float = PATIENCE,
+        patience: float = MAX_WAIT,
         notify: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.project = project
@@ -71,8 +71,10 @@ class ProjectApi:
         """Yield the tasks that have annotations, including skipped tasks, with their annotations."""
         for column in ("total_annotations", "cancelled_annotations"):
             condition = task_filters.parse(f"{column} > 0")
-            others = [] if column == "total_annotations" else [task_filters.parse("total_annotations = 0")]
-            yield from self.all([condition, *others], size=100, fields="all")
+            further_conditions = (
+                [] if column == "total_annotations" else [task_filters.parse("total_annotations = 0")]
+            )
+            yield from self.all([condition, *further_conditions], size=100, fields="all")
 
     def changed_since(self, moment: datetime) -> Iterator[Json]:
         """Yield the tasks updated after `moment`, by an annotation or otherwise, with their annotations."""
@@ -124,7 +126,7 @@ class ProjectApi:
 
         Label Studio's filter on versions matches parts of names: "1" also finds "10".
         """
-        return any(version in other and other != version for other in self.versions())
+        return any(version in name and name != version for name in self.versions())
 
     def predictions(self, task_id: int) -> list[Json]:
         """Return the predictions of a task, oldest first."""
@@ -150,8 +152,8 @@ def project_api(settings: Settings, project: int, **options: Any) -> ProjectApi:
     """
     projects = Projects(settings.model_dir)
     matches = [uid for uid in projects.uids() if uid.partition(".")[0] == str(project)]
-    known = (projects.get(matches[0]) if len(matches) == 1 else None) or Project(uid=str(project))
-    login = studio_arguments(known, settings, instead="give --url and --api-key-file")
+    stored = (projects.get(matches[0]) if len(matches) == 1 else None) or Project(uid=str(project))
+    login = studio_arguments(stored, settings, instead="give --url and --api-key-file")
     return ProjectApi(Http(**login, read_timeout=READ_TIMEOUT), project, **options)
 
 

@@ -22,7 +22,7 @@ from label_studio_ml.studio.transport.api_client import Json
 from label_studio_ml.versions.state.project_state import Project
 
 #: Ranking methods, each with the field of a prediction that it needs.
-WAYS = {
+METHODS = {
     "margin": "probabilities",
     "entropy": "probabilities",
     "least-confidence": "probabilities",
@@ -37,7 +37,7 @@ COVERING = 50
 STORED_AT_ONCE = 500
 
 #: Names of the versions that rankings are stored under.
-RANK_NAME = re.compile(rf"rank-({'|'.join(WAYS)})-\d{{8}}-\d{{6}}")
+RANK_NAME = re.compile(rf"rank-({'|'.join(METHODS)})-\d{{8}}-\d{{6}}")
 
 _LABELLED = task_filters.parse("total_annotations > 0")
 _UNLABELLED = task_filters.parse("total_annotations = 0")
@@ -54,10 +54,10 @@ class Ranked:
 
 
 @dataclass
-class _Asked:
+class _PredictedTask:
     """A task's id, its prediction, and whether the task has annotations."""
 
-    task: int
+    task_id: int
     prediction: Json
     labelled: bool
 
@@ -83,9 +83,9 @@ async def rank(
     predictions lack the field that `by` needs, and PredictError when their values cannot be used.
     """
     name = f"rank-{by}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    keeper = _Keeper()
-    await run(iter(_tasks(api, by, conditions)), prediction_source, keeper, progress)
-    scored = await asyncio.to_thread(_scored, keeper.asked, by, top)
+    writer = _MemoryWriter()
+    await run(iter(_tasks(api, by, conditions)), prediction_source, writer, progress)
+    scored = await asyncio.to_thread(_scored, writer.tasks, by, top)
     scored.sort(key=lambda pair: pair[1])
     chosen = scored[:top]
     earlier = [version for version in await asyncio.to_thread(api.versions) if RANK_NAME.fullmatch(version)]
@@ -94,108 +94,110 @@ async def rank(
         await asyncio.to_thread(api.change, model_version=name, sampling=SAMPLING)
         for version in earlier:
             await asyncio.to_thread(api.delete_version, version)
-    first = [(one.task, score) for one, score in chosen[:5]]
+    first = [(task.task_id, score) for task, score in chosen[:5]]
     return Ranked(name, first, stored, progress)
 
 
 def _tasks(api: ProjectApi, by: str, conditions: Sequence[Filter]) -> Iterator[Json]:
     """Yield the unlabelled tasks, and for rankings by embedding the labelled ones too."""
     yield from api.all([*conditions, _UNLABELLED])
-    if WAYS[by] == "embedding":
+    if METHODS[by] == "embedding":
         yield from api.all([_LABELLED])
 
 
-class _Keeper:
+class _MemoryWriter:
     """Writer that keeps predictions in memory."""
 
     def __init__(self) -> None:
-        self.asked: list[_Asked] = []
+        self.tasks: list[_PredictedTask] = []
 
     def write(self, predicted: Sequence[Predicted]) -> int:
         """Keep the first prediction of each task."""
-        before = len(self.asked)
-        self.asked += [
-            _Asked(int(task["id"]), outcome.predictions[0], int(task.get("total_annotations") or 0) > 0)
+        earlier = len(self.tasks)
+        self.tasks += [
+            _PredictedTask(
+                int(task["id"]), outcome.predictions[0], int(task.get("total_annotations") or 0) > 0
+            )
             for task, outcome in predicted
             if not outcome.error
         ]
-        return len(self.asked) - before
+        return len(self.tasks) - earlier
 
 
-def _scored(asked: Sequence[_Asked], by: str, top: int | None) -> list[tuple[_Asked, float]]:
+def _scored(tasks: Sequence[_PredictedTask], by: str, top: int | None) -> list[tuple[_PredictedTask, float]]:
     """Return the unlabelled tasks with their scores. Raises SettingsError or PredictError."""
-    if not any(not one.labelled for one in asked):
+    if not any(not task.labelled for task in tasks):
         return []
-    asked = sorted(asked, key=lambda one: one.task)
-    if by == "least-confidence" and not _any(asked, "probabilities"):
-        values: Any = _own_scores(asked)
+    tasks = sorted(tasks, key=lambda task: task.task_id)
+    if by == "least-confidence" and not _any(tasks, "probabilities"):
+        values: Any = _model_scores(tasks)
     else:
         try:
-            values = _values(asked, by, top)
+            values = _values(tasks, by, top)
         except ValueError as error:
             raise PredictError(f"The model's predictions cannot be used for --by {by}: {error}") from None
         except ImportError as error:
             raise SettingsError(str(error), field="--by") from None
     return [
-        (one, float(value))
-        for one, value in zip(asked, values, strict=True)
-        if not one.labelled and math.isfinite(value)
+        (task, float(value))
+        for task, value in zip(tasks, values, strict=True)
+        if not task.labelled and math.isfinite(value)
     ]
 
 
-def _values(asked: Sequence[_Asked], by: str, top: int | None) -> Any:
+def _values(tasks: Sequence[_PredictedTask], by: str, top: int | None) -> Any:
     """Return the score of each prediction by the module `active`, NaN for predictions that are not chosen."""
     certainty = {
         "margin": active.margin,
         "entropy": active.entropy,
         "least-confidence": active.least_confidence,
     }
-    rows = _rows(asked, WAYS[by], by)
+    rows = _rows(tasks, METHODS[by], by)
     if by in certainty:
         return certainty[by](rows)
-    labelled = [number for number, one in enumerate(asked) if one.labelled]
+    labelled = [number for number, task in enumerate(tasks) if task.labelled]
     if by == "diversity":
         order = active.diverse(rows, labelled=labelled, count=top)
     else:
-        shares = _rows(asked, "probabilities", by) if _any(asked, "probabilities") else None
+        shares = _rows(tasks, "probabilities", by) if _any(tasks, "probabilities") else None
         order = active.covering(rows, shares, labelled=labelled, count=top or COVERING)
     return active.scores(order, len(rows))
 
 
-def _any(asked: Sequence[_Asked], field: str) -> bool:
-    return any(one.prediction.get(field) is not None for one in asked)
+def _any(tasks: Sequence[_PredictedTask], field: str) -> bool:
+    return any(task.prediction.get(field) is not None for task in tasks)
 
 
-def _rows(asked: Sequence[_Asked], field: str, by: str) -> list[list[float]]:
+def _rows(tasks: Sequence[_PredictedTask], field: str, by: str) -> list[list[float]]:
     """Return the field of each prediction as a list of numbers. Raises SettingsError when a prediction lacks it."""
-    return [_row(one, field, by) for one in asked]
+    return [_row(task, field, by) for task in tasks]
 
 
-def _row(one: _Asked, field: str, by: str) -> list[float]:
-    value = one.prediction.get(field)
+def _row(task: _PredictedTask, field: str, by: str) -> list[float]:
+    value = task.prediction.get(field)
     if isinstance(value, dict):  # sorted by label: the same columns for all tasks
         value = [value[label] for label in sorted(value)]
     if not isinstance(value, list) or not all(isinstance(number, int | float) for number in value):
-        embeds = field != "embedding" and by != "coverage" and one.prediction.get("embedding") is not None
-        other = "coverage" if embeds else "least-confidence"
+        embeds = field != "embedding" and by != "coverage" and task.prediction.get("embedding") is not None
+        alternative = "coverage" if embeds else "least-confidence"
         raise SettingsError(
-            f"The model's prediction of task {one.task} has no {field!r}, which --by {by} needs",
-            fix=f"Let predict return it beside 'result' (a list of numbers), or use --by {other}",
+            f"The model's prediction of task {task.task_id} has no {field!r}, which --by {by} needs",
+            fix=f"Return it from predict beside 'result' (a list of numbers), or use --by {alternative}",
             field="--by",
         )
     return value
 
 
-def _own_scores(asked: Sequence[_Asked]) -> list[float]:
+def _model_scores(tasks: Sequence[_PredictedTask]) -> list[float]:
     """Return the predictions' own scores. Raises SettingsError when all are 0 or missing."""
-    found = [one.prediction.get("score") or 0.0 for one in asked]
-    if not any(found):
+    scores = [task.prediction.get("score") or 0.0 for task in tasks]
+    if not any(scores):
         raise SettingsError(
             "The model's predictions have neither 'probabilities' nor a score above 0",
-            fix="Let predict return one of them beside 'result'",
+            fix="Return one of them from predict beside 'result'",
             field="--by",
         )
-    return found
+    return scores
 
 
 def _store(
@@ -203,7 +205,7 @@ def _store(
     project: Project,
     settings: Settings,
     name: str,
-    chosen: Sequence[tuple[_Asked, float]],
+    chosen: Sequence[tuple[_PredictedTask, float]],
     fail: Callable[[str], None],
 ) -> int:
     """Store the predictions with their scores; return the number of tasks that have theirs."""
@@ -214,6 +216,8 @@ def _store(
         stored = 0
         for start in range(0, len(chosen), STORED_AT_ONCE):
             part = chosen[start : start + STORED_AT_ONCE]
-            stored += store.store([(one.task, [one.prediction | {"score": score}]) for one, score in part])
+            stored += store.store(
+                [(task.task_id, [task.prediction | {"score": score}]) for task, score in part]
+            )
         store.reconcile()
     return stored

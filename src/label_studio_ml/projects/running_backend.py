@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 #: Target duration of one request in seconds. It must stay well below a minute, after which the backend cuts
 #: requests short.
-GOAL = 15.0
-#: The most tasks in one request.
-MOST = 5_000
-#: Seconds until a busy backend is asked again.
+TARGET_DURATION = 15.0
+#: Maximum number of tasks in one request.
+MAX_TASKS = 5_000
+#: Seconds until the next request to a busy backend.
 PAUSE = 1.0
-#: How the error of an entry begins for a task that the backend had no time for; such a task is asked again.
-_LATER = ("not computed in time", "took over meanwhile")
+#: Beginnings of the errors of tasks that the backend had no time for; these tasks are requested again.
+_RETRY_CAUSES = ("not computed in time", "took over meanwhile")
 
 
 class BackendGone(BackendError):
@@ -36,7 +36,7 @@ class BackendSource:
     """Sends large requests to the backend at `url`, which answers them between the small requests of its annotators.
 
     `authorization` is the value of the Authorization header, empty for none. A request should take about `goal`
-    seconds and has about `most` tasks at most. `fingerprint` is that of the backend's certificate, empty if it is
+    seconds and has about `max_tasks` tasks at most. `fingerprint` is that of the backend's certificate, empty if it is
     verified as usual. `version` is set by `start`.
     """
 
@@ -48,12 +48,12 @@ class BackendSource:
         project: Project,
         authorization: str = "",
         *,
-        goal: float = GOAL,
-        most: int = MOST,
+        goal: float = TARGET_DURATION,
+        max_tasks: int = MAX_TASKS,
         fingerprint: str = "",
     ) -> None:
         self._goal = goal
-        self._most = most
+        self._max_tasks = max_tasks
         self.url = url.rstrip("/")
         self._project = project
         self._authorization = authorization
@@ -80,7 +80,7 @@ class BackendSource:
         self._least = (
             int(health.get("max_batch_size") or MAX_BATCH) + 1
         )  # larger than one batch: the backend queues it behind annotators
-        self.batch = max(self._least, min(2 * self._least, self._most))
+        self.batch = max(self._least, min(2 * self._least, self._max_tasks))
         return self.version
 
     async def ask(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
@@ -89,18 +89,18 @@ class BackendSource:
         Raises BackendGone, also after `close`.
         """
         results: list[Outcome | None] = [None] * len(tasks)
-        left = list(range(len(tasks)))
-        while left:
+        remaining = list(range(len(tasks)))
+        while remaining:
             began = time.monotonic()
-            answers = await self._some([tasks[position] for position in left], params)
+            outcomes_now = await self._predict_once([tasks[position] for position in remaining], params)
             done = 0
-            for position, outcome in zip(left, answers, strict=True):
-                if not outcome.error.startswith(_LATER):
+            for position, outcome in zip(remaining, outcomes_now, strict=True):
+                if not outcome.error.startswith(_RETRY_CAUSES):
                     results[position] = self._checked(outcome)
                     done += 1
             self._adapt(done, time.monotonic() - began)
-            left = [position for position in left if results[position] is None]
-            if left and not done:
+            remaining = [position for position in remaining if results[position] is None]
+            if remaining and not done:
                 await asyncio.sleep(PAUSE)
         return [outcome for outcome in results if outcome is not None]
 
@@ -117,10 +117,10 @@ class BackendSource:
     def _adapt(self, done: int, seconds: float) -> None:
         """Set `batch` to the tasks that take `goal` seconds: above the backend's batch size, at most doubled."""
         if done:
-            fitting = int(done / max(seconds, 0.001) * self._goal)
-            self.batch = max(self._least, min(self._most, fitting, 2 * self.batch))
+            estimate = int(done / max(seconds, 0.001) * self._goal)
+            self.batch = max(self._least, min(self._max_tasks, estimate, 2 * self.batch))
 
-    async def _some(self, tasks: list[Mapping[str, Any]], params: bytes) -> list[Outcome]:
+    async def _predict_once(self, tasks: list[Mapping[str, Any]], params: bytes) -> list[Outcome]:
         body = {
             "tasks": tasks,
             "project": self._project.uid,
@@ -134,12 +134,12 @@ class BackendSource:
                 continue
             if response.status_code == 500:
                 return [Outcome(error=_detail(response))] * len(tasks)
-            answers = outcomes(msgspec.json.encode(self._read(response)["results"]), len(tasks))
-            if len(answers) != len(tasks):
+            outcomes_now = outcomes(msgspec.json.encode(self._read(response)["results"]), len(tasks))
+            if len(outcomes_now) != len(tasks):
                 raise BackendGone(
-                    f"{self.url} gave {plural(len(answers), 'result')} for {plural(len(tasks), 'task')}"
+                    f"{self.url} gave {plural(len(outcomes_now), 'result')} for {plural(len(tasks), 'task')}"
                 )
-            return answers
+            return outcomes_now
         raise BackendGone("Interrupted")
 
     async def _post(self, path: str, body: Any) -> dict[str, Any]:

@@ -37,16 +37,16 @@ def read_tasks(path: Path) -> Iterator[dict[str, Any]]:
         yield _task(value, f"{path}, task {number}")
 
 
-def _decode(text: bytes, where: str) -> Any:
+def _decode(text: bytes, location: str) -> Any:
     try:
         return msgspec.json.decode(replaced(text))
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{where} is not JSON: {error}", field="--input") from None
+        raise SettingsError(f"{location} is not JSON: {error}", field="--input") from None
 
 
-def _task(value: Any, where: str) -> dict[str, Any]:
+def _task(value: Any, location: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise SettingsError(f"{where} is not an object", field="--input")
+        raise SettingsError(f"{location} is not an object", field="--input")
     return value if isinstance(value.get("data"), dict) else {"data": value}
 
 
@@ -60,16 +60,16 @@ class FileWriter:
     def __init__(self, path: Path, version: str) -> None:
         self._path = path
         self._part = path.with_name(f"{path.name}.part")
-        self._about = path.with_name(f"{path.name}.part.version")
+        self._version_path = path.with_name(f"{path.name}.part.version")
         self.done = 0
-        if self._part.exists() and self._about.exists() and self._about.read_text() == version:
+        if self._part.exists() and self._version_path.exists() and self._version_path.read_text() == version:
             self.done = self._whole_lines()
         else:
             self._part.unlink(missing_ok=True)
-            self._about.write_text(version)
+            self._version_path.write_text(version)
         self._file: IO[bytes] = self._part.open("ab")
 
-    def rest(self, tasks: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def remaining(self, tasks: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Return the tasks that are not written yet."""
         return islice(tasks, self.done, None)
 
@@ -88,7 +88,7 @@ class FileWriter:
         else:
             self._write_array()
             self._part.unlink()
-        self._about.unlink(missing_ok=True)
+        self._version_path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the part; the next run continues it."""

@@ -17,7 +17,7 @@ from label_studio_ml.errors import BackendError, DecisionError, ModelError, Stor
 from label_studio_ml.projects.annotation_watch import AnnotationWatch, Cursor
 from label_studio_ml.projects.jobs.repredict import UNLABELLED
 from label_studio_ml.projects.pipeline import Progress
-from label_studio_ml.projects.prediction_run import described, lacking, predict_project
+from label_studio_ml.projects.prediction_run import UnpredictedTasks, predict_project, project_from_api
 from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.protocol.webhook_actions import training_actions
@@ -73,7 +73,7 @@ class ProjectAgent:
         Return whether the time was used up, so that more may be left to do. Raises BackendError.
         """
         found = await asyncio.to_thread(self._api.read)
-        project = described(found, self._settings)
+        project = project_from_api(found, self._settings)
         if self._cursor is None:
             self._cursor = Cursor(self._settings.model_dir / "agent" / f"{project.uid}.json")
             changes = {"label_config": project.label_config, "title": project.title}
@@ -81,7 +81,7 @@ class ProjectAgent:
         await asyncio.to_thread(self._synchronise, project.uid)
         hint = self._store.hint(project.uid)
         model = await self._up_to_date(project)
-        told = await asyncio.to_thread(AnnotationWatch(self._api, self._cursor).look, found, self._hand_in)
+        told = await asyncio.to_thread(AnnotationWatch(self._api, self._cursor).poll, found, self._hand_in)
         if told:
             annotations = plural(told, "annotation is", "annotations are")
             logger.info("Project %s: %s new, changed or gone", project.project_id, annotations)
@@ -155,7 +155,9 @@ class ProjectAgent:
     async def _predict(self, project: Project, model: OfflineModel, until: Callable[[], bool]) -> None:
         """Store predictions of the served version for tasks without one, until `until` returns True."""
         version, failed, again = self._failed
-        missing = await asyncio.to_thread(lambda: lacking(self._api, model.version, self._conditions).count())
+        missing = await asyncio.to_thread(
+            lambda: UnpredictedTasks(self._api, model.version, self._conditions).count()
+        )
         if not missing or (version == model.version and missing <= failed and time.monotonic() < again):
             return
         progress = Progress()

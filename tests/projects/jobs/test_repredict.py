@@ -128,7 +128,7 @@ def test_a_job_that_is_pre_empted_or_loses_redis_stays_due(
         raise error
 
     monkeypatch.setattr(repredictor, "_predict", broken_off)
-    monkeypatch.setattr(repredict, "LET_IN", 0.0)
+    monkeypatch.setattr(repredict, "START_PAUSE", 0.0)
     with pytest.raises(type(error)):
         asyncio.run(repredictor.work("1.1", Preemption(job_store, threading.Event())))
     renewal = Repredictions(job_store).get("1.1")

@@ -148,16 +148,14 @@ def test_interrupted_it_takes_back_what_has_not_begun_and_goes_on_with_all_of_it
     coordinator, run = begun(place)
     wait_until(lambda: "shard 1" in worker.output(), "the first one begins", every=0.05)
     interrupted(coordinator, run)
-    assert place.said[-1].startswith(
-        "Stopped before they began or went on: 3 of 4 shards; being predicted: 1. "
-    )
+    assert place.said[-1].startswith("3 of 4 shards cancelled before the start; still being predicted: 1. ")
     other = Shard(0, 1, UID, "INITIAL", "", 0, None, 0, [task_filters.above(3)])
     with pytest.raises(SettingsError, match="version INITIAL is under way"):
         place.coordinator().begin(other, 2)
 
     coordinator, again = begun(place, count=2)
     assert again == run
-    assert place.said[-1] == "an earlier run goes on, in 4 shards"
+    assert place.said[-1] == "an earlier run is continued, in 4 shards"
     _check_secrets(place, again)
     place.gate.unlink()
     report = followed(coordinator, again)
@@ -208,9 +206,15 @@ def test_a_training_comes_first(place: Place) -> None:
     wait_until(lambda: "A training waits" in worker.output(), "it is noticed", every=0.05)
     place.gate.unlink()
     report = followed(coordinator, run)
-    wait_until(lambda: "40 are stored" in worker.output(), "it says that it is done", every=0.05)
+    wait_until(
+        lambda: "predictions of 40 tasks are stored" in worker.output(), "it says that it is done", every=0.05
+    )
     said = worker.output()
-    assert said.index("goes on later") < said.index("training project") < said.index("40 are stored")
+    assert (
+        said.index("is continued later")
+        < said.index("training project")
+        < said.index("predictions of 40 tasks are stored")
+    )
     assert place.project.each("INITIAL") == dict.fromkeys(range(1, 41), 1)
     assert report.progress.written == 40
 

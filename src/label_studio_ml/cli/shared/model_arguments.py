@@ -11,7 +11,7 @@ from label_studio_ml.storage.server_address import address
 from label_studio_ml.versions.state.project_state import Project
 
 if TYPE_CHECKING:
-    from label_studio_ml.projects.prediction_sources import EitherSource
+    from label_studio_ml.projects.prediction_sources import FallbackSource
 
 
 def add_prediction_source_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,22 +36,22 @@ def add_prediction_source_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def start_prediction_source(
     args: argparse.Namespace, settings: Settings, project: Project
-) -> "EitherSource":
+) -> "FallbackSource":
     """Start the prediction source that `args` choose, print its version, and return it. The caller must close it.
 
     Without `--backend`, that is the running backend of the folder, if there is one. Raises what the start raises.
     """
-    from label_studio_ml.projects.prediction_sources import EitherSource
+    from label_studio_ml.projects.prediction_sources import FallbackSource
 
     url = {None: address(settings.model_dir), "none": ""}.get(args.backend, args.backend)
-    prediction_source = EitherSource(settings, project, url or "", args.version, print_note)
+    prediction_source = FallbackSource(settings, project, url or "", args.version, print_note)
     try:
         await prediction_source.start()
     except BaseException:
         await prediction_source.close()
         raise
     say(
-        f"Version {prediction_source.version}, asked from {prediction_source.way}",
+        f"Version {prediction_source.version}, asked from {prediction_source.location}",
         file=sys.stderr,
         flush=True,
     )

@@ -29,6 +29,7 @@ from label_studio_ml.projects.prediction_run import predict_project, project_of
 from label_studio_ml.projects.project_api import project_api
 from label_studio_ml.serving.offline_model import OfflineModel
 from label_studio_ml.studio.transport.api_client import Interrupted
+from label_studio_ml.support.texts import plural
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.repredictions import FUNCTION as REPREDICT
 from label_studio_ml.training.records.repredictions import Repredictions
@@ -45,12 +46,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Target duration of one model call in seconds: a waiting training has to wait for the call.
-LONGEST = 5.0
+#: Target duration of one model call in seconds: a training that waits for the worker waits for the call's end.
+CALL_DURATION = 5.0
 #: Seconds between two progress reports of a shard.
 REPORT = 1.0
 #: Number of retries for a pre-empted job: RQ needs a limit.
-_ALWAYS = 10**9
+_UNLIMITED_RETRIES = 10**9
 
 
 class PredictionWorker:
@@ -61,7 +62,7 @@ class PredictionWorker:
         self._store = open_store(settings)
         self._runner = asyncio.Runner()
         self._model: OfflineModel | None = None
-        self._built: object = None
+        self._built_for: object = None
         self._job_store: JobStore | None = None
         self._repredictions: Repredictions | None = None
         self._stopping = threading.Event()
@@ -75,7 +76,7 @@ class PredictionWorker:
         from label_studio_ml.training.redis.rq_jobs import Runnable, one_text
 
         return {
-            SHARD: Runnable(self.run_shard, Shard.alone_in),
+            SHARD: Runnable(self.run_shard, Shard.is_only_argument),
             REPREDICT: Runnable(self.run_repredict, one_text),
         }
 
@@ -83,19 +84,19 @@ class PredictionWorker:
         """Predict a shard: the function of the jobs SHARD. The result tells RQ to run the job again."""
         from rq import get_current_job
 
-        return self._again(self.predict(msgspec.convert(fields, Shard), get_current_job()))
+        return self._retry_unless(self.predict(msgspec.convert(fields, Shard), get_current_job()))
 
     def run_repredict(self, uid: str) -> "Retry | None":
         """Predict a project's tasks with the served version: the function of the jobs REPREDICT."""
         from rq import get_current_job
 
-        return self._again(self.repredict(uid, get_current_job()))
+        return self._retry_unless(self.repredict(uid, get_current_job()))
 
     @staticmethod
-    def _again(done: bool) -> "Retry | None":
+    def _retry_unless(done: bool) -> "Retry | None":
         from rq import Retry
 
-        return None if done else Retry(max=_ALWAYS)
+        return None if done else Retry(max=_UNLIMITED_RETRIES)
 
     # Interface for training.worker
 
@@ -143,14 +144,14 @@ class PredictionWorker:
         The worker has stored the length of its lease in the job; without it, this worker's setting is used.
         """
         connection, now = self._connected_job_store.redis, time.time()
-        for member, until in connection.zrange(started.key, 0, -1, withscores=True):
-            if until <= now + 1:
+        for member, expiry in connection.zrange(started.key, 0, -1, withscores=True):
+            if expiry <= now + 1:
                 continue
             job_id = member.partition(b":")[0].decode(errors="replace")
             (job,) = started.job_class.fetch_many([job_id], connection)
-            most = now + (job.declared_life(self.life) if job is not None else self.life)
-            if until > most + 1:
-                connection.zadd(started.key, {member: most}, xx=True)
+            latest = now + (job.declared_life(self.life) if job is not None else self.life)
+            if expiry > latest + 1:
+                connection.zadd(started.key, {member: latest}, xx=True)
 
     def close(self) -> None:
         """End the model's process and the event loop."""
@@ -167,7 +168,7 @@ class PredictionWorker:
         logger.info("Project %s: shard %d, version %s", shard.uid, shard.number + 1, shard.version)
         with self._heartbeats(job):
             try:
-                self._check_mine(shard)
+                self._check_owner(shard)
                 self._store_description(shard.uid)
                 self._runner.run(
                     self._shard(shard, shard_progress, preemption, lambda: shard_progress.save(job))
@@ -175,24 +176,30 @@ class PredictionWorker:
             except (Interrupted, BrokerError) as error:
                 preemption.reason = preemption.reason or error.message
             except Busy:  # a worker whose lease expired still runs it
-                preemption.reason = preemption.reason or "another worker has it"
+                preemption.reason = preemption.reason or "another worker runs it"
             except (BackendError, OSError) as error:
                 shard_progress.error = str(error)
                 logger.error("Project %s: shard %d: %s", shard.uid, shard.number + 1, error)
             if preemption.over() and not shard_progress.error:
                 logger.info(
-                    "Project %s: shard %d goes on later: %s", shard.uid, shard.number + 1, preemption.reason
+                    "Project %s: shard %d is continued later: %s",
+                    shard.uid,
+                    shard.number + 1,
+                    preemption.reason,
                 )
             if not shard_progress.error and not preemption.over():
                 logger.info(
-                    "Project %s: shard %d: %d are stored", shard.uid, shard.number + 1, shard_progress.written
+                    "Project %s: shard %d: predictions of %s are stored",
+                    shard.uid,
+                    shard.number + 1,
+                    plural(shard_progress.written, "task"),
                 )
             shard_progress.save(job)
-            if not preemption.over() and not self._others_wait():
+            if not preemption.over() and not self._more_jobs_wait():
                 self.make_room()
         return bool(shard_progress.error) or not preemption.over()
 
-    def _check_mine(self, shard: Shard) -> None:
+    def _check_owner(self, shard: Shard) -> None:
         """Raise SettingsError if a shard belongs to another backend or model class."""
         owner = self._connected_job_store.owner
         if owner is None or (
@@ -215,7 +222,7 @@ class PredictionWorker:
         with self._heartbeats(job), contextlib.suppress(Interrupted, BrokerError):
             self._store_description(uid)
             done = self._runner.run(repredictor.work(uid, preemption))
-        if done and not self._others_wait():
+        if done and not self._more_jobs_wait():
             self.make_room()
         return done
 
@@ -242,7 +249,7 @@ class PredictionWorker:
             model = await self._built_model(project, shard.version, shard.version_id)
             progress = Progress()
 
-            async def save_now_and_then() -> None:
+            async def save_regularly() -> None:
                 while True:
                     await asyncio.sleep(REPORT)
                     shard_progress.update(progress)
@@ -250,7 +257,7 @@ class PredictionWorker:
 
             part = str(shard.number)
             journal_copy = JournalCopy(self._connected_job_store, shard.uid, shard.version, part)
-            async with in_background(save_now_and_then()):
+            async with in_background(save_regularly()):
                 report = await predict_project(
                     api,
                     project,
@@ -266,16 +273,16 @@ class PredictionWorker:
             shard_progress.removed += report.removed
 
     async def _built_model(self, project: Project, version: str, version_id: str) -> OfflineModel:
-        """Return the built model of a version. Raises VersionError if the version is not there, and ModelError."""
-        if self._model is None or self._built != (project, version_id):
+        """Return the built model of a version. Raises VersionError if the version does not exist, and ModelError."""
+        if self._model is None or self._built_for != (project, version_id):
             await self._close_model()
             manifest = await asyncio.to_thread(self._local_version, project.uid, version, version_id)
-            self._model = OfflineModel(self._settings, project, manifest, longest=LONGEST)
-            self._built = (project, version_id)
+            self._model = OfflineModel(self._settings, project, manifest, longest=CALL_DURATION)
+            self._built_for = (project, version_id)
         if (name := await self._model.start()) != version:
             raise VersionError(
                 f"The model calls itself version {name}, not {version}",
-                fix="Let the worker have the model file that the command has",
+                fix="Install the same model file on the machines of the worker and of the command",
             )
         return self._model
 
@@ -295,7 +302,7 @@ class PredictionWorker:
                     return manifest
         raise VersionError(
             f"Version {version} is not in {self._settings.store_url or self._settings.model_dir} any more",
-            fix="Run it again, with the version that is served by now",
+            fix="Run the command again with the version that is served now",
         )
 
     async def _close_model(self) -> None:
@@ -309,7 +316,7 @@ class PredictionWorker:
             raise BrokerError("The worker has not begun")
         return self._job_store
 
-    def _others_wait(self) -> bool:
+    def _more_jobs_wait(self) -> bool:
         """Return whether further prediction jobs wait; False if Redis fails."""
         from label_studio_ml.training.redis.rq_jobs import Queue
 
@@ -320,10 +327,10 @@ class PredictionWorker:
     @contextlib.contextmanager
     def _heartbeats(self, job: "Job") -> Iterator[None]:
         """Mark the job as alive in a thread while the block runs."""
-        ended = threading.Event()
+        stopped = threading.Event()
 
         def beat() -> None:
-            while not ended.wait(self.life / 6):
+            while not stopped.wait(self.life / 6):
                 with contextlib.suppress(redis.RedisError):
                     self._beat(job)
 
@@ -332,5 +339,5 @@ class PredictionWorker:
         try:
             yield
         finally:
-            ended.set()
+            stopped.set()
             thread.join()

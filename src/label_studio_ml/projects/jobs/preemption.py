@@ -15,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two checks for other work.
 INTERVAL = 0.3
-#: Number of checks in a row that must see a waiting training: another worker may take it before.
-PATIENT = 2
-#: Seconds that a pre-empted job goes on waiting for a Label Studio that does not answer.
+#: Number of consecutive checks that must find a waiting training: another worker may take it in between.
+MIN_CHECKS = 2
+#: Seconds for which a pre-empted job waits for a Label Studio that does not answer.
 GRACE = 10.0
 
 
 class Preemption:
-    """The check whether one prediction job must end: a training waits, the worker stops, or `also` returns a reason.
+    """The check whether a prediction job must end: a training waits, the worker stops, or `other_reason` returns one.
 
     `reason` says why the job must end, empty as long as it may go on.
     """
@@ -30,9 +30,9 @@ class Preemption:
     def __init__(self, job_store: JobStore, stopping: threading.Event) -> None:
         self._job_store = job_store
         self._stopping = stopping
-        self._waited = 0
+        self._checks_with_training = 0
         self.reason = ""
-        self.also: Callable[[], str] = str
+        self.other_reason: Callable[[], str] = str
 
     def over(self) -> bool:
         """Return whether the job must end, so that no further task is to be predicted."""
@@ -47,12 +47,12 @@ class Preemption:
             return
         with contextlib.suppress(redis.RedisError):
             waiting = self._job_store.redis.llen(self._job_store.keys.wake_ups)
-            self._waited = self._waited + 1 if waiting else 0
-        if self._waited >= PATIENT:
+            self._checks_with_training = self._checks_with_training + 1 if waiting else 0
+        if self._checks_with_training >= MIN_CHECKS:
             self.reason = "a training waits"
             logger.info("A training waits: no further tasks are predicted now")
         else:
-            self.reason = self.also()
+            self.reason = self.other_reason()
 
     async def wait(self, seconds: float) -> None:
         """Wait for `seconds`, or until the job must end."""

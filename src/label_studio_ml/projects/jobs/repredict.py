@@ -1,7 +1,8 @@
 """Predict a project's tasks again after a training, as an RQ job in a worker.
 
 The projects that are due are kept in Redis until they are done, so they survive a restart; RQ only wakes a worker. At
-most one job per project runs at a time. It works for at most `SLICE` seconds, always with the version served by then.
+most one job per project runs at a time. It works for at most `SLICE` seconds, each time with the version that is served
+then.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from label_studio_ml.projects.pipeline import Predicted, PredictionSource, Progr
 from label_studio_ml.projects.prediction_run import StoreWriter, predict_project, project_of, settle
 from label_studio_ml.projects.prediction_store import PredictionStore
 from label_studio_ml.projects.project_api import ProjectApi, project_api
-from label_studio_ml.projects.running_backend import MOST, BackendGone, BackendSource
+from label_studio_ml.projects.running_backend import MAX_TASKS, BackendGone, BackendSource
 from label_studio_ml.storage.server_address import address, fingerprint
 from label_studio_ml.studio.resources import task_filters
 from label_studio_ml.studio.resources.task_filters import Filter
@@ -47,13 +48,13 @@ logger = logging.getLogger(__name__)
 UNLABELLED = task_filters.parse("total_annotations = 0")
 #: Seconds that one job works, and the pause before each slice, in which a manual `predict` of the project can start.
 SLICE = 30.0
-LET_IN = 0.5
+START_PAUSE = 0.5
 #: Seconds between two tries when something is not available, and seconds that a running backend has to serve
 #: the new version.
-PAUSE = 5.0
-SERVED = 60.0
+RETRY_INTERVAL = 5.0
+SERVE_TIMEOUT = 60.0
 #: Target duration in seconds of one request to the running backend: a training may have to wait for that long.
-GOAL = 5.0
+REQUEST_DURATION = 5.0
 
 #: The part that the journal's copy in Redis has for re-predictions; other releases read it.
 _PART = "afresh"
@@ -78,7 +79,7 @@ class Repredictor:
     async def work(self, uid: str, preemption: Preemption) -> bool:
         """Predict the project's tasks until all are done or the job must end.
 
-        Returns True when nothing is left to do, also after a failure that a retry would not mend; False if the job
+        Returns True when nothing is left to do, also after a failure that a retry would not cure; False if the job
         must run again. Raises Interrupted if the job must end while a request waits for Label Studio, and BrokerError;
         after both, the job must run again, too.
         """
@@ -88,7 +89,7 @@ class Repredictor:
             manifest = await asyncio.to_thread(self._store.served, uid)
         except (StoreError, DecisionError) as error:
             logger.warning("Project %s: its tasks get predictions later: %s", uid, error)
-            await preemption.wait(PAUSE)
+            await preemption.wait(RETRY_INTERVAL)
             return False
         if due is None or manifest is None:
             self._repredictions.finish(uid, due or "")
@@ -99,14 +100,16 @@ class Repredictor:
             logger.info("Project %s: tasks get predictions of version %s", uid, manifest.name)
         reprediction.state, reprediction.error = "started", ""
         self._repredictions.store(uid, reprediction)
-        preemption.also = _Newer(self._store, manifest, partial(self._is_due, uid, due)).why
-        await asyncio.sleep(LET_IN)
+        preemption.other_reason = _EndConditions(
+            self._store, manifest, partial(self._is_due, uid, due)
+        ).reason_to_end
+        await asyncio.sleep(START_PAUSE)
         try:
             await self._predict(uid, manifest, reprediction, preemption)
         except (Busy, BackendGone, StudioUnavailable) as error:
             reprediction.error = str(error)
             self._repredictions.store(uid, reprediction)
-            await preemption.wait(PAUSE)
+            await preemption.wait(RETRY_INTERVAL)
             return False
         except (Interrupted, BrokerError):
             raise
@@ -172,55 +175,59 @@ class Repredictor:
     def _settle_others(self, api: ProjectApi, project: Project, version: str) -> None:
         """Settle interrupted uploads of other versions: Label Studio must store none of them after this run."""
         folder, uid = self._settings.model_dir / "predict", project.uid
-        for other in {*unfinished(folder, uid), *versions_with_entries(self._job_store, uid)} - {version}:
-            journal = Journal(folder, uid, other, copy=JournalCopy(self._job_store, uid, other))
-            settle(api, project, journal, other)
+        for other_version in {*unfinished(folder, uid), *versions_with_entries(self._job_store, uid)} - {
+            version
+        }:
+            journal = Journal(
+                folder, uid, other_version, copy=JournalCopy(self._job_store, uid, other_version)
+            )
+            settle(api, project, journal, other_version)
 
     async def _prediction_source(
         self, project: Project, manifest: Manifest, preemption: Preemption
     ) -> PredictionSource:
         """Return the backend that runs on this machine, because it answers annotators first, or else a model.
 
-        Raises BackendError if the backend does not serve the version within `SERVED` seconds, and BackendGone if the
-        job must end before.
+        Raises BackendError if the backend does not serve the version within `SERVE_TIMEOUT` seconds, and BackendGone if
+        the job must end before.
         """
         url = address(self._settings.model_dir)
         if not url:
             return await self._build(project, manifest.name, manifest.id)
         settings = self._settings
-        most = round(settings.predict_rate * GOAL) or MOST
+        max_tasks = round(settings.predict_rate * REQUEST_DURATION) or MAX_TASKS
         prediction_source = BackendSource(
             url,
             project,
             authorization(settings),
-            goal=GOAL,
-            most=most,
+            goal=REQUEST_DURATION,
+            max_tasks=max_tasks,
             fingerprint=fingerprint(settings.model_dir, url),
         )
-        deadline = time.monotonic() + SERVED
+        deadline = time.monotonic() + SERVE_TIMEOUT
         while (serves := await prediction_source.start()) != manifest.name:
             if time.monotonic() > deadline:
                 raise BackendError(f"The backend at {url} serves version {serves}, not {manifest.name}")
             if preemption.over():
-                raise BackendGone(f"The backend at {url} serves version {serves} yet")
-            await preemption.wait(LET_IN)
+                raise BackendGone(f"The backend at {url} still serves version {serves}")
+            await preemption.wait(START_PAUSE)
         return prediction_source
 
 
-class _Newer:
-    """Tells when a job must end: another version is served, or its slice of time is used up.
+class _EndConditions:
+    """Checks whether a job must end: another version is served, or its time slice is used up.
 
-    `still` returns False if a training on another machine has published a version.
+    `is_due` returns False if a training on another machine has published a version.
     """
 
-    def __init__(self, store: VersionStore, manifest: Manifest, still: Callable[[], bool]) -> None:
+    def __init__(self, store: VersionStore, manifest: Manifest, is_due: Callable[[], bool]) -> None:
         self._store = store
         self._manifest = manifest
-        self._is_due = still
+        self._is_due = is_due
         self._hint = store.hint(manifest.project)
         self._end = time.monotonic() + SLICE
 
-    def why(self) -> str:
+    def reason_to_end(self) -> str:
         """Return why the job must end, or an empty string if it may go on."""
         uid = self._manifest.project
         hint = self._store.hint(uid)
@@ -232,7 +239,7 @@ class _Newer:
         if served is None or served.id != self._manifest.id or not self._is_due():
             logger.info("Project %s: another version is served than %s", uid, self._manifest.name)
             return "another version is served"
-        return "others have their turn" if time.monotonic() > self._end else ""
+        return "its time slice is used up" if time.monotonic() > self._end else ""
 
 
 class _Writer(StoreWriter):

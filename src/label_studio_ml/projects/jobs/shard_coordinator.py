@@ -13,8 +13,8 @@ from label_studio_ml.errors import BrokerError, SettingsError
 from label_studio_ml.projects.jobs.journal_copy import JournalCopy
 from label_studio_ml.projects.jobs.shards import FUNCTION, MAX_STARTS, Run, Shard, ShardProgress, split
 from label_studio_ml.projects.journal import Journal
-from label_studio_ml.projects.pipeline import CAUSES, Progress
-from label_studio_ml.projects.prediction_run import Report, lacking
+from label_studio_ml.projects.pipeline import MAX_CAUSES, Progress
+from label_studio_ml.projects.prediction_run import Report, UnpredictedTasks
 from label_studio_ml.projects.prediction_store import PredictionStore
 from label_studio_ml.projects.project_api import ProjectApi
 from label_studio_ml.support.texts import plural
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from label_studio_ml.training.redis.rq_jobs import Job
 
 #: Seconds between two checks of the shards, and checks after which a job that is in no queue counts as lost.
-LOOK = 0.5
-LOST = 4
+CHECK_INTERVAL = 0.5
+MAX_MISSED_CHECKS = 4
 #: Seconds to wait until another run releases the journal.
-PATIENCE = 60.0
+JOURNAL_WAIT = 60.0
 #: Seconds for which RQ keeps a shard's job after its end.
-KEPT = 7 * 24 * 3600
-#: RQ's states of jobs that are not at their end.
-_LIVE = ("queued", "started", "scheduled", "deferred")
+JOB_LIFE = 7 * 24 * 3600
+#: RQ's states of jobs that have not ended.
+_UNFINISHED_STATES = ("queued", "started", "scheduled", "deferred")
 
 
 @raises_broker_errors
@@ -59,7 +59,7 @@ class ShardCoordinator:
         self._queue = Queue(job_store.keys.predictions, job_store.redis)
         self._key = job_store.keys.sharded(project.uid)
         self._missed: dict[str, int] = {}
-        self._again, self._alone = 0.0, False
+        self._next_worker_check, self._no_worker = 0.0, False
 
     def check_workers(self) -> int:
         """Return the number of workers. Raises BrokerError if there is none."""
@@ -73,32 +73,32 @@ class ShardCoordinator:
             )
         return workers
 
-    def begin(self, whole: Shard, count: int) -> Run | None:
-        """Enqueue the shards, or continue those of an interrupted run. Return None if there is nothing to predict.
+    def begin(self, all_tasks: Shard, count: int) -> Run | None:
+        """Enqueue the shards, or continue those of an interrupted run. Returns None if there is nothing to predict.
 
-        `whole` describes the work as one shard. Raises SettingsError while a run with another version or conditions
+        `all_tasks` describes the work as one shard. Raises SettingsError while a run with another version or conditions
         is active.
         """
         run = self._stored_run()
-        if run is not None and self._live(run):
-            if not run.same(whole):
+        if run is not None and self._is_unfinished(run):
+            if not run.same(all_tasks):
                 raise SettingsError(
                     f"A run with version {run.version} is under way in this project, maybe for other tasks",
                     fix="Wait for its end, or give the same --version and --where to follow it",
                 )
-            self._notify(f"an earlier run goes on, in {plural(len(run.shards), 'shard')}")
+            self._notify(f"an earlier run is continued, in {plural(len(run.shards), 'shard')}")
             for shard, job in zip(run.shards, self._jobs(run), strict=True):
                 if job is None or job.get_status(refresh=False) in ("canceled", "failed", "stopped"):
                     self._enqueue(run, shard)
             return run
         if run is not None:
             self.forget(run)
-        self._recover(whole)
-        tasks = lacking(self._api, whole.version, whole.conditions)
+        self._recover(all_tasks)
+        tasks = UnpredictedTasks(self._api, all_tasks.version, all_tasks.conditions)
         number = tasks.count()
         if not number:
             return None
-        run = Run(new_job_id(), split(self._api, whole, tasks.conditions, number, count))
+        run = Run(new_job_id(), split(self._api, all_tasks, tasks.conditions, number, count))
         self._job_store.redis.set(self._key, msgspec.json.encode(run))
         for shard in run.shards:
             self._enqueue(run, shard)
@@ -109,20 +109,20 @@ class ShardCoordinator:
         base: int | None = None
         try:
             while True:
-                shards, live = await asyncio.to_thread(self._check, run)
+                shards, unfinished = await asyncio.to_thread(self._check, run)
                 done = sum(shard.written + shard.failed for shard in shards)
                 base = done if base is None else base
                 progress.total = sum(shard.total for shard in shards) - base
                 progress.failed = sum(shard.failed for shard in shards)
                 progress.written = done - base - progress.failed
-                if not live:
+                if not unfinished:
                     return shards
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(CHECK_INTERVAL)
         except asyncio.CancelledError:
-            stopped, others = self.stop(run)
+            stopped, predicting = self.stop(run)
             self._notify(
-                f"Stopped before they began or went on: {stopped} of {plural(len(run.shards), 'shard')}; "
-                f"being predicted: {others}. The same command goes on with all of them"
+                f"{stopped} of {plural(len(run.shards), 'shard')} cancelled before the start; still being predicted: "
+                f"{predicting}. The same command continues all of them"
             )
             raise
 
@@ -133,27 +133,27 @@ class ShardCoordinator:
         for shard, shard_progress in zip(run.shards, shards, strict=True):
             for cause, tasks in shard_progress.causes.items():
                 progress.failed += tasks
-                if cause in progress.causes or len(progress.causes) < CAUSES:
+                if cause in progress.causes or len(progress.causes) < MAX_CAUSES:
                     progress.causes[cause] = progress.causes.get(cause, 0) + tasks
             if shard_progress.error:
-                left = max(shard_progress.total - shard_progress.written - shard_progress.failed, 1)
-                progress.failed += left
-                progress.causes[f"shard {shard.number + 1}: {shard_progress.error}"] = left
+                remaining = max(shard_progress.total - shard_progress.written - shard_progress.failed, 1)
+                progress.failed += remaining
+                progress.causes[f"shard {shard.number + 1}: {shard_progress.error}"] = remaining
         report.removed += self._recover(run.shards[0])
         self.forget(run)
         return report
 
     def stop(self, run: Run) -> tuple[int, int]:
         """Cancel the queued shards; return how many, and how many are being predicted."""
-        stopped = others = 0
+        stopped = predicting = 0
         for job in self._jobs(run):
             status = job.get_status(refresh=False) if job is not None else None
             if job is not None and status == "queued":
                 job.cancel()
                 stopped += 1
             else:
-                others += status == "started"
-        return stopped, others
+                predicting += status == "started"
+        return stopped, predicting
 
     def forget(self, run: Run) -> None:
         """Remove a run and its jobs from Redis. Raises BrokerError."""
@@ -170,8 +170,10 @@ class ShardCoordinator:
             return msgspec.json.decode(text, type=Run) if text else None
         return None
 
-    def _live(self, run: Run) -> bool:
-        return any(job is not None and job.get_status(refresh=False) in _LIVE for job in self._jobs(run))
+    def _is_unfinished(self, run: Run) -> bool:
+        return any(
+            job is not None and job.get_status(refresh=False) in _UNFINISHED_STATES for job in self._jobs(run)
+        )
 
     def _jobs(self, run: Run) -> "list[Job | None]":
         from label_studio_ml.training.redis.rq_jobs import Job
@@ -186,64 +188,68 @@ class ShardCoordinator:
             args=(msgspec.to_builtins(shard),),
             job_id=run.jobs[shard.number],
             job_timeout=-1,
-            result_ttl=KEPT,
-            failure_ttl=KEPT,
+            result_ttl=JOB_LIFE,
+            failure_ttl=JOB_LIFE,
             retry=Retry(max=MAX_STARTS),
             description=f"predict shard {shard.number + 1} of project {shard.uid}",
         )
 
     def _check(self, run: Run) -> tuple[list[ShardProgress], int]:
-        """Return the progress of each shard, and how many are not at their end."""
-        shards, live = [], 0
-        waiting = False
+        """Return the progress of each shard and how many have not ended."""
+        shards, unfinished = [], 0
+        is_waiting = False
         for shard, job in zip(run.shards, self._jobs(run), strict=True):
             status = job.get_status(refresh=False) if job is not None else None
             progress = ShardProgress.of(job.meta) if job is not None else None
             progress = progress or ShardProgress(total=shard.tasks)
             shards.append(progress)
-            if status in _LIVE:
-                live += 1
-                waiting = waiting or status == "queued"
-                self._find_again(job)
+            if status in _UNFINISHED_STATES:
+                unfinished += 1
+                is_waiting = is_waiting or status == "queued"
+                self._requeue_if_lost(job)
             elif job is None and self._stored_run() is None:
-                progress.error = "another command followed it to its end"
+                progress.error = "another command has completed this run"
             elif status == "canceled":
                 progress.error = "it was stopped by another command"
             elif status != "finished":
                 progress.error = (
                     progress.error or "its worker was killed each time, or it was removed from Redis"
                 )
-        self._report_missing_workers(waiting and live > 0)
-        return shards, live
+        self._report_missing_workers(is_waiting and unfinished > 0)
+        return shards, unfinished
 
-    def _find_again(self, job: Any) -> None:
+    def _requeue_if_lost(self, job: Any) -> None:
         """Enqueue a shard again that is in no queue: its worker was killed between taking and starting it."""
         if job.get_status(refresh=False) != "queued" or job.get_position() is not None:
             self._missed.pop(job.id, None)
             return
         self._missed[job.id] = self._missed.get(job.id, 0) + 1
-        if self._missed[job.id] >= LOST and job.get_status() == "queued" and job.get_position() is None:
+        if (
+            self._missed[job.id] >= MAX_MISSED_CHECKS
+            and job.get_status() == "queued"
+            and job.get_position() is None
+        ):
             self._missed.pop(job.id)
             self._queue.enqueue_job(job)
 
     def _report_missing_workers(self, needed: bool) -> None:
         """Report once if shards wait and no worker is left."""
         now = time.monotonic()
-        if not needed or now < self._again:
+        if not needed or now < self._next_worker_check:
             return
-        self._again = now + 5.0
+        self._next_worker_check = now + 5.0
         try:
             self.check_workers()
-            self._alone = False
+            self._no_worker = False
         except BrokerError as error:
-            if not self._alone:
-                self._notify(f"{error.message} any more: the shards wait for one")
-            self._alone = True
+            if not self._no_worker:
+                self._notify(f"{error.message}: the shards wait until one is started")
+            self._no_worker = True
 
     def _recover(self, shard: Shard) -> int:
         """Settle interrupted uploads of earlier runs; return the number of duplicate predictions deleted."""
         journal_copy = JournalCopy(self._job_store, shard.uid, shard.version)
-        journal = Journal(self._folder, shard.uid, shard.version, patience=PATIENCE, copy=journal_copy)
+        journal = Journal(self._folder, shard.uid, shard.version, patience=JOURNAL_WAIT, copy=journal_copy)
         with contextlib.closing(journal):
             if not journal.sending and not journal.doubtful:
                 return 0

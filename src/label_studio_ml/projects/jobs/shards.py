@@ -43,7 +43,7 @@ class Shard(msgspec.Struct, frozen=True):
     model_class: str = ""
 
     @classmethod
-    def alone_in(cls, args: list[Any]) -> bool:
+    def is_only_argument(cls, args: list[Any]) -> bool:
         """Return whether a job's arguments are exactly one shard."""
         try:
             (fields,) = args
@@ -110,31 +110,33 @@ class ShardProgress(msgspec.Struct):
         """Take over the progress of the current run; tasks that earlier runs of the shard stored count as written."""
         if progress.total is not None:
             self.total = max(self.total, progress.total)
-            before = self.total - progress.total
-            self.written, self.failed = before + progress.written, progress.failed
+            earlier_tasks = self.total - progress.total
+            self.written, self.failed = earlier_tasks + progress.written, progress.failed
             self.causes = progress.causes
 
 
-def split(api: ProjectApi, whole: Shard, conditions: Sequence[Filter], tasks: int, count: int) -> list[Shard]:
+def split(
+    api: ProjectApi, all_tasks: Shard, conditions: Sequence[Filter], tasks: int, count: int
+) -> list[Shard]:
     """Split the `tasks` tasks that meet `conditions` into at most `count` shards of about equal size.
 
     Every id lies in exactly one shard; the last one has no upper limit, so tasks that are created later belong to it.
     """
     count = max(1, min(count, tasks))
     ends: list[int | None] = []
-    places = [0]
+    boundaries = [0]
     for number in range(1, count):
-        place = number * tasks // count
-        end = api.nth(conditions, place)
+        boundary = number * tasks // count
+        end = api.nth(conditions, boundary)
         if end is not None and end > max([0, *(earlier for earlier in ends if earlier is not None)]):
             ends.append(end)
-            places.append(place)
+            boundaries.append(boundary)
     ends.append(None)
-    places.append(tasks)
+    boundaries.append(tasks)
     after = 0
     shards: list[Shard] = []
     for number, end in enumerate(ends):
-        size = places[number + 1] - places[number]
-        shards.append(msgspec.structs.replace(whole, number=number, after=after, upto=end, tasks=size))
+        size = boundaries[number + 1] - boundaries[number]
+        shards.append(msgspec.structs.replace(all_tasks, number=number, after=after, upto=end, tasks=size))
         after = end or after
     return shards
