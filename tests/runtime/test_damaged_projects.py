@@ -8,7 +8,7 @@ import requests
 
 from e2e.processes import wait_until
 from label_studio_ml.storage.damaged_database import those_set_aside
-from label_studio_ml.versions.state.project_state import PROJECTS, Project, Projects
+from label_studio_ml.versions.state.project_state import PROJECTS_DB, Project, Projects
 from live import CONFIG, TOKEN, Live, created, task, uid
 
 from .gunicorn_server import start_gunicorn
@@ -25,8 +25,8 @@ app = init_app(model_class=Counter)
 
 def _damage(live: Live) -> None:
     """Overwrite the file, and its log with it, as a disk that fails does."""
-    (live.model_dir / f"{PROJECTS}-wal").write_bytes(b"")
-    (live.model_dir / PROJECTS).write_bytes(b"no database " * 4000)
+    (live.model_dir / f"{PROJECTS_DB}-wal").write_bytes(b"")
+    (live.model_dir / PROJECTS_DB).write_bytes(b"no database " * 4000)
 
 
 def _check(live: Live, project: int) -> None:

@@ -20,7 +20,13 @@ from label_studio_ml.versions.retention import apply_retention
 from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
-from label_studio_ml.versions.transfer import HELD, copy, lost_parent, outgoing, take_in
+from label_studio_ml.versions.transfer import (
+    HELD_BACK_REASON,
+    copy,
+    exported_manifest,
+    import_version,
+    lost_parent,
+)
 
 from .made import Made, P
 
@@ -51,7 +57,7 @@ def here(tmp_path: Path) -> Made:
 
 def _import(made: Made, path: Path, uid: str = P, *, name: str = "") -> tuple[Manifest, bool]:
     with opened(path) as archive:
-        return take_in(made.store, uid, archive.manifest, archive.extract, name=name)
+        return import_version(made.store, uid, archive.manifest, archive.extract, name=name)
 
 
 @pytest.mark.parametrize("uid", [P, OTHER])
@@ -109,7 +115,7 @@ def test_a_version_here_with_the_name_of_the_parent_is_another_one(here: Made, f
     assert (version.parent, version.parent_id) == ("", "id-a")
     with opened(file) as archive:
         note = lost_parent(archive.manifest, version)
-    assert note == "Version b has no parent now: a, from which it was trained, did not come along"
+    assert note == "Version b has no parent now: a, from which it was trained, was not copied"
     operations.promote(here.store, here.folder, P, "b")
     assert "foreign" not in _set_here(here), "no pair of a version that it was not trained from"
 
@@ -118,7 +124,9 @@ def test_the_parent_is_the_version_with_its_id_whatever_its_name(made: Made, her
     made.add("a", state={"n": "1"})
     made.add("b", state={"m": "2"})
     one, two = made.store.versions(P)
-    take_in(here.store, P, outgoing(made.store, one), _filled(made, one), name="a of elsewhere")
+    import_version(
+        here.store, P, exported_manifest(made.store, one), _filled(made, one), name="a of elsewhere"
+    )
     version, _ = copy(made.store, two, here.store, P)
     assert (version.parent, version.parent_id) == ("a of elsewhere", "id-a")
     assert lost_parent(two, version) == ""
@@ -144,7 +152,7 @@ def test_an_imported_version_takes_no_turn_from_what_is_trained(here: Made, file
     version, _ = _import(here, file)
     assert here.served() == "y"
     assert here.store.fence(P) == fence, "a run that began before may still publish"
-    assert version.gate == HELD
+    assert version.gate == HELD_BACK_REASON
     here.add("z")
     assert here.served() == "z"
     assert apply_retention(here.store, P, 4) == []
@@ -205,7 +213,7 @@ def test_names_and_ids_that_are_taken(here: Made, file: Path) -> None:
     assert Path(again.train_output["weights"]).read_text() == "weights of b"
     assert Path(again.train_output["weights"]).parent.name == again.id
     operations.delete(here.store, P, ["id-b"])
-    with pytest.raises(VersionError, match=r"Version b was deleted there.*--as NAME"):
+    with pytest.raises(VersionError, match=r"Version b was deleted from the project.*--as NAME"):
         _import(here, file)
     with pytest.raises(UnknownVersion):
         operations.find(here.store, P, "id-b")
@@ -218,7 +226,7 @@ def test_another_version_of_the_same_id_or_name_is_not_overwritten(here: Made, f
     (folder / "weights").write_text("mine")
     made = Manifest(id="id-b", name="mine", fence=1, project=P, created="2026-01-01T00:00:00+00:00")
     here.store.publish(made)
-    with pytest.raises(VersionError, match=r"Another version id-b is there already.*--as"):
+    with pytest.raises(VersionError, match=r"Another version id-b exists already.*--as"):
         _import(here, file)
     assert (folder / "weights").read_text() == "mine"
     other = here.store.begin(P, "id-c")
@@ -290,18 +298,21 @@ def _added(info: tarfile.TarInfo, data: bytes = b"x") -> Callable[[Members], Non
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (_renamed("b/../../evil"), "'b/../../evil' is no name of a file"),
-        (_renamed("/etc/evil"), "'/etc/evil' is no name of a file"),
-        (_renamed("b/./weights"), "'b/./weights' is no name of a file"),
+        (_renamed("b/../../evil"), "'b/../../evil' is not a path in a version's folder"),
+        (_renamed("/etc/evil"), "'/etc/evil' is not a path in a version's folder"),
+        (_renamed("b/./weights"), "'b/./weights' is not a path in a version's folder"),
         (_renamed("c/weights"), "'c/weights' is not in the version's folder"),
         (_renamed("weights"), "'weights' is not in the version's folder"),
         (_renamed("b/other"), "'other' is not in its manifest"),
         (_added(_info("b/extra")), "'extra' is not in its manifest"),
-        (_added(_info("b/weights"), b"weights of b"), "'weights' is not in its manifest, or comes twice"),
-        (_added(_info("b/link", tarfile.SYMTYPE, "/etc/passwd")), "'b/link' is no plain file"),
-        (_added(_info("b/link", tarfile.LNKTYPE, "b/weights")), "'b/link' is no plain file"),
-        (_added(_info("b/pipe", tarfile.FIFOTYPE)), "'b/pipe' is no plain file"),
-        (_added(_info("b/dir", tarfile.DIRTYPE)), "'b/dir' is no plain file"),
+        (
+            _added(_info("b/weights"), b"weights of b"),
+            "'weights' is not in its manifest, or is in the archive twice",
+        ),
+        (_added(_info("b/link", tarfile.SYMTYPE, "/etc/passwd")), "'b/link' is not a regular file"),
+        (_added(_info("b/link", tarfile.LNKTYPE, "b/weights")), "'b/link' is not a regular file"),
+        (_added(_info("b/pipe", tarfile.FIFOTYPE)), "'b/pipe' is not a regular file"),
+        (_added(_info("b/dir", tarfile.DIRTYPE)), "'b/dir' is not a regular file"),
         (lambda members: members.pop(0), "does not begin with a manifest.json"),
         (lambda members: members.clear(), "does not begin with a manifest.json"),
         (lambda members: members.pop(), "'weights' is missing"),
@@ -336,18 +347,18 @@ def _refused(here: Made, path: Path, why: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "why"),
     [
-        ("id", "../../evil", "no version's id"),
-        ("id", ".copy-x", "no version's id"),
-        ("id", "changed", "no version's id"),
-        ("id", "x.failed", "no version's id"),
-        ("id", "", "no version's id"),
-        ("name", " ", "no version's name"),
-        ("name", "a\nb", "no version's name"),
-        ("project", "", "is no project"),
-        ("files", {"../evil": "0"}, "'../evil' is no name of a file"),
-        ("files", {"/evil": "0"}, "'/evil' is no name of a file"),
-        ("files", {"manifest.json": "0"}, "'manifest.json' is no name of a file"),
-        ("files", {"deleted.json": "0"}, "'deleted.json' is no name of a file"),
+        ("id", "../../evil", "not an id of a version"),
+        ("id", ".copy-x", "not an id of a version"),
+        ("id", "changed", "not an id of a version"),
+        ("id", "x.failed", "not an id of a version"),
+        ("id", "", "not an id of a version"),
+        ("name", " ", "not a name of a version"),
+        ("name", "a\nb", "not a name of a version"),
+        ("project", "", "is not the uid of a project"),
+        ("files", {"../evil": "0"}, "'../evil' is not a path in a version's folder"),
+        ("files", {"/evil": "0"}, "'/evil' is not a path in a version's folder"),
+        ("files", {"manifest.json": "0"}, "'manifest.json' is not a path in a version's folder"),
+        ("files", {"deleted.json": "0"}, "'deleted.json' is not a path in a version's folder"),
         ("sizes", {"weights": 1 << 60}, "are free"),
         ("sizes", {}, "does not give each file's size"),
         ("sizes", {"weights": 12, "less": -(1 << 60)}, "does not give each file's size"),
@@ -393,9 +404,9 @@ def test_a_part_of_an_archive(here: Made, file: Path, tmp_path: Path, share: flo
 
 def test_other_files(here: Made, file: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello " * 1000)
-    _refused(here, tmp_path / "text", "is no archive of a version")
+    _refused(here, tmp_path / "text", "is not an archive of a version")
     (tmp_path / "zipped.gz").write_bytes(gzip.compress(b"hello " * 1000))
-    _refused(here, tmp_path / "zipped.gz", "is no archive of a version")
+    _refused(here, tmp_path / "zipped.gz", "is not an archive of a version")
     _refused(here, tmp_path / "nowhere", "cannot be read: No such file")
     _refused(here, tmp_path, "cannot be read: Is a directory")
 
@@ -409,4 +420,4 @@ def test_a_header_that_grows_is_not_read(here: Made, tmp_path: Path) -> None:
         file.write(info.tobuf())
         for _ in range(256):
             file.write(bytes(1 << 20))
-    _refused(here, path, "is no archive of a version")
+    _refused(here, path, "is not an archive of a version")

@@ -19,7 +19,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import VersionError
 from label_studio_ml.storage import file_locks
 from label_studio_ml.versions import backend_id as identity
-from label_studio_ml.versions.backend_id import NAME, backend_id
+from label_studio_ml.versions.backend_id import ID_FILE, backend_id
 from label_studio_ml.versions.remote.object_store import ObjectStore
 
 
@@ -35,7 +35,7 @@ def test_it_is_made_once(tmp_path: Path) -> None:
     found = backend_id(settings_of(tmp_path))
     assert found.isalnum()
     assert backend_id(settings_of(tmp_path)) == found
-    assert json.loads((tmp_path / "data" / NAME).read_text())["id"] == found
+    assert json.loads((tmp_path / "data" / ID_FILE).read_text())["id"] == found
     assert backend_id(settings_of(tmp_path / "another")) != found
 
 
@@ -55,7 +55,7 @@ def test_a_folder_that_was_moved_keeps_it(tmp_path: Path) -> None:
     found = backend_id(settings_of(tmp_path / "one"))
     (tmp_path / "one").rename(tmp_path / "two")
     assert backend_id(settings_of(tmp_path / "two")) == found
-    assert json.loads((tmp_path / "two" / "data" / NAME).read_text())["place"] == str(
+    assert json.loads((tmp_path / "two" / "data" / ID_FILE).read_text())["place"] == str(
         tmp_path / "two" / "data"
     )
 
@@ -82,7 +82,7 @@ def test_a_folder_that_can_only_be_read_has_the_id_that_is_there(
 
     monkeypatch.setattr(file_locks, "locked", refuse)
     assert backend_id(settings_of(tmp_path / "two")) == found
-    with pytest.raises(VersionError, match="cannot be kept"):
+    with pytest.raises(VersionError, match="cannot be stored"):
         backend_id(settings_of(tmp_path / "new"))
 
 
@@ -95,15 +95,15 @@ def test_a_link_to_the_folder_is_the_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", '{"id": 3}', '{"id": "a:b"}'])
 def test_what_cannot_be_read_is_said(tmp_path: Path, text: str) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / NAME).write_text(text)
-    with pytest.raises(VersionError, match=NAME) as error:
+    (tmp_path / "data" / ID_FILE).write_text(text)
+    with pytest.raises(VersionError, match=ID_FILE) as error:
         backend_id(settings_of(tmp_path))
-    assert "emove it to have a new one made" in error.value.fix
+    assert "emove it, and a new one is created" in error.value.fix
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way")
-    with pytest.raises(VersionError, match="cannot be kept") as error:
+    with pytest.raises(VersionError, match="cannot be stored") as error:
         backend_id(settings_of(tmp_path))
     assert "MODEL_DIR" in error.value.fix
 
@@ -116,7 +116,7 @@ def test_machines_around_a_store_have_the_same(tmp_path: Path) -> None:
         found = set(threads.map(backend_id, machines))
     later = backend_id(in_store(tmp_path / "later", url))
     assert found == {later}
-    assert json.loads((tmp_path / "store" / NAME).read_text())["id"] == later
+    assert json.loads((tmp_path / "store" / ID_FILE).read_text())["id"] == later
     assert backend_id(in_store(tmp_path / "later", f"file://{tmp_path / 'other'}")) != later
 
 
@@ -162,26 +162,26 @@ def test_a_store_that_takes_a_second_id_is_read_again_after_a_while(
 
     monkeypatch.setattr(ObjectStore, "put", put_over)
     (tmp_path / "store").mkdir()
-    there = tmp_path / "store" / NAME
+    there = tmp_path / "store" / ID_FILE
     sleeps = Sleeps(lambda: there.write_text('{"id": "another"}'))
     monkeypatch.setattr(identity, "time", sleeps)
     assert backend_id(in_store(tmp_path / "machine", f"file://{tmp_path / 'store'}")) == "another"
-    assert sleeps == [identity.SETTLE]
+    assert sleeps == [identity.CONFIRM_DELAY]
 
 
 def test_an_id_that_another_machine_is_writing_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identity, "WRITING", 60.0)
+    monkeypatch.setattr(identity, "WRITE_TIMEOUT", 60.0)
     (tmp_path / "store").mkdir()
-    place = tmp_path / "store" / NAME
+    place = tmp_path / "store" / ID_FILE
     place.write_text('{"id": "a')
     writing = threading.Timer(0.3, place.write_text, ['{"id": "abc"}'])
     writing.start()
     assert backend_id(in_store(tmp_path / "machine", f"file://{tmp_path / 'store'}")) == "abc"
     writing.join()
     place.write_text("{")
-    monkeypatch.setattr(identity, "WRITING", 0.0)
+    monkeypatch.setattr(identity, "WRITE_TIMEOUT", 0.0)
     with pytest.raises(VersionError, match="cannot be read"):
         backend_id(in_store(tmp_path / "later", f"file://{tmp_path / 'store'}"))
 

@@ -45,7 +45,7 @@ def test_a_damaged_decision(live: Live) -> None:
         (folder / name).write_bytes(b"")
     (folder / "changed").write_text("look again")
     log = live.folder / "logs" / "server.log"
-    wait_until(lambda: "What was read before it holds on" in log.read_text(), "it is said")
+    wait_until(lambda: "The decision that was read last stays in force" in log.read_text(), "it is said")
     assert live.predict(1)["model_version"] == first
     assert live.setup(1) == first
     ready = live.backend.url + "/readyz"

@@ -110,7 +110,7 @@ def test_a_pin_that_names_nothing_is_said_once(made: Made, caplog: pytest.LogCap
         served = made.store.served(P)
     assert served is not None
     assert served.name == "b"
-    assert caplog.text.count("no version 'nowhere', which MODEL_VERSION names") == 1
+    assert caplog.text.count("no version 'nowhere', so MODEL_VERSION has no effect") == 1
 
 
 def test_find(made: Made) -> None:

@@ -18,13 +18,13 @@ from label_studio_ml.versions.store.manifest import MANIFEST, TOMBSTONE, Manifes
 from label_studio_ml.versions.store.manifest_files import manifest_text
 from label_studio_ml.versions.store.names import name_problem
 from label_studio_ml.versions.store.version_files import file_name
-from label_studio_ml.versions.transfer import outgoing, write_checked
+from label_studio_ml.versions.transfer import exported_manifest, write_checked
 
-#: Largest size in bytes of a manifest, and of any part of an archive that is read into memory at once.
-_MOST_AT_ONCE = 64 << 20
-_ID = re.compile(r"\w[\w.~-]{0,199}")
-#: Names of other files in a project's folder, which a version's id must not match.
-_NO_ID = re.compile(r"changed|served\.json.*|.*\.(failed|lock)")
+#: Maximum size in bytes of a manifest, and of any part of an archive that is read into memory at once.
+_MAX_READ_SIZE = 64 << 20
+_ID_PATTERN = re.compile(r"\w[\w.~-]{0,199}")
+#: Names of other files in a project's folder, which no version may have as its id.
+_RESERVED_NAMES = re.compile(r"changed|served\.json.*|.*\.(failed|lock)")
 
 
 def export(store: VersionStore, manifest: Manifest, target: Path) -> Path:
@@ -34,29 +34,29 @@ def export(store: VersionStore, manifest: Manifest, target: Path) -> Path:
     paths. The manifest has all key/value pairs that go with the version.
     Raises VersionError if the version is damaged, `target` exists already, or it cannot be written.
     """
-    kept = outgoing(store, manifest)
+    exported = exported_manifest(store, manifest)
     folder = store.folder(manifest.project, manifest.id)
     if target.exists():
         raise VersionError(
-            f"{target} is there already", fix="Name another file, or remove it", field="--output"
+            f"{target} exists already", fix="Name another file, or remove it", field="--output"
         )
-    top = file_name(manifest.name)
+    top_folder = file_name(manifest.name)
     try:
         with (
             store.folders.writes(str(target)),
             atomic_files.replacing(target, mode=0o666) as file,
             tarfile.open(fileobj=file, mode="w:gz", format=tarfile.PAX_FORMAT) as archive,
         ):
-            _add_text(archive, manifest_text(kept, folder), f"{top}/{MANIFEST}")
+            _add_text(archive, manifest_text(exported, folder), f"{top_folder}/{MANIFEST}")
             for name in manifest.files:
-                _add(archive, folder / name, f"{top}/{name}")
+                _add(archive, folder / name, f"{top_folder}/{name}")
     except tarfile.TarError as error:
         raise VersionError(f"{target} cannot be written: {error}") from error
     return target
 
 
 class Archive:
-    """An open archive that `export` wrote. Any other content of the file is refused with a VersionError."""
+    """An open archive that `export` wrote. Raises VersionError if the file has any other content."""
 
     def __init__(self, path: Path, archive: tarfile.TarFile) -> None:
         self._path = path
@@ -71,84 +71,87 @@ class Archive:
         file cannot be written.
         """
         files, sizes = self.manifest.files, self.manifest.sizes
-        self._see_room(folder, self.manifest.size)
-        left = set(files)
-        with _readable(self._path):
+        self._check_space(folder, self.manifest.size)
+        missing = set(files)
+        with _archive_errors(self._path):
             while (member := self._archive.next()) is not None:
                 name = self._name(member)
                 if member.size < 0:
-                    raise self._refused(f"{name!r} has {member.size:,} bytes")
-                if name not in left:
-                    raise self._refused(f"{name!r} is not in its manifest, or comes twice")
+                    raise self._refusal(f"{name!r} has {member.size:,} bytes")
+                if name not in missing:
+                    raise self._refusal(f"{name!r} is not in its manifest, or is in the archive twice")
                 if member.size != sizes[name]:
-                    raise self._refused(f"{name!r} has {member.size:,} bytes, {sizes[name]:,} were written")
-                self._see_room(folder, member.size)
-                left.discard(name)
+                    raise self._refusal(f"{name!r} has {member.size:,} bytes, {sizes[name]:,} were written")
+                self._check_space(folder, member.size)
+                missing.discard(name)
                 write_checked(self._content(member).read, folder / name, files[name])
-        if left:
-            raise self._refused(f"{min(left)!r} is missing")
+        if missing:
+            raise self._refusal(f"{min(missing)!r} is missing")
 
     def _read_manifest(self) -> Manifest:
-        with _readable(self._path):
+        with _archive_errors(self._path):
             member = self._archive.next()
             if member is None or self._name(member) != MANIFEST:
-                raise self._refused(f"it does not begin with a {MANIFEST}")
-            if member.size > _MOST_AT_ONCE:
-                raise self._refused(f"its {MANIFEST} has {member.size:,} bytes")
+                raise self._refusal(f"it does not begin with a {MANIFEST}")
+            if member.size > _MAX_READ_SIZE:
+                raise self._refusal(f"its {MANIFEST} has {member.size:,} bytes")
             text = self._content(member).read(member.size)
         try:
-            found = parse_json(text, Manifest)
+            manifest = parse_json(text, Manifest)
         except DamagedFile as error:
-            raise self._refused(f"its {MANIFEST} cannot be used: {error}") from None
-        if not _ID.fullmatch(found.id) or _NO_ID.fullmatch(found.id):
-            raise self._refused(f"{found.id!r} is no version's id")
-        if problem := name_problem(found.name):
-            raise self._refused(f"{found.name[:80]!r} is no version's name: {problem}")
-        if not found.project.isprintable() or not 0 < len(found.project) <= 200:
-            raise self._refused(f"{found.project[:80]!r} is no project")
-        for name in found.files:
-            self._see_safe(name)
-        if found.sizes.keys() != found.files.keys() or min(found.sizes.values(), default=0) < 0:
-            raise self._refused(f"its {MANIFEST} does not give each file's size")
-        return found
+            raise self._refusal(f"its {MANIFEST} cannot be used: {error}") from None
+        if not _ID_PATTERN.fullmatch(manifest.id) or _RESERVED_NAMES.fullmatch(manifest.id):
+            raise self._refusal(f"{manifest.id!r} is not an id of a version")
+        if problem := name_problem(manifest.name):
+            raise self._refusal(f"{manifest.name[:80]!r} is not a name of a version: {problem}")
+        if not manifest.project.isprintable() or not 0 < len(manifest.project) <= 200:
+            raise self._refusal(f"{manifest.project[:80]!r} is not the uid of a project")
+        for name in manifest.files:
+            self._check_name(name)
+        if manifest.sizes.keys() != manifest.files.keys() or min(manifest.sizes.values(), default=0) < 0:
+            raise self._refusal(f"its {MANIFEST} does not give each file's size")
+        return manifest
 
-    def _see_room(self, folder: Path, size: int) -> None:
+    def _check_space(self, folder: Path, size: int) -> None:
+        """Raise VersionError if the disk of `folder` has less than `size` bytes free."""
         free = shutil.disk_usage(folder).free
         if size > free:
-            raise VersionError(f"{self._path} needs {size:,} bytes, and {free:,} are free", fix="Make room")
+            raise VersionError(
+                f"{self._path} needs {size:,} bytes, and {free:,} are free", fix="Free disk space"
+            )
 
     def _name(self, member: tarfile.TarInfo) -> str:
         """Return a member's path relative to the version's folder. Raises VersionError if it is no file there."""
         if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
-            raise self._refused(f"{member.name!r} is no plain file")
+            raise self._refusal(f"{member.name!r} is not a regular file")
         top, _, name = member.name.partition("/")
-        self._see_safe(member.name)
+        self._check_name(member.name)
         if not name or top != (self._top or top):
-            raise self._refused(f"{member.name!r} is not in the version's folder")
+            raise self._refusal(f"{member.name!r} is not in the version's folder")
         self._top = top
         return name
 
-    def _see_safe(self, name: str) -> None:
+    def _check_name(self, name: str) -> None:
+        """Raise VersionError unless `name` is the relative path of a file inside a version's folder."""
         path = PurePosixPath(name)
-        own = name in (MANIFEST, TOMBSTONE)
         if (
-            own
+            name in (MANIFEST, TOMBSTONE)
             or path.is_absolute()
             or ".." in path.parts
             or "\0" in name
             or str(path) != name
             or name == "."
         ):
-            raise self._refused(f"{name!r} is no name of a file in a version's folder")
+            raise self._refusal(f"{name!r} is not a path in a version's folder")
 
     def _content(self, member: tarfile.TarInfo) -> io.BufferedIOBase:
         content = self._archive.extractfile(member)
         assert isinstance(content, io.BufferedIOBase)
         return content
 
-    def _refused(self, why: str) -> VersionError:
+    def _refusal(self, cause: str) -> VersionError:
         return VersionError(
-            f"{self._path} is refused: {why}", fix="Import what label-studio-ml export wrote", field="FILE"
+            f"{self._path} is refused: {cause}", fix="Import what label-studio-ml export wrote", field="FILE"
         )
 
 
@@ -159,29 +162,29 @@ def opened(path: Path) -> Iterator[Archive]:
         raw = path.open("rb")
     except OSError as error:
         raise VersionError(f"{path} cannot be read: {error.strerror}", field="FILE") from None
-    with raw, _Careful(fileobj=raw, mode="rb") as unzipped:
-        with _readable(path):
+    with raw, _LimitedGzipFile(fileobj=raw, mode="rb") as unzipped:
+        with _archive_errors(path):
             archive = tarfile.open(fileobj=unzipped, mode="r:", errorlevel=2)  # noqa: SIM115
         yield Archive(path, archive)
 
 
-class _Careful(gzip.GzipFile):
+class _LimitedGzipFile(gzip.GzipFile):
     """A gzip reader that refuses to read more than 64 MiB at once, so that a forged header cannot exhaust memory."""
 
     def read(self, size: int | None = -1) -> bytes:
-        if size is None or not 0 <= size <= _MOST_AT_ONCE:
+        if size is None or not 0 <= size <= _MAX_READ_SIZE:
             raise tarfile.ReadError("a header is too long")
         return super().read(size)
 
 
 @contextlib.contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _archive_errors(path: Path) -> Iterator[None]:
     """Translate the errors that reading a damaged archive raises into VersionError."""
     try:
         yield
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, RecursionError, ValueError) as error:
         raise VersionError(
-            f"{path} is no archive of a version, or it is damaged: {error}",
+            f"{path} is not an archive of a version, or it is damaged: {error}",
             fix="Import what label-studio-ml export wrote",
             field="FILE",
         ) from None

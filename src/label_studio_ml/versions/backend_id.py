@@ -25,14 +25,14 @@ from label_studio_ml.versions.remote.object_store import ObjectStore
 
 logger = logging.getLogger(__name__)
 
-NAME = "backend.json"
+ID_FILE = "backend.json"
 
-#: Seconds between writing and reading an id, in a store that lets a second machine replace it.
-SETTLE = 1.0
-#: Seconds for which readers may see a half-written id in a store: on a disk without hard links.
-WRITING = 2.0
+#: Seconds to wait before a new id is read back, in a store where another machine may have replaced it.
+CONFIRM_DELAY = 1.0
+#: Seconds to wait for another machine that is writing the id: on a disk without hard links, readers see half of it.
+WRITE_TIMEOUT = 2.0
 #: Error numbers of a folder that this process may only read.
-_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+_READ_ONLY_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class _DamagedIdentity(VersionError):
@@ -55,11 +55,11 @@ def backend_id(settings: Settings) -> str:
     try:
         make_folder(settings.model_dir)
         if settings.store_url:
-            return _in_store(settings.store_url, settings.model_dir / NAME)
+            return _in_store(settings.store_url, settings.model_dir / ID_FILE)
         return _in_folder(settings.model_dir.resolve())
     except OSError as error:
         raise VersionError(
-            f"The backend's id cannot be kept in {settings.model_dir / NAME}: {error}",
+            f"The backend's id cannot be stored in {settings.model_dir / ID_FILE}: {error}",
             fix=disk_fix(error, settings.model_dir),
         ) from error
 
@@ -77,17 +77,17 @@ def _read(path: Path) -> Identity | None:
 
 def _decoded(body: bytes, place: str) -> Identity:
     try:
-        found = parse_json(body, Identity)
+        identity = parse_json(body, Identity)
     except DamagedFile as error:
         raise _DamagedIdentity(
             f"{place} cannot be read: {error}",
-            fix='It holds the backend\'s id as {"id": "…"}; remove it to have a new one made',
+            fix='It holds the backend\'s id as {"id": "…"}; remove it, and a new one is created',
         ) from None
-    if not found.id.isalnum():
+    if not identity.id.isalnum():
         raise _DamagedIdentity(
-            f"{place} holds no id of letters and digits", fix="Remove it to have a new one made"
+            f"{place} holds no id of letters and digits", fix="Remove it, and a new one is created"
         )
-    return found
+    return identity
 
 
 def _encoded(identity: Identity) -> str:
@@ -98,66 +98,66 @@ def _encoded(identity: Identity) -> str:
 
 
 def _in_folder(folder: Path) -> str:
-    path = folder / NAME
-    known: Identity | None = None
+    path = folder / ID_FILE
+    identity: Identity | None = None
     with contextlib.suppress(VersionError):  # it may be half written, and is read again under the lock
-        known = _read(path)
-    if known is not None and known.place == str(folder):
-        return known.id
+        identity = _read(path)
+    if identity is not None and identity.place == str(folder):
+        return identity.id
     try:
-        with file_locks.locked(folder / f".{NAME}.lock"):
-            known = _read(path)
-            if known is None:
-                return _made(path, Identity(_new_id(), str(folder)))
-            return _here(known, path)
+        with file_locks.locked(folder / f".{ID_FILE}.lock"):
+            identity = _read(path)
+            if identity is None:
+                return _create(path, Identity(_new_id(), str(folder)))
+            return _folder_id(identity, path)
     except OSError as error:
-        if known is not None and error.errno in _READ_ONLY:  # the id that was read stays valid
-            return known.id
+        if identity is not None and error.errno in _READ_ONLY_ERRORS:  # the id that was read stays valid
+            return identity.id
         raise
 
 
-def _here(known: Identity, path: Path) -> str:
-    """Return the id of a folder whose `known` id names another place: a moved folder keeps it, a copy does not."""
+def _folder_id(identity: Identity, path: Path) -> str:
+    """Return the id of a folder with this `identity`: a folder that was moved keeps its id, a copy gets a new one."""
     place = str(path.parent)
-    if known.place == place:
-        return known.id
-    if _is_copy(known, path):
-        made = Identity(_new_id(), place)
+    if identity.place == place:
+        return identity.id
+    if _is_copy(identity, path):
+        new_identity = Identity(_new_id(), place)
         logger.warning(
-            "%s is a copy of %s, which is there still: it is a backend of its own from now on",
+            "%s is a copy of %s, which still exists: it gets an id of its own",
             place,
-            known.place,
+            identity.place,
         )
-        atomic_files.replace_file(path, _encoded(made))
-        return made.id
-    if not _same_folder(known.place, path):
-        atomic_files.replace_file(path, _encoded(Identity(known.id, place)))
-    return known.id
+        atomic_files.replace_file(path, _encoded(new_identity))
+        return new_identity.id
+    if not _same_folder(identity.place, path):
+        atomic_files.replace_file(path, _encoded(Identity(identity.id, place)))
+    return identity.id
 
 
-def _is_copy(known: Identity, path: Path) -> bool:
-    if not known.place or _same_folder(known.place, path):
+def _is_copy(identity: Identity, path: Path) -> bool:
+    if not identity.place or _same_folder(identity.place, path):
         return False
     with contextlib.suppress(OSError, VersionError):
-        other = _read(Path(known.place) / NAME)
-        return other is not None and other.id == known.id
+        other = _read(Path(identity.place) / ID_FILE)
+        return other is not None and other.id == identity.id
     return False
 
 
 def _same_folder(place: str, path: Path) -> bool:
     """Tell whether the folder `place` has the same id file as `path`, so that both are names of one folder."""
     with contextlib.suppress(OSError):
-        return bool(place) and os.path.samefile(Path(place) / NAME, path)
+        return bool(place) and os.path.samefile(Path(place) / ID_FILE, path)
     return False
 
 
-def _made(path: Path, identity: Identity) -> str:
+def _create(path: Path, identity: Identity) -> str:
     """Write a new id and return the id in force: machines that do this at the same time all return the same one."""
     try:
         atomic_files.create_file(path, _encoded(identity))
     except FileExistsError:
-        known = _read(path)
-        return known.id if known is not None else _made(path, identity)
+        existing = _read(path)
+        return existing.id if existing is not None else _create(path, identity)
     return identity.id
 
 
@@ -169,34 +169,37 @@ def _in_store(url: str, copy: Path) -> str:
 
     A backend whose versions were kept in its folder so far keeps the id of the folder, and so its queue.
     """
-    near = _read(copy)
-    if near is not None and near.place == url:
-        return near.id
+    local = _read(copy)
+    if local is not None and local.place == url:
+        return local.id
     artifacts = ObjectStore(url)
-    if artifacts.get(NAME) is None:
+    if artifacts.get(ID_FILE) is None:
         try:
-            was_in_folder = near is not None and near.place == str(copy.parent.resolve())
-            made = Identity(near.id if near is not None and was_in_folder else _new_id(), url)
-            artifacts.put(NAME, _encoded(made).encode(), create=True)
-            artifacts.put(NAME, _encoded(made).encode(), create=True)
-            time.sleep(SETTLE)  # the store took a second write: another machine may have replaced the id
+            was_in_folder = local is not None and local.place == str(copy.parent.resolve())
+            new_identity = Identity(local.id if local is not None and was_in_folder else _new_id(), url)
+            artifacts.put(ID_FILE, _encoded(new_identity).encode(), create=True)
+            artifacts.put(ID_FILE, _encoded(new_identity).encode(), create=True)
+            # The store allowed a second write, so another machine may replace the id.
+            time.sleep(CONFIRM_DELAY)
         except FileExistsError:
             pass
-    found = _whole(artifacts, f"{url}/{NAME}")
-    atomic_files.replace_file(copy, _encoded(Identity(found.id, url)))
-    return found.id
+    identity = _read_object(artifacts, f"{url}/{ID_FILE}")
+    atomic_files.replace_file(copy, _encoded(Identity(identity.id, url)))
+    return identity.id
 
 
-def _whole(artifacts: ObjectStore, place: str) -> Identity:
+def _read_object(artifacts: ObjectStore, place: str) -> Identity:
     """Return the id in a store, waiting up to 2 s for another machine that is writing it.
 
     Raises VersionError if it is missing or still damaged then.
     """
 
     def read() -> Identity:
-        body = artifacts.get(NAME)
+        body = artifacts.get(ID_FILE)
         if body is None:
-            raise VersionError(f"{place} is gone as soon as it is written", fix="Check MODEL_DIR's store")
+            raise VersionError(
+                f"{place} cannot be read after it was written", fix="Check the store that MODEL_DIR names"
+            )
         return _decoded(body, place)
 
-    return retry(read, on=_DamagedIdentity, seconds=WRITING, first=0.05)
+    return retry(read, on=_DamagedIdentity, seconds=WRITE_TIMEOUT, first=0.05)

@@ -14,7 +14,10 @@ def open_store(settings: Settings) -> VersionStore:
     from label_studio_ml.versions.remote.remote_store import RemoteStore
 
     return RemoteStore(
-        settings.store_url, settings.model_dir, pin=settings.model_version, most=settings.model_cache_bytes
+        settings.store_url,
+        settings.model_dir,
+        pin=settings.model_version,
+        max_bytes=settings.model_cache_bytes,
     )
 
 

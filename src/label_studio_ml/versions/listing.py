@@ -64,11 +64,11 @@ def entries(
     promoted = decision.promoted if decision else []
 
     def entry(manifest: Manifest) -> Entry:
-        wrong = store.damage(manifest, full=verify)
+        damage = store.damage(manifest, full=verify)
         state: VersionState = "ready"
         note = ""
-        if wrong:
-            state, note = "damaged", wrong
+        if damage:
+            state, note = "damaged", damage
         elif served is not None and manifest.id == served.id:
             state = "served"
         elif manifest.id in failed:
@@ -94,7 +94,7 @@ def entries(
         )
 
     unreadable = [
-        Entry(id=one, name=one, state="damaged", note="its manifest cannot be read")
-        for one in sorted(store.unreadable(uid))
+        Entry(id=version_id, name=version_id, state="damaged", note="its manifest cannot be read")
+        for version_id in sorted(store.unreadable(uid))
     ]
     return [*map(entry, reversed(versions)), *unreadable]

@@ -13,8 +13,8 @@ from label_studio_ml.versions.store.decision import Decision, named
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 
-#: Shortest prefix of a name or id, in characters, that is accepted where only one version has it.
-_LEAST_PREFIX = 4
+#: Minimum length in characters of a prefix of a name or id that is accepted if only one version has it.
+_MIN_PREFIX_LENGTH = 4
 
 
 def find(store: VersionStore, uid: str, name: str) -> Manifest:
@@ -26,20 +26,25 @@ def find(store: VersionStore, uid: str, name: str) -> Manifest:
     exact = named(versions, name)
     if exact is not None:
         return exact
-    begin = [one for one in versions if one.name.startswith(name) or one.id.startswith(name)]
-    if len(begin) == 1 and len(name) >= _LEAST_PREFIX:
-        return begin[0]
-    if begin and name:
-        several = ", ".join(one.name for one in begin)
+    matches = [
+        version for version in versions if version.name.startswith(name) or version.id.startswith(name)
+    ]
+    if len(matches) == 1 and len(name) >= _MIN_PREFIX_LENGTH:
+        return matches[0]
+    if matches and name:
+        names = ", ".join(version.name for version in matches)
         raise UnknownVersion(
-            f"{name[:80]!r} may be any of the versions {several}", fix="Give the whole name", field="version"
+            f"{name[:80]!r} may be any of the versions {names}", fix="Give the full name", field="version"
         )
-    known = [one.name for one in reversed(versions)]
-    close = get_close_matches(name, [*known, *(one.id for one in versions)], n=3) or known[:3]
+    newest_first = [version.name for version in reversed(versions)]
+    similar = (
+        get_close_matches(name, [*newest_first, *(version.id for version in versions)], n=3)
+        or newest_first[:3]
+    )
     raise UnknownVersion(
         f"There is no version {name[:80]!r}",
-        fix=f"Did you mean {' or '.join(dict.fromkeys(close))}?"
-        if close
+        fix=f"Did you mean {' or '.join(dict.fromkeys(similar))}?"
+        if similar
         else "The project has none yet: train it",
         field="version",
     )
@@ -52,14 +57,14 @@ def promote(store: VersionStore, model_dir: Path, uid: str, name: str, *, pinned
     """
     store.synchronise(uid)
     chosen = find(store, uid, name)
-    wrong = store.damage(chosen, full=True)
-    if wrong:
-        raise VersionError(f"Version {chosen.name} is damaged: {wrong}", fix="Promote another one")
+    damage = store.damage(chosen, full=True)
+    if damage:
+        raise VersionError(f"Version {chosen.name} is damaged: {damage}", fix="Promote another one")
     _check_pin(store, uid, chosen)
     store.clear_failure(uid, chosen.id)
     with store.folders.locked(uid):
-        before = [one.id for one in _line(store, uid) if one.id != chosen.id]
-        _decide(store, model_dir, chosen, before=before, pinned=pinned, by_hand=[chosen.id])
+        earlier = [version.id for version in _served_line(store, uid) if version.id != chosen.id]
+        _decide(store, model_dir, chosen, before=earlier, pinned=pinned, by_hand=[chosen.id])
     store.announce(uid)
     return chosen
 
@@ -74,7 +79,7 @@ def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, 
     with store.folders.locked(uid):
         present, target = _step_back(store, uid)
         _check_pin(store, uid, target)
-        ids = [one.id for one in store.line(uid)]
+        ids = [version.id for version in store.line(uid)]
         _decide(store, model_dir, target, before=ids[: ids.index(target.id)])
     store.announce(uid)
     return present, target
@@ -105,19 +110,19 @@ def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[str]:
     with store.folders.locked(uid):
         served = store.served(uid)
         damaged = set(store.unreadable(uid)).intersection(names := list(names))
-        found = [find(store, uid, name) for name in names if name not in damaged]
-        chosen = list({one.id: one for one in found}.values())
-        for one in chosen:
-            if served is not None and one.id == served.id:
+        named_versions = [find(store, uid, name) for name in names if name not in damaged]
+        chosen = list({version.id: version for version in named_versions}.values())
+        for version in chosen:
+            if served is not None and version.id == served.id:
                 raise RequestError(
-                    f"Version {one.name} is served, so it cannot be deleted",
+                    f"Version {version.name} is served, so it cannot be deleted",
                     fix="Promote another one first",
                     field="version",
                 )
-        for version_id in (*(one.id for one in chosen), *damaged):
+        for version_id in (*(version.id for version in chosen), *damaged):
             store.delete(uid, version_id)
     store.announce(uid)
-    return [*(one.name for one in chosen), *sorted(damaged)]
+    return [*(version.name for version in chosen), *sorted(damaged)]
 
 
 def _step_back(store: VersionStore, uid: str) -> tuple[Manifest, Manifest]:
@@ -126,11 +131,11 @@ def _step_back(store: VersionStore, uid: str) -> tuple[Manifest, Manifest]:
     if present is None:
         raise RequestError("No trained version is served, so there is nothing to roll back")
     line = store.line(uid)
-    earlier = line[: [one.id for one in line].index(present.id)]
+    earlier = line[: [version.id for version in line].index(present.id)]
     failed = store.failures(uid)
-    for one in reversed(earlier):
-        if one.id not in failed and not store.damage(one):
-            return present, one
+    for version in reversed(earlier):
+        if version.id not in failed and not store.damage(version):
+            return present, version
     raise RequestError(
         f"No other version was served before {present.name}", fix="Promote another one by name"
     )
@@ -163,7 +168,7 @@ def _decide(
     )
 
 
-def _line(store: VersionStore, uid: str) -> list[Manifest]:
+def _served_line(store: VersionStore, uid: str) -> list[Manifest]:
     """Return the versions that were served, oldest first; none if the decision cannot be read."""
     try:
         return store.line(uid)

@@ -26,25 +26,28 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
     store.synchronise(target)
     version_id = store.new_id(target)
     served = store.served(source)
-    old = store.folder(source, served.id if served else version_id)
-    new = store.folder(target, version_id)
-    pairs = {key: relocated(value, old, new) for key, value in StoredState(model_dir, source).items().items()}
+    source_folder = store.folder(source, served.id if served else version_id)
+    target_folder = store.folder(target, version_id)
+    pairs = {
+        key: relocated(value, source_folder, target_folder)
+        for key, value in StoredState(model_dir, source).items().items()
+    }
     if served is None:
         StoredState(model_dir, target).update(pairs)
         return None
     served = msgspec.structs.replace(served, state=pairs_of(store.history(source), served))
-    there = localized(portable(served, old), new)
+    moved = localized(portable(served, source_folder), target_folder)
     with (
         store.folders.writes(f"The copy of version {served.name}"),
         store.folders.staged(target, version_id) as staged,
     ):
-        shutil.copytree(old, staged, ignore=_ignore_manifest(old))
+        shutil.copytree(source_folder, staged, ignore=_ignore_manifest(source_folder))
         copy = msgspec.structs.replace(
             fingerprinted(staged, served),
             id=version_id,
             project=target,
-            train_output=there.train_output,
-            state=there.state | pairs,
+            train_output=moved.train_output,
+            state=moved.state | pairs,
             events=[],
             gate="",
             comparison=None,
@@ -53,16 +56,16 @@ def duplicate(store: VersionStore, model_dir: Path, source: str, target: str) ->
             present = store.served(target)
             copy = msgspec.structs.replace(
                 copy,
-                name=unused_name(served.name, {one.name for one in store.history(target)}),
+                name=unused_name(served.name, {version.name for version in store.history(target)}),
                 parent=present.name if present else "",
                 parent_id="",
                 fence=max(store.fence(target), 0) + 1,
             )
-            write_manifest(staged, copy, home=new)
+            write_manifest(staged, copy, home=target_folder)
             store.uploads.adopt(staged, copy)
             apply_own(model_dir, copy)
-            staged.rename(new)
-            atomic_files.flush_folder(new.parent)
+            staged.rename(target_folder)
+            atomic_files.flush_folder(target_folder.parent)
     store.announce(target)
     return copy
 

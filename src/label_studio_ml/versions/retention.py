@@ -19,19 +19,19 @@ def apply_retention(store: VersionStore, uid: str, keep: int) -> list[Manifest]:
     """
     if keep <= 0:
         return []
-    gone: list[Manifest] = []
+    deleted: list[Manifest] = []
     try:
         with store.folders.locked(uid):
             needed = _needed(store, uid)
-            for old in store.versions(uid)[:-keep]:
-                if old.id not in needed:
-                    store.delete(uid, old.id)
-                    gone.append(old)
+            for version in store.versions(uid)[:-keep]:
+                if version.id not in needed:
+                    store.delete(uid, version.id)
+                    deleted.append(version)
     except (VersionError, OSError) as error:
         logger.warning("Project %s: old versions cannot be deleted: %s", uid, error)
-    if gone:
-        logger.info("Project %s: deleted %s", uid, ", ".join(one.name for one in gone))
-    return gone
+    if deleted:
+        logger.info("Project %s: deleted %s", uid, ", ".join(version.name for version in deleted))
+    return deleted
 
 
 def _needed(store: VersionStore, uid: str) -> set[str]:
@@ -41,11 +41,11 @@ def _needed(store: VersionStore, uid: str) -> set[str]:
     served = store.served(uid)
     line = store.line(uid)
     needed = set(decision.promoted) if decision else set()
-    needed.update(one.id for one in line[-2:])
-    for one in (served, named(versions, store.pin), named(versions, served.parent if served else "")):
-        if one is not None:
-            needed.add(one.id)
+    needed.update(version.id for version in line[-2:])
+    for version in (served, named(versions, store.pin), named(versions, served.parent if served else "")):
+        if version is not None:
+            needed.add(version.id)
     if served is not None:
-        ids = [one.id for one in line]
+        ids = [version.id for version in line]
         needed.update(ids[max(0, ids.index(served.id) - 1) :][:1])
     return needed

@@ -21,7 +21,7 @@ from label_studio_ml.errors import BackendError
 from label_studio_ml.protocol.webhook_actions import SENT_ACTIONS
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
-from label_studio_ml.versions.state.known_projects import EVENTS
+from label_studio_ml.versions.state.known_projects import EVENTS_DB
 from label_studio_ml.versions.state.project_state import Project
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class WebhookReceipts:
     """Last events of each project, in memory and, for the backend's other processes, in the database `events.db`."""
 
     def __init__(self, folder: Path) -> None:
-        self._cache = SqliteCache(str(folder), db_name=EVENTS)
+        self._cache = SqliteCache(str(folder), db_name=EVENTS_DB)
         self._lock = threading.Lock()
         self._events: dict[str, dict[str, WebhookReceipt]] = {}
         self._unwritten: dict[str, dict[str, str]] = {}

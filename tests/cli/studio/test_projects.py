@@ -19,7 +19,7 @@ from label_studio_ml.errors import SettingsError
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.redis.rq_jobs import Queue, started
 from label_studio_ml.versions.state.key_values import StoredState
-from label_studio_ml.versions.state.known_projects import EVENTS, known_projects
+from label_studio_ml.versions.state.known_projects import EVENTS_DB, known_projects
 from label_studio_ml.versions.state.project_state import Project, Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
@@ -31,7 +31,7 @@ OLD, NEW, OTHER = "7.1700000000", "7.1767225600", "8.1700000001"
 
 
 def _hear(folder: Path, uid: str, at: float) -> None:
-    SqliteCache(str(folder), db_name=EVENTS).set(
+    SqliteCache(str(folder), db_name=EVENTS_DB).set(
         uid, "PROJECT_UPDATED", json.dumps({"at": at, "authorized": True})
     )
 
@@ -161,7 +161,7 @@ def test_an_old_one_is_forgotten(data: Path, capsys: pytest.CaptureFixture[str])
     assert main(["projects", "forget", "be", OLD, "--yes"]) == 0
     assert f"Forgot {OLD}" in capsys.readouterr().out
     assert Projects(data).uids() == [NEW]
-    assert SqliteCache(str(data), db_name=EVENTS).projects() == [NEW]
+    assert SqliteCache(str(data), db_name=EVENTS_DB).projects() == [NEW]
     assert [one.name for one in VersionStore(data).versions(OLD)] == ["of-staging"], "they stay"
     # The number means the other one now, also where something is changed.
     assert known_project(_settings(data), "7").uid == NEW

@@ -176,7 +176,7 @@ def test_export(made: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         archive.extractall(tmp_path / "out", filter="data")
     assert (tmp_path / "out" / "b" / "weights").read_text() == "weights of b"
     assert json.loads((tmp_path / "out" / "b" / "manifest.json").read_text())["name"] == "b"
-    assert "is there already" in _fails(made, capsys, "export", "b", "--output", str(file))
+    assert "exists already" in _fails(made, capsys, "export", "b", "--output", str(file))
 
 
 def test_an_export_leaves_no_half_of_it(
@@ -243,7 +243,7 @@ def test_import(made: Made, capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     printed = _run(other, capsys, "import", str(file))
     command = f"label-studio-ml promote '{other.folder.parent}' b --project={P}"
     assert printed == (
-        "Version b has no parent now: a, from which it was trained, did not come along\n"
+        "Version b has no parent now: a, from which it was trained, was not copied\n"
         f"Version b is imported into project 7. Serve it with: {command}\n"
     )
     assert _listed(other, capsys)["b"]["state"] == "held back"
@@ -262,7 +262,7 @@ def test_import_into_the_project_of_another_label_studio(
     Projects(other.folder).update("3.18", title="known, not trained")
     printed = _run(other, capsys, "import", str(file), "--as", "b of 7", "--promote")
     assert printed == (
-        "Version b of 7 has no parent now: a, from which it was trained, did not come along\n"
+        "Version b of 7 has no parent now: a, from which it was trained, was not copied\n"
         "Version b of 7 is imported into project 3, and served until a newer one is let through\n"
     )
     assert other.served("3.18") == "b of 7"

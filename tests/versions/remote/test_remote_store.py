@@ -42,7 +42,7 @@ def machine(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     made: list[RemoteStore] = []
 
     def of(name: str, **options: Any) -> RemoteStore:
-        made.append(RemoteStore(s3.url, tmp_path / name, **{"patience": 0.5, **options}))
+        made.append(RemoteStore(s3.url, tmp_path / name, **{"publish_timeout": 0.5, **options}))
         return made[-1]
 
     yield of
@@ -112,9 +112,9 @@ def test_the_watching_thread_has_new_versions_and_decisions_here_within_seconds(
     wait_until(lambda: server.hint(P) != before, "loaded models hear of it")
     _publish(worker, "b")
     wait_until(lambda: _weights(server) == "weights of b", "b is here")
-    operations.promote(machine("third"), machine("third").work, P, "a", pinned=True)
+    operations.promote(machine("third"), machine("third").model_dir, P, "a", pinned=True)
     wait_until(lambda: _weights(server) == "weights of a", "a is back")
-    wait_until(lambda: "only-b" not in StoredState(server.work, P).items(), "its pairs are back")
+    wait_until(lambda: "only-b" not in StoredState(server.model_dir, P).items(), "its pairs are back")
     operations.delete(machine("third"), P, ["b"])
     wait_until(lambda: [one.name for one in server.versions(P)] == ["a"], "b is gone")
     assert [one.name for one in machine("fourth").history(P)] == []
@@ -127,7 +127,7 @@ def test_a_decision_that_the_store_has_damaged(machine: Machine, caplog: pytest.
     worker, server = machine("worker"), machine("server")
     for name in "abc":
         _publish(worker, name)
-    operations.promote(worker, worker.work, P, "a")
+    operations.promote(worker, worker.model_dir, P, "a")
     server.synchronise(P)
     meta, copy = f"versions/{P}/meta/served.json", f"versions/{P}/decided/served.json"
     for damaged in (b"", b"\xff\xfe", b'{"version": 1}'):
@@ -139,13 +139,13 @@ def test_a_decision_that_the_store_has_damaged(machine: Machine, caplog: pytest.
     for one in (machine("server"), server):  # they knew it before
         one.synchronise(P)
         assert _weights(one) == "weights of a"
-    assert "meta/served.json is damaged or missing: it is not taken over" in caplog.text
+    assert "meta/served.json is damaged or missing: it is not used" in caplog.text
     late = machine("late")
     with pytest.raises(DecisionError):
         late.synchronise(P)
     with pytest.raises(DecisionError):
         late.loadable(P, ())
-    operations.promote(worker, worker.work, P, "b")
+    operations.promote(worker, worker.model_dir, P, "b")
     for one in (late, server, machine("other-0")):
         one.synchronise(P)
         assert _weights(one) == "weights of b"
@@ -155,7 +155,7 @@ def test_a_decision_that_only_the_stores_copy_has(machine: Machine) -> None:
     worker, server = machine("worker"), machine("server")
     for name in "abc":
         _publish(worker, name)
-    operations.promote(worker, worker.work, P, "a")
+    operations.promote(worker, worker.model_dir, P, "a")
     server.synchronise(P)
     meta, copy = f"versions/{P}/meta/served.json", f"versions/{P}/decided/served.json"
     text = worker.artifacts.get(meta)
@@ -180,10 +180,10 @@ def test_the_stores_copy_follows_what_an_older_release_decided(machine: Machine)
     for name in "abc":
         _publish(worker, name)
     meta, copy = f"versions/{P}/meta/served.json", f"versions/{P}/decided/served.json"
-    operations.promote(worker, worker.work, P, "a")
+    operations.promote(worker, worker.model_dir, P, "a")
     earlier = worker.artifacts.get(copy)
     assert earlier
-    operations.promote(worker, worker.work, P, "b")
+    operations.promote(worker, worker.model_dir, P, "b")
     worker.artifacts.put(copy, earlier)  # older releases do not write it
     server.synchronise(P)
     assert worker.artifacts.get(copy) == worker.artifacts.get(meta)
@@ -199,7 +199,7 @@ def test_the_stores_copy_follows_what_an_older_release_decided(machine: Machine)
 def test_a_decision_in_other_words_is_the_same(machine: Machine) -> None:
     worker, server = machine("worker"), machine("server")
     _publish(worker, "a")
-    operations.promote(worker, worker.work, P, "a")
+    operations.promote(worker, worker.model_dir, P, "a")
     server.synchronise(P)
     meta = f"versions/{P}/meta/served.json"
     worker.artifacts.put(meta, json.dumps(json.loads(worker.artifacts.get(meta) or b"")).encode() + b"\n")
@@ -209,8 +209,10 @@ def test_a_decision_in_other_words_is_the_same(machine: Machine) -> None:
     assert (server.folder(P) / "served.json").stat().st_ino == before
     (server.folder(P) / "served.json").write_bytes(b"")
     server.synchronise(P)
-    assert VersionStore(server.near).decision(P) == worker.decision(P), "a damaged one is written again"
-    assert VersionStore(server.near).decision_problem(P) == ""
+    assert VersionStore(server.cache_folder).decision(P) == worker.decision(P), (
+        "a damaged one is written again"
+    )
+    assert VersionStore(server.cache_folder).decision_problem(P) == ""
 
 
 def test_a_store_says_at_once_which_decisions_here_cannot_be_read(
@@ -218,7 +220,7 @@ def test_a_store_says_at_once_which_decisions_here_cannot_be_read(
 ) -> None:
     worker = machine("worker")
     _publish(worker, "a")
-    operations.promote(worker, worker.work, P, "a")
+    operations.promote(worker, worker.model_dir, P, "a")
     for name in ("served.json", "served.json.copy"):
         (worker.folder(P) / name).write_bytes(b"")
     s3.kill()
@@ -246,7 +248,7 @@ def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(machin
         "deep/weights of it.bin is not what was written (its sha256 differs)",
     )
     with pytest.raises(VersionError, match="sha256 differs"):
-        operations.promote(server, server.work, P, "b")
+        operations.promote(server, server.model_dir, P, "b")
     worker.artifacts.delete([stored])
     server.synchronise(P)
     assert _weights(server) == "weights of a"
@@ -296,7 +298,7 @@ def test_of_two_runs_of_the_same_events_the_later_is_served_if_one_hung_between_
 
 
 def test_publishing_waits_for_the_store_and_half_of_it_is_never_seen(machine: Machine, s3: S3Server) -> None:
-    worker, server = machine("worker", patience=60.0), machine("server")
+    worker, server = machine("worker", publish_timeout=60.0), machine("server")
     _publish(worker, "a")
     server.synchronise(P)
     fence = 2
@@ -355,7 +357,7 @@ def test_a_store_that_stays_away_fails_the_publication_and_its_rest_is_removed_l
 def test_publishing_looks_again_for_a_faster_run_when_the_store_is_back(
     machine: Machine, s3: S3Server
 ) -> None:
-    worker, server = machine("worker", patience=60.0), machine("server")
+    worker, server = machine("worker", publish_timeout=60.0), machine("server")
     worker.synchronise(P)
     send, sync, looks = worker.uploads.upload, worker.mirror.sync, 0
 
@@ -384,7 +386,7 @@ def test_events_that_another_run_has_published_are_not_published_again(machine: 
     with pytest.raises(StaleFence, match="a holds events"):
         _publish(two, "b", fence=2, events=["e2"])
     _publish(two, "c", fence=3, events=["e3"])
-    assert [known.name for known in one.known(P)] == ["a", "c"]
+    assert [known.name for known in one.refreshed_history(P)] == ["a", "c"]
 
 
 def test_a_store_that_goes_away_while_a_version_is_fetched(machine: Machine, s3: S3Server) -> None:
@@ -407,7 +409,7 @@ def test_a_store_that_goes_away_while_a_version_is_fetched(machine: Machine, s3:
     server.start()
     wait_until(lambda: _weights(server) == "weights of b", "it heals by itself")
     wait_until(lambda: not server.problem, "nothing is wrong any more")
-    assert not [path for path in (server.near / "fetching").iterdir() if path.name != ".lock"]
+    assert not [path for path in (server.cache_folder / "fetching").iterdir() if path.name != ".lock"]
 
 
 def test_a_machine_that_starts_while_the_store_is_away_serves_what_it_has(
@@ -430,27 +432,27 @@ def test_a_machine_that_starts_while_the_store_is_away_serves_what_it_has(
 
 
 def test_the_cache_is_bounded_and_what_is_served_stays(machine: Machine) -> None:
-    worker, server = machine("worker"), machine("server", most=250)
+    worker, server = machine("worker"), machine("server", max_bytes=250)
     for name in "abcd":
         _publish(worker, name, text=name * 100)
         server.synchronise(P)
-    here = [one.name for one in server.versions(P) if server.mirror.is_here(one)]
+    here = [one.name for one in server.versions(P) if server.mirror.is_complete(one)]
     assert here == ["c", "d"]
-    operations.promote(server, server.work, P, "a")
+    operations.promote(server, server.model_dir, P, "a")
     assert _weights(server) == "a" * 100
     assert [one.state for one in entries(server, P)] == ["ready", "ready", "ready", "served"]
 
 
 def test_the_served_version_stays_here_below_two_that_do_not_load(machine: Machine) -> None:
     other = "9.1700000000"
-    worker, server = machine("worker"), machine("server", most=350)
+    worker, server = machine("worker"), machine("server", max_bytes=350)
     for name in "abc":
         _publish(worker, name, text=name * 100)
         server.synchronise(P)
     for name in "bc":
         worker.fail(P, f"id-{name}", "it is broken")
     wait_until(lambda: _served_elsewhere(server) == "a" and len(server.failures(P)) == 2, "it is known")
-    copy = duplicate(worker, worker.work, P, other)
+    copy = duplicate(worker, worker.model_dir, P, other)
     assert copy is not None
     server.synchronise(other)
     served = server.loadable(P, server.failures(P))
@@ -459,18 +461,18 @@ def test_the_served_version_stays_here_below_two_that_do_not_load(machine: Machi
 
 
 def test_what_was_fetched_in_part_leaves_first(machine: Machine) -> None:
-    worker, server = machine("worker"), machine("server", most=350)
+    worker, server = machine("worker"), machine("server", max_bytes=350)
     for name in "abcd":
         _publish(worker, name, text=name * 100)
-    for one in server.known(P)[:3]:
+    for one in server.refreshed_history(P)[:3]:
         server.fetch(one)
-    folder, left = server.folder(P, "id-b"), server.near / "fetching" / "0123456789abcdef"
+    folder, left = server.folder(P, "id-b"), server.cache_folder / "fetching" / "0123456789abcdef"
     (folder / "deep" / "weights of it.bin").write_text("b" * 90)
     left.mkdir()
     (left / "file").write_text("of a process that was killed")
     server.synchronise(P)
     assert not left.exists()
-    assert [one.name for one in server.versions(P) if server.mirror.is_here(one)] == ["a", "c", "d"]
+    assert [one.name for one in server.versions(P) if server.mirror.is_complete(one)] == ["a", "c", "d"]
     assert not (folder / "deep").exists(), "the least recently used one is complete, and stays"
 
 
@@ -483,7 +485,7 @@ def test_files_of_other_folders_are_not_written(machine: Machine) -> None:
     server = machine("server")
     server.synchronise(P)
     assert server.loadable(P, ()) is None
-    assert not list(server.work.parent.rglob("escaped"))
+    assert not list(server.model_dir.parent.rglob("escaped"))
 
 
 def test_old_versions_are_deleted_everywhere(machine: Machine, s3: S3Server) -> None:
@@ -557,7 +559,7 @@ def test_a_version_that_does_not_load_is_known_elsewhere(machine: Machine) -> No
 
 
 def test_a_failure_to_load_is_kept_until_the_store_has_it(machine: Machine) -> None:
-    one, other = machine("one", patience=60.0), machine("two")
+    one, other = machine("one", publish_timeout=60.0), machine("two")
     for name in "ab":
         _publish(one, name)
     put, go_on = one.artifacts.put, threading.Event()
@@ -585,7 +587,7 @@ def test_a_failure_to_load_that_did_not_reach_the_store_is_sent_by_the_next_proc
         _publish(one, name)
     s3.kill()
     one.fail(P, "id-b", "it is broken")
-    wait_until(lambda: "A note is not in the store" in caplog.text, "it is given up", 60)
+    wait_until(lambda: "is not recorded in the store" in caplog.text, "it is given up", 60)
     s3.start()
     again = machine("one")
     assert _served_elsewhere(again) == "a"
@@ -654,7 +656,7 @@ def test_a_copy_for_another_project_is_in_the_store(machine: Machine) -> None:
     one, other = machine("one"), "9.1700000000"
     _publish(one, "a")
     one.synchronise(P)
-    copy = duplicate(one, one.work, P, other)
+    copy = duplicate(one, one.model_dir, P, other)
     assert copy is not None
     two = machine("two")
     two.synchronise(other)
@@ -685,7 +687,7 @@ def test_a_store_that_hangs_is_named_and_what_is_here_is_served(machine: Machine
 def test_a_store_that_may_only_be_read_is_served_from(
     machine: Machine, s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_watch, "WRITE_AGAIN", 0.2)
+    monkeypatch.setattr(store_watch, "WRITE_CHECK_INTERVAL", 0.2)
     _publish(machine("worker"), "a")
     s3.kill()
     s3.start("--read-only")
@@ -699,7 +701,7 @@ def test_a_store_that_may_only_be_read_is_served_from(
     with pytest.raises(StoreError, match="cannot be written"):
         server.check()
     with pytest.raises(StoreError, match="cannot be written"):
-        operations.promote(server, server.work, P, "a")
+        operations.promote(server, server.model_dir, P, "a")
     assert server.decision(P) is None
     s3.kill()
     s3.start()
@@ -745,7 +747,7 @@ def test_missing_rights_are_one_line(moto: Any, tmp_path: Path, monkeypatch: pyt
         with pytest.raises(StoreError) as error:
             refused()
         assert str(error.value) == (
-            f"MODEL_DIR=s3://{BUCKET}/{tmp_path.name} cannot be written: the credentials that are here may not do that "
+            f"MODEL_DIR=s3://{BUCKET}/{tmp_path.name} cannot be written: this machine's credentials may not do that "
             "(PermissionError: Access Denied). Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to ones that may "
             "list, read, write and delete there"
         )
@@ -758,7 +760,7 @@ def test_a_manifest_is_not_put_in_place_of_another(moto: Any, tmp_path: Path) ->
     one.remote_uploads.put_manifest(made)  # its answer was lost
     with pytest.raises(VersionError, match="another version id-a"):
         _publish(two, "a", fence=2)
-    assert [known.fence for known in two.known(P)] == [1]
+    assert [known.fence for known in two.refreshed_history(P)] == [1]
 
 
 def _settings(url: str, folder: Path) -> Settings:
@@ -768,7 +770,7 @@ def _settings(url: str, folder: Path) -> Settings:
 @pytest.mark.parametrize(
     ("env", "url", "words"),
     [
-        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "", "refuses the credentials that are here"),
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "", "refuses this machine's credentials"),
         ({}, "s3://elsewhere/prefix", "there is no such bucket"),
         ({}, "gs://bucket/prefix", r"pip install 'label-studio-ml\[gcs\]'"),
         ({}, "nowhere://bucket/prefix", "Use a folder, or a URL such as s3://bucket/prefix"),

@@ -39,6 +39,6 @@ def test_what_is_kept_of_a_project_and_damaged_is_as_nothing(
     for text in ("{", "7", '{"uid": 1}'):
         projects._cache.set("1.1", "project", text)
         assert projects.get("1.1") is None
-    assert "Project 1.1: what is kept of it" in caplog.text
+    assert "Project 1.1: its entry in" in caplog.text
     assert projects.update("1.1", title="b").title == "b"
     assert Projects(tmp_path).get("1.1") == Project(uid="1.1", title="b")

@@ -61,7 +61,7 @@ def test_a_damaged_manifest(made: Made, caplog: pytest.LogCaptureFixture) -> Non
     for _ in range(3):
         assert made.store.served(P) == made.store.versions(P)[-1]
         assert made.served() == "a"
-    assert caplog.text.count("This version is not served; bring the file back or delete the version") >= 1
+    assert caplog.text.count("This version is not served; restore the file or delete the version") >= 1
     assert made.store.unreadable(P) == ["id-b"]
     made.store.clear_unfinished(P)
     assert made.weights("b").exists(), "somebody may want to mend it"
@@ -72,7 +72,7 @@ def test_a_file_of_the_users_that_has_our_name(tmp_path: Path) -> None:
     folder = store.begin(P, "id-a")
     (folder / MANIFEST).write_text("{}")
     made = Made(tmp_path)
-    with pytest.raises(VersionError, match=r"fit wrote a file manifest\.json"):
+    with pytest.raises(VersionError, match=r"fit wrote manifest\.json, a reserved name"):
         made.store.publish(Made(tmp_path / "other").add("a"))
     store.discard(P, "id-a")
     assert not folder.exists()

@@ -114,7 +114,7 @@ def test_a_process_that_knew_goes_on(made: Made, damage: Break, caplog: pytest.L
         served = made.store.served(P)
         assert served is not None
         assert served.name == "b"
-    assert caplog.text.count("What was read before it holds on") == 1
+    assert caplog.text.count("The decision that was read last stays in force") == 1
     assert made.store.decision_problems
 
 
@@ -178,7 +178,7 @@ def test_a_version_named_by_the_settings_is_served_whatever_was_decided(made: Ma
     assert served.name == "c"
     for pin, bad in (("none such", ()), ("c", ("id-c",))):
         with pytest.raises(DecisionError):
-            VersionStore(made.folder, pin=pin).served(P, bad=bad)
+            VersionStore(made.folder, pin=pin).served(P, failed_ids=bad)
     assert "served.json" in VersionStore(made.folder, pin="c").decision_problem(P)
 
 
@@ -214,7 +214,7 @@ def test_where_the_version_is_gone_the_one_served_before_it_is(
 ) -> None:
     _lose(made, "b")
     assert made.served() == "a"
-    assert "served version id-b, which is gone or damaged" in caplog.text
+    assert f"Version id-b, which project {P} is to be served, is missing or damaged" in caplog.text
 
 
 def test_one_in_a_folder_that_cannot_be_read_counts_as_gone(
@@ -239,7 +239,7 @@ def test_where_no_other_was_served_the_project_is_refused(tmp_path: Path) -> Non
     promote(made.store, made.folder, P, "a")
     _lose(made, "a")
     with pytest.raises(
-        DecisionError, match=r"version id-a, which is gone or damaged.*label-studio-ml promote"
+        DecisionError, match=r"Version id-a, which project .* is missing or damaged.*label-studio-ml promote"
     ):
         made.served()
     assert "id-a" in VersionStore(made.folder).decision_problem(P)
@@ -290,7 +290,7 @@ def test_a_server_keeps_what_it_serves(made: Made, caplog: pytest.LogCaptureFixt
     assert manifest is not None
     _lose(made, "b")
     wanted.failed(P, manifest, "its files are gone")
-    with pytest.raises(DecisionError, match="version id-b, which is gone"):
+    with pytest.raises(DecisionError, match=r"Version id-b, which project .* is missing"):
         wanted.manifest(P)
 
 

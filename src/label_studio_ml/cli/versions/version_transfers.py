@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 def _import(args: argparse.Namespace) -> int:
     with archive.opened(Path(args.file)) as opened:
         project = store_arguments.find(args, otherwise=opened.manifest.project)
-        made, new = transfer.take_in(
+        made, new = transfer.import_version(
             project.store, project.uid, opened.manifest, opened.extract, name=args.name.strip()
         )
     outcome = (
@@ -75,7 +75,7 @@ def _push(args: argparse.Namespace) -> int:
     project = store_arguments.find(args)
     with _opened(args.url, project.model_dir) as (there, work, place):
         uid = _uid_there(there, args, project.uid) or args.project_there or project.uid
-        there.known(uid)
+        there.refreshed_history(uid)
         chosen = _chosen(project.store, project.uid, args.versions)
         made = _copy_all(project.store, chosen, there, uid, f"in {place}")
         if args.promote and made:
@@ -106,7 +106,7 @@ def _pull_from(there: VersionStore, place: str, args: argparse.Namespace) -> int
             fix=f"Name one of these with --project-there: {', '.join(uids)}",
             field="--project-there",
         )
-    there.known(uid)
+    there.refreshed_history(uid)
     made = _copy_all(there, _chosen(there, uid, args.versions), project.store, project.uid, "here")
     if args.promote and made:
         operations.promote(project.store, project.model_dir, project.uid, made[-1].id)

@@ -31,7 +31,7 @@ class VersionFetch:
         machine is served while the fetch goes on; without `patience`, and with no usable version here, wait for the
         fetch to end. Raises StoreError if the fetch fails and there is no usable version here.
         """
-        if not self._store.needs_sync(uid) and not self._selection.lacks(uid):
+        if not self._store.needs_sync(uid) and not self._selection.lacks_files(uid):
             return
         task = self._fetches.get(uid)
         if task is None or task.done():

@@ -88,9 +88,9 @@ class VersionSelection:
             self._logged[uid] = text
             logger.error("%s", text)
 
-    def lacks(self, uid: str) -> bool:
+    def lacks_files(self, uid: str) -> bool:
         """Return whether a remote store has a version to serve, but none that is usable is on this machine."""
-        return self.manifest(uid) is None and self._store.lacks(uid, self._failures.get(uid, {}))
+        return self.manifest(uid) is None and self._store.lacks_files(uid, self._failures.get(uid, {}))
 
     def failures(self, uid: str) -> dict[str, str]:
         """Return the causes of the project's load failures by version id."""

@@ -141,7 +141,7 @@ class SynchronousIntake:
         code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
         outcome = msgspec.structs.replace(outcome, code=code)
         manifest = publish(
-            self._store, settings, request, outcome, version_id=version_id, fence=fence, once=False
+            self._store, settings, request, outcome, version_id=version_id, fence=fence, unique_events=False
         )
         record |= {"held_back": manifest.gate} if manifest.gate else {}
         return {**record, "model_version": manifest.name}

@@ -20,7 +20,7 @@ from label_studio_ml.versions.retention import apply_retention
 from label_studio_ml.versions.state.user_state import apply_own
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest, unused_name
-from label_studio_ml.versions.store.names import UNTRAINED, name_problem
+from label_studio_ml.versions.store.names import UNTRAINED_NAMES, name_problem
 
 logger = logging.getLogger(__name__)
 
@@ -34,15 +34,15 @@ def publish(
     version_id: str,
     fence: int,
     check_lease: Callable[[], None] = lambda: None,
-    once: bool = True,
+    unique_events: bool = True,
 ) -> Manifest:
     """Commit the version that a run made, delete the versions beyond `keep_versions`, and return the new manifest.
 
     A version that the gate does not let through is committed, but not served. The caller must hold the project's lease;
-    `check_lease` raises if the lease is lost. `once` means that each event may be in one version only.
-    Raises StaleFence if a version with the same or a higher fence, or with `once` one that holds some of the events, is
-    committed already. Raises VersionError if the disk refuses, or if the manifest cannot hold a result of fit, such as
-    a file whose name is not valid text.
+    `check_lease` raises if the lease is lost. `unique_events` means that each event may be in one version only.
+    Raises StaleFence if a version with the same or a higher fence is committed already, or, with `unique_events`, one
+    that has some of the events. Raises VersionError if the disk refuses, or if the manifest cannot hold a result of
+    fit, such as a file whose name is not valid text.
     """
     uid = request.spec.project.uid
     metrics = outcome.metrics | metrics_in(outcome.train_output)
@@ -67,9 +67,9 @@ def publish(
         manifest = store.publish(
             draft,
             gate=parse_gate(settings.promote_if or outcome.promote_if),
-            then=lambda committed: apply_state(store, settings, committed),
-            holds=check_lease,
-            once=once,
+            after_commit=lambda committed: apply_state(store, settings, committed),
+            check_lease=check_lease,
+            unique_events=unique_events,
         )
     except (
         ValueError,
@@ -182,7 +182,7 @@ def _name(store: VersionStore, uid: str, outcome: Outcome, parent: str, version_
             field="model_version",
         )
     served = outcome.served or parent or "0.0.1"
-    used_names = {served, *UNTRAINED, *(manifest.name for manifest in store.history(uid))}
+    used_names = {served, *UNTRAINED_NAMES, *(manifest.name for manifest in store.history(uid))}
     if outcome.version and outcome.version not in used_names:
         return outcome.version
     base = outcome.version or served

@@ -18,11 +18,11 @@ def call(system: Any, name: str, *arguments: Any, seconds: float, **options: Any
     method = getattr(system, f"_{name}", None)
     if not getattr(system, "async_impl", False) or method is None:
         return getattr(system, name)(*arguments, **options)
-    loop, done, tasks, heard = system.loop, threading.Event(), list[Any](), [time.monotonic()]
+    loop, done, tasks, last_progress = system.loop, threading.Event(), list[Any](), [time.monotonic()]
     if name in ("put_file", "get_file"):
 
         def tick(*_: Any, **__: Any) -> None:
-            heard[0] = time.monotonic()
+            last_progress[0] = time.monotonic()
 
         options["callback"] = importlib.import_module("fsspec.callbacks").Callback(hooks={"tick": tick})
 
@@ -31,16 +31,16 @@ def call(system: Any, name: str, *arguments: Any, seconds: float, **options: Any
         task.add_done_callback(lambda _: done.set())
         tasks.append(task)
 
-    def give_up() -> None:
+    def cancel() -> None:
         for task in tasks:
             task.cancel()
 
     loop.call_soon_threadsafe(begin)
     try:
-        while not done.wait(max(0.01, heard[0] + seconds - time.monotonic())):
-            if time.monotonic() - heard[0] >= seconds:
-                raise TimeoutError(f"nothing was heard for {seconds:.0f} s")
+        while not done.wait(max(0.01, last_progress[0] + seconds - time.monotonic())):
+            if time.monotonic() - last_progress[0] >= seconds:
+                raise TimeoutError(f"no progress for {seconds:.0f} s")
     finally:
         if not done.is_set():
-            loop.call_soon_threadsafe(give_up)
+            loop.call_soon_threadsafe(cancel)
     return tasks[0].result()

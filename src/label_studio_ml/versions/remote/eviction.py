@@ -15,36 +15,38 @@ from label_studio_ml.versions.store.manifest import MANIFEST, Manifest
 logger = logging.getLogger(__name__)
 
 
-def make_room(store: VersionStore, near: Path, wanted: Manifest, most: int) -> None:
-    """Remove the files of other versions until those of `wanted` fit into `most` bytes.
+def evict(store: VersionStore, cache_folder: Path, incoming: Manifest, max_bytes: int) -> None:
+    """Remove the files of other versions until those of `incoming` fit into `max_bytes`.
 
-    Incomplete versions go first, which a fetch that failed has left, then the least recently used ones. `near` is the
-    folder with this machine's copy of the store. The versions of `_needed` are kept even beyond `most`, and so are all
-    manifests. The caller must hold the fetch lock, so that nothing but `wanted` is being fetched.
+    Incomplete versions, left by a failed fetch, are removed first, then the least recently used ones. `cache_folder` is
+    the folder with this machine's copy of the store. The versions of `_needed` are kept even beyond `max_bytes`, and so
+    are all manifests. The caller must hold the fetch lock, so that nothing but `incoming` is being fetched.
     """
-    base = near / "versions"
-    uids = [uid for uid in store.projects_here() if not folder_problem(base / version_files.file_name(uid))]
+    base = cache_folder / "versions"
+    uids = [uid for uid in store.local_projects() if not folder_problem(base / version_files.file_name(uid))]
     evictable: list[tuple[bool, float, int, Manifest]] = []
-    used = wanted.size
+    used = incoming.size
     for uid in uids:
         versions = store.versions(uid)
-        others = [one for one in versions if one.id != wanted.id]
-        complete = {one.id for one in others if not store.damage_here(one)}
+        others = [version for version in versions if version.id != incoming.id]
+        complete = {version.id for version in others if not store.local_damage(version)}
         try:
-            needed = _needed(store, uid, complete | {wanted.id})
-        except DecisionError:  # it is not known which are needed: keep all
-            needed = {one.id for one in versions}
-        for one in others:
-            folder = store.folder(uid, one.id)
+            needed = _needed(store, uid, complete | {incoming.id})
+        except DecisionError:  # the needed versions are not known: keep all
+            needed = {version.id for version in versions}
+        for version in others:
+            folder = store.folder(uid, version.id)
             size = _bytes_in(folder)
             used += size
-            if size and one.id not in needed:
-                evictable.append((one.id in complete, (folder / MANIFEST).stat().st_atime, size, one))
-    for _, _, size, one in sorted(evictable, key=lambda entry: entry[:2]):
-        if used <= most:
+            if size and version.id not in needed:
+                evictable.append((version.id in complete, (folder / MANIFEST).stat().st_atime, size, version))
+    for _, _, size, version in sorted(evictable, key=lambda entry: entry[:2]):
+        if used <= max_bytes:
             return
-        logger.info("Project %s: the files of version %s leave this machine", one.project, one.name)
-        version_files.empty(store.folder(one.project, one.id), keep=MANIFEST)
+        logger.info(
+            "Project %s: removing the files of version %s from this machine", version.project, version.name
+        )
+        version_files.empty(store.folder(version.project, version.id), keep=MANIFEST)
         used -= size
 
 
@@ -63,13 +65,15 @@ def _needed(store: VersionStore, uid: str, complete: set[str]) -> set[str]:
     usable, these are the last two of the line. Raises DecisionError.
     """
     line, failed = store.line(uid), store.failures(uid)
-    usable = [index for index, one in enumerate(line) if one.id in complete and one.id not in failed]
+    usable = [
+        index for index, version in enumerate(line) if version.id in complete and version.id not in failed
+    ]
     if not usable:
-        return {one.id for one in line[-2:]}
-    return {one.id for one in line[usable[-1] :]} | {line[index].id for index in usable[-2:]}
+        return {version.id for version in line[-2:]}
+    return {version.id for version in line[usable[-1] :]} | {line[index].id for index in usable[-2:]}
 
 
-def used_now(folder: Path) -> None:
+def record_use(folder: Path) -> None:
     """Record that the version in `folder` is used, as the access time of its manifest; disk errors are ignored."""
     path = folder / MANIFEST
     try:

@@ -25,19 +25,19 @@ _DRIVERS = {
 }
 
 #: Schemes of stores in this machine's file system: a folder that other machines may share (NFS).
-_ON_DISK = ("file", "local")
+_DISK_SCHEMES = ("file", "local")
 
 #: Words in drivers' errors for refused credentials, for missing rights, and for either of the two.
 _BAD_LOGIN = ("Credential", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
 _NO_RIGHTS = ("AccessDenied", "Access Denied", "AuthorizationPermissionMismatch")
-_EITHER = ("Forbidden",)
+_BAD_LOGIN_OR_NO_RIGHTS = ("Forbidden",)
 
 #: Timeouts of S3's driver in seconds: to connect, and for the next bytes of a response. It tries each call twice.
-_CONNECT, _READ = 5, 20
-#: Seconds without progress after which a call is given up.
-SILENCE = 45.0
-#: Bytes of one part of an upload to S3, and bytes per second below which a store counts as unreachable.
-PART, SLOWEST = 16 << 20, 128 << 10
+_CONNECT_TIMEOUT, _READ_TIMEOUT = 5, 20
+#: Seconds without progress after which a call fails.
+CALL_TIMEOUT = 45.0
+#: Size in bytes of one part of an upload to S3; bytes per second below which a store counts as unreachable.
+UPLOAD_PART_SIZE, MIN_THROUGHPUT = 16 << 20, 128 << 10
 
 
 class ObjectStore:
@@ -51,7 +51,7 @@ class ObjectStore:
         self.url = url.rstrip("/")
         self._scheme = url.partition("://")[0].lower()
         self._is_s3 = self._scheme in ("s3", "s3a")
-        self._made: tuple[int, Any, str] = (0, None, "")
+        self._connection: tuple[int, Any, str] = (0, None, "")
 
     def open(self) -> None:
         """Load the driver for the URL."""
@@ -75,22 +75,22 @@ class ObjectStore:
         path = f"{root}/{name}"
         try:
             self._make_folder(system, path)
-            if self._scheme in _ON_DISK:
+            if self._scheme in _DISK_SCHEMES:
                 write = atomic_files.create_file if create else atomic_files.replace_file
                 write(Path(path), data, temporary=Path(root, f".writing-{secrets.token_hex(8)}"))
             elif create:
                 try:
-                    call(system, "pipe_file", path, data, mode="create", seconds=SILENCE)
+                    call(system, "pipe_file", path, data, mode="create", seconds=CALL_TIMEOUT)
                 except (NotImplementedError, TypeError):
-                    call(system, "pipe_file", path, data, seconds=SILENCE)
+                    call(system, "pipe_file", path, data, seconds=CALL_TIMEOUT)
             else:
-                call(system, "pipe_file", path, data, seconds=SILENCE)
+                call(system, "pipe_file", path, data, seconds=CALL_TIMEOUT)
         except FileExistsError:
             raise
         except Exception as error:
             if create and "PreconditionFailed" in repr(error):
                 raise FileExistsError(name) from None
-            raise self._explained(error, "written") from error
+            raise self._store_error(error, "written") from error
 
     def put_file(self, path: Path, name: str) -> None:
         """Upload the content of the file `path` as the object `name`."""
@@ -98,35 +98,41 @@ class ObjectStore:
         target = f"{root}/{name}"
         try:
             self._make_folder(system, target)
-            seconds = SILENCE + min(path.stat().st_size, 2 * PART) / SLOWEST
-            options = {"chunksize": PART} if self._is_s3 else {}
+            seconds = CALL_TIMEOUT + min(path.stat().st_size, 2 * UPLOAD_PART_SIZE) / MIN_THROUGHPUT
+            options = {"chunksize": UPLOAD_PART_SIZE} if self._is_s3 else {}
             call(system, "put_file", str(path), target, seconds=seconds, **options)
         except Exception as error:
-            raise self._explained(error, "written") from error
+            raise self._store_error(error, "written") from error
 
     def get(self, name: str) -> bytes | None:
         """Return an object's content, None if there is no such object."""
         system, root = self._open()
         try:
-            return bytes(call(system, "cat_file", f"{root}/{name}", seconds=SILENCE))
+            return bytes(call(system, "cat_file", f"{root}/{name}", seconds=CALL_TIMEOUT))
         except FileNotFoundError as error:
             if _lacks_bucket(error):
-                raise self._explained(error, "read") from error
+                raise self._store_error(error, "read") from error
             return None
         except Exception as error:
-            raise self._explained(error, "read") from error
+            raise self._store_error(error, "read") from error
 
     def get_file(self, name: str, path: Path) -> None:
         """Download an object to the file `path`. Raises VersionError if there is no such object."""
         system, root = self._open()
         try:
-            call(system, "get_file", f"{root}/{name}", str(path), seconds=SILENCE + 2 * PART / SLOWEST)
+            call(
+                system,
+                "get_file",
+                f"{root}/{name}",
+                str(path),
+                seconds=CALL_TIMEOUT + 2 * UPLOAD_PART_SIZE / MIN_THROUGHPUT,
+            )
         except FileNotFoundError as error:
             if _lacks_bucket(error):
-                raise self._explained(error, "read") from error
+                raise self._store_error(error, "read") from error
             raise VersionError(f"{name.rpartition('/')[2]} is missing in the store") from error
         except Exception as error:
-            raise self._explained(error, "read") from error
+            raise self._store_error(error, "read") from error
 
     def names(self, folder: str, *, deep: bool = False) -> list[str]:
         """Return the sorted names in `folder`, relative to it; with `deep`, those of all objects below it."""
@@ -137,28 +143,28 @@ class ObjectStore:
         system, root = self._open()
         base = f"{root}/{folder}"
         try:
-            found = call(system, "find" if deep else "ls", base, detail=True, seconds=2 * SILENCE)
-            found = list(found.values()) if deep else found
+            entries = call(system, "find" if deep else "ls", base, detail=True, seconds=2 * CALL_TIMEOUT)
+            entries = list(entries.values()) if deep else entries
         except NotADirectoryError:
             return {}
         except FileNotFoundError as error:
             if _lacks_bucket(error):
-                raise self._explained(error, "listed") from error
+                raise self._store_error(error, "listed") from error
             return {}
         except Exception as error:
-            raise self._explained(error, "listed") from error
-        return dict(_marks(found, base))
+            raise self._store_error(error, "listed") from error
+        return dict(_marks(entries, base))
 
     def delete(self, names: list[str]) -> None:
         """Delete objects. Names without an object are ignored."""
         system, root = self._open()
         for name in names:
             try:
-                call(system, "rm_file", f"{root}/{name}", seconds=SILENCE)
+                call(system, "rm_file", f"{root}/{name}", seconds=CALL_TIMEOUT)
             except FileNotFoundError:
                 continue
             except Exception as error:
-                raise self._explained(error, "removed") from error
+                raise self._store_error(error, "removed") from error
 
     def _make_folder(self, system: Any, path: str) -> None:
         """Make the parent folder of `path`, except in cloud stores: they need none, and people create the bucket."""
@@ -167,33 +173,33 @@ class ObjectStore:
 
     def _open(self) -> tuple[Any, str]:
         """Return the fsspec file system and the path of the URL in it; each process opens its own once."""
-        if self._made[0] != os.getpid():
-            self._made = (os.getpid(), *self._opened())
-        return self._made[1:]
+        if self._connection[0] != os.getpid():
+            self._connection = (os.getpid(), *self._connect())
+        return self._connection[1:]
 
-    def _opened(self) -> tuple[Any, str]:
+    def _connect(self) -> tuple[Any, str]:
         options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
-        for name in ("botocore", "aiobotocore"):  # they log where they found credentials
+        for name in ("botocore", "aiobotocore"):  # at INFO, they log the source of the credentials
             logging.getLogger(name).setLevel(logging.WARNING)
         extra = _DRIVERS.get(self._scheme, ("",))[0]
         try:
             if self._is_s3:
-                patience = {
-                    "connect_timeout": _CONNECT,
-                    "read_timeout": _READ,
+                timeouts = {
+                    "connect_timeout": _CONNECT_TIMEOUT,
+                    "read_timeout": _READ_TIMEOUT,
                     "retries": {"max_attempts": 1},
                 }
-                options |= {"config_kwargs": patience, "session": _s3_session()}
+                options |= {"config_kwargs": timeouts, "session": _s3_session()}
             core = importlib.import_module("fsspec.core")
             system, root = core.url_to_fs(self.url, **options)
         except ImportError as error:
-            what = (
+            fix = (
                 shell_command("pip", "install", f"label-studio-ml[{extra}]")
                 if extra
                 else f"Install it: {error}"
             )
             raise SettingsError(
-                f"MODEL_DIR={self.url} needs a driver that is not installed", fix=what, field="MODEL_DIR"
+                f"MODEL_DIR={self.url} needs a driver that is not installed", fix=fix, field="MODEL_DIR"
             ) from None
         except ValueError as error:
             raise SettingsError(
@@ -202,7 +208,7 @@ class ObjectStore:
                 field="MODEL_DIR",
             ) from None
         except Exception as error:
-            raise self._explained(error, "opened") from error
+            raise self._store_error(error, "opened") from error
         if not str(root).strip("/"):
             raise SettingsError(
                 f"MODEL_DIR={self.url} names no bucket",
@@ -213,27 +219,27 @@ class ObjectStore:
             system.retries = 1  # s3fs's default of five tries has no limit in time
         return system, str(root).rstrip("/")
 
-    def _explained(self, error: Exception, verb: str) -> StoreError:
+    def _store_error(self, error: Exception, verb: str) -> StoreError:
         """Translate a driver's error into a StoreError; `verb` is what failed, such as "written"."""
         text = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        found = f"MODEL_DIR={self.url} cannot be {verb}"
+        problem = f"MODEL_DIR={self.url} cannot be {verb}"
         refusal = _refusal(error)
         if refusal:
             name = _DRIVERS.get(self._scheme, ("", "the credentials"))[1]
             return StoreError(
-                f"{found}: {refusal} ({text})",
+                f"{problem}: {refusal} ({text})",
                 fix=f"Set {name} to ones that may list, read, write and delete there",
                 field="MODEL_DIR",
             )
         if isinstance(error, FileNotFoundError):
             return StoreError(
-                f"{found}: there is no such bucket ({text})",
+                f"{problem}: there is no such bucket ({text})",
                 fix="Create it, or correct MODEL_DIR",
                 field="MODEL_DIR",
             )
-        away = StoreError(f"{found} at the moment ({text})", field="MODEL_DIR")
-        away.passing = True
-        return away
+        store_error = StoreError(f"{problem} at the moment ({text})", field="MODEL_DIR")
+        store_error.passing = True
+        return store_error
 
 
 def _s3_session() -> Any:
@@ -249,14 +255,14 @@ def _s3_session() -> Any:
 
 def _refusal(error: Exception) -> str:
     """Return a text that says whether the credentials or their rights were refused, empty if neither was."""
-    full = f"{error!r} {error.__cause__!r}"
-    bad = "it refuses the credentials that are here"
-    if any(word in full for word in _BAD_LOGIN):
-        return bad
-    if any(word in full for word in _NO_RIGHTS):
-        return "the credentials that are here may not do that"
-    if isinstance(error, PermissionError) or any(word in full for word in _EITHER):
-        return f"{bad}, or they may not do that"
+    text = f"{error!r} {error.__cause__!r}"
+    bad_login = "it refuses this machine's credentials"
+    if any(word in text for word in _BAD_LOGIN):
+        return bad_login
+    if any(word in text for word in _NO_RIGHTS):
+        return "this machine's credentials may not do that"
+    if isinstance(error, PermissionError) or any(word in text for word in _BAD_LOGIN_OR_NO_RIGHTS):
+        return f"{bad_login}, or they may not do that"
     return ""
 
 
@@ -265,10 +271,10 @@ def _lacks_bucket(error: Exception) -> bool:
     return any(word in f"{error!r} {error.__cause__!r}" for word in ("NoSuchBucket", "bucket does not exist"))
 
 
-def _marks(found: list[dict[str, Any]], base: str) -> Iterator[tuple[str, str]]:
-    for one in found:
-        path = str(one["name"]).rstrip("/")
+def _marks(entries: list[dict[str, Any]], base: str) -> Iterator[tuple[str, str]]:
+    for entry in entries:
+        path = str(entry["name"]).rstrip("/")
         name = path[len(base) :].lstrip("/") if path.startswith(base) else path.rpartition("/")[2]
         if name:
             kinds = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "size")
-            yield name, " ".join(str(one[kind]) for kind in kinds if one.get(kind) is not None)
+            yield name, " ".join(str(entry[kind]) for kind in kinds if entry.get(kind) is not None)

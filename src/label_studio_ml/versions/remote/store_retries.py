@@ -12,18 +12,18 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 #: Seconds for which publishing is retried while the store is unreachable.
-PATIENCE = 120.0
+PUBLISH_TIMEOUT = 120.0
 #: The first pause between two tries and the longest one, in seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 
 
 def retry_store(
-    call: Callable[[], Result], seconds: float, holds: Callable[[], None] = lambda: None
+    call: Callable[[], Result], seconds: float, check_lease: Callable[[], None] = lambda: None
 ) -> Result:
     """Call `call`, a call of a store, until it succeeds, and return its result.
 
-    `holds` is called before each try and ends the tries by raising. Raises StoreError if the store is unreachable for
-    `seconds`, and at once if the error is not `passing`.
+    `check_lease` is called before each try and ends the tries by raising. Raises StoreError if the store is unreachable
+    for `seconds`, and at once if the error is not `passing`.
     """
     return retry(
         call,
@@ -32,6 +32,6 @@ def retry_store(
         first=_FIRST_PAUSE,
         longest=_LONGEST_PAUSE,
         is_passing=lambda error: error.passing,
-        before=holds,
-        failed=lambda error: logger.warning("%s; it is tried again", error),
+        before=check_lease,
+        failed=lambda error: logger.warning("%s. Trying again", error),
     )

@@ -13,17 +13,17 @@ from label_studio_ml.versions.store import version_files
 logger = logging.getLogger(__name__)
 
 #: Seconds between two reads of the small object `changed`, which every change in the store rewrites.
-EVERY = 1.0
-#: Seconds after which all projects are synchronised, even if that object is the same.
-EVERYTHING = 300.0
+CHECK_INTERVAL = 1.0
+#: Seconds after which all projects are synchronised, even if that object has not changed.
+FULL_SYNC_INTERVAL = 300.0
 #: Seconds without an answer to a call after which the store counts as unreachable.
-SILENCE = 5.0
+RESPONSE_TIMEOUT = 5.0
 #: Seconds between two tries to write to the store after one that failed.
-WRITE_AGAIN = 30.0
+WRITE_CHECK_INTERVAL = 30.0
 #: Longest pause between two reads while the store is unreachable, in seconds.
 _LONGEST_PAUSE = 5.0
-#: Number of projects in a row that fail before the others are left for the next round.
-_MOST_FAILURES = 3
+#: Number of failed projects in a row after which the others wait for the next round.
+_MAX_FAILURES = 3
 
 
 class StoreWatch:
@@ -40,29 +40,29 @@ class StoreWatch:
         self._artifacts = artifacts
         self._synchronise = synchronise
         self._problem = ""
-        self._asked: float | None = None
+        self._call_began: float | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._write_again = 0.0
+        self._next_write_check = 0.0
         #: By project: the unexpected error that ended its last synchronisation.
-        self._unexpected: dict[str, str] = {}
+        self._logged_errors: dict[str, str] = {}
 
     @property
     def problem(self) -> str:
         """Why this machine cannot read the store, empty if it can."""
-        asked = self._asked
-        silent = 0.0 if asked is None else time.monotonic() - asked
-        if silent > SILENCE:
+        call_began = self._call_began
+        waited = 0.0 if call_began is None else time.monotonic() - call_began
+        if waited > RESPONSE_TIMEOUT:
             return (
-                f"MODEL_DIR={self._artifacts.url} has not answered for {silent:.0f} s. "
-                "Check its server and the way to it"
+                f"MODEL_DIR={self._artifacts.url} has not answered for {waited:.0f} s. "
+                "Check its server and the network"
             )
         return self._problem
 
     def start(self) -> None:
         """Start the thread."""
-        self._problem = self._problem or "it was not asked yet"
-        self._thread = threading.Thread(target=self._look_forever, daemon=True, name="store-watch")
+        self._problem = self._problem or "The store of versions has not been read yet"
+        self._thread = threading.Thread(target=self._run, daemon=True, name="store-watch")
         self._thread.start()
 
     def stop(self) -> None:
@@ -71,40 +71,41 @@ class StoreWatch:
         if self._thread is not None:
             self._thread.join(1.0)
 
-    def _look_forever(self) -> None:
-        seen: bytes | None = b"?"
-        looked, pause, failures = time.monotonic(), 0.0, 0
+    def _run(self) -> None:
+        last_token: bytes | None = b"?"
+        last_full_sync, pause, failures = time.monotonic(), 0.0, 0
         while not self._stopping.wait(pause):
             try:
-                self._asked = time.monotonic()
+                self._call_began = time.monotonic()
                 token = self._artifacts.get("changed")
-                self._asked = None
-                everything = time.monotonic() - looked > EVERYTHING
-                if token != seen or everything or "?" in list(self.marks.values()):
-                    now = self._artifacts.marks("hints")
+                self._call_began = None
+                is_full_sync = time.monotonic() - last_full_sync > FULL_SYNC_INTERVAL
+                if token != last_token or is_full_sync or "?" in list(self.marks.values()):
+                    current_marks = self._artifacts.marks("hints")
                     changed = {
-                        uid: found
+                        uid: current
                         for uid, mark in list(self.marks.items())
-                        if (found := now.get(version_files.file_name(uid), "")) != mark or everything
+                        if (current := current_marks.get(version_files.file_name(uid), "")) != mark
+                        or is_full_sync
                     }
                     self._synchronise_all(changed)
-                    looked = time.monotonic() if everything else looked
-                    seen = token
+                    last_full_sync = time.monotonic() if is_full_sync else last_full_sync
+                    last_token = token
                 if self._problem:
                     logger.info("The store of versions can be reached")
-                self._problem, pause, failures = "", EVERY, 0
-                self._try_to_write()
+                self._problem, pause, failures = "", CHECK_INTERVAL, 0
+                self._check_write_access()
             except VersionError as error:
                 if self._problem != str(error):
-                    logger.error("%s. What is loaded is served", error)
+                    logger.error("%s. The versions on this machine are served", error)
                 self._problem = str(error)
                 failures += 1
-                pause = pause_after(failures, first=EVERY, longest=_LONGEST_PAUSE)
+                pause = pause_after(failures, first=CHECK_INTERVAL, longest=_LONGEST_PAUSE)
             except Exception:
                 logger.exception("Looking for new versions failed")
                 pause = _LONGEST_PAUSE
             finally:
-                self._asked = None
+                self._call_began = None
 
     def _synchronise_all(self, changed: dict[str, str]) -> None:
         """Synchronise projects; stop after three failures in a row. Raises the last error after the others are done.
@@ -118,39 +119,39 @@ class StoreWatch:
             try:
                 self._synchronise(uid, mark)
                 failed = 0
-                self._unexpected.pop(uid, None)
+                self._logged_errors.pop(uid, None)
             except DecisionError as error:
                 failure = error
             except VersionError as error:
                 failure, failed = error, failed + 1
-                if failed == _MOST_FAILURES:
+                if failed == _MAX_FAILURES:
                     break
             except Exception as error:  # noqa: BLE001
-                failure = self._explained(uid, error)
+                failure = self._unexpected_error(uid, error)
         if failure is not None:
             raise failure
 
-    def _explained(self, uid: str, error: Exception) -> VersionError:
+    def _unexpected_error(self, uid: str, error: Exception) -> VersionError:
         """Return a VersionError for an unexpected error, whose traceback is logged unless it was at the last try."""
         text = f"{type(error).__name__}: {error}"
-        if self._unexpected.get(uid) != text:
-            self._unexpected[uid] = text
+        if self._logged_errors.get(uid) != text:
+            self._logged_errors[uid] = text
             logger.error("Project %s cannot be synchronised", uid, exc_info=error)
         return VersionError(f"Project {uid} cannot be synchronised with the store ({text})")
 
-    def _try_to_write(self) -> None:
+    def _check_write_access(self) -> None:
         """Check whether the store can be written to: once at the start, then every 30 s while that fails."""
-        if time.monotonic() < self._write_again:
+        if time.monotonic() < self._next_write_check:
             return
         try:
-            self._asked = time.monotonic()
+            self._call_began = time.monotonic()
             self._artifacts.check()
         except (VersionError, SettingsError) as error:
             if self.write_problem != str(error):
                 logger.error("%s. Nothing can be published or promoted", error)
             self.write_problem = str(error)
-            self._write_again = time.monotonic() + WRITE_AGAIN
+            self._next_write_check = time.monotonic() + WRITE_CHECK_INTERVAL
         else:
             if self.write_problem:
                 logger.info("The store of versions can be written to")
-            self.write_problem, self._write_again = "", float("inf")
+            self.write_problem, self._next_write_check = "", float("inf")

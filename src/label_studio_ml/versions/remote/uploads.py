@@ -25,7 +25,7 @@ from urllib.parse import unquote
 
 from label_studio_ml.errors import StoreError, VersionError
 from label_studio_ml.versions.remote.decision_sync import decision_copy
-from label_studio_ml.versions.remote.mirror import DELETED, files_of
+from label_studio_ml.versions.remote.mirror import DELETED_SUFFIX, files_of
 from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.remote.store_retries import retry_store
 from label_studio_ml.versions.remote.store_watch import StoreWatch
@@ -41,42 +41,46 @@ from label_studio_ml.versions.store.manifest_files import manifest_text
 logger = logging.getLogger(__name__)
 
 #: Age at which the files of a version that was never committed are removed from the store.
-_LEFT_OVER = timedelta(hours=24)
+_UNFINISHED_AGE = timedelta(hours=24)
 
 
 class Uploads:
-    """The way of `store`'s versions to the remote store `artifacts`, whose changes `watch` notices.
+    """Writes the versions of `store` to the remote store `artifacts`, whose changes `watch` notices.
 
-    Publishing is retried for `patience` seconds while the store is unreachable.
+    Publishing is retried for `publish_timeout` seconds while the store is unreachable.
     """
 
     def __init__(
-        self, store: VersionStore, artifacts: ObjectStore, watch: StoreWatch, *, patience: float
+        self, store: VersionStore, artifacts: ObjectStore, watch: StoreWatch, *, publish_timeout: float
     ) -> None:
         self._store = store
         self._artifacts = artifacts
         self._watch = watch
-        self._patience = patience
+        self._publish_timeout = publish_timeout
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._sender: threading.Thread | None = None
-        #: Ids of versions whose commit got no answer.
-        self._unsure: set[str] = set()
+        #: Ids of versions whose commit got no response.
+        self._unconfirmed: set[str] = set()
 
     def check(self) -> None:
         """Check that the store can be read and written. Raises SettingsError or StoreError."""
         self._artifacts.check()
 
-    def upload(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> None:
-        """Write the files of a version in `folder`, as long as `holds` does not raise."""
+    def upload(self, folder: Path, manifest: Manifest, check_lease: Callable[[], None]) -> None:
+        """Write the files of a version in `folder`, as long as `check_lease` does not raise."""
         for name in manifest.files:
-            there = f"{files_of(manifest)}/{name}"
-            retry_store(partial(self._artifacts.put_file, folder / name, there), self._patience, holds)
+            object_name = f"{files_of(manifest)}/{name}"
+            retry_store(
+                partial(self._artifacts.put_file, folder / name, object_name),
+                self._publish_timeout,
+                check_lease,
+            )
 
-    def commit(self, manifest: Manifest, holds: Callable[[], None]) -> None:
-        """Write the manifest, which commits the version, as long as `holds` does not raise."""
-        self._unsure.add(manifest.id)  # a write whose answer is lost may still commit it
-        retry_store(lambda: self.put_manifest(manifest), self._patience, holds)
-        self._unsure.discard(manifest.id)
+    def commit(self, manifest: Manifest, check_lease: Callable[[], None]) -> None:
+        """Write the manifest, which commits the version, as long as `check_lease` does not raise."""
+        self._unconfirmed.add(manifest.id)  # a write whose response is lost may still commit it
+        retry_store(lambda: self.put_manifest(manifest), self._publish_timeout, check_lease)
+        self._unconfirmed.discard(manifest.id)
 
     def put_manifest(self, manifest: Manifest) -> None:
         """Write the manifest. Raises VersionError if the store has another version of the same id."""
@@ -85,7 +89,8 @@ class Uploads:
         try:
             self._artifacts.put(name, text, create=True)
         except FileExistsError:
-            if self._artifacts.get(name) != text:  # else it is ours: the answer to an earlier try was lost
+            # If it is equal, an earlier try wrote it, and the response was lost.
+            if self._artifacts.get(name) != text:
                 raise VersionError(f"The store has another version {manifest.id}") from None
 
     def adopt(self, folder: Path, manifest: Manifest) -> None:
@@ -98,38 +103,42 @@ class Uploads:
         try:
             for name in (f"hints/{version_files.file_name(uid)}", "changed"):
                 token = secrets.token_hex(8).encode()
-                retry_store(partial(self._artifacts.put, name, token), self._patience)
+                retry_store(partial(self._artifacts.put, name, token), self._publish_timeout)
         except StoreError as error:
-            logger.error("Servers are not told of project %s: %s. They look in some minutes", uid, error)
+            logger.error(
+                "Servers are not notified of the change of project %s: %s. They notice it within 5 minutes",
+                uid,
+                error,
+            )
 
     def clear_unfinished(self, uid: str) -> None:
         """Remove the files of versions that were never committed and are older than 24 h."""
-        before = f"{datetime.now(UTC) - _LEFT_OVER:%Y%m%d-%H%M%S}"
+        before = f"{datetime.now(UTC) - _UNFINISHED_AGE:%Y%m%d-%H%M%S}"
         with contextlib.suppress(StoreError):
             for name in self._artifacts.names(f"versions/{version_files.file_name(uid)}/files"):
                 if name < before:
-                    self._discard_there(uid, unquote(name))
+                    self._discard_files(uid, unquote(name))
 
     def discard(self, uid: str, version_id: str) -> None:
         """Remove the files of a version that was not committed or was deleted. StoreError is ignored."""
-        if version_id in self._unsure:
+        if version_id in self._unconfirmed:
             return  # it may still appear; if not, clear_unfinished removes its files
         with contextlib.suppress(StoreError):  # files that stay are left to clear_unfinished
-            self._discard_there(uid, version_id)
+            self._discard_files(uid, version_id)
 
-    def _discard_there(self, uid: str, version_id: str) -> None:
+    def _discard_files(self, uid: str, version_id: str) -> None:
         name = version_files.file_name(version_id)
-        there = f"versions/{version_files.file_name(uid)}/files/{name}"
-        left = self._artifacts.names(there, deep=True)
-        if left and self._artifacts.get(self._meta(uid, f"{name}.json")) is None:
-            self._artifacts.delete([f"{there}/{one}" for one in left])
+        files_folder = f"versions/{version_files.file_name(uid)}/files/{name}"
+        remaining = self._artifacts.names(files_folder, deep=True)
+        if remaining and self._artifacts.get(self._meta(uid, f"{name}.json")) is None:
+            self._artifacts.delete([f"{files_folder}/{file}" for file in remaining])
 
     def mark_deleted(self, uid: str, version_id: str) -> None:
         """Rename a version's manifest to that of a deleted version. Raises StoreError."""
         name = version_files.file_name(version_id)
         text = self._artifacts.get(self._meta(uid, f"{name}.json"))
         if text is not None:
-            self._artifacts.put(self._meta(uid, f"{name}{DELETED}"), text)
+            self._artifacts.put(self._meta(uid, f"{name}{DELETED_SUFFIX}"), text)
             self._artifacts.delete([self._meta(uid, f"{name}.json")])
 
     def put_decision(self, uid: str, decision: Decision) -> None:
@@ -151,7 +160,7 @@ class Uploads:
         def send() -> None:
             sent = False
             try:
-                retry_store(partial(self._artifacts.put, name, cause.encode()), self._patience)
+                retry_store(partial(self._artifacts.put, name, cause.encode()), self._publish_timeout)
                 sent = True
             finally:
                 release(record, lock, sent=sent)
@@ -170,15 +179,15 @@ class Uploads:
         with contextlib.suppress(OSError):
             unsent_mark(self._store.failure_record(uid, version_id)).unlink(missing_ok=True)
         name = self._meta(uid, f"{version_files.file_name(version_id)}{FAILED}")
-        self._queue(lambda: retry_store(partial(self._artifacts.delete, [name]), self._patience))
+        self._queue(lambda: retry_store(partial(self._artifacts.delete, [name]), self._publish_timeout))
 
     def delete_project(self, uid: str) -> None:
         """Delete all versions of a project and their decision; other machines do so when they synchronise."""
-        there = f"versions/{version_files.file_name(uid)}"
-        names = self._artifacts.names(there, deep=True)
+        project_folder = f"versions/{version_files.file_name(uid)}"
+        names = self._artifacts.names(project_folder, deep=True)
         meta_first = sorted(names, key=lambda name: not name.startswith("meta/"))
         copy = decision_copy(uid)  # twice: another machine may write it in between
-        self._artifacts.delete([copy, *(f"{there}/{name}" for name in meta_first), copy])
+        self._artifacts.delete([copy, *(f"{project_folder}/{name}" for name in meta_first), copy])
         self._store.announce(uid)
         self._watch.marks.pop(uid, None)
 
@@ -186,7 +195,9 @@ class Uploads:
         """Queue a call of the store for a daemon thread; calls still queued when this process ends are lost."""
         self._calls.put(call)
         if self._sender is None:
-            self._sender = threading.Thread(target=self._send_forever, daemon=True, name="store-notes")
+            self._sender = threading.Thread(
+                target=self._send_forever, daemon=True, name="store-failure-records"
+            )
             self._sender.start()
 
     def _send_forever(self) -> None:
@@ -195,7 +206,7 @@ class Uploads:
             try:
                 call()
             except StoreError as error:
-                logger.warning("A note is not in the store: %s", error)
+                logger.warning("A load failure or its removal is not recorded in the store: %s", error)
 
     def _meta(self, uid: str, name: str) -> str:
         return f"versions/{version_files.file_name(uid)}/meta/{name}"

@@ -18,8 +18,8 @@ from label_studio_ml.versions.store.version_files import file_name
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two tries to write pairs that a full disk refused.
-WRITE_AGAIN = 5.0
+#: Seconds between two tries to write pairs that could not be written to a full disk.
+RETRY_INTERVAL = 5.0
 
 
 class State(Protocol):
@@ -67,7 +67,7 @@ class StoredState:
             str(folder),
             db_name="state.db",
             known=lambda: {key: paths.packed(value) for key, value in pairs_in_manifests(folder).items()},
-            loss="What models stored besides with self.set is lost",
+            loss="All other key/value pairs that models set are lost",
         )
         self._uid = uid
         self.folder = folder
@@ -81,7 +81,7 @@ class StoredState:
     def get(self, key: str) -> str | None:
         """Return the value of `key`, or None."""
         value = self._cache.get(self._uid, key)
-        return None if value is None else self._local(value)
+        return None if value is None else self._localized(value)
 
     def set(self, key: str, value: str) -> None:
         """Store `value` under `key`."""
@@ -93,7 +93,7 @@ class StoredState:
 
     def items(self) -> dict[str, str]:
         """Return all pairs of the project."""
-        return {key: self._local(value) for key, value in self._cache.items(self._uid).items()}
+        return {key: self._localized(value) for key, value in self._cache.items(self._uid).items()}
 
     def delete(self, key: str) -> None:
         """Remove `key`, if it holds a value."""
@@ -104,14 +104,14 @@ class StoredState:
         if values:
             self._cache.update(self._uid, {key: self._paths.packed(value) for key, value in values.items()})
 
-    def _local(self, value: str) -> str:
+    def _localized(self, value: str) -> str:
         """Return a stored value with paths of this folder, also if an earlier release stored those of a former one."""
         base = file_name(self._uid)
         if f"versions/{base}/" in value.replace("\\/", "/") and not self._paths.marks(value):
             tail = rf"(?:stores/[^/]+/)?versions/{re.escape(base)}{VERSION}"
-            former = [Path(place) for place in former_folders(value, tail)]
-            gone = [place for place in former if not (place / "state.db").exists()]
-            value = MovablePaths("model", self.folder, *gone).packed(value) if gone else value
+            former = [Path(folder) for folder in former_folders(value, tail)]
+            removed = [folder for folder in former if not (folder / "state.db").exists()]
+            value = MovablePaths("model", self.folder, *removed).packed(value) if removed else value
         return self._paths.unpacked(value)
 
 
@@ -122,19 +122,19 @@ class LenientState:
     next pair, or when a pair is read 5 s or more after the last try.
     """
 
-    def __init__(self, below: StoredState) -> None:
-        self._below = below
+    def __init__(self, base: StoredState) -> None:
+        self._base = base
         self._pending: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._tried = 0.0
+        self._last_try = 0.0
 
     def get(self, key: str) -> str | None:
         """Return the value of `key`, or None. Raises VersionError where the file cannot be read."""
-        if self._pending and time.monotonic() - self._tried > WRITE_AGAIN:
+        if self._pending and time.monotonic() - self._last_try > RETRY_INTERVAL:
             with contextlib.suppress(VersionError), self._lock:
                 self._write()
         pending = self._pending
-        return pending[key] if key in pending else self._below.get(key)
+        return pending[key] if key in pending else self._base.get(key)
 
     def has(self, key: str) -> bool:
         """Tell whether `key` holds a value."""
@@ -156,23 +156,25 @@ class LenientState:
             except BaseException:
                 self._pending = before
                 if not before:
-                    self._tried = 0.0
+                    self._last_try = 0.0
                 raise
 
     def _write(self) -> None:
         """Write the pairs in memory; on a full disk they stay. The caller must hold the lock. Raises VersionError."""
-        waited, self._tried = bool(self._tried), time.monotonic()
+        was_pending, self._last_try = bool(self._last_try), time.monotonic()
         try:
-            self._below.update(self._pending)
+            self._base.update(self._pending)
         except VersionError as error:
-            if not is_full(error, self._below.folder):
+            if not is_full(error, self._base.folder):
                 raise
-            if not waited:
-                logger.error("%s. Until then what the model stores is kept in memory", error)
+            if not was_pending:
+                logger.error(
+                    "%s. Until then, the key/value pairs that the model sets are kept in memory", error
+                )
             return
-        self._pending, self._tried = {}, 0.0
-        if waited:
-            logger.info("What the model stores can be written again")
+        self._pending, self._last_try = {}, 0.0
+        if was_pending:
+            logger.info("The key/value pairs that the model sets can be written again")
 
 
 class StagedState:
@@ -181,13 +183,13 @@ class StagedState:
     A training run uses it, so that a run that fails changes nothing.
     """
 
-    def __init__(self, below: State) -> None:
-        self._below = below
+    def __init__(self, base: State) -> None:
+        self._base = base
         self.changes: dict[str, str] = {}
 
     def get(self, key: str) -> str | None:
         """Return the value of `key`, or None."""
-        return self.changes[key] if key in self.changes else self._below.get(key)
+        return self.changes[key] if key in self.changes else self._base.get(key)
 
     def set(self, key: str, value: str) -> None:
         """Keep `value` under `key` in `changes`."""
@@ -195,8 +197,8 @@ class StagedState:
 
     def has(self, key: str) -> bool:
         """Tell whether `key` holds a value."""
-        return key in self.changes or self._below.has(key)
+        return key in self.changes or self._base.has(key)
 
     def different(self) -> dict[str, str]:
         """Return the `changes` whose value differs from that in the state below."""
-        return {key: value for key, value in self.changes.items() if self._below.get(key) != value}
+        return {key: value for key, value in self.changes.items() if self._base.get(key) != value}

@@ -1,7 +1,6 @@
 """List the projects that a backend knows, with the data that distinguishes projects of the same number."""
 
 import contextlib
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from label_studio_ml.errors import DecisionError
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
 from label_studio_ml.support.texts import whole_number
 from label_studio_ml.versions.state.key_values import StoredState
-from label_studio_ml.versions.state.project_state import Projects
+from label_studio_ml.versions.state.project_state import PROJECTS_DB, Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 
 #: The file in the model folder that holds the last event of each kind of each project.
-EVENTS = "events.db"
+EVENTS_DB = "events.db"
 
 
 class KnownProject(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,24 +64,24 @@ def known_projects(model_dir: Path, store: VersionStore) -> list[KnownProject]:
 
     A project whose versions or decision cannot be read is listed without what is missing.
     """
-    there = (model_dir / "projects.db").exists()  # reading must not create the file
-    projects = Projects(model_dir) if there else None
-    uids = set(projects.uids()) if projects else set()
-    found = []
+    has_database = (model_dir / PROJECTS_DB).exists()  # reading must not create the file
+    database = Projects(model_dir) if has_database else None
+    uids = set(database.uids()) if database else set()
+    listed = []
     for uid in uids | set(store.projects()):
         number, _, seconds = uid.partition(".")
-        project = projects.get(uid) if projects is not None else None
+        project = database.get(uid) if database is not None else None
         versions: list[Manifest] = []
         served: Manifest | None = None
-        is_lost = False
+        is_unreadable = False
         try:
             versions = store.versions(uid)
             served = store.served(uid)
         except DecisionError:  # the list of the project's versions reports it
-            is_lost = True
-        if project is None and not versions and not is_lost:
+            is_unreadable = True
+        if project is None and not versions and not is_unreadable:
             continue
-        found.append(
+        listed.append(
             KnownProject(
                 uid=uid,
                 number=number,
@@ -95,25 +94,24 @@ def known_projects(model_dir: Path, store: VersionStore) -> list[KnownProject]:
                 forgotten=project is None,
             )
         )
-    found.sort(key=lambda one: (one.number.zfill(20), one.forgotten, [-at for at in _recency(one)]))
-    place: Counter[str] = Counter()
-    marked = []
-    for one in found:
-        marked.append(msgspec.structs.replace(one, current=not place[one.number] and not one.forgotten))
-        place[one.number] += 1
-    return marked
+    listed.sort(key=lambda entry: (entry.number.zfill(20), entry.forgotten, [-at for at in _recency(entry)]))
+    first_uid = {entry.number: entry.uid for entry in reversed(listed)}
+    return [
+        msgspec.structs.replace(entry, current=not entry.forgotten and entry.uid == first_uid[entry.number])
+        for entry in listed
+    ]
 
 
 def last_heard(model_dir: Path, uid: str) -> float | None:
     """Return when the last event of a project arrived, in seconds since 1970; None if none did."""
-    if not (model_dir / EVENTS).exists():
+    if not (model_dir / EVENTS_DB).exists():
         return None
-    events = SqliteCache(str(model_dir), db_name=EVENTS).items(uid).values()
-    found: list[float] = []
+    events = SqliteCache(str(model_dir), db_name=EVENTS_DB).items(uid).values()
+    times: list[float] = []
     for text in events:
         with contextlib.suppress(DamagedFile):
-            found.append(parse_json(text.encode(), _Moment).at)
-    return max(found, default=None)
+            times.append(parse_json(text.encode(), _Moment).at)
+    return max(times, default=None)
 
 
 def forget(model_dir: Path, store: VersionStore, uid: str, *, versions: bool) -> None:
@@ -121,8 +119,8 @@ def forget(model_dir: Path, store: VersionStore, uid: str, *, versions: bool) ->
 
     Events that wait for a training are in the queue and stay. Raises StoreError, VersionError.
     """
-    if (model_dir / EVENTS).exists():
-        events = SqliteCache(str(model_dir), db_name=EVENTS)
+    if (model_dir / EVENTS_DB).exists():
+        events = SqliteCache(str(model_dir), db_name=EVENTS_DB)
         for action in events.items(uid):
             events.delete(uid, action)
     if versions:

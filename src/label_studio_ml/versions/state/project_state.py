@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 
 #: Age in seconds of a file's last write after which a further write is sure to change the file's time.
-SETTLED = 2.0
+MTIME_RESOLUTION = 2.0
 #: The file in the model folder with the database of projects.
-PROJECTS = "projects.db"
+PROJECTS_DB = "projects.db"
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,8 +53,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def changed(project: Project, changes: Mapping[str, Any]) -> Project:
     """Return `project` with `changes` applied; those that are None are ignored."""
-    kept = {name: value for name, value in changes.items() if value is not None}
-    return msgspec.structs.replace(project, **kept)
+    given = {name: value for name, value in changes.items() if value is not None}
+    return msgspec.structs.replace(project, **given)
 
 
 class Projects:
@@ -66,8 +66,8 @@ class Projects:
     _KEY = "project"
 
     def __init__(self, folder: Path) -> None:
-        loss = "What Label Studio said of the other projects comes back with its next /setup"
-        self._cache = SqliteCache(str(folder), db_name=PROJECTS, loss=loss)
+        loss = "The data of the other projects comes back with Label Studio's next /setup"
+        self._cache = SqliteCache(str(folder), db_name=PROJECTS_DB, loss=loss)
         self._files = (str(self._cache.file), f"{self._cache.file}-wal")
 
     def get(self, uid: str) -> Project | None:
@@ -78,7 +78,9 @@ class Projects:
         try:
             return parse_json(text.encode(), Project)
         except DamagedFile as error:
-            logger.error("Project %s: what is kept of it in %s is not used: %s", uid, self._cache.file, error)
+            logger.error(
+                "Project %s: its entry in %s is damaged and not used: %s", uid, self._cache.file, error
+            )
             return None
 
     def stamp(self) -> object:
@@ -87,12 +89,12 @@ class Projects:
         None if a file is missing, or was written within the last 2 s: another write could then have the same time.
         """
         try:
-            found = [os.stat(file) for file in self._files]
+            statuses = [os.stat(file) for file in self._files]
         except OSError:
             return None
-        if time.time() - max(status.st_mtime for status in found) < SETTLED:
+        if time.time() - max(status.st_mtime for status in statuses) < MTIME_RESOLUTION:
             return None
-        return [(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) for status in found]
+        return [(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) for status in statuses]
 
     def put(self, project: Project) -> None:
         """Store `project`, in place of an earlier entry of it."""
@@ -110,10 +112,10 @@ class Projects:
         """Change the entry of `uid` (new if there is none) and return it; changes that are None are ignored."""
         return self.merge(Project(uid=uid), changes)
 
-    def merge(self, remembered: Project, changes: Mapping[str, Any]) -> Project:
-        """Do as `update` does, with `remembered` as the project to change if the file has no entry of it."""
-        known = self.get(remembered.uid)
-        merged = changed(known or remembered, changes)
-        if merged != known:
+    def merge(self, default: Project, changes: Mapping[str, Any]) -> Project:
+        """Do as `update` does, with `default` as the project to change if the file has no entry of it."""
+        stored = self.get(default.uid)
+        merged = changed(stored or default, changes)
+        if merged != stored:
             self.put(merged)
         return merged

@@ -15,15 +15,17 @@ def pairs_in_manifests(model_dir: Path) -> dict[tuple[str, str], str]:
 
     Copies of remote stores below `model_dir` are included. Projects that cannot be read are logged and left out.
     """
-    found: dict[tuple[str, str], str] = {}
-    for place in (model_dir, *sorted((model_dir / "stores").glob("*"))):
-        store = VersionStore(place)
+    recovered: dict[tuple[str, str], str] = {}
+    for folder in (model_dir, *sorted((model_dir / "stores").glob("*"))):
+        store = VersionStore(folder)
         for uid in store.projects():
             try:
                 served = store.served(uid)
                 pairs = pairs_of(store.history(uid), served) if served is not None else {}
             except (VersionError, OSError) as error:
-                logger.error("Project %s: the pairs of its version are not brought back: %s", uid, error)
+                logger.error(
+                    "Project %s: the key/value pairs of its version are not restored: %s", uid, error
+                )
                 continue
-            found |= {(uid, key): value for key, value in pairs.items()}
-    return found
+            recovered |= {(uid, key): value for key, value in pairs.items()}
+    return recovered

@@ -19,8 +19,8 @@ def apply_all(store: VersionStore, model_dir: Path, manifest: Manifest) -> None:
     Keys that only the fits of other versions set are removed; keys that no fit ever set stay.
     """
     history = store.history(manifest.project)
-    wanted = pairs_of(history, manifest)
+    pairs = pairs_of(history, manifest)
     state = StoredState(model_dir, manifest.project)
-    for key in {key for one in history for key in one.state} - set(wanted):
+    for key in {key for version in history for key in version.state} - set(pairs):
         state.delete(key)
-    state.update(wanted)
+    state.update(pairs)

@@ -18,16 +18,16 @@ def refusal(gate: Gate, new: Manifest, served: Manifest | None) -> str:
     return gate.refusal(new.metrics, served.metrics, new.comparison if compared else None)
 
 
-def see_nobody_was_faster(manifest: Manifest, history: list[Manifest], events: Collection[str]) -> None:
+def check_not_superseded(manifest: Manifest, history: list[Manifest], events: Collection[str]) -> None:
     """Raise StaleFence if `history` has a version with the same or a higher fence, or one that holds some `events`.
 
-    Another run has trained the project in that case.
+    In that case, another run has trained the project in the meantime.
     """
-    newest = max((known.fence for known in history), default=-1)
-    if newest >= manifest.fence:
+    highest_fence = max((version.fence for version in history), default=-1)
+    if highest_fence >= manifest.fence:
         raise StaleFence(
-            f"Version {manifest.id} was trained under fence {manifest.fence}, but {newest} is committed"
+            f"Version {manifest.id} was trained under fence {manifest.fence}, but {highest_fence} is committed"
         )
-    for known in history:
-        if set(events).intersection(known.events):
-            raise StaleFence(f"Version {known.name} holds events of version {manifest.id} already")
+    for version in history:
+        if set(events).intersection(version.events):
+            raise StaleFence(f"Version {version.name} holds events of version {manifest.id} already")

@@ -1,4 +1,4 @@
-"""Choose the version that is served, from the decision of a person and the versions published after it.
+"""Choose the version to serve, from a person's decision and the versions published after it.
 
 Without a decision, the newest version that the metric gate let through is served. A decision holds until the gate lets
 a newer version through; a pinned decision holds until the next decision.
@@ -13,7 +13,7 @@ from label_studio_ml.storage import atomic_files
 from label_studio_ml.versions.store.manifest import Manifest
 
 #: Maximum number of ids that a decision keeps in `before`.
-_REMEMBERED = 100
+_MAX_BEFORE = 100
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,14 +36,14 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         """Replace the file `path` with this decision atomically. Raises OSError."""
         atomic_files.replace_file(path, self.text())
 
-    def later(self, other: "Decision") -> bool:
+    def is_later_than(self, other: "Decision") -> bool:
         """Tell whether this decision was made after `other`."""
         return (self.fence, self.at) > (other.fence, other.at)
 
     def text(self) -> str:
         """Return this decision as JSON, with the last 100 ids of `before`."""
-        kept = msgspec.structs.replace(self, before=self.before[-_REMEMBERED:])
-        return msgspec.json.format(msgspec.json.encode(kept), indent=1).decode()
+        shortened = msgspec.structs.replace(self, before=self.before[-_MAX_BEFORE:])
+        return msgspec.json.format(msgspec.json.encode(shortened), indent=1).decode()
 
 
 def served_line(
@@ -55,17 +55,18 @@ def served_line(
     of a version that goes last regardless of the decision, if the project has it. `lost`: the version of the decision
     is gone and was not deleted; if the decision was pinned, newer versions do not replace it.
     """
-    known = {manifest.id: manifest for manifest in versions}
+    by_id = {manifest.id: manifest for manifest in versions}
     if decision is None:
         line = [manifest for manifest in versions if not manifest.gate]
     else:
-        line = [known[one] for one in (*decision.before, decision.version) if one in known]
-        if not (decision.pinned and (lost or decision.version in known)):
-            line += [one for one in versions if not one.gate and one.fence > decision.fence]
+        served_ids = (*decision.before, decision.version)
+        line = [by_id[version_id] for version_id in served_ids if version_id in by_id]
+        if not (decision.pinned and (lost or decision.version in by_id)):
+            line += [version for version in versions if not version.gate and version.fence > decision.fence]
     pinned = named(versions, pin)
-    return [one for one in line if one is not pinned] + ([pinned] if pinned else [])
+    return [version for version in line if version is not pinned] + ([pinned] if pinned else [])
 
 
 def named(versions: Sequence[Manifest], name: str) -> Manifest | None:
     """Return the version with this name or id, None if there is none or `name` is empty."""
-    return next((one for one in versions if name and name in (one.name, one.id)), None)
+    return next((version for version in versions if name and name in (version.name, version.id)), None)

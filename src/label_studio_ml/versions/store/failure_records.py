@@ -29,7 +29,7 @@ def read_failures(folder: Path) -> dict[str, str]:
         try:
             cause = read_text(record)
         except (OSError, DamagedFile) as error:
-            cause = f"it did not load; why cannot be read: {error}"
+            cause = f"it failed to load; the cause cannot be read: {error}"
         if cause is not None:
             failures[unquote(record.name.removesuffix(FAILED))] = cause
     return failures

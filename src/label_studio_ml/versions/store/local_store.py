@@ -26,10 +26,10 @@ from label_studio_ml.config.metric_gate import Gate
 from label_studio_ml.errors import DecisionError, StoreError, VersionError
 from label_studio_ml.storage import atomic_files
 from label_studio_ml.versions.store import version_files
-from label_studio_ml.versions.store.commit_checks import refusal, see_nobody_was_faster
+from label_studio_ml.versions.store.commit_checks import check_not_superseded, refusal
 from label_studio_ml.versions.store.damage import damage
 from label_studio_ml.versions.store.decision import Decision, named, served_line
-from label_studio_ml.versions.store.decision_files import PROMOTE, DecisionFiles
+from label_studio_ml.versions.store.decision_files import PROMOTE_ADVICE, DecisionFiles
 from label_studio_ml.versions.store.failure_records import failure_record, read_failures, write_failure
 from label_studio_ml.versions.store.manifest import MANIFEST, TOMBSTONE, Manifest, new_version_id
 from label_studio_ml.versions.store.manifest_files import ManifestFiles, fingerprinted, write_manifest
@@ -55,10 +55,10 @@ class VersionStore:
         self._root = model_dir / "versions"
         self.pin = pin
         self.folders = ProjectFolders(self._root)
-        self._manifests_read = ManifestFiles()
+        self._manifest_files = ManifestFiles()
         self.decisions = DecisionFiles(self.folder)
         self._warned: set[str] = set()
-        self.source: VersionSource = LocalSource(self.projects_here, self.served, self.damage_here)
+        self.source: VersionSource = LocalSource(self.local_projects, self.served, self.local_damage)
         self.uploads: VersionUploads = NoUploads()
 
     def folder(self, uid: str, version_id: str = "") -> Path:
@@ -70,7 +70,7 @@ class VersionStore:
         """Return the sorted uids of all projects. Raises DecisionError if the folder cannot be read, StoreError."""
         return self.source.projects()
 
-    def projects_here(self) -> list[str]:
+    def local_projects(self) -> list[str]:
         """Return the sorted uids of the projects that have a folder here. Raises DecisionError if it cannot be read."""
         return self.folders.uids()
 
@@ -78,11 +78,11 @@ class VersionStore:
 
     def new_id(self, uid: str) -> str:
         """Return an id for a new version, which no version of the project has or had."""
-        taken = {one.id for one in self.history(uid)}
+        used_ids = {version.id for version in self.history(uid)}
         return next(
-            made
-            for made in iter(new_version_id, "")
-            if made not in taken and not self.folder(uid, made).exists()
+            version_id
+            for version_id in iter(new_version_id, "")
+            if version_id not in used_ids and not self.folder(uid, version_id).exists()
         )
 
     def begin(self, uid: str, version_id: str) -> Path:
@@ -94,43 +94,44 @@ class VersionStore:
         manifest: Manifest,
         *,
         gate: Gate | None = None,
-        then: Callable[[Manifest], None] | None = None,
-        holds: Callable[[], None] = lambda: None,
-        once: bool = True,
+        after_commit: Callable[[Manifest], None] | None = None,
+        check_lease: Callable[[], None] = lambda: None,
+        unique_events: bool = True,
     ) -> Manifest:
         """Commit the version whose folder `begin` made; return the manifest as written, with its files' sha256.
 
-        A version that `gate` does not let through is committed and not served. `then` is called with the manifest
-        before the hint changes. `holds` is called before the commit and raises if the lease on the project is lost.
-        Raises StaleFence if a version with the same or a higher fence, or with `once` one that holds some of the
-        events, is committed already, VersionError if the disk refuses.
+        A version that `gate` does not let through is committed and not served. `after_commit` is called with the
+        manifest before the hint changes. `check_lease` is called before the commit and raises if the lease on the
+        project is lost. Raises StaleFence if a version with the same or a higher fence is committed already, or, with
+        `unique_events`, one that has some of the events. Raises VersionError if the disk refuses.
         """
         uid, folder = manifest.project, self.folder(manifest.project, manifest.id)
         with self.folders.writes(f"Version {manifest.id}"):
             if (folder / MANIFEST).exists():
                 (folder / MANIFEST).unlink()
-                raise VersionError(
-                    f"fit wrote a file {MANIFEST}, which is our own", fix="Give it another name"
-                )
-            full = fingerprinted(folder, manifest)
-            self.uploads.upload(folder, full, holds)
+                raise VersionError(f"fit wrote {MANIFEST}, a reserved name", fix="Give the file another name")
+            version = fingerprinted(folder, manifest)
+            self.uploads.upload(folder, version, check_lease)
             with self.folders.locked(uid):
-                see_nobody_was_faster(manifest, self.known(uid, holds), manifest.events if once else [])
+                history = self.refreshed_history(uid, check_lease)
+                check_not_superseded(manifest, history, manifest.events if unique_events else [])
                 served = self.served(uid)
-                full = msgspec.structs.replace(full, gate=refusal(gate, full, served) if gate else "")
-                self.uploads.commit(full, holds)
-                write_manifest(folder, full)
+                version = msgspec.structs.replace(
+                    version, gate=refusal(gate, version, served) if gate else ""
+                )
+                self.uploads.commit(version, check_lease)
+                write_manifest(folder, version)
         try:
-            if then is not None:
-                then(full)
+            if after_commit is not None:
+                after_commit(version)
         finally:
             self.announce(uid)
-        return full
+        return version
 
     def announce(self, uid: str) -> None:
         """Change the hint, so that pollers read again. The change is stored already: errors are logged or ignored.
 
-        The hint on this disk comes first: servers on this machine need not wait for a store that is away.
+        The hint on this disk comes first: servers on this machine need not wait for a store that is unreachable.
         """
         self.folders.write_hint(uid)
         self.uploads.announce(uid)
@@ -194,12 +195,12 @@ class VersionStore:
         """Return all versions that a project ever had, oldest first, including deleted ones."""
         return sorted([*self.versions(uid), *self._manifests(uid, TOMBSTONE)], key=_age)
 
-    def known(self, uid: str, holds: Callable[[], None] | None = None) -> list[Manifest]:
-        """Return `history`, synchronised with the source first. Raises StoreError, and what `holds` raises.
+    def refreshed_history(self, uid: str, check_lease: Callable[[], None] | None = None) -> list[Manifest]:
+        """Return `history`, synchronised with the source first. Raises StoreError, and what `check_lease` raises.
 
-        With `holds`, an unreachable source is retried for some time, as long as `holds` does not raise.
+        With `check_lease`, an unreachable source is retried for some time, as long as `check_lease` does not raise.
         """
-        self.source.refresh(uid, holds)
+        self.source.refresh(uid, check_lease)
         return self.history(uid)
 
     def newest(self, uid: str) -> Manifest | None:
@@ -208,12 +209,12 @@ class VersionStore:
 
     def fence(self, uid: str) -> int:
         """Return the highest fence that a version of a project ever had; -1 before the first. Raises StoreError."""
-        return max((known.fence for known in self.known(uid)), default=-1)
+        return max((version.fence for version in self.refreshed_history(uid)), default=-1)
 
     def unreadable(self, uid: str) -> list[str]:
         """Return the ids of the versions whose manifest is damaged."""
         folders = [path for path in self.folders.versions(uid) if version_files.is_there(path / MANIFEST)]
-        return [unquote(path.name) for path in folders if self._manifests_read.get(path / MANIFEST) is None]
+        return [unquote(path.name) for path in folders if self._manifest_files.get(path / MANIFEST) is None]
 
     def decision(self, uid: str) -> Decision | None:
         """Return the decision about a project's versions, None if there is none. Raises DecisionError if unreadable."""
@@ -234,11 +235,11 @@ class VersionStore:
         return self.decisions.problems.get(uid, "")
 
     def lost(self, uid: str) -> str:
-        """Return the id of the decision's version if it is gone without having been deleted, else an empty string."""
-        return self._lost(uid, self.decision(uid), self.versions(uid))
+        """Return the id of the decision's version if that is missing and was not deleted, else an empty string."""
+        return self._lost_version(uid, self.decision(uid), self.versions(uid))
 
-    def _lost(self, uid: str, decision: Decision | None, versions: list[Manifest]) -> str:
-        if decision is None or any(one.id == decision.version for one in versions):
+    def _lost_version(self, uid: str, decision: Decision | None, versions: list[Manifest]) -> str:
+        if decision is None or any(version.id == decision.version for version in versions):
             return ""
         deleted = version_files.is_there(self.folder(uid, decision.version) / TOMBSTONE)
         return "" if deleted else decision.version
@@ -246,7 +247,7 @@ class VersionStore:
     def line(self, uid: str) -> list[Manifest]:
         """Return the versions that were served one after the other, oldest first; the last is the one to serve now.
 
-        Raises DecisionError if folder or decision cannot be read, or its version is gone and no other is left to serve.
+        Raises DecisionError if folder or decision cannot be read, or its version is missing and no other can be served.
         A version named by `pin` is returned alone where the decision cannot be read.
         """
         versions = self.versions(uid)
@@ -257,50 +258,49 @@ class VersionStore:
             if pinned is None:
                 raise
             return [pinned]
-        lost = self._lost(uid, decision, versions)
+        lost = self._lost_version(uid, decision, versions)
         if self.pin and pinned is None:
-            self.warn_once(
-                f"Project {uid} has no version {self.pin!r}, which MODEL_VERSION names: it is served as without it"
-            )
+            self.warn_once(f"Project {uid} has no version {self.pin!r}, so MODEL_VERSION has no effect there")
         line = served_line(versions, decision, self.pin, lost=bool(lost))
         if lost and not line:
             raise DecisionError(
-                f"Project {uid} is to be served version {lost}, which is gone or damaged", fix=PROMOTE
+                f"Version {lost}, which project {uid} is to be served, is missing or damaged",
+                fix=PROMOTE_ADVICE,
             )
         if lost and decision is not None and line[-1].fence <= decision.fence:
             self.warn_once(
-                f"Project {uid} is to be served version {lost}, which is gone or damaged: {line[-1].name}, which was "
-                f"served before it, is. {PROMOTE}"
+                f"Version {lost}, which project {uid} is to be served, is missing or damaged. "
+                f"{line[-1].name}, the version served before it, is served. {PROMOTE_ADVICE}"
             )
         return line
 
-    def served(self, uid: str, *, bad: Collection[str] | None = None) -> Manifest | None:
-        """Return the version to serve: the last of `line` with undamaged files that is not in `bad`.
+    def served(self, uid: str, *, failed_ids: Collection[str] | None = None) -> Manifest | None:
+        """Return the version to serve: the last of `line` with undamaged files that is not in `failed_ids`.
 
-        None stands for the untrained model. `bad` are the ids of versions that do not load; None stands for those
-        recorded by `fail`. Raises DecisionError, as `line` does.
+        None stands for the untrained model. `failed_ids` are the ids of versions that failed to load; None stands for
+        those recorded by `fail`. Raises DecisionError, as `line` does.
         """
-        without = self.failures(uid) if bad is None else bad
+        skipped_ids = self.failures(uid) if failed_ids is None else failed_ids
         for manifest in reversed(self.line(uid)):
-            if manifest.id in without:
+            if manifest.id in skipped_ids:
                 continue
-            wrong = self.damage(manifest)
-            if not wrong:
+            problem = self.damage(manifest)
+            if not problem:
                 return manifest
             self.warn_once(
-                f"Project {uid}: version {manifest.name} is damaged and not served: {wrong}. "
-                "The one before is served; bring its files back or delete it"
+                f"Project {uid}: version {manifest.name} is damaged and not served: {problem}. "
+                "The version before it is served; restore its files or delete it"
             )
         self.decision(uid)  # raises if it cannot be read: `line` was the version of `pin` alone
         return None
 
-    def loadable(self, uid: str, bad: Collection[str]) -> Manifest | None:
-        """Return the version to serve, of those whose files are on this machine; `bad` as in `served`."""
-        return self.source.loadable(uid, bad)
+    def loadable(self, uid: str, failed_ids: Collection[str]) -> Manifest | None:
+        """Return the version to serve, of those whose files are on this machine; `failed_ids` as in `served`."""
+        return self.source.loadable(uid, failed_ids)
 
-    def lacks(self, uid: str, bad: Collection[str]) -> bool:
+    def lacks_files(self, uid: str, failed_ids: Collection[str]) -> bool:
         """Tell whether there is a version to serve, while no usable one has its files on this machine."""
-        return self.source.lacks(uid, bad)
+        return self.source.lacks_files(uid, failed_ids)
 
     def damage(self, manifest: Manifest, *, full: bool = False) -> str:
         """Return what is wrong with a version's files, empty if nothing is.
@@ -315,9 +315,9 @@ class VersionStore:
             raise
         except VersionError as error:
             return error.message
-        return self.damage_here(manifest, full=True)
+        return self.local_damage(manifest, full=True)
 
-    def damage_here(self, manifest: Manifest, *, full: bool = False) -> str:
+    def local_damage(self, manifest: Manifest, *, full: bool = False) -> str:
         """Return what is wrong with a version's files on this machine; with `full`, their contents are checked."""
         return damage(self.folder(manifest.project, manifest.id), manifest, full=full)
 
@@ -350,7 +350,7 @@ class VersionStore:
 
     def start(self) -> None:
         """Start watching the source; log unreadable folders and decisions. Raises DecisionError, SettingsError."""
-        for uid in self.projects_here():
+        for uid in self.local_projects():
             with contextlib.suppress(VersionError):
                 self.decision(uid)
         self.source.start()
@@ -383,8 +383,8 @@ class VersionStore:
         return failure_record(self.folder(uid), version_id)
 
     def _manifests(self, uid: str, name: str) -> list[Manifest]:
-        found = [self._manifests_read.get(path / name) for path in self.folders.versions(uid)]
-        return sorted((one for one in found if one is not None), key=_age)
+        manifests = [self._manifest_files.get(path / name) for path in self.folders.versions(uid)]
+        return sorted((manifest for manifest in manifests if manifest is not None), key=_age)
 
     def warn_once(self, text: str) -> None:
         """Log a warning, unless this object has logged the same one before."""

@@ -29,10 +29,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     the metrics of this version and the one before on the same tasks, None if nothing says on which tasks they were
     measured. `files` maps each file's path inside the folder to its sha256, `sizes` to its size in bytes. `created` is
     ISO 8601 in UTC. `annotations` is the number of labelled tasks it was trained on, -1 if unknown, `source` where they
-    came from. `portable`: marks (see `paths`) stand in `train_output` and `state` for the paths of the version's folder
-    and of the model folder; that is so in the file, and a manifest that was read has the paths. `folder` is the folder
-    of such paths in manifests that earlier releases put into a store. `code` is the code that trained the version; its
-    hash is empty if that was not recorded.
+    came from. `portable`: marks (see `movable_paths`) stand in `train_output` and `state` for the paths of the
+    version's folder and of the model folder. The file has the marks; a manifest that was read has the paths. `folder`
+    is the folder of such paths in manifests that earlier releases put into a store. `code` is the code that trained
+    the version; its hash is empty if that was not recorded.
     """
 
     id: str
@@ -77,8 +77,10 @@ def new_version_id(moment: datetime | None = None) -> str:
     return f"{(moment or datetime.now(UTC)):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def unused_name(name: str, taken: Collection[str]) -> str:
-    """Return `name`, or the first of `name-2`, `name-3`, … that is not in `taken`, if `name` is."""
-    if name not in taken:
+def unused_name(name: str, used_names: Collection[str]) -> str:
+    """Return `name`, or the first of `name-2`, `name-3`, … that is not in `used_names`, if `name` is."""
+    if name not in used_names:
         return name
-    return next(made for number in itertools.count(2) if (made := f"{name}-{number}") not in taken)
+    return next(
+        candidate for number in itertools.count(2) if (candidate := f"{name}-{number}") not in used_names
+    )

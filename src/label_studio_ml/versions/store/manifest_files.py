@@ -20,12 +20,12 @@ class ManifestFiles:
 
     def __init__(self) -> None:
         self._read: dict[Path, tuple[tuple[int, ...], Manifest | None]] = {}
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
 
     def get(self, path: Path) -> Manifest | None:
         """Return the manifest in a file, None if the file is missing, damaged or not readable.
 
-        After an error that may pass, such as too many open files, return what is cached of the file; raises
+        After a temporary error, such as too many open files, return what is cached of the file; raises
         VersionError if nothing is.
         """
         try:
@@ -38,21 +38,21 @@ class ManifestFiles:
             return None
         except DamagedFile as error:
             self._read[path] = (state, None)
-            self._say(path, str(error))
+            self._log_once(path, str(error))
         except OSError as error:
             if is_passing(error):
                 if path in self._read:
                     return self._read[path][1]
                 raise VersionError(f"{path} cannot be read: {error.strerror}") from error
             self._read.pop(path, None)
-            self._say(path, f"it cannot be read ({error.strerror or error})")
+            self._log_once(path, f"it cannot be read ({error.strerror or error})")
             return None
         return self._read[path][1]
 
-    def _say(self, path: Path, why: str) -> None:
-        text = f"{path}: {why}. This version is not served; bring the file back or delete the version"
-        if path.name == MANIFEST and text not in self._said:
-            self._said.add(text)
+    def _log_once(self, path: Path, problem: str) -> None:
+        text = f"{path}: {problem}. This version is not served; restore the file or delete the version"
+        if path.name == MANIFEST and text not in self._logged:
+            self._logged.add(text)
             logger.warning("%s", text)
 
 
@@ -78,10 +78,10 @@ def write_manifest(
 
 def manifest_text(manifest: Manifest, folder: Path) -> str:
     """Return a manifest as JSON, with marks in place of the paths of the version's `folder`."""
-    kept = portable(manifest, folder)
-    return msgspec.json.format(msgspec.json.encode(kept, enc_hook=str), indent=1).decode()
+    stored = portable(manifest, folder)
+    return msgspec.json.format(msgspec.json.encode(stored, enc_hook=str), indent=1).decode()
 
 
 def _read_manifest(path: Path) -> Manifest | None:
-    found = read_json(path, Manifest)
-    return None if found is None else localized(found, path.parent)
+    manifest = read_json(path, Manifest)
+    return None if manifest is None else localized(manifest, path.parent)

@@ -61,12 +61,14 @@ class MovablePaths:
     def __init__(self, name: str, folder: Path, *former: Path) -> None:
         self._open = f"<{name} folder"
         self._folder = str(folder)
-        ways = (str, os.path.abspath, os.path.realpath)
-        self._spellings = {str(way(place)) for way in ways for place in (folder, *former)} - {"/"}
+        resolvers = (str, os.path.abspath, os.path.realpath)
+        self._spellings = {str(resolve(place)) for resolve in resolvers for place in (folder, *former)} - {
+            "/"
+        }
         patterns = map(_pattern, sorted(self._spellings, key=len, reverse=True))
         self._path = re.compile(f"{_BEFORE}(?:{'|'.join(patterns)}){_AFTER}")
         #: The longest part of each spelling that no way of escaping changes: a quick test before the pattern.
-        self._parts = {max(re.findall(r"[A-Za-z0-9_.-]*", one), key=len) for one in self._spellings}
+        self._parts = {max(re.findall(r"[A-Za-z0-9_.-]*", spelling), key=len) for spelling in self._spellings}
         ends = "|".join(map(re.escape, _STYLES))
         self._mark = re.compile(f"{re.escape(self._open)}({ends}| as text)")
 
@@ -81,7 +83,7 @@ class MovablePaths:
         if not any(part in text for part in self._parts):
             return text
         usual = _usual_style(text)
-        return self._path.sub(lambda found: self._open + self._style(found[0], usual), text)
+        return self._path.sub(lambda match: self._open + self._style(match[0], usual), text)
 
     def _style(self, written: str, usual: str) -> str:
         """Return the end of the mark that restores a path as it was `written`; of several, prefer the `usual` one."""
@@ -96,8 +98,8 @@ class MovablePaths:
         if self._open not in text:
             return text
 
-        def path(found: re.Match[str]) -> str:
-            style = _STYLES.get(found[1])
+        def path(match: re.Match[str]) -> str:
+            style = _STYLES.get(match[1])
             return self._open if style is None else style(self._folder)
 
         return self._mark.sub(path, text)
@@ -111,9 +113,9 @@ def portable(manifest: Manifest, folder: Path, *former: Path) -> Manifest:
     if manifest.portable:
         return manifest
     version = MovablePaths("version", folder, *former)
-    model = MovablePaths("model", *(place.parents[2] for place in (folder, *former)))
-    kept = _changed(manifest, lambda text: model.packed(version.packed(text)))
-    return msgspec.structs.replace(kept, portable=True, folder="")
+    model = MovablePaths("model", *(path.parents[2] for path in (folder, *former)))
+    stored = _changed(manifest, lambda text: model.packed(version.packed(text)))
+    return msgspec.structs.replace(stored, portable=True, folder="")
 
 
 def localized(manifest: Manifest, folder: Path) -> Manifest:
@@ -137,12 +139,12 @@ def relocated(text: str, old: Path, new: Path) -> str:
 
 def former_folders(text: str, tail: str) -> list[str]:
     """Return, without duplicates, the starts of the paths in a text that end with the pattern `tail`."""
-    found = (
+    prefixes = (
         _unescaped(match[1])
         for prefix in _PREFIXES
         for match in re.finditer(f"{prefix}/{tail}{_AFTER}", text.replace("\\/", "/"))
     )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(prefixes))
 
 
 def _pattern(path: str) -> str:
@@ -192,9 +194,9 @@ def _former_folders(manifest: Manifest) -> Iterable[Path]:
     project = Path("versions", file_name(manifest.project))
     texts = _texts([manifest.train_output, manifest.state])
     any_version = re.escape(str(project)) + VERSION
-    naming = (text for text in texts if str(project) in text.replace("\\/", "/"))
-    found = (prefix for text in naming for prefix in former_folders(text, any_version))
-    return [Path(prefix, project, file_name(manifest.id)) for prefix in dict.fromkeys(found)]
+    with_project = (text for text in texts if str(project) in text.replace("\\/", "/"))
+    prefixes = (prefix for text in with_project for prefix in former_folders(text, any_version))
+    return [Path(prefix, project, file_name(manifest.id)) for prefix in dict.fromkeys(prefixes)]
 
 
 def _changed(manifest: Manifest, change: Callable[[str], str]) -> Manifest:

@@ -5,20 +5,20 @@ from typing import Any
 from label_studio_ml.support import arguments, lone_surrogates
 
 #: Maximum number of characters of a version's name.
-LONGEST = 256
+MAX_NAME_LENGTH = 256
 #: Names of untrained models, which no version may have.
-UNTRAINED = ("INITIAL", "0.0.1")
+UNTRAINED_NAMES = ("INITIAL", "0.0.1")
 
 
 def name_problem(name: str) -> str:
     """Return why a text cannot be the name of a version, empty if it can."""
     if not name.strip():
         return "it is blank"
-    if len(name) > LONGEST:
-        return f"it has {len(name):,} characters, at most {LONGEST} are allowed"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"it has {len(name):,} characters, at most {MAX_NAME_LENGTH} are allowed"
     if not name.isprintable():
-        odd = next(character for character in name if not character.isprintable())
-        return f"it holds {odd!a}, which cannot be shown"
+        unprintable = next(character for character in name if not character.isprintable())
+        return f"it holds {unprintable!a}, which cannot be shown"
     return ""
 
 
@@ -34,6 +34,8 @@ def check_pair(key: Any, value: Any) -> None:
         )
     for text in (key, value):
         if lone_surrogates.are_in(text):
-            raise ValueError(f"set({key!r}, …): {text[:80]!r} holds half of a character, which is no text")
+            raise ValueError(
+                f"set({key!r}, …): {text[:80]!r} has a lone surrogate (half of a character), which cannot be stored"
+            )
     if key == "model_version" and value and (problem := name_problem(value)):
         raise ValueError(f"set('model_version', …): {value[:80]!r} cannot name a version: {problem}")

@@ -1,6 +1,6 @@
 """The folders of projects below `versions`: find, lock and clear them, and report those that cannot be read.
 
-A folder that cannot be read must not count as one without versions: the untrained model would be served in place of
+A folder that cannot be read must not be taken for one without versions: the untrained model would be served in place of
 the trained one. A file or a dangling link with a project's name counts as a folder that cannot be read.
 """
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 _HINT = "changed"
 _LOCK = ".lock"
-_STAGED = ".copy-"
+_STAGED_PREFIX = ".copy-"
 
 
 class ProjectFolders:
@@ -88,7 +88,7 @@ class ProjectFolders:
             if isinstance(error, FileNotFoundError):
                 return []
             raise VersionError(f"The versions of project {uid} cannot be read: {error}") from error
-        return [path for path in folders if staged or not path.name.startswith(_STAGED)]
+        return [path for path in folders if staged or not path.name.startswith(_STAGED_PREFIX)]
 
     def create(self, uid: str, version_id: str) -> Path:
         """Create the folder of a new version, and return it. Raises VersionError if the disk refuses."""
@@ -131,7 +131,7 @@ class ProjectFolders:
     def clear_unfinished(self, uid: str) -> None:
         """Remove the files of versions that were never committed or were deleted; copies in progress stay."""
         for path in self.versions(uid, staged=True):
-            if path.name.startswith(_STAGED):
+            if path.name.startswith(_STAGED_PREFIX):
                 lock = path.with_name(f"{path.name}{_LOCK}")
                 if not file_locks.is_locked(lock):
                     shutil.rmtree(path, ignore_errors=True)
@@ -145,9 +145,9 @@ class ProjectFolders:
         if not self.exists(uid):
             yield  # there is nothing to change
             return
-        with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as stack:
             with self.writes(f"The lock of project {uid}'s versions"):
-                held.enter_context(file_locks.locked(self.path(uid) / _LOCK))
+                stack.enter_context(file_locks.locked(self.path(uid) / _LOCK))
             yield
 
     @contextlib.contextmanager
@@ -155,7 +155,7 @@ class ProjectFolders:
         """Yield a path for a folder that is later renamed to a version's folder; a folder still there is removed."""
         base = self.path(uid)
         make_folder(base)
-        path = base / f"{_STAGED}{version_files.file_name(version_id)}"
+        path = base / f"{_STAGED_PREFIX}{version_files.file_name(version_id)}"
         lock = path.with_name(f"{path.name}{_LOCK}")
         with file_locks.locked(lock):
             try:
@@ -179,8 +179,12 @@ class ProjectFolders:
             uids = self.uids()
         except DecisionError as error:
             return [str(error)]
-        found = ((uid, folder_problem(self.path(uid))) for uid in uids)
-        return [str(_unreadable(f"The versions of project {uid}", bad)) for uid, bad in found if bad]
+        problems = ((uid, folder_problem(self.path(uid))) for uid in uids)
+        return [
+            str(_unreadable(f"The versions of project {uid}", problem))
+            for uid, problem in problems
+            if problem
+        ]
 
 
 def _is_project(path: Path) -> bool:

@@ -26,8 +26,8 @@ def is_there(path: Path) -> bool:
 
 def files_in(folder: Path) -> list[str]:
     """Return the sorted paths of a version's files, relative to its folder and without the manifest."""
-    found = (path for path in folder.rglob("*") if path.is_file())
-    names = sorted(path.relative_to(folder).as_posix() for path in found)
+    files = (path for path in folder.rglob("*") if path.is_file())
+    names = sorted(path.relative_to(folder).as_posix() for path in files)
     return [name for name in names if name not in (MANIFEST, TOMBSTONE)]
 
 

@@ -1,7 +1,7 @@
-"""What a version store needs of the place that its versions come from and go to, beside the folders on this machine.
+"""Protocols for a remote store: the source of a version store's versions, and the uploads to it.
 
-A store in a folder has no other place: `LocalSource` and `NoUploads` do nothing. `remote.mirror` and `remote.uploads`
-implement a remote store.
+The versions of a store in a folder are all on this machine: its `LocalSource` and `NoUploads` do nothing.
+`remote.mirror` and `remote.uploads` implement the protocols for a remote store.
 """
 
 # ruff: noqa: D102 (the protocols describe the methods)
@@ -17,7 +17,7 @@ from label_studio_ml.versions.store.manifest import Manifest
 
 
 class VersionSource(Protocol):
-    """Where this machine's versions come from. Methods raise StoreError if it cannot be reached."""
+    """The place that this machine's versions are fetched from. Methods raise StoreError if it cannot be reached."""
 
     @property
     def problem(self) -> str:
@@ -25,7 +25,7 @@ class VersionSource(Protocol):
 
     @property
     def write_problem(self) -> str:
-        """Why this machine cannot write there, empty if it can."""
+        """Why this machine cannot write to the source, empty if it can."""
 
     @property
     def is_remote(self) -> bool:
@@ -49,13 +49,13 @@ class VersionSource(Protocol):
     def synchronise(self, uid: str, mark: str | None = None) -> None:
         """Synchronise a project, and fetch the version to serve."""
 
-    def refresh(self, uid: str, holds: Callable[[], None] | None) -> None:
-        """Synchronise a project's manifests; with `holds`, retry while it does not raise."""
+    def refresh(self, uid: str, check_lease: Callable[[], None] | None) -> None:
+        """Synchronise a project's manifests; with `check_lease`, retry while it does not raise."""
 
-    def loadable(self, uid: str, bad: Collection[str]) -> Manifest | None:
-        """Return the version to serve, of those whose files are on this machine and whose id is not in `bad`."""
+    def loadable(self, uid: str, failed_ids: Collection[str]) -> Manifest | None:
+        """Return the version to serve, of those whose files are on this machine and that are not in `failed_ids`."""
 
-    def lacks(self, uid: str, bad: Collection[str]) -> bool:
+    def lacks_files(self, uid: str, failed_ids: Collection[str]) -> bool:
         """Tell whether there is a version to serve, while no usable one has its files on this machine."""
 
     def fetch(self, manifest: Manifest) -> None:
@@ -69,16 +69,16 @@ class VersionSource(Protocol):
 
 
 class VersionUploads(Protocol):
-    """Where this machine's versions and decisions are written, before they are changed on this machine."""
+    """The place that versions and decisions are written to, before they are changed on this machine."""
 
     def check(self) -> None:
         """Check that the place can be read and written. Raises SettingsError or StoreError."""
 
-    def upload(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> None:
-        """Write the files of a version in `folder`, as long as `holds` does not raise."""
+    def upload(self, folder: Path, manifest: Manifest, check_lease: Callable[[], None]) -> None:
+        """Write the files of a version in `folder`, as long as `check_lease` does not raise."""
 
-    def commit(self, manifest: Manifest, holds: Callable[[], None]) -> None:
-        """Write a manifest, after `holds` has not raised."""
+    def commit(self, manifest: Manifest, check_lease: Callable[[], None]) -> None:
+        """Write a manifest, after `check_lease` has not raised."""
 
     def adopt(self, folder: Path, manifest: Manifest) -> None:
         """Write the files and the manifest of the version in `folder`. Raises VersionError if its id is taken."""
@@ -136,12 +136,12 @@ class LocalSource:
 
     def synchronise(self, uid: str, mark: str | None = None) -> None: ...
 
-    def refresh(self, uid: str, holds: Callable[[], None] | None) -> None: ...
+    def refresh(self, uid: str, check_lease: Callable[[], None] | None) -> None: ...
 
-    def loadable(self, uid: str, bad: Collection[str]) -> Manifest | None:
-        return self._served(uid, bad=bad)
+    def loadable(self, uid: str, failed_ids: Collection[str]) -> Manifest | None:
+        return self._served(uid, failed_ids=failed_ids)
 
-    def lacks(self, uid: str, bad: Collection[str]) -> bool:
+    def lacks_files(self, uid: str, failed_ids: Collection[str]) -> bool:
         return False
 
     def fetch(self, manifest: Manifest) -> None: ...
@@ -154,10 +154,10 @@ class NoUploads:
 
     def check(self) -> None: ...
 
-    def upload(self, folder: Path, manifest: Manifest, holds: Callable[[], None]) -> None: ...
+    def upload(self, folder: Path, manifest: Manifest, check_lease: Callable[[], None]) -> None: ...
 
-    def commit(self, manifest: Manifest, holds: Callable[[], None]) -> None:
-        holds()
+    def commit(self, manifest: Manifest, check_lease: Callable[[], None]) -> None:
+        check_lease()
 
     def adopt(self, folder: Path, manifest: Manifest) -> None: ...
 

@@ -10,7 +10,7 @@ from label_studio_ml.errors import BackendError, StoreError
 from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.monitoring.prometheus import ServerFigures, Training, render
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
-from label_studio_ml.versions.state.project_state import PROJECTS, Projects
+from label_studio_ml.versions.state.project_state import PROJECTS_DB, Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.threads import Threads
@@ -137,7 +137,7 @@ class Health:
             raise StoreError(problem)
         if write_problem := self._store.write_problem:
             result.problems["store"] = write_problem
-        if (self._model_dir / PROJECTS).exists():
+        if (self._model_dir / PROJECTS_DB).exists():
             self._projects.get("")  # raises if the database cannot be used
         if problems := self._store.decision_problems:
             result.problems["store"] = problems[0]
