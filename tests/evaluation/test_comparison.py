@@ -160,7 +160,7 @@ def test_a_version_that_cannot_be_measured(settings: Settings, versions: Version
 def test_of_very_many_tasks_some_are_measured(
     settings: Settings, versions: Versions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "MOST_TASKS", 7)
+    monkeypatch.setattr(comparison, "MAX_TASKS", 7)
     old = versions("old", _rows(NUMBERS[:10]), {"a": "good"})
     found = _compare(settings, old, versions("new", _rows(NUMBERS), {"a": "good"}))
     assert found is not None

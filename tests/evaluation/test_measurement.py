@@ -169,7 +169,7 @@ def test_what_is_not_measured_is_named() -> None:
     assert list(reasons) == ["poly", "per", "silent"]
     assert "no metric" in reasons["poly"]
     assert "regions" in reasons["per"]
-    assert "neither" in reasons["silent"]
+    assert "no annotation and no prediction" in reasons["silent"]
 
 
 def test_a_label_config_that_is_broken() -> None:

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from label_studio_ml.evaluation.metrics.results import Selection
-from label_studio_ml.evaluation.task_selection import Choice, begin, complain, expected, select, trained_on
+from label_studio_ml.evaluation.task_selection import (
+    Choice,
+    expected,
+    new_selection,
+    no_task_error,
+    select,
+    trained_on,
+)
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 from live import annotation, task
@@ -18,7 +25,7 @@ def _rows(*numbers: int) -> list[dict[str, Any]]:
 
 
 def _chosen(rows: list[dict[str, Any]], choice: Choice, seen: set[int] | None) -> tuple[list[int], Selection]:
-    selection = begin(choice, seen)
+    selection = new_selection(choice, seen)
     found = [one["id"] for one, _ in select(rows, choice, seen, "1.5", selection)]
     return found, selection
 
@@ -79,9 +86,13 @@ def test_of_several_annotations_the_ground_truth_counts_or_else_the_newest() -> 
     one = {**annotation(1), "id": 1, "updated_at": "2026-01-02T00:00:00Z"}
     two = {**annotation(1), "id": 2, "updated_at": "2026-01-01T00:00:00Z"}
     rows = [{**task(1), "annotations": [one, two]}]
-    assert [truth["id"] for _, truth in select(rows, Choice(), set(), "1.5", begin(Choice(), set()))] == [1]
+    assert [
+        truth["id"] for _, truth in select(rows, Choice(), set(), "1.5", new_selection(Choice(), set()))
+    ] == [1]
     two["ground_truth"] = True
-    assert [truth["id"] for _, truth in select(rows, Choice(), set(), "1.5", begin(Choice(), set()))] == [2]
+    assert [
+        truth["id"] for _, truth in select(rows, Choice(), set(), "1.5", new_selection(Choice(), set()))
+    ] == [2]
 
 
 def test_what_fit_held_out_was_not_seen(tmp_path: Path) -> None:
@@ -106,7 +117,7 @@ def test_what_fit_held_out_was_not_seen(tmp_path: Path) -> None:
 )
 def test_nothing_to_measure_on(selection: Selection, said: str) -> None:
     with pytest.raises(Exception, match=said):
-        raise complain(selection, "v")
+        raise no_task_error(selection, "v")
 
 
 def test_the_note_of_a_split_is_plain_json(tmp_path: Path) -> None:

@@ -30,11 +30,11 @@ from label_studio_ml.training.snapshots import SNAPSHOT
 
 logger = logging.getLogger(__name__)
 
-#: Share of common tasks from which on the metrics of two fits are comparable as they are.
-NEARLY_SAME = 0.9
-#: The most tasks that both versions predict; of more tasks, a random sample with a fixed seed is used.
-MOST_TASKS = 2000
-#: Metric names that a fit may use -> names of ours that they stand for; the first one present is taken.
+#: Minimum share (0 to 1) of common tasks at which the metrics of two fits are comparable as they are.
+MIN_SAME_SHARE = 0.9
+#: Maximum number of tasks that both versions predict; of more tasks, a random sample with a fixed seed is used.
+MAX_TASKS = 2000
+#: Metric names that a fit may use -> the equivalent names in `evaluate`; the first one present is used.
 _ALIASES = {
     name: (name, f"macro_{name}", f"strict_{name}", f"micro_{name}") for name in ("precision", "recall", "f1")
 }
@@ -56,23 +56,23 @@ class Request(msgspec.Struct, frozen=True):
     metrics: list[str]
 
 
-class _Tests:
+class _HeldOutTasks:
     """The tasks that two fits held out of their trainings."""
 
     def __init__(self, new: Path, previous: Path) -> None:
         self.new = _held_out_tasks(new)
-        before = held_out(previous)
+        previous_ids = held_out(previous)
         #: None if it is not known what the previous version held out.
-        self.previous = None if before is None else _held_out_tasks(previous)
+        self.previous = None if previous_ids is None else _held_out_tasks(previous)
         shared = self.new.keys() & (self.previous or {}).keys()
         self.same = sum(_regions(self.new[task]) == _regions((self.previous or {})[task]) for task in shared)
 
     @property
-    def alike(self) -> bool:
+    def is_comparable(self) -> bool:
         """Whether both held out nearly the same tasks with the same annotations."""
         if self.previous is None:
             return False
-        return self.same >= NEARLY_SAME * len(self.new.keys() | self.previous.keys())
+        return self.same >= MIN_SAME_SHARE * len(self.new.keys() | self.previous.keys())
 
     def text(self) -> str:
         """Return a text about the difference between the two sets, for messages."""
@@ -95,52 +95,53 @@ def compare(request: Request, settings: Settings) -> Comparison | None:
     new, previous = Path(request.new.folder), Path(request.previous.folder)
     if held_out(new) is None or not (previous / SNAPSHOT).exists():
         return None
-    tests, version = _Tests(new, previous), request.previous.spec.version
-    if tests.alike:
+    held_out_tasks, version = _HeldOutTasks(new, previous), request.previous.spec.version
+    if held_out_tasks.is_comparable:
         return None
-    seen = trained_on(previous) or set()
-    tasks = [task for number, task in sorted(tests.new.items()) if number not in seen]
+    trained_ids = trained_on(previous) or set()
+    tasks = [task for number, task in sorted(held_out_tasks.new.items()) if number not in trained_ids]
     if not tasks:
         return Comparison(
             version=version,
-            unfair=f"{tests.text()}, and the version before was trained on all that the new one held out",
+            unfair=f"{held_out_tasks.text()}, and the version before was trained on all that the new one held out",
         )
-    if len(tasks) > MOST_TASKS:
-        tasks = random.Random(0).sample(tasks, MOST_TASKS)  # noqa: S311 (nothing secret)
-    together = plural(len(tasks), "task")
-    logger.info("Measuring version %s and the new one on the same %s", version, together)
+    if len(tasks) > MAX_TASKS:
+        tasks = random.Random(0).sample(tasks, MAX_TASKS)  # noqa: S311 (not for security)
+    task_count = plural(len(tasks), "task")
+    logger.info("Measuring version %s and the new one on the same %s", version, task_count)
     measured: list[dict[str, float | None]] = []
     for name, candidate in (("the new version", request.new), (f"version {version}", request.previous)):
         try:
             measured.append(_metrics(candidate, tasks, settings))
         except BackendError as error:
             return Comparison(
-                version=version, unfair=f"{tests.text()}, and {name} cannot be measured: {reason(error)}"
+                version=version,
+                unfair=f"{held_out_tasks.text()}, and {name} cannot be measured: {reason(error)}",
             )
-    return _compared(version, request.metrics, len(tasks), tests, *measured)
+    return _compared(version, request.metrics, len(tasks), held_out_tasks, *measured)
 
 
 def _compared(
     version: str,
-    wanted: list[str],
+    names: list[str],
     tasks: int,
-    tests: _Tests,
+    held_out_tasks: _HeldOutTasks,
     new: dict[str, float | None],
     previous: dict[str, float | None],
 ) -> Comparison:
-    both = {name for name in wanted if new.get(name) is not None and previous.get(name) is not None}
-    lacking = [name for name in wanted if name not in both]
+    common = {name for name in names if new.get(name) is not None and previous.get(name) is not None}
+    missing_names = [name for name in names if name not in common]
     unfair = ""
-    if lacking:
-        unfair = f"{tests.text()}, and `evaluate` has no {' and no '.join(lacking)} of them"
-        missing = [pip for pip in LIBRARIES.values() if f"without {pip}" in new]
-        if missing:
-            unfair += f' without {", ".join(missing)}: pip install "label-studio-ml[evaluate]"'
+    if missing_names:
+        unfair = f"{held_out_tasks.text()}, and `evaluate` has no {' and no '.join(missing_names)} of them"
+        missing_libraries = [pip for pip in LIBRARIES.values() if f"without {pip}" in new]
+        if missing_libraries:
+            unfair += f' without {", ".join(missing_libraries)}: pip install "label-studio-ml[evaluate]"'
     return Comparison(
         version=version,
         tasks=tasks,
-        new={name: new[name] for name in wanted if name in both},
-        previous={name: previous[name] for name in wanted if name in both},
+        new={name: new[name] for name in names if name in common},
+        previous={name: previous[name] for name in names if name in common},
         unfair=unfair,
     )
 
@@ -149,12 +150,12 @@ def _metrics(
     candidate: Candidate, tasks: list[dict[str, Any]], settings: Settings
 ) -> dict[str, float | None]:
     """Return a version's metrics on `tasks` by name. Raises the errors of building and running the model."""
-    chosen = LabelledTasks(lambda: tasks, "what the new version held out")
-    assignment = Assignment(chosen, candidate.spec.project, Choice(everything=True))
+    labelled = LabelledTasks(lambda: tasks, "what the new version held out")
+    assignment = Assignment(labelled, candidate.spec.project, Choice(everything=True))
     model = ModelUnderTest(settings, candidate.spec, candidate.state, None)
     with model:
-        seen = observe(model, assignment, progress=lambda _: None)
-    return metrics_of(seen.observations)
+        observed = observe(model, assignment, progress=lambda _: None)
+    return metrics_of(observed.observations)
 
 
 def metrics_of(observations: Observations) -> dict[str, float | None]:
@@ -164,14 +165,16 @@ def metrics_of(observations: Observations) -> dict[str, float | None]:
     and `recall` are those of boxes, the macro average of choices, and the strict ones of spans. If a library is
     missing, there is only `accuracy`, and an entry `without <library>` with the value None.
     """
-    missing: list[str] = []
+    missing_libraries: list[str] = []
     try:
         controls = {name: measured.metrics for name, measured in observations.measure().items()}
     except ModuleNotFoundError as error:
         controls = {name: {"accuracy": value} for name, value in observations.accuracies().items()}
-        missing = [pip for module, pip in LIBRARIES.items() if module == (error.name or "").partition(".")[0]]
+        missing_libraries = [
+            pip for module, pip in LIBRARIES.items() if module == (error.name or "").partition(".")[0]
+        ]
     by_name: dict[str, list[float]] = {}
-    by_full_name: dict[str, float | None] = {f"without {name}": None for name in missing}
+    by_full_name: dict[str, float | None] = {f"without {name}": None for name in missing_libraries}
     for control, metrics in controls.items():
         for name in {*metrics, *_ALIASES}:
             value = next(
@@ -209,7 +212,7 @@ def main() -> int:
         logger.warning("The versions cannot be compared: %s", error)
         comparison = Comparison(
             version=request.previous.spec.version,
-            unfair=f"what they were measured on cannot be read: {reason(error)}",
+            unfair=f"the tasks that they were measured on cannot be read: {reason(error)}",
         )
     sys.stdout.buffer.write(msgspec.json.encode(comparison))
     return 0

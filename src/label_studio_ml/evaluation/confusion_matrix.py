@@ -5,8 +5,8 @@ from pathlib import Path
 from label_studio_ml.evaluation.metrics.results import Confusion
 
 #: Largest number of labels for which counts are written into the cells, and the size of a cell in inches.
-_WRITTEN = 30
-_INCHES = 0.45
+_MAX_LABELS_WITH_COUNTS = 30
+_CELL_INCHES = 0.45
 
 
 def draw(confusion: Confusion, title: str, path: Path) -> None:
@@ -15,7 +15,7 @@ def draw(confusion: Confusion, title: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     count = len(confusion.labels)
-    side = min(max(4.0, 2.0 + _INCHES * count), 40.0)
+    side = min(max(4.0, 2.0 + _CELL_INCHES * count), 40.0)
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.add_subplot()
     shares = [[cell / max(sum(row), 1) for cell in row] for row in confusion.matrix]
@@ -25,7 +25,7 @@ def draw(confusion: Confusion, title: str, path: Path) -> None:
     axes.set_xlabel("predicted")
     axes.set_ylabel("annotated")
     axes.set_title(title)
-    if count <= _WRITTEN:
+    if count <= _MAX_LABELS_WITH_COUNTS:
         for row, cells in enumerate(confusion.matrix):
             for column, cell in enumerate(cells):
                 shade = "white" if shares[row][column] > 0.5 else "black"

@@ -14,7 +14,7 @@ from label_studio_ml.evaluation.confusion_matrix import draw
 from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
 from label_studio_ml.evaluation.measurement import Observations
 from label_studio_ml.evaluation.metrics.results import Evaluation, Selection
-from label_studio_ml.evaluation.task_selection import Choice, begin, complain, select
+from label_studio_ml.evaluation.task_selection import Choice, new_selection, no_task_error, select
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.support.arguments import wrong
 from label_studio_ml.support.lone_surrogates import replaced
@@ -23,8 +23,8 @@ from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.versions.state.project_state import Project
 
-#: The most different causes of failed predictions in a report.
-_CAUSES = 5
+#: Maximum number of different causes of failed predictions in a report.
+_MAX_CAUSES = 5
 
 REPORT = "evaluation.json"
 
@@ -57,14 +57,14 @@ def tasks_in(file: Path | str, *, project: str = "") -> LabelledTasks:
 class Assignment:
     """What a model is measured on: `tasks`, the `choice` among them, and the `project` they are from.
 
-    `seen` are the ids of tasks that the model was trained on, None if that is not known. Raises ValueError for a
-    value of the wrong type, which would otherwise be noticed only after all predictions, or never.
+    `trained_ids` are the ids of tasks that the model was trained on, None if that is not known. Raises ValueError for
+    a value of the wrong type, which would otherwise be noticed only after all predictions, or never.
     """
 
     tasks: LabelledTasks
     project: Project
     choice: Choice
-    seen: set[int] | None = None
+    trained_ids: set[int] | None = None
 
     def __post_init__(self) -> None:
         """Check the types of the values."""
@@ -74,11 +74,11 @@ class Assignment:
             raise wrong("project", "a Project with its label config", self.project)
         if not isinstance(self.choice, Choice):
             raise wrong("choice", "a Choice, such as Choice(everything=True)", self.choice)
-        if self.seen is not None and not isinstance(self.seen, set | frozenset):
-            raise wrong("seen", "a set of task ids, or None if it is not known", self.seen)
-        for number in self.seen or ():
+        if self.trained_ids is not None and not isinstance(self.trained_ids, set | frozenset):
+            raise wrong("trained_ids", "a set of task ids, or None if it is not known", self.trained_ids)
+        for number in self.trained_ids or ():
             if not isinstance(number, int):
-                raise wrong("an element of seen", "a task's id, a whole number", number)
+                raise wrong("an element of trained_ids", "a task's id, a whole number", number)
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -95,25 +95,25 @@ def observe(model: ModelUnderTest, assignment: Assignment, *, progress: Callable
 
     Raises SettingsError when no task is chosen, PredictError when no task could be predicted.
     """
-    project, choice, seen = assignment.project, assignment.choice, assignment.seen
+    project, choice, trained_ids = assignment.project, assignment.choice, assignment.trained_ids
     observations = Observations(project.label_config)
-    selection = begin(choice, seen)
+    selection = new_selection(choice, trained_ids)
     failed, causes = 0, dict[str, None]()
     for batch in _batches(
-        select(assignment.tasks, choice, seen, project.uid, selection), model.max_batch_size
+        select(assignment.tasks, choice, trained_ids, project.uid, selection), model.max_batch_size
     ):
         entries = model.predict([task for task, _ in batch])
         for (_, truth), entry in zip(batch, entries, strict=True):
             if "result" not in entry:
                 failed += 1
-                if len(causes) < _CAUSES:
+                if len(causes) < _MAX_CAUSES:
                     causes[str(entry.get("error", "no result"))] = None
             score = entry.get("score")
-            sure = float(score) if isinstance(score, int | float) else 1.0
-            observations.add(truth.get("result") or [], entry.get("result") or [], sure)
+            confidence = float(score) if isinstance(score, int | float) else 1.0
+            observations.add(truth.get("result") or [], entry.get("result") or [], confidence)
         progress(len(batch))
     if not selection.used:
-        raise complain(selection, model.version)
+        raise no_task_error(selection, model.version)
     if failed == selection.used:
         raise PredictError(f"The model predicted none of {plural(failed, 'task')}: {next(iter(causes))}")
     return Observed(observations, selection, failed, list(causes))

@@ -20,19 +20,19 @@ from label_studio_ml.serving.runners.process_runner import ModelRunner, ProcessR
 from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.storage.private_files import make_folder, open_file
 
-#: Seconds that a call of `predict` may take: no limit is known for tasks that nobody waits for.
-_LONGEST_CALL = 1e8
+#: Timeout of a call of `predict` in seconds: in effect none, as no request waits for the result.
+_CALL_TIMEOUT = 1e8
 #: Fields of a task that are not shown to the model, because they contain labels or are not needed.
-_LEFT_OUT = ("annotations", "predictions", "completions", "ground_truth", "drafts")
+_HIDDEN_FIELDS = ("annotations", "predictions", "completions", "ground_truth", "drafts")
 
 
 class ModelUnderTest:
     """Context manager for the process of an evaluated model, which starts and ends with the `with` block.
 
     The model is built from `spec`, with `state` as its project's key/value pairs; pairs that its code stores are not
-    kept. `version` is the name that it is served under, `max_batch_size` the most tasks per call. Output of the user's
-    code goes to the file `log`. If `log` is None, the process stays in the session of this one and writes to its
-    standard error; so does a model in this process. Raises ModelLoadError when the model cannot be built,
+    kept. `version` is the name that it is served under, `max_batch_size` the maximum number of tasks per call. Output
+    of the user's code goes to the file `log`. If `log` is None, the process stays in the session of this one and writes
+    to its standard error; so does a model in this process. Raises ModelLoadError when the model cannot be built,
     ModelProcessDied when the process ends.
     """
 
@@ -43,14 +43,14 @@ class ModelUnderTest:
         self._settings = replace(settings, refuse_invalid=False, log_json=False)
         self._spec = msgspec.structs.replace(spec, state=state)
         self._log = log if is_supported() else None
-        self._end = contextlib.ExitStack()
+        self._exit_stack = contextlib.ExitStack()
 
     def __enter__(self) -> "ModelUnderTest":
-        with contextlib.ExitStack() as failed:
-            self._run = failed.enter_context(asyncio.Runner()).run
+        with contextlib.ExitStack() as stack:
+            self._run = stack.enter_context(asyncio.Runner()).run
             self._model = self._run(self._start())
-            failed.callback(lambda: self._run(self._model.close()))
-            self._end = failed.pop_all()
+            stack.callback(lambda: self._run(self._model.close()))
+            self._exit_stack = stack.pop_all()
         return self
 
     async def _start(self) -> SingleModel:
@@ -63,10 +63,10 @@ class ModelUnderTest:
             model = SingleModel(self._runner(output), self._spec)
             try:
                 await model.start()
-            except ModelProcessDied as death:
-                raise self._died(death) from death
+            except ModelProcessDied as error:
+                raise self._process_error(error) from error
             except ModelError as error:
-                fix = error.fix or f"The traceback is in {self._where}"
+                fix = error.fix or f"The traceback is in {self._log_name}"
                 raise ModelLoadError(error.message, fix=fix) from error
         self.version, self.max_batch_size = model.version, model.info.max_batch_size
         return model
@@ -76,13 +76,13 @@ class ModelUnderTest:
             return ThreadRunner(self._settings)
         own_session = self._log is not None
         return ProcessRunner(
-            self._settings, longest_call=_LONGEST_CALL, output=output, own_session=own_session
+            self._settings, longest_call=_CALL_TIMEOUT, output=output, own_session=own_session
         )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end.close()
+        self._exit_stack.close()
 
     def predict(self, tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return one entry for each task; the model does not see the annotations.
@@ -91,7 +91,7 @@ class ModelUnderTest:
         """
         shown = [
             {
-                **{name: task[name] for name in task if name not in _LEFT_OUT},
+                **{name: task[name] for name in task if name not in _HIDDEN_FIELDS},
                 "annotations": [],
                 "predictions": [],
             }
@@ -99,16 +99,16 @@ class ModelUnderTest:
         ]
         try:
             outcomes = self._run(self._model.predict(shown))
-        except (ModelProcessDied, RunnerClosed) as death:
-            raise self._died(death) from death
+        except (ModelProcessDied, RunnerClosed) as error:
+            raise self._process_error(error) from error
         return [
             {"error": outcome.error} if outcome.error else next(iter(outcome.predictions), {"result": []})
             for outcome in outcomes
         ]
 
-    def _died(self, death: BackendError) -> ModelProcessDied:
-        return ModelProcessDied(death.message, fix=f"Its output is in {self._where}")
+    def _process_error(self, error: BackendError) -> ModelProcessDied:
+        return ModelProcessDied(error.message, fix=f"Its output is in {self._log_name}")
 
     @property
-    def _where(self) -> str:
+    def _log_name(self) -> str:
         return "the log of this run" if self._log is None else str(self._log)

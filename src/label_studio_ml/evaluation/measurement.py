@@ -20,13 +20,14 @@ from label_studio_ml.evaluation.metrics.regions import Region
 from label_studio_ml.evaluation.metrics.results import Measured, ratio
 from label_studio_ml.protocol.label_config import parse_label_config
 
-_WHY_NOT = {
-    "per region": "it is said of regions, not of tasks: regions have no metric that pairs them off first",
-    "other": "there is no metric for this kind of region here",
-    "silent": "neither annotators nor the model said anything",
+#: Reasons in a report why a control, or some of its regions (`_PARTLY`), have no metrics.
+_REASONS = {
+    "per region": "it labels single regions (perRegion), for which there is no metric",
+    "other": "there is no metric for this kind of region",
+    "silent": "there is no annotation and no prediction",
 }
 
-_SOME = "as there is no metric for them here: {} of its regions"
+_PARTLY = "as there is no metric for them: {} of its regions"
 
 
 class Observations:
@@ -43,7 +44,7 @@ class Observations:
         self._kinds: dict[str, RegionKind] = {}
         #: By control: the tasks with something to measure, and the number of regions without a metric.
         self._tasks: Counter[str] = Counter()
-        self._left_out: Counter[str] = Counter()
+        self._unmeasured: Counter[str] = Counter()
         self.tasks = 0
 
     def add(self, annotated: Iterable[Region], predicted: Iterable[Region], score: float = 1.0) -> None:
@@ -57,9 +58,9 @@ class Observations:
         for name in {*sides[0], *sides[1]}:
             truth, prediction = (side.get(name, []) for side in sides)
             if self._per_region(name):
-                self._left_out[name] += len(truth) + len(prediction)
+                self._unmeasured[name] += len(truth) + len(prediction)
                 continue
-            self._left_out[name] += sum(kind_of(region) is None for region in (*truth, *prediction))
+            self._unmeasured[name] += sum(kind_of(region) is None for region in (*truth, *prediction))
             kind = self._kinds.get(name) or self._kind(name, [*truth, *prediction])
             if kind is None:
                 continue
@@ -97,12 +98,12 @@ class Observations:
         """Return the controls whose regions, or some of them, have no metrics, each with the reason."""
         reasons = {}
         for name in self._names():
-            if self._left_out[name]:
-                reasons[name] = _WHY_NOT["per region" if self._per_region(name) else "other"]
+            if self._unmeasured[name]:
+                reasons[name] = _REASONS["per region" if self._per_region(name) else "other"]
                 if self._pairs.get(name):
-                    reasons[name] = _SOME.format(self._left_out[name])
+                    reasons[name] = _PARTLY.format(self._unmeasured[name])
             elif not self._pairs.get(name):
-                reasons[name] = _WHY_NOT["silent"]
+                reasons[name] = _REASONS["silent"]
         return reasons
 
     def _measured(self, name: str) -> Measured:
@@ -113,7 +114,7 @@ class Observations:
         return msgspec.structs.replace(measured, tasks=self._tasks[name])
 
     def _names(self) -> list[str]:
-        names = self._kinds.keys() | {name for name, count in self._left_out.items() if count}
+        names = self._kinds.keys() | {name for name, count in self._unmeasured.items() if count}
         return [*self._controls, *sorted(names - self._controls.keys())]
 
     def _kind(self, name: str, control_regions: list[Region]) -> RegionKind | None:

@@ -66,7 +66,7 @@ def held_out(folder: Path) -> set[int] | None:
 
 
 def select(
-    tasks: Iterable[Task], choice: Choice, seen: set[int] | None, project: str, selection: Selection
+    tasks: Iterable[Task], choice: Choice, trained_ids: set[int] | None, project: str, selection: Selection
 ) -> Iterator[tuple[Task, dict[str, Any]]]:
     """Yield the chosen tasks, each with its true annotation, and update the counts in `selection`."""
     rule = Split(choice.test, 0, None, project) if choice.test is not None else None
@@ -75,33 +75,33 @@ def select(
         if truth is None:
             continue
         selection.annotated += 1
-        was_seen = seen is not None and task.get("id") in seen
-        wanted = rule.in_test(task) if rule else choice.everything or not was_seen
-        if wanted:
+        was_trained_on = trained_ids is not None and task.get("id") in trained_ids
+        is_chosen = rule.in_test(task) if rule else choice.everything or not was_trained_on
+        if is_chosen:
             selection.used += 1
             if selection.seen is not None:
-                selection.seen += was_seen
+                selection.seen += was_trained_on
             yield task, truth
 
 
-def expected(annotated: int | None, choice: Choice, seen: set[int] | None) -> int | None:
+def expected(annotated: int | None, choice: Choice, trained_ids: set[int] | None) -> int | None:
     """Return about how many of `annotated` tasks `select` will yield, None if that is not known."""
     if annotated is None or choice.ground_truth:
         return None
     if choice.test is not None:
         return round(annotated * choice.test)
-    return annotated if choice.everything else max(annotated - len(seen or ()), 0)
+    return annotated if choice.everything else max(annotated - len(trained_ids or ()), 0)
 
 
-def begin(choice: Choice, seen: set[int] | None) -> Selection:
+def new_selection(choice: Choice, trained_ids: set[int] | None) -> Selection:
     """Return a Selection with all counts at 0."""
     how = "test split" if choice.test is not None else "held out"
-    if choice.everything or (how == "held out" and not seen):
+    if choice.everything or (how == "held out" and not trained_ids):
         how = "all"
-    return Selection(how=how, seen=None if seen is None else 0, ground_truth_only=choice.ground_truth)
+    return Selection(how=how, seen=None if trained_ids is None else 0, ground_truth_only=choice.ground_truth)
 
 
-def complain(selection: Selection, version: str) -> SettingsError:
+def no_task_error(selection: Selection, version: str) -> SettingsError:
     """Return the error that says why no task was chosen."""
     if not selection.annotated:
         article = "a ground truth" if selection.ground_truth_only else "an"

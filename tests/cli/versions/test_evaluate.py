@@ -100,7 +100,7 @@ def _report(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_an_export_is_enough(evaluate: Evaluate, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(*FROM_FILE) == 0
     printed = capsys.readouterr().out
-    assert "30 of 30 annotated tasks: the model has seen none of them" in printed
+    assert "30 of 30 annotated tasks: the model was trained on none of them" in printed
     assert "accuracy 0.667" in printed
     assert {"good", "bad", "SUPPORT"} <= set(printed.split())
     written = folder / "evaluations" / "INITIAL"
@@ -126,7 +126,9 @@ def test_the_served_version_on_what_it_has_not_seen(
     _train(folder, "one", on=range(1, 21))
     assert evaluate(*FROM_FILE[:2]) == 0
     printed = capsys.readouterr().out
-    assert "10 of 30 annotated tasks, held out of the training: the model has seen none of them" in printed
+    assert (
+        "10 of 30 annotated tasks, held out of the training: the model was trained on none of them" in printed
+    )
     # It says bad to everything, and of the numbers 21 to 30, four are.
     assert "accuracy 0.400" in printed
     assert (folder / "evaluations" / "one" / "evaluation.json").exists()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from label_studio_ml.evaluation.metrics.boxes import Box, around, matches, measure, overlap
+from label_studio_ml.evaluation.metrics.boxes import Box, bounding_box, matches, measure, overlap
 
 
 def test_overlap() -> None:
@@ -64,6 +64,6 @@ def test_a_box_pairs_off_once() -> None:
 
 
 def test_a_turned_rectangle() -> None:
-    assert around(1, 2, 10, 20, 0) == (1, 2, 10, 20)
-    assert around(0, 0, 10, 20, 90) == pytest.approx((-20, 0, 20, 10))
-    assert around(5, 5, 2, 2, 45) == pytest.approx((5 - 2**0.5, 5, 2 * 2**0.5, 2 * 2**0.5))
+    assert bounding_box(1, 2, 10, 20, 0) == (1, 2, 10, 20)
+    assert bounding_box(0, 0, 10, 20, 90) == pytest.approx((-20, 0, 20, 10))
+    assert bounding_box(5, 5, 2, 2, 45) == pytest.approx((5 - 2**0.5, 5, 2 * 2**0.5, 2 * 2**0.5))

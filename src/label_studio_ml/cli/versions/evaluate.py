@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         if note := manifest.other_code(code):
             logger.warning("Project %s: %s", project.uid, note)
     tasks = _tasks(settings, project, args.annotations)
-    # The untrained model has seen none of the tasks.
+    # The untrained model was trained on none of the tasks.
     seen = trained_on(store.folder(project.uid, manifest.id)) if manifest else set[int]()
     choice = Choice(test=args.test, everything=args.all, ground_truth=args.ground_truth)
     model = ModelUnderTest(

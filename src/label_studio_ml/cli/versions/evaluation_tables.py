@@ -37,12 +37,12 @@ def _used(tasks: Selection) -> str:
         "test split": ", the test half of the split",
     }.get(tasks.how, "")
     if tasks.seen is None:
-        seen = "it is not known which of them the model was trained on"
+        training = "it is not known which of them the model was trained on"
     elif tasks.seen:
-        seen = f"the model was trained on {tasks.seen} of them"
+        training = f"the model was trained on {tasks.seen} of them"
     else:
-        seen = "the model has seen none of them"
-    return f"{tasks.used} of {tasks.annotated} {kind}{how}: {seen}"
+        training = "the model was trained on none of them"
+    return f"{tasks.used} of {tasks.annotated} {kind}{how}: {training}"
 
 
 def _print_labels(measured: Measured) -> None:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from label_studio_ml.evaluation.metrics.results import Measured, f1, number, ordered, ratio
 
-#: Smallest overlap (intersection over union) at which a predicted box matches an annotated one in precision
+#: Minimum overlap (intersection over union, 0 to 1) at which a predicted box matches an annotated one, for precision
 #: and recall.
-THRESHOLD = 0.5
+MIN_OVERLAP = 0.5
 
 
 class Box(NamedTuple):
@@ -35,14 +35,14 @@ def measure(pairs: list[Pair], config_labels: list[str]) -> Measured:
     labels = ordered({box.label for pair in pairs for side in pair for box in side}, config_labels)
     average_precision = _average_precision(pairs, labels)
     by_label: dict[str, dict[str, float | None]] = {}
-    hits = predicted = annotated = 0
+    matched = predicted = annotated = 0
     for label in labels:
-        mine = [tuple([box for box in side if box.label == label] for side in pair) for pair in pairs]
-        right = sum(matches(*pair) for pair in mine)
-        support = sum(len(reference) for reference, _ in mine)
-        count = sum(len(boxes) for _, boxes in mine)
-        hits, predicted, annotated = hits + right, predicted + count, annotated + support
-        precision, recall = ratio(right, count), ratio(right, support)
+        label_pairs = [tuple([box for box in side if box.label == label] for side in pair) for pair in pairs]
+        correct = sum(matches(*pair) for pair in label_pairs)
+        support = sum(len(reference) for reference, _ in label_pairs)
+        count = sum(len(boxes) for _, boxes in label_pairs)
+        matched, predicted, annotated = matched + correct, predicted + count, annotated + support
+        precision, recall = ratio(correct, count), ratio(correct, support)
         ap50, ap = average_precision[label]
         by_label[label] = {
             "precision": precision,
@@ -52,7 +52,7 @@ def measure(pairs: list[Pair], config_labels: list[str]) -> Measured:
             "ap_50_95": ap,
             "support": float(support),
         }
-    precision, recall = ratio(hits, predicted), ratio(hits, annotated)
+    precision, recall = ratio(matched, predicted), ratio(matched, annotated)
     metrics = {
         "map_50": _mean([ap50 for ap50, _ in average_precision.values()]),
         "map_50_95": _mean([ap for _, ap in average_precision.values()]),
@@ -66,14 +66,14 @@ def measure(pairs: list[Pair], config_labels: list[str]) -> Measured:
 def matches(reference: list[Box], predicted: list[Box]) -> int:
     """Return how many predicted boxes match an annotated box.
 
-    Predicted boxes choose in descending order of score, each the free annotated box with the largest overlap.
+    In descending order of score, each predicted box is matched with the unmatched annotated box of the largest overlap.
     """
-    free = list(reference)
+    unmatched = list(reference)
     count = 0
     for box in sorted(predicted, key=lambda box: -box.score):
-        best = max(free, key=lambda candidate: overlap(candidate, box), default=None)
-        if best is not None and overlap(best, box) >= THRESHOLD:
-            free.remove(best)
+        best = max(unmatched, key=lambda candidate: overlap(candidate, box), default=None)
+        if best is not None and overlap(best, box) >= MIN_OVERLAP:
+            unmatched.remove(best)
             count += 1
     return count
 
@@ -88,7 +88,7 @@ def overlap(box: Box, other: Box) -> float:
     return both / (box.width * box.height + other.width * other.height - both)
 
 
-def around(
+def bounding_box(
     x: float, y: float, width: float, height: float, degrees: float
 ) -> tuple[float, float, float, float]:
     """Return the bounding box (left, top, width, height) of a rectangle rotated clockwise about its corner (x, y)."""

@@ -21,15 +21,15 @@ def measure_exclusive(pairs: Sequence[Pair], config_labels: list[str]) -> Measur
     truth = [reference[0] if reference else NONE for reference, _ in pairs]
     predicted = [labels[0] if labels else NONE for _, labels in pairs]
     labels = ordered({*truth, *predicted} - {NONE}, config_labels)
-    shown = [*labels, NONE] if NONE in truth or NONE in predicted else labels
+    axis_labels = [*labels, NONE] if NONE in truth or NONE in predicted else labels
     counts = Counter(zip(truth, predicted, strict=True))
-    matrix = [[counts[row, column] for column in shown] for row in shown]
+    matrix = [[counts[row, column] for column in axis_labels] for row in axis_labels]
     return Measured(
         kind="choices",
         tasks=len(pairs),
         metrics={"accuracy": number(accuracy_score(truth, predicted)), **_averages(truth, predicted, labels)},
         labels=_by_label(truth, predicted, labels, labels),
-        confusion=Confusion(shown, matrix),
+        confusion=Confusion(axis_labels, matrix),
     )
 
 

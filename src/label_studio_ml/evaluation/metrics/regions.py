@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from label_studio_ml.evaluation.metrics.boxes import Box, around
-from label_studio_ml.evaluation.metrics.spans import Place, Span
+from label_studio_ml.evaluation.metrics.boxes import Box, bounding_box
+from label_studio_ml.evaluation.metrics.spans import Position, Span
 
 Region = Mapping[str, Any]
 
@@ -34,18 +34,18 @@ def span_pair(
     annotated: Sequence[Region], predicted: Sequence[Region], score: float = 1.0
 ) -> tuple[list[Span], list[Span]]:
     """Return the spans of a task, by their offsets in the whole text if all regions have them."""
-    whole = all(_in_whole_text(region) for region in (*annotated, *predicted))
-    return spans(annotated, whole=whole), spans(predicted, whole=whole)
+    global_offsets = all(_has_global_offsets(region) for region in (*annotated, *predicted))
+    return spans(annotated, global_offsets=global_offsets), spans(predicted, global_offsets=global_offsets)
 
 
-def spans(regions: Iterable[Region], *, whole: bool) -> list[Span]:
-    """Return the spans of a task; with `whole`, by their offsets in the whole text (`globalOffsets`).
+def spans(regions: Iterable[Region], *, global_offsets: bool) -> list[Span]:
+    """Return the spans of a task; with `global_offsets`, by their offsets in the whole text (`globalOffsets`).
 
     Global offsets and positions in an element or paragraph cannot be compared with each other.
     """
     labelled: list[Span] = []
     for region in regions:
-        start, end = _places(region.get("value") or {}, whole=whole)
+        start, end = _ends(region.get("value") or {}, global_offsets=global_offsets)
         labelled.extend(Span(label, start, end) for label in labels_of(region) or [UNLABELLED])
     return labelled
 
@@ -65,16 +65,16 @@ def boxes(regions: Iterable[Region], size: tuple[float, float], score: float = 1
     for region in regions:
         value = region.get("value") or {}
         x, y, across, down = (_float(value.get(name)) for name in ("x", "y", "width", "height"))
-        upright = around(
+        rectangle = bounding_box(
             x * width / 100,
             y * height / 100,
             across * width / 100,
             down * height / 100,
             _float(value.get("rotation")),
         )
-        own = region.get("score", value.get("score"))
-        sure = _float(own) if own is not None else score
-        labelled.extend(Box(label, *upright, sure) for label in labels_of(region) or [UNLABELLED])
+        own_score = region.get("score", value.get("score"))
+        box_score = _float(own_score) if own_score is not None else score
+        labelled.extend(Box(label, *rectangle, box_score) for label in labels_of(region) or [UNLABELLED])
     return labelled
 
 
@@ -108,25 +108,25 @@ def rating(regions: Iterable[Region]) -> float | None:
     return None
 
 
-def _in_whole_text(region: Region) -> bool:
+def _has_global_offsets(region: Region) -> bool:
     return isinstance((region.get("value") or {}).get("globalOffsets"), Mapping)
 
 
-def _places(value: Mapping[str, Any], *, whole: bool) -> tuple[Place, Place]:
+def _ends(value: Mapping[str, Any], *, global_offsets: bool) -> tuple[Position, Position]:
     """Return the start and end of a span in any of Label Studio's formats."""
-    if whole:
-        return _place(value["globalOffsets"].get("start")), _place(value["globalOffsets"].get("end"))
+    if global_offsets:
+        return _position(value["globalOffsets"].get("start")), _position(value["globalOffsets"].get("end"))
     return (
-        _place(value.get("start"), value.get("startOffset")),
-        _place(value.get("end"), value.get("endOffset")),
+        _position(value.get("start"), value.get("startOffset")),
+        _position(value.get("end"), value.get("endOffset")),
     )
 
 
-def _place(where: Any, offset: Any = 0) -> Place:
+def _position(position: Any, offset: Any = 0) -> Position:
     try:
-        return 0, float(where), _float(offset)
+        return 0, float(position), _float(offset)
     except (TypeError, ValueError):
-        return 1, str(where), _float(offset)
+        return 1, str(position), _float(offset)
 
 
 def _float(value: Any) -> float:

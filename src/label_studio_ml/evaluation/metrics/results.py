@@ -1,6 +1,7 @@
 """Results of an evaluation as they are saved, and the libraries that an evaluation needs."""
 
 import importlib.util
+import math
 from typing import Any
 
 import msgspec
@@ -90,9 +91,9 @@ def require_libraries() -> None:
         )
 
 
-def ratio(part: float, whole: float) -> float:
-    """Return `part / whole`, or 0 if `whole` is 0."""
-    return part / whole if whole else 0.0
+def ratio(part: float, total: float) -> float:
+    """Return `part / total`, or 0 if `total` is 0."""
+    return part / total if total else 0.0
 
 
 def f1(precision: float, recall: float) -> float:
@@ -102,11 +103,11 @@ def f1(precision: float, recall: float) -> float:
 
 def ordered(labels: set[str], config_labels: list[str]) -> list[str]:
     """Return `labels` in the order of the label config, followed by unknown labels by name."""
-    place = {label: number for number, label in enumerate(config_labels)}
-    return sorted(labels, key=lambda label: (place.get(label, len(place)), label))
+    position = {label: number for number, label in enumerate(config_labels)}
+    return sorted(labels, key=lambda label: (position.get(label, len(position)), label))
 
 
 def number(value: Any) -> float | None:
     """Return a metric as a float, or None if it is not finite."""
-    plain = float(value)
-    return plain if plain - plain == 0 else None
+    metric = float(value)
+    return metric if math.isfinite(metric) else None

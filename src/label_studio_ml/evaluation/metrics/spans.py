@@ -5,15 +5,15 @@ from typing import NamedTuple
 from label_studio_ml.evaluation.metrics.results import Measured, number, ordered
 
 #: A position that can be ordered among others of its task: (kind of position, position, offset in it).
-Place = tuple[int, float | str, float]
+Position = tuple[int, float | str, float]
 
 
 class Span(NamedTuple):
     """A labelled span from `start` (inclusive) to `end` (exclusive)."""
 
     label: str
-    start: Place
-    end: Place
+    start: Position
+    end: Position
 
 
 #: A task's annotated spans and its predicted ones.
@@ -57,18 +57,20 @@ def measure(pairs: list[Pair], config_labels: list[str]) -> Measured:
     return Measured(kind="spans", tasks=len(pairs), metrics=metrics, labels=by_label)
 
 
-def _ranks(spans: list[Span]) -> dict[Place, int]:
+def _ranks(spans: list[Span]) -> dict[Position, int]:
     """Return the rank of each position of a task, because positions may be seconds or paragraphs.
 
     nervaluate needs whole numbers.
     """
     return {
-        place: rank
-        for rank, place in enumerate(sorted({place for span in spans for place in (span.start, span.end)}))
+        position: rank
+        for rank, position in enumerate(
+            sorted({position for span in spans for position in (span.start, span.end)})
+        )
     }
 
 
-def _entity(span: Span, ranks: dict[Place, int]) -> dict[str, object]:
+def _entity(span: Span, ranks: dict[Position, int]) -> dict[str, object]:
     """Return a span for nervaluate, whose ends are inclusive."""
     start = ranks[span.start]
     return {"label": span.label, "start": start, "end": max(start, ranks[span.end] - 1)}

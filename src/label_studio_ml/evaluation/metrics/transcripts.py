@@ -17,13 +17,13 @@ def measure(pairs: list[Pair]) -> Measured:
     truth, predicted = [reference for reference, _ in pairs], [text for _, text in pairs]
     cer = jiwer.process_characters(truth, predicted).cer if any(truth) else None
     wer = jiwer.process_words(truth, predicted).wer if any(text.split() for text in truth) else None
-    same = sum(reference == text for reference, text in pairs)
+    equal = sum(reference == text for reference, text in pairs)
     return Measured(
         kind="text",
         tasks=len(pairs),
         metrics={
             "cer": None if cer is None else number(cer),
             "wer": None if wer is None else number(wer),
-            "accuracy": ratio(same, len(pairs)),
+            "accuracy": ratio(equal, len(pairs)),
         },
     )
