@@ -607,7 +607,7 @@ def test_a_failure_to_load_is_sent_once_the_store_is_back(
     one.start()
     s3.kill()
     one.fail(P, "id-b", "it is broken")
-    wait_until(lambda: "A note is not in the store" in caplog.text, "it is given up", 60)
+    wait_until(lambda: "is not recorded in the store" in caplog.text, "it is given up", 60)
     s3.start()
     wait_until(lambda: _served_elsewhere(machine("two")) == "a", "the other machine knows", 60)
 
@@ -625,7 +625,9 @@ def test_a_failure_to_load_that_the_store_refuses_is_sent_later(
     with monkeypatch.context() as patch:
         patch.setattr(one.artifacts, "put", refused)
         one.fail(P, "id-b", "it is broken")
-        wait_until(lambda: "A note is not in the store: it is read-only" in caplog.text, "it is given up", 60)
+        wait_until(
+            lambda: "is not recorded in the store: it is read-only" in caplog.text, "it is given up", 60
+        )
         assert _served_elsewhere(one) == "a", "its copy is synchronised all the same"
     assert _served_elsewhere(one) == "a"
     assert _served_elsewhere(machine("two")) == "a"

@@ -17,12 +17,12 @@ from label_studio_ml.versions.remote.object_store import ObjectStore
 logger = logging.getLogger(__name__)
 
 #: Suffix of a mark.
-_UNSENT = ".unsent"
+_MARK_SUFFIX = ".unsent"
 
 
 def unsent_mark(record: Path) -> Path:
     """Return the path of the mark that `record` is not in the store yet."""
-    return record.with_name(f".{record.name}{_UNSENT}")
+    return record.with_name(f".{record.name}{_MARK_SUFFIX}")
 
 
 def claim(record: Path) -> IO[str] | None:
@@ -54,6 +54,6 @@ def send_again(artifacts: ObjectStore, record: Path, name: str) -> None:
             artifacts.put(name, cause.encode())
         sent = True
     except (VersionError, DamagedFile, OSError) as error:
-        logger.warning("A note is not in the store yet: %s", error)
+        logger.warning("A load failure is not recorded in the store yet: %s", error)
     finally:
         release(record, lock, sent=sent)
