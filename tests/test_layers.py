@@ -25,6 +25,7 @@ ROOMS = {
     "import_paths": "sys.path and module aliases for user code",
     "storage": "files: locks, private files, damaged files, disk errors",
     "protocol": "Label Studio's formats: requests, label configs, predictions, webhook payloads",
+    "controls": "a label config as objects: controls, labels, objects, conditions",
     "config": "settings, metric gate, login, access tokens",
     "monitoring": "logs, counters, Prometheus text",
     "processes": "operating-system processes: start, guard, find",
@@ -112,7 +113,16 @@ SERVER_PARTS = tuple(
 #: prompt with nothing running; the parent process survives whatever the user's code does.
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
-        ("model", "model_api", "response", "utils", "protocol.label_config", "cache", "config.metric_gate"),
+        (
+            "model",
+            "model_api",
+            "controls",
+            "response",
+            "utils",
+            "protocol.label_config",
+            "cache",
+            "config.metric_gate",
+        ),
         (*HTTP_SERVERS, *QUEUES, "asyncio", *SERVER_PARTS),
     ),
     **dict.fromkeys(("user_code", "versions", "studio"), (*HTTP_SERVERS, *QUEUES, "asyncio", *SERVER_PARTS)),

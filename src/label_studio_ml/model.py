@@ -40,6 +40,7 @@ from label_studio_ml.versions.store.names import check_pair
 if TYPE_CHECKING:
     from label_studio_sdk.label_interface import LabelInterface
 
+    from label_studio_ml.controls import Controls
     from label_studio_ml.studio.files.fetch import FileAccess
     from label_studio_ml.studio.files.parallel import FetchedFile
 
@@ -172,6 +173,13 @@ class LabelStudioMLBase:
     @parsed_label_config.setter
     def parsed_label_config(self, parsed: dict[str, Any]) -> None:
         self._parsed_label_config = parsed
+
+    @property
+    def controls(self) -> "Controls":
+        """The controls of the label config, as objects; empty if the project has none. Raises LabelConfigError."""
+        from label_studio_ml.controls import controls_of
+
+        return controls_of(self._label_config)
 
     @property
     def label_interface(self) -> "LabelInterface":
@@ -367,10 +375,8 @@ def get_all_classes_inherited_LabelStudioMLBase(script: str) -> list[str]:  # no
 
 
 #: Names of the first generation's job managers.
-_MANAGERS = (
-    "AUTO_UPDATE_DEFAULT JobManager LABEL_STUDIO_ML_BACKEND_V2_DEFAULT LabelStudioMLManager ModelWrapper"
-)
-_MANAGERS += " RQJobManager SimpleJobManager"
+_MANAGERS = "AUTO_UPDATE_DEFAULT JobManager LABEL_STUDIO_ML_BACKEND_V2_DEFAULT LabelStudioMLManager"
+_MANAGERS += " ModelWrapper RQJobManager SimpleJobManager"
 #: Names that model files import from this module, with the modules that define them; most are slow to import.
 _ELSEWHERE = {
     "ModelResponse": "label_studio_ml.response",

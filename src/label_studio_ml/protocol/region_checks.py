@@ -13,33 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.protocol.control_tags import CONTROL_TAGS
 from label_studio_ml.protocol.label_config import parse_label_config
 
 #: Beginning of a task's error if the label config does not allow its prediction.
 INVALID = "the prediction does not fit the label config"
 
 #: Fields of a region's `value` without which Label Studio cannot draw it, by region type.
-#: Source: the result formats in Label Studio's documentation of its tags, and the SDK's value classes.
-_REQUIRED: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("rectangle", "rectanglelabels"), ("x", "y", "width", "height")),
-    **dict.fromkeys(("ellipse", "ellipselabels"), ("x", "y", "radiusX", "radiusY")),
-    **dict.fromkeys(("keypoint", "keypointlabels"), ("x", "y")),
-    **dict.fromkeys(("polygon", "polygonlabels"), ("points",)),
-    **dict.fromkeys(("vector", "vectorlabels"), ("vertices",)),
-    **dict.fromkeys(("brush", "brushlabels"), ("rle",)),
-    **dict.fromkeys(("bitmask", "bitmasklabels"), ("imageDataURL",)),
-    **dict.fromkeys(("videorectangle", "videovector"), ("sequence",)),
-    **dict.fromkeys(("hypertextlabels", "paragraphlabels", "timeserieslabels"), ("start", "end")),
-    "timelinelabels": ("ranges",),
-    "choices": ("choices",),
-    "taxonomy": ("taxonomy",),
-    "rating": ("rating",),
-    "number": ("number",),
-    "datetime": ("datetime",),
-    "textarea": ("text",),
-    "pairwise": ("selected",),
-    "ranker": ("ranker",),
-}
+_REQUIRED = {row.region_type: row.required for row in CONTROL_TAGS.values()}
 
 #: Fields of `value` that hold percentages or other numbers.
 _NUMBERS = frozenset({"x", "y", "width", "height", "radiusX", "radiusY"})
@@ -51,7 +32,7 @@ _WITHOUT_CONTROL = frozenset({"relation", "chatmessage"})
 _LISTED = 20
 
 #: All region types of Label Studio's tags.
-_TYPES = frozenset({*_REQUIRED, "labels", "magicwand", "videorectanglelabels"}) | _WITHOUT_CONTROL
+_TYPES = frozenset({*_REQUIRED, "videorectanglelabels"}) | _WITHOUT_CONTROL
 
 #: Controls whose regions are drawn by code in the label config: any type and value is allowed.
 _OWN_CODE = frozenset({"reactcode"})

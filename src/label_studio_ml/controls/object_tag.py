@@ -1,0 +1,80 @@
+"""An object tag of a label config: what annotators see of a task, and the field of the task that it shows."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: A reference to a field of the task in an attribute, such as `$text` or `$review.pages[0]`. Source: the pattern of
+#: Label Studio's frontend, which takes attributes of one reference as the field's value, and others as texts.
+_REFERENCE = re.compile(r"\$([\w.\[\]{}]+)")
+_STEP = re.compile(r"[^.\[\]]+")
+
+
+@dataclass(frozen=True)
+class ObjectTag:
+    """An object tag, such as `<Image name="photo" value="$image"/>`.
+
+    `attributes` are all of its XML attributes.
+    """
+
+    name: str
+    tag: str
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def source(self) -> str:
+        """The attribute that names the data: that of `value`, else of `valueList`; empty if it has neither."""
+        return self.attributes.get("value") or self.attributes.get("valueList") or ""
+
+    @property
+    def field(self) -> str:
+        """The field of a task's data, without `$`; empty if the tag shows a fixed text or mixes several fields."""
+        match = _REFERENCE.fullmatch(self.source)
+        return match[1] if match else ""
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the field has a list of values, such as the pages of `<Image valueList="$pages"/>`."""
+        return not self.attributes.get("value") and bool(self.attributes.get("valueList"))
+
+    @property
+    def is_url(self) -> bool:
+        """Whether the field of a text has the URL of a file with the text (`valueType="url"`)."""
+        return self.attributes.get("valueType", "").lower() == "url"
+
+    def value(self, task: Mapping[str, Any]) -> Any:
+        """Return what the tag shows of a task: the field's value, or its text with all references filled in.
+
+        Raises KeyError, naming the field, if the task's data lack it.
+        """
+        return resolve(self.source, task)
+
+
+def resolve(source: str, task: Mapping[str, Any]) -> Any:
+    """Return the value of an attribute for a task: of `$name`, `$name.part` and `$name[0]` the value in its data.
+
+    A text with more around a reference, such as `Question: $text`, is returned with the references filled in; a text
+    without one as it is. Raises KeyError, naming the field, if the task's data lack it.
+    """
+    data = task.get("data", task)
+    if match := _REFERENCE.fullmatch(source):
+        return field_value(data, match[1])
+    return _REFERENCE.sub(lambda match: str(field_value(data, match[1])), source)
+
+
+def field_value(data: Mapping[str, Any], path: str) -> Any:
+    """Return `data[path]`, or the value at a path of keys and indices, such as `review.pages[0]`. Raises KeyError."""
+    if path in data:
+        return data[path]
+    value: Any = data
+    for step in _STEP.findall(path):
+        try:
+            value = value[int(step)] if isinstance(value, list | tuple) else value[step]
+        except (LookupError, TypeError, ValueError):
+            raise KeyError(f"The task's data have no field {path!r}; they have {_names(data)}") from None
+    return value
+
+
+def _names(data: Mapping[str, Any]) -> str:
+    return ", ".join(map(repr, data)) or "none"

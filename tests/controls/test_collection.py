@@ -1,0 +1,154 @@
+"""Finding controls: by tag, by object, by name; what is said if there is none."""
+
+import pytest
+
+from label_studio_ml.controls import Controls, controls_of
+from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.model import LabelStudioMLBase
+
+CONFIG = """
+<View>
+  <Image name="photo" value="$image"/>
+  <Text name="caption" value="$text"/>
+  <RectangleLabels name="box" toName="photo" smart="true">
+    <Label value="Car" alias="car" predicted_values="automobile, truck"/>
+    <Label value="Person" background="red"/>
+  </RectangleLabels>
+  <View visibleWhen="region-selected">
+    <TextArea name="plate" toName="photo" perRegion="true" whenTagName="box" whenLabelValue="car, Person"/>
+  </View>
+  <Choices name="mood" toName="caption,photo" choice="multiple" required="true">
+    <Choice value="good"/><Choice value="bad"/>
+  </Choices>
+  <Filter name="filter" toName="box"/>
+</View>
+"""
+
+
+def test_controls_are_in_document_order_with_their_objects() -> None:
+    controls = Controls(CONFIG)
+    assert [control.name for control in controls] == ["box", "plate", "mood"]
+    assert len(controls) == 3
+    assert [item.name for item in controls.objects] == ["photo", "caption"]
+    assert "box" in controls
+    assert "filter" not in controls
+    assert controls[0] is controls["box"]
+    assert controls[0] in controls
+    assert controls[1:] == (controls["plate"], controls["mood"])
+    assert str(controls["mood"]) == '<Choices name="mood"> for <Text> and <Image>'
+
+
+def test_the_first_control_of_a_tag_on_an_object() -> None:
+    controls = Controls(CONFIG)
+    assert controls.first("RectangleLabels", on="Image").name == "box"
+    assert controls.first(("Taxonomy", "Choices"), on=("HyperText", "Text")).name == "mood"
+    assert controls.first().name == "box"
+    assert controls.first(on="Text").name == "mood"
+    assert controls.find("Choices", on="Audio") is None
+    assert [control.name for control in controls.all(on="Image")] == ["box", "plate", "mood"]
+    assert [control.name for control in controls.all(per_region=True)] == ["plate"]
+    assert [control.name for control in controls.all(per_region=False)] == ["box", "mood"]
+
+
+def test_a_control_of_several_objects_is_returned_for_the_one_that_was_asked_for() -> None:
+    controls = Controls(CONFIG)
+    assert controls["mood"].to_name == "caption"
+    assert controls["mood"].field == "text"
+    on_image = controls.first("Choices", on="Image")
+    assert (on_image.to_name, on_image.field) == ("photo", "image")
+    assert [item.name for item in on_image.objects] == ["photo", "caption"]
+    assert on_image.on("caption").to_name == "caption"
+    with pytest.raises(LabelConfigError, match='labels <Image name="photo">, not Audio'):
+        controls["box"].on("Audio")
+
+
+@pytest.mark.parametrize(
+    ("tag", "on", "per_region", "message"),
+    [
+        (
+            "BrushLabels",
+            "Image",
+            None,
+            'needs a <BrushLabels> for <Image>; the label config has <RectangleLabels name="box"> for <Image>',
+        ),
+        (("Choices", "Taxonomy"), ("Audio",), None, "needs a <Choices> or <Taxonomy> for <Audio>; the label"),
+        ("Choices", (), True, "needs a <Choices> with perRegion; the label"),
+    ],
+)
+def test_no_control_that_fits_is_an_error_that_names_both(
+    tag: str, on: str, per_region: bool | None, message: str
+) -> None:
+    with pytest.raises(LabelConfigError) as raised:
+        Controls(CONFIG).first(tag, on, per_region=per_region)
+    assert message in str(raised.value)
+    assert raised.value.field == "label_config"
+
+
+def test_a_project_without_a_label_config_has_no_controls() -> None:
+    for config in (None, "", " \n"):
+        controls = Controls(config)
+        assert list(controls) == []
+        assert controls.find("Choices") is None
+        with pytest.raises(
+            LabelConfigError, match=r"has no label config yet, and this model needs a <Choices>"
+        ):
+            controls.first("Choices")
+
+
+def test_a_mistyped_tag_is_said_at_once() -> None:
+    with pytest.raises(ValueError, match="no control tag 'RectanglesLabels'; did you mean 'RectangleLabels'"):
+        Controls(CONFIG).find("RectanglesLabels")
+    with pytest.raises(ValueError, match="no control tag 'Image'"):
+        Controls(CONFIG).all("Image")
+
+
+def test_an_unknown_name_is_an_error_with_the_known_ones() -> None:
+    with pytest.raises(
+        LabelConfigError, match=r"no control named 'boxes'; it has <RectangleLabels name=\"box\">"
+    ):
+        Controls(CONFIG)["boxes"]
+    with pytest.raises(IndexError):
+        Controls(CONFIG)[3]
+
+
+def test_controls_of_a_repeater_are_found_by_their_numbered_names() -> None:
+    controls = Controls(
+        '<View><Repeater on="$pages" indexFlag="{{page}}"><Image name="image_{{page}}" value="$pages[{{page}}].url"/>'
+        '<Choices name="kind_{{page}}" toName="image_{{page}}"><Choice value="a"/></Choices></Repeater>'
+        '<Text name="t" value="$t"/><Choices name="all" toName="t"><Choice value="b"/></Choices></View>'
+    )
+    second = controls["kind_1"]
+    assert (second.name, second.to_name, second.field) == ("kind_1", "image_1", "pages[1].url")
+    assert second.value({"data": {"pages": [{"url": "a.png"}, {"url": "b.png"}]}}) == "b.png"
+    assert controls["kind_{{page}}"].at(7).to_name == "image_7"
+    assert controls["all"].at(7) is controls["all"]
+    with pytest.raises(LabelConfigError, match="no control named 'kind_x'"):
+        controls["kind_x"]
+
+
+def test_a_chat_labels_itself() -> None:
+    controls = Controls('<View><Chat name="chat" value="$messages"/></View>')
+    chat = controls.first("Chat")
+    assert (chat.to_name, chat.field, chat.region_type) == ("chat", "messages", "chatmessage")
+
+
+@pytest.mark.parametrize("config", ["<View>", "no xml", "<!DOCTYPE a><View/>"])
+def test_what_is_no_label_config_is_an_error(config: str) -> None:
+    with pytest.raises(LabelConfigError):
+        Controls(config)
+
+
+def test_tags_that_are_nested_too_deep_are_refused() -> None:
+    deep = "<View>" * 30_000 + "</View>" * 30_000
+    with pytest.raises(LabelConfigError, match="nested more than 200 deep"):
+        Controls(deep)
+
+
+def test_a_model_has_the_controls_of_its_label_config() -> None:
+    model = LabelStudioMLBase(label_config=CONFIG)
+    assert model.controls.first("RectangleLabels").name == "box"
+    assert model.controls is controls_of(CONFIG)
+    model.label_config = '<View><Text name="t" value="$t"/><Rating name="r" toName="t"/></View>'
+    assert [control.name for control in model.controls] == ["r"]
+    model.use_label_config("<View/>")
+    assert list(model.controls) == []

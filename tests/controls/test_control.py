@@ -1,0 +1,118 @@
+"""What a control knows of itself, its object and the conditions around it."""
+
+import pytest
+
+from label_studio_ml.controls import Condition, Controls
+from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.protocol.control_tags import Geometry
+
+from .test_collection import CONFIG
+
+
+def test_attributes_and_flags() -> None:
+    controls = Controls(CONFIG)
+    box, plate, mood = controls
+    assert (box.tag, box.region_type, box.kind.geometry) == (
+        "RectangleLabels",
+        "rectanglelabels",
+        Geometry.BOX,
+    )
+    assert (box.is_smart, plate.is_smart) == (True, False)
+    assert (plate.is_per_region, mood.is_per_region) == (True, False)
+    assert (mood.is_required, box.is_required) == (True, False)
+    assert (mood.is_multiple, box.is_multiple) == (True, False)
+    assert box.attributes["smart"] == "true"
+    assert box.ancestors == ("View",)
+    assert box.label_names == ["car", "Person"]
+    assert [label.value for label in box.labels] == ["Car", "Person"]
+    assert box.labels[1].attributes["background"] == "red"
+
+
+def test_conditions_are_those_of_the_control_and_the_tags_around_it() -> None:
+    controls = Controls(CONFIG)
+    assert controls["box"].conditions == ()
+    assert controls["plate"].conditions == (
+        Condition("region"),
+        Condition("label", "box", ("car", "Person")),
+    )
+    nested = Controls(
+        '<View><Text name="t" value="$t"/><Choices name="a" toName="t"><Choice value="x"/></Choices>'
+        '<View visibleWhen="choice-selected" whenTagName="a" whenChoiceValue="x">'
+        '<View visibleWhen="choice-selected" whenTagName="a"><Rating name="r" toName="t"/></View></View></View>'
+    )
+    assert nested["r"].conditions == (Condition("choice", "a", ("x",)), Condition("choice", "a"))
+    assert nested["r"].ancestors == ("View", "View", "View")
+
+
+def test_the_value_of_a_task() -> None:
+    box = Controls(CONFIG)["box"]
+    assert box.value({"id": 1, "data": {"image": "a.png"}}) == "a.png"
+    assert box.value({"image": "a.png"}) == "a.png"
+    with pytest.raises(KeyError, match="no field 'image'; they have 'text'"):
+        box.value({"id": 1, "data": {"text": "hello"}})
+
+
+@pytest.mark.parametrize(
+    ("source", "field", "value"),
+    [
+        ("$text", "text", "hello"),
+        ("$review.body", "review.body", "nested"),
+        ("$pages[1].url", "pages[1].url", "b"),
+        ("$dotted.name", "dotted.name", "direct"),
+        ("Question: $text?", "", "Question: hello?"),
+        ("fixed", "", "fixed"),
+    ],
+)
+def test_references_to_a_tasks_data(source: str, field: str, value: str) -> None:
+    data = {
+        "text": "hello",
+        "review": {"body": "nested"},
+        "pages": [{"url": "a"}, {"url": "b"}],
+        "dotted.name": "direct",
+        "dotted": {"name": "nested"},
+    }
+    control = Controls(f'<View><Text name="t" value="{source}"/><Rating name="r" toName="t"/></View>')["r"]
+    assert control.field == field
+    assert control.value({"data": data}) == value
+
+
+def test_lists_and_urls() -> None:
+    controls = Controls(
+        '<View><Image name="i" valueList="$pages"/><Text name="t" value="$file" valueType="url"/>'
+        '<Rating name="r" toName="i,t"/></View>'
+    )
+    pages, text = controls.objects
+    assert (pages.field, pages.is_list, pages.is_url) == ("pages", True, False)
+    assert (text.field, text.is_list, text.is_url) == ("file", False, True)
+
+
+def test_a_control_without_its_object_says_so() -> None:
+    control = Controls('<View><Rating name="r" toName="gone"/></View>')["r"]
+    assert control.to_name == "gone"
+    with pytest.raises(
+        LabelConfigError, match="control 'r' labels 'gone', which the label config does not have"
+    ):
+        _ = control.object
+
+
+def test_labels_that_come_with_the_task() -> None:
+    control = Controls(
+        '<View><Text name="t" value="$t"/><Choices name="c" toName="t" value="$options"/></View>'
+    )["c"]
+    assert (control.labels_field, control.has_own_labels, control.label_names) == ("options", False, [])
+    assert control.label_map.name("anything") == "anything"
+    task = {
+        "data": {
+            "options": [{"value": "Yes", "alias": "y"}, "No", {"value": "A", "children": [{"value": "B"}]}]
+        }
+    }
+    own = control.for_task(task)
+    assert own.has_own_labels
+    assert own.label_names == ["y", "No", "A", "B"]
+    assert own.label_map.name("yes") == "y"
+    with pytest.raises(LabelConfigError, match="has no label 'maybe'"):
+        own.label_map.name("maybe")
+    with pytest.raises(KeyError, match="no field 'options'"):
+        control.for_task({"data": {}})
+    fixed = Controls(CONFIG)["box"]
+    assert fixed.for_task({"data": {}}) is fixed
