@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.cli.shared.open_job_store import OpenJobStore, reach
-from label_studio_ml.cli.train import cancel, jobs
+from label_studio_ml.cli.train import cancel, follow, jobs
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.runtime.broker import Broker
+from label_studio_ml.training.records import job_store_access
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_record import Job
 
@@ -34,7 +35,7 @@ def job(reached: OpenJobStore) -> str:
 def test_follow_says_that_no_worker_is_running_and_waits(
     reached: OpenJobStore, job: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def ended(job_store: object, job_id: str, *, log: bool) -> Job | None:
+    def ended(job_store: object, job_id: str, **_: object) -> Job | None:
         reached.job_store.update_job(job_id, state="finished")
         return reached.job_store.jobs.get(job_id)
 
@@ -52,3 +53,41 @@ def test_cancel_says_that_no_worker_is_running(
     reached.job_store.update_job(job, state=state)
     assert cancel.cancel(reached, job, Path("be")) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "No worker is running: the job is closed when one is"
+
+
+@pytest.fixture
+def leaving(reached: OpenJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker is there at the first check, and at no later one, such as one whose machine was switched off."""
+    workers = iter([1])
+    monkeypatch.setattr(job_store_access, "worker_count", lambda _: next(workers, 0))
+    monkeypatch.setattr(follow, "LOOK", 0.0)
+
+
+@pytest.mark.usefixtures("leaving")
+def test_follow_says_that_the_worker_has_left_once(
+    reached: OpenJobStore, job: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks: list[int] = []
+    has_left = follow.WorkerCheck.has_left
+
+    def counted(self: follow.WorkerCheck) -> bool:
+        checks.append(1)
+        if len(checks) == 3:
+            reached.job_store.update_job(job, state="finished")
+        return has_left(self)
+
+    monkeypatch.setattr(follow.WorkerCheck, "has_left", counted)
+    assert jobs._follow(reached, job, Path("be")) == 0
+    assert len(checks) == 3
+    assert capsys.readouterr().err == "No worker is running: the job goes on when one is\n"
+
+
+@pytest.mark.usefixtures("leaving")
+def test_cancel_does_not_wait_for_a_worker_that_has_left(
+    reached: OpenJobStore, job: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reached.job_store.update_job(job, state="started")
+    assert cancel.cancel(reached, job, Path("be")) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"Job {job} is asked to stop"
+    assert said[-1] == "No worker is running: the job is closed when one is"

@@ -6,7 +6,7 @@ from pathlib import Path
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
 from label_studio_ml.cli.shared.open_job_store import OpenJobStore, reach
 from label_studio_ml.cli.streams import say
-from label_studio_ml.cli.train.follow import follow
+from label_studio_ml.cli.train.follow import WorkerCheck, follow
 from label_studio_ml.errors import UnknownJob
 from label_studio_ml.monitoring import logs
 from label_studio_ml.support.texts import our_command
@@ -39,17 +39,24 @@ def cancel(reached: OpenJobStore, job_id: str, folder: Path) -> int:
     except UnknownJob as error:
         error.fix = f"List them with: {our_command('jobs', folder)}"
         raise
-    missing = reached.idle()
+    check = WorkerCheck(reached)
     if job.state == "queued":
         say(f"Job {job_id} has not begun: it will not run")
-    if missing:
-        say(f"{missing}: the job is closed when one is")
-    if missing or job.state == "queued":
+    if check.missing:
+        say(_closed_later(check.missing))
+    if check.missing or job.state == "queued":
         return 0
     say(f"Job {job_id} is asked to stop", flush=True)
-    ended = follow(reached.job_store, job_id)
+    ended = follow(reached.job_store, job_id, given_up=check.has_left)
+    if ended is not None and ended.running:
+        say(_closed_later(check.missing))
+        return 0
     if ended is not None and ended.state != "cancelled":
         say(f"It ended before that: it is {ended.state}")
         return 1
     say(f"Cancelled: {ended.ending if ended is not None else 'its project was deleted'}")
     return 0
+
+
+def _closed_later(missing: str) -> str:
+    return f"{missing}: the job is closed when one is"

@@ -11,17 +11,44 @@ from label_studio_ml.cli.streams import say
 from label_studio_ml.support.texts import plural
 
 if TYPE_CHECKING:
+    from label_studio_ml.cli.shared.open_job_store import OpenJobStore
     from label_studio_ml.training.records.job_record import Job
     from label_studio_ml.training.records.job_store import JobStore
 
 
+#: Seconds between two checks whether a worker is running.
+LOOK = 5.0
+
+
+class WorkerCheck:
+    """Who would run jobs and is missing (`OpenJobStore.idle`), checked every LOOK seconds while a job is followed."""
+
+    def __init__(self, reached: "OpenJobStore") -> None:
+        self._reached = reached
+        self.missing = reached.idle()
+        self._next = time.monotonic() + LOOK
+
+    def has_left(self) -> bool:
+        """Check if it is time to; return whether who is missing now was there at the check before."""
+        if time.monotonic() < self._next:
+            return False
+        before, self.missing = self.missing, self._reached.idle()
+        self._next = time.monotonic() + LOOK
+        return bool(self.missing) and not before
+
+
 def follow(
-    job_store: "JobStore", job_id: str, *, log: bool = False, held_back: Callable[[], bool] = lambda: False
+    job_store: "JobStore",
+    job_id: str,
+    *,
+    log: bool = False,
+    held_back: Callable[[], bool] = lambda: False,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> "Job | None":
     """Show a job's progress, and its log if `log`, until it ends; return its record, None if there is none.
 
-    Once `held_back` returns True, the record of a postponed job is returned although it is still queued. Raises
-    BrokerError; KeyboardInterrupt is not caught.
+    Once `held_back` returns True, the record of a postponed job is returned although it is still queued; once
+    `given_up` does, that of any job. Raises BrokerError; KeyboardInterrupt is not caught.
     """
     from label_studio_ml.training.records.job_pages import read_log
 
@@ -42,6 +69,8 @@ def follow(
             if job.state == "started" and not started:
                 started = True
                 say(f"Started; its log is logs/jobs/{job.id}.log", flush=True)
+            if given_up():
+                return job
             display.show(_state(job))
             time.sleep(UPDATE)
 

@@ -12,7 +12,7 @@ from label_studio_ml.cli.shared.studio_arguments import add_known_project_argume
 from label_studio_ml.cli.shared.tables import print_table
 from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.cli.train.cancel import cancel
-from label_studio_ml.cli.train.follow import follow, outcome
+from label_studio_ml.cli.train.follow import WorkerCheck, follow, outcome
 from label_studio_ml.cli.train.job_list import COLUMNS, row
 from label_studio_ml.cli.train.parked_events import retry, show
 from label_studio_ml.errors import UnknownJob
@@ -64,11 +64,21 @@ def run(args: argparse.Namespace) -> int:
 
 def _follow(reached: OpenJobStore, job_id: str, folder: Path) -> int:
     job = reached.job_store.jobs.get(job_id)
-    if job is not None and job.running and (missing := reached.idle()):
-        say(f"{missing}: the job goes on when one is", file=sys.stderr, flush=True)
+    check = WorkerCheck(reached)
+
+    def say_missing() -> None:
+        say(f"{check.missing}: the job goes on when one is", file=sys.stderr, flush=True)
+
+    def say_if_left() -> bool:
+        if check.has_left():
+            say_missing()
+        return False
+
+    if job is not None and job.running and check.missing:
+        say_missing()
         if reached.alone:  # this command's broker ends with it
             return 1
-    job = follow(reached.job_store, job_id, log=True)
+    job = follow(reached.job_store, job_id, log=True, given_up=say_if_left)
     if job is None:
         raise UnknownJob(f"There is no job {job_id}", fix=f"List them with: {our_command('jobs', folder)}")
     return outcome(job)
