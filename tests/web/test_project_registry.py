@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -195,12 +196,47 @@ def test_a_setup_that_says_nothing_new_asks_the_file_only_where_somebody_wrote_t
             await registry.apply_setup(UID, **SETUP)
         assert projects.merged == 3
         Projects(tmp_path).update(UID, title="theirs")
-        assert (await registry.apply_setup(UID, **SETUP)).title == "theirs"
+        await registry.apply_setup(UID, **SETUP)
+
+        await until(lambda: registry._cached[UID].title == "theirs", "the file is asked soon after")
         projects.settle(tmp_path)
         assert (await registry.apply_setup(UID, **{**SETUP, "access_token": "new"})).access_token == "new"
         found = Projects(tmp_path).get(UID)
         assert found is not None
         assert (found.access_token, found.title) == ("new", "theirs")
+
+    run(test())
+
+
+def test_a_setup_that_says_nothing_new_does_not_wait_for_a_disk_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projects = Counted(tmp_path)
+    registry = ProjectRegistry(projects)
+    monkeypatch.setattr(book_module, "CHECK_INTERVAL", 0.01)
+    go_on, asked, stamp = threading.Event(), list[int](), projects.stamp
+
+    def hanging() -> object:
+        asked.append(1)
+        assert go_on.wait(60)
+        return stamp()
+
+    async def test() -> None:
+        await registry.apply_setup(UID, **SETUP)
+        projects.settle(tmp_path)
+        await registry.apply_setup(UID, **SETUP)
+        Projects(tmp_path).delete(UID)
+        with monkeypatch.context() as patch:
+            patch.setattr(projects, "stamp", hanging)
+            for _ in range(3):
+                assert await registry.apply_setup(UID, **SETUP) == Project(uid=UID, **SETUP)
+            await until(lambda: asked, "the file is asked in the background")
+            assert (await registry.apply_setup(UID, **SETUP)).access_token == "first"
+            assert len(asked) == 1, "one thread hangs, whatever comes"
+            go_on.set()
+            await until(
+                lambda: Projects(tmp_path).get(UID) is not None, "what another process removed is back"
+            )
 
     run(test())
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
@@ -22,6 +23,8 @@ QUERY_WAIT = 0.1
 QUERY_THREADS = 4
 #: Seconds between two attempts to write entries after a failed write.
 WRITE_RETRY = 10.0
+#: Seconds between two checks whether another process has written to the database.
+CHECK_INTERVAL = 1.0
 #: Maximum number of projects for which the time of the last query is kept.
 MAX_QUERIED = 10_000
 
@@ -49,6 +52,12 @@ class ProjectRegistry:
         self._unwritten: set[str] = set()
         #: Per project, the stamp of the database when its stored entry was equal to the cached one.
         self._stamps: dict[str, object] = {}
+        #: Per project, what the last `/setup` sent, until it is checked that the database still has it.
+        self._unchecked: dict[str, dict[str, Any]] = {}
+        self._checker: asyncio.Task[None] | None = None
+        self._check_thread = Threads(1, "projects")
+        #: Per project: held while a `/setup` is written, so that an earlier one never replaces a later one.
+        self._setup_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._last_attempt = 0.0
         self._problem = ""
 
@@ -98,22 +107,45 @@ class ProjectRegistry:
         self._cached[uid] = await self._write(uid, changes)
 
     async def apply_setup(self, uid: str, **changes: Any) -> Project:
-        """Apply `changes`, sent by `/setup`, to project `uid`; return it, and share it in the background."""
+        """Apply `changes`, sent by `/setup`, to project `uid`; return it, and share it in the background.
+
+        Without a change, the answer does not wait for the disk, which may hang: the database is checked later.
+        """
         cached = await self.get(uid)
-        # On the event loop: a thread takes ten times as long as the query itself.
-        stamp = self._projects.stamp()
-        as_read = stamp is not None and self._stamps.get(uid) == stamp and uid not in self._unwritten
-        if cached is not None and as_read and changed(cached, changes) == cached:
+        was_stored = uid in self._stamps and uid not in self._unwritten
+        if cached is not None and was_stored and changed(cached, changes) == cached:
             project = cached
-        else:  # also if the database may have changed since the last comparison
-            project = self._cached[uid] = await self._write(uid, changes)
-            self._stamps.pop(uid, None)
-            if uid not in self._unwritten and stamp == self._projects.stamp():  # the write changed nothing
-                self._stamps[uid] = stamp
+            self._check_later(uid, changes)
+        else:
+            async with self._setup_locks[uid]:
+                self._unchecked.pop(uid, None)
+                project = self._cached[uid] = await self._write(uid, changes)
         if self._shared is not None:
             self._queried[uid] = time.monotonic()
             self._in_background(self._share(project, self._shared))
         return project
+
+    def _check_later(self, uid: str, changes: dict[str, Any]) -> None:
+        """Write `changes` again in the background if the database was written to since it had them."""
+        self._unchecked[uid] = changes
+        if self._checker is None or self._checker.done():
+            self._checker = self._in_background(self._check())
+
+    async def _check(self) -> None:
+        """Check the database while there is something to check, with CHECK_INTERVAL between two checks.
+
+        All projects share one file, so there is one check for all of them, in a thread of its own.
+        """
+        while self._unchecked:
+            stamp = await self._check_thread.run(self._projects.stamp)
+            for uid in list(self._unchecked):
+                async with self._setup_locks[uid]:
+                    changes = self._unchecked.pop(uid, None)
+                    if changes is not None and (stamp is None or self._stamps.get(uid) != stamp):
+                        project = await self._write(uid, changes)
+                        if project != self._cached.get(uid):  # requests that find the same object are faster
+                            self._cached[uid] = project
+            await asyncio.sleep(CHECK_INTERVAL)
 
     async def _share(self, project: Project, shared: SharedProjects) -> None:
         try:
@@ -166,18 +198,27 @@ class ProjectRegistry:
     async def _write(self, uid: str, changes: dict[str, Any]) -> Project:
         """Apply changes to a project in the database and return it; a failed write is logged, and repeated later."""
         before = self._cached.get(uid) or Project(uid=uid)
+        self._stamps.pop(uid, None)
         try:
-            project = await asyncio.to_thread(self._projects.merge, before, changes)
+            project, stamp = await asyncio.to_thread(self._merge, before, changes)
         except BackendError as error:
             self._log_problem(error)
             self._unwritten.add(uid)
             self._last_attempt = time.monotonic()
             return changed(before, changes)
         self._unwritten.discard(uid)
+        if stamp is not None:
+            self._stamps[uid] = stamp
         if self._problem and not self._unwritten:
             self._problem = ""
             logger.info("The database of projects can be written again")
         return project
+
+    def _merge(self, before: Project, changes: dict[str, Any]) -> tuple[Project, object]:
+        """Apply changes to a project in the database; return it and the database's stamp, None if that has changed."""
+        stamp = self._projects.stamp()
+        project = self._projects.merge(before, changes)
+        return project, stamp if stamp == self._projects.stamp() else None
 
     async def _retry_writes(self) -> None:
         for uid in list(self._unwritten):
@@ -191,7 +232,9 @@ class ProjectRegistry:
 
     async def delete(self, uid: str) -> None:
         """Remove project `uid` from cache and database. Raises VersionError if the database cannot be used."""
-        self._cached.pop(uid, None)
-        self._unwritten.discard(uid)
-        self._stamps.pop(uid, None)
-        await asyncio.to_thread(self._projects.delete, uid)
+        async with self._setup_locks[uid]:
+            self._cached.pop(uid, None)
+            self._unchecked.pop(uid, None)
+            self._unwritten.discard(uid)
+            self._stamps.pop(uid, None)
+            await asyncio.to_thread(self._projects.delete, uid)
