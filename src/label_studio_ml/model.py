@@ -26,7 +26,7 @@ from label_studio_ml.model_api.api_generation import (
     overrides_hook,
     positional_arguments,
 )
-from label_studio_ml.model_api.model_context import current_context, is_lent, parse_extra_params
+from label_studio_ml.model_api.model_context import current_context, is_being_built, parse_extra_params
 from label_studio_ml.model_api.registered_functions import functions
 from label_studio_ml.model_api.registered_functions import predict_fn as predict_fn
 from label_studio_ml.model_api.registered_functions import update_fn as update_fn
@@ -249,7 +249,7 @@ class LabelStudioMLBase:
         check_pair(key, value)
         if key != "model_version":
             self._context.state.set(key, value)
-        elif self._context.set_version_name(value, building=self._in_setup or is_lent(self._context)):
+        elif self._context.set_version_name(value, building=self._in_setup or is_being_built(self._context)):
             self._model_version = None
 
     def has(self, key: str) -> bool:

@@ -17,8 +17,8 @@ from label_studio_ml.model import LabelStudioMLBase, update_fn
 from label_studio_ml.model_api import registered_functions
 from label_studio_ml.model_calls.adapter import (
     ModelSpec,
-    ask,
     build,
+    call_predict,
     describe_class,
     fit_annotations,
     fit_event,
@@ -357,7 +357,7 @@ def test_predict_gets_what_it_takes(signature: str, gets: dict[str, Any]) -> Non
     scope: dict[str, Any] = {}
     exec(f"def predict(self, {signature}): return locals()", scope)
     cls = type("Made", (Base,), {"predict": scope["predict"]})
-    got = ask(cls(), [{"id": 1}], {"context": {"c": 1}, "login": "l", "password": "p"})
+    got = call_predict(cls(), [{"id": 1}], {"context": {"c": 1}, "login": "l", "password": "p"})
     got.update(got.pop("kwargs", {}))
     first = signature.partition(",")[0]
     assert got.pop(first) == [{"id": 1}]
@@ -370,7 +370,7 @@ def test_params_cannot_take_the_place_of_the_tasks() -> None:
         def predict(self, tasks, **kwargs):
             return tasks, kwargs
 
-    assert ask(Asked(), [1], {"tasks": "x", "self": "y"}) == ([1], {"context": None})  # type: ignore[list-item]
+    assert call_predict(Asked(), [1], {"tasks": "x", "self": "y"}) == ([1], {"context": None})  # type: ignore[list-item]
 
 
 # Reasons

@@ -113,8 +113,8 @@ def test_the_values_take_no_memory(unit: bytes, trusted: bool, name: str) -> Non
 
 
 def test_how_many_tasks_one_request_may_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large_requests, "MOST_ITEMS", 6)
-    monkeypatch.setattr(large_requests, "MOST_UNTRUSTED_ITEMS", 4)
+    monkeypatch.setattr(large_requests, "MAX_ITEMS", 6)
+    monkeypatch.setattr(large_requests, "MAX_UNTRUSTED_ITEMS", 4)
     body = json.dumps(created_in_bulk(3, 5, 6, 7)).encode()
     for _ in range(2):  # each is counted anew
         assert len(parse_event_ids(body, trusted=True).data["annotation"]) == 3

@@ -156,7 +156,7 @@ class TestEncode:
     def test_a_score_that_is_none_is_warned_of(self, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.WARNING):
             sent({**GOOD, "score": float("nan")})
-        assert "A prediction's score is nan: another one is sent" in caplog.text
+        assert "A prediction's score is nan: a computed score is sent instead" in caplog.text
 
     @pytest.mark.parametrize(
         ("result", "regions"),

@@ -26,12 +26,12 @@ NEEDED = frozenset(
 )
 #: Modules that this package imports late. They are imported early if a file of the user has the name of a standard or
 #: needed module. Their dependencies are imported with them.
-_LATE = (
+_IMPORTED_LATE = (
     *("sqlite3", "queue", "concurrent.futures.thread", "concurrent.futures.process", "multiprocessing.pool"),
     *("multiprocessing.spawn", "asyncio", "requests", "label_studio_sdk.label_interface", "flask"),
 )
 
-_aside: list[str] = []
+_user_entries: list[str] = []
 _own_process = False
 
 
@@ -41,7 +41,7 @@ def set_aside(entries: Iterable[str]) -> None:
     Called in a process that this package started for user code only.
     """
     global _own_process
-    _aside[:] = entries
+    _user_entries[:] = entries
     _own_process = True
 
 
@@ -50,28 +50,32 @@ def is_own_process() -> bool:
     return _own_process
 
 
-def enter(folders: Sequence[str], last: Sequence[str] = ()) -> None:
-    """Put `folders`, then PYTHONPATH's folders, first on `sys.path`, and the missing ones of `last` at its end.
+def enter(folders: Sequence[str], at_end: Sequence[str] = ()) -> None:
+    """Put `folders`, then PYTHONPATH's folders, first on `sys.path`, and the missing ones of `at_end` at its end.
 
     Also makes `label_studio_tools` importable, see `tools_alias`.
     """
     tools_alias.install()
-    first = list(dict.fromkeys([*folders, *_aside]))
-    for folder in first:
-        _keep_ours(folder, [entry for entry in sys.path if entry not in first])
+    user_folders = list(dict.fromkeys([*folders, *_user_entries]))
+    for folder in user_folders:
+        _preload_needed(folder, [entry for entry in sys.path if entry not in user_folders])
         if _own_process:
-            _give_up(folder)
+            _unload_replaced(folder)
     importlib.invalidate_caches()
-    kept = [entry for entry in sys.path if entry not in first]
-    sys.path[:] = [*first, *kept, *(entry for entry in dict.fromkeys(last) if entry not in (*first, *kept))]
+    remaining = [entry for entry in sys.path if entry not in user_folders]
+    sys.path[:] = [
+        *user_folders,
+        *remaining,
+        *(entry for entry in dict.fromkeys(at_end) if entry not in (*user_folders, *remaining)),
+    ]
 
 
-def _keep_ours(folder: str, installed: Sequence[str]) -> None:
+def _preload_needed(folder: str, installed: Sequence[str]) -> None:
     """Import from `installed` the modules that this package needs if `folder` has a module of a needed name."""
     shared = {name for name in _names(folder) if name in NEEDED or name in sys.stdlib_module_names}
     if not shared:
         return
-    for module in (*_LATE, *sorted(shared & NEEDED)):
+    for module in (*_IMPORTED_LATE, *sorted(shared & NEEDED)):
         if _is_found(module.partition(".")[0], installed):  # otherwise only user folders may have it
             _import_from(module, installed)
     for name in sorted(shared & sys.modules.keys()):
@@ -85,27 +89,29 @@ def _keep_ours(folder: str, installed: Sequence[str]) -> None:
             )
 
 
-def _give_up(folder: str) -> None:
+def _unload_replaced(folder: str) -> None:
     """Remove imported modules that this package no longer needs if `folder` has modules of the same names."""
     for name in _names(folder) & sys.modules.keys():
-        ours = name in NEEDED or name in sys.stdlib_module_names or name in ("label_studio_ml", "__main__")
-        if not ours and not _lies_in(name, folder):
+        is_protected = (
+            name in NEEDED or name in sys.stdlib_module_names or name in ("label_studio_ml", "__main__")
+        )
+        if not is_protected and not _lies_in(name, folder):
             for module in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
                 del sys.modules[module]
 
 
 def _names(folder: str) -> set[str]:
     """Return the names of the modules and packages in `folder`."""
-    found = set()
+    names = set()
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 stem, dot, ending = entry.name.partition(".")
                 if ending == "py" or (not dot and os.path.isfile(os.path.join(entry.path, "__init__.py"))):
-                    found.add(stem)
+                    names.add(stem)
     except OSError:
         pass  # an entry of sys.path need not exist
-    return found
+    return names
 
 
 def _lies_in(name: str, folder: str) -> bool:
@@ -120,11 +126,11 @@ def _is_found(name: str, path: Sequence[str]) -> bool:
 
 def _import_from(name: str, path: Sequence[str]) -> None:
     """Import `name` with `path` as `sys.path`; log a failure."""
-    before = sys.path[:]
+    previous_path = sys.path[:]
     sys.path[:] = path
     try:
         importlib.import_module(name)
     except Exception as error:  # noqa: BLE001 (an installed package may raise anything)
         logger.warning("The installed module %s cannot be imported: %s", name, error)
     finally:
-        sys.path[:] = before
+        sys.path[:] = previous_path

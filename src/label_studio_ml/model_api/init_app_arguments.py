@@ -28,9 +28,9 @@ def with_app_arguments(settings: Settings, arguments: Mapping[str, Any]) -> Sett
     `redis_host` and `redis_port`, the `redis_queue` "default". To use a Redis at localhost:6379, set `REDIS_URL`,
     `REDIS_HOST` or `USE_REDIS`. Raises SettingsError if a value is invalid.
     """
-    rest = dict(arguments)
-    model_dir = rest.pop("model_dir", None)
-    host, port, queue = (rest.pop(f"redis_{name}", None) for name in ("host", "port", "queue"))
+    model_arguments = dict(arguments)
+    model_dir = model_arguments.pop("model_dir", None)
+    host, port, queue = (model_arguments.pop(f"redis_{name}", None) for name in ("host", "port", "queue"))
     if model_dir is not None and not _is_backend_folder(settings, str(model_dir)):
         settings = settings.with_model_dir(str(model_dir))
     if host and not settings.redis_url and settings.use_redis is not False:
@@ -45,7 +45,7 @@ def with_app_arguments(settings: Settings, arguments: Mapping[str, Any]) -> Sett
             settings = replace(settings, redis_url=f"redis://{host}:{number}/0")
     if queue is not None and str(queue) != DEFAULT_QUEUE:
         settings = replace(settings, queue=str(queue))
-    return replace(settings, init_kwargs={**settings.init_kwargs, **rest})
+    return replace(settings, init_kwargs={**settings.init_kwargs, **model_arguments})
 
 
 def _is_backend_folder(settings: Settings, model_dir: str) -> bool:

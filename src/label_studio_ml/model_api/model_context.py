@@ -72,8 +72,8 @@ def current_context() -> ModelContext:
     return _current.get() or ModelContext()
 
 
-def is_lent(context: ModelContext) -> bool:
-    """Tell whether `context` is the current context, that is, whether its model is being built."""
+def is_being_built(context: ModelContext) -> bool:
+    """Tell whether the model of `context` is being built: its context is the current one then."""
     return _current.get() is context
 
 

@@ -43,7 +43,7 @@ _FOREIGN = {Path(__file__).resolve().parents[1], Path(sysconfig.get_path("stdlib
 
 #: Name of the version before any training, for a class of the seed generation (see `generations`).
 INITIAL = "INITIAL"
-#: The most tasks in one call of `predict`, unless the class sets `max_batch_size`.
+#: Maximum number of tasks in one call of `predict`, unless the class sets `max_batch_size`.
 MAX_BATCH = 128
 #: Concurrent calls of an `async def predict` in one process, unless the class sets `concurrency`.
 ASYNC_CONCURRENCY = 16
@@ -52,11 +52,11 @@ ASYNC_CONCURRENCY = 16
 class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the server needs to know about a model class, without importing it.
 
-    `max_batch_size` is the most tasks in one call of `predict`; `max_wait` the seconds that a batch that is not full
-    waits for more tasks; `concurrency` the concurrent calls of `predict` in one process. `promote_if` is the metric
-    gate for new versions, `keep_versions` the number of versions kept (0: all). `train_every`, `quiet_period` and
-    `min_annotations` decide when a training is due (`training.policy`). `code` identifies the imported code.
-    `initial_version` names the version before any training, unless the class sets one with `self.set`.
+    `max_batch_size` is the maximum number of tasks in one call of `predict`; `max_wait` the seconds that a batch that
+    is not full waits for more tasks; `concurrency` the concurrent calls of `predict` in one process. `promote_if` is
+    the metric gate for new versions, `keep_versions` the number of versions kept (0: all). `train_every`,
+    `quiet_period` and `min_annotations` decide when a training is due (`training.policy`). `code` identifies the
+    imported code. `initial_version` names the version before any training, unless the class sets one with `self.set`.
     """
 
     name: str
@@ -115,11 +115,11 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
 
 def _train_events(cls: type[LabelStudioMLBase]) -> tuple[str, ...]:
     """Return the class's `TRAIN_EVENTS`; text counts as one event. Raises ModelFileError for anything but names."""
-    given: object = cls.TRAIN_EVENTS
-    events = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else (given,)
+    value: object = cls.TRAIN_EVENTS
+    events = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
     if not all(isinstance(name, str) for name in events):
         raise ModelFileError(
-            f"{cls.__name__}.TRAIN_EVENTS is {given!r}: it must be a list of names of webhook actions",
+            f"{cls.__name__}.TRAIN_EVENTS is {value!r}: it must be a list of names of webhook actions",
             fix='Example: TRAIN_EVENTS = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED"]',
             field="TRAIN_EVENTS",
         )
@@ -156,12 +156,12 @@ def _limit(cls: type, name: str, default: Any, *, least: float, most: float = ma
     """Return a numeric class attribute, an int if `default` is one. Raises ModelFileError if it is invalid."""
     value = getattr(cls, name, default)
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    whole = isinstance(default, int)
-    if not number or not least <= value <= most or (whole and value != int(value)):
-        kind = "a whole number" if whole else "a number"
+    is_whole = isinstance(default, int)
+    if not number or not least <= value <= most or (is_whole and value != int(value)):
+        kind = "a whole number" if is_whole else "a number"
         limits = f"of at least {least}" if most == math.inf else f"from {least} to {most:,.15g}"
         raise ModelFileError(f"{cls.__name__}.{name} is {value!r}: it must be {kind} {limits}", field=name)
-    return int(value) if whole else float(value)
+    return int(value) if is_whole else float(value)
 
 
 def build(
@@ -183,16 +183,16 @@ def build(
         "model_version": spec.version or None,
         **settings.init_kwargs,
     }
-    taken = fitting(cls.__init__, offered)
+    accepted = accepted_arguments(cls.__init__, offered)
     try:
         with UserCode(), model_context(context), setup_request(cls, project):
-            model = cls(**taken)
+            model = cls(**accepted)
             if not hasattr(model, "_context"):
                 raise ModelLoadError(
                     f"{cls.__name__}.__init__ does not call super().__init__(**kwargs)",
                     fix="Call it first in __init__",
                 )
-            _fill(model, {name: value for name, value in offered.items() if name not in taken})
+            _fill(model, {name: value for name, value in offered.items() if name not in accepted})
             if project.extra_params and overrides_hook(cls, "set_extra_params"):
                 model.set_extra_params(project.extra_params)
     except ModelLoadError:
@@ -242,12 +242,12 @@ def _fill(model: LabelStudioMLBase, missing: Mapping[str, Any]) -> None:
             model.use_label_config(missing[name])
 
 
-def fitting(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+def accepted_arguments(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of the `offered` keyword arguments that `function` accepts; all if it has `**kwargs`."""
-    return _fitting(method_parameters(function), offered)
+    return _accepted(method_parameters(function), offered)
 
 
-def _fitting(parameters: list[inspect.Parameter], offered: Mapping[str, Any]) -> dict[str, Any]:
+def _accepted(parameters: list[inspect.Parameter], offered: Mapping[str, Any]) -> dict[str, Any]:
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return dict(offered)
     names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
@@ -266,7 +266,7 @@ def renamed(model: LabelStudioMLBase) -> str:
     return model._context.renamed
 
 
-def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[str, Any]) -> Any:
+def call_predict(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[str, Any]) -> Any:
     """Call the model's `predict` with those of `params` that its signature accepts, and return its result."""
     function = getattr(model.predict, "__func__", None)
     parameters = method_parameters(model.predict) if function is None else _method_parameters(function)
@@ -274,7 +274,7 @@ def ask(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: Mapping[s
     keywords = {name: value for name, value in params.items() if name not in positional}
     keywords.setdefault("context", None)
     with UserCode():
-        return _finished(model.predict(tasks, **_fitting(parameters, keywords)))
+        return _finished(model.predict(tasks, **_accepted(parameters, keywords)))
 
 
 @functools.lru_cache(maxsize=64)
@@ -302,7 +302,7 @@ def fit_annotations(
     """
     offered = {"event": event, "data": data, "job": job, "job_id": job_id, "workdir": str(workdir)}
     with UserCode():
-        returned = _finished(model.fit(annotations, **fitting(model.fit, offered)))
+        returned = _finished(model.fit(annotations, **accepted_arguments(model.fit, offered)))
     if returned is None:
         return {}
     if not isinstance(returned, Mapping):
@@ -316,7 +316,7 @@ def fit_event(
     """Call an event-generation `fit` for one event and return its result. `job` is the argument of that name."""
     offered = {"job": job, "job_id": job_id, "workdir": str(workdir)}
     with UserCode():
-        return _finished(model.fit(event, data, **fitting(model.fit, offered)))
+        return _finished(model.fit(event, data, **accepted_arguments(model.fit, offered)))
 
 
 def _finished(returned: Any) -> Any:

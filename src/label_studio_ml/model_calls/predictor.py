@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.model_calls.adapter import ModelSpec, ask, reason, renamed, version_name
+from label_studio_ml.model_calls.adapter import ModelSpec, call_predict, reason, renamed, version_name
 from label_studio_ml.processes.forked_children import UserCode
 from label_studio_ml.protocol.prediction_json import (
     ODD_SCORES,
@@ -94,9 +94,10 @@ class Predictor:
         self._checks = RegionChecks(spec.project.label_config)
         self._refuse = refuse
         self._logged: set[str] = set()
-        self._separately = False
-        self._singly = False
-        self._silent = False  # predict returned nothing for several tasks, nor for each of them alone
+        self._one_request_per_call = False
+        self._one_task_per_call = False
+        #: Whether predict returned nothing for several tasks, nor for each of them alone.
+        self._returns_nothing = False
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer requests with equal params, in one call if the model supports that; return answers in their order."""
@@ -111,32 +112,34 @@ class Predictor:
                 decoded.pop(position, None)
                 answers[position] = Answer(error=f"tasks are not JSON: {error}", invalid=True)
         event = _has_event(params)  # evaluated before user code can change the params
-        together = (
-            None if self._separately and len(decoded) > 1 else self._together([*decoded.values()], params)
+        combined = (
+            None
+            if self._one_request_per_call and len(decoded) > 1
+            else self._predict_all([*decoded.values()], params)
         )
-        wrong_count = isinstance(together, InvalidPrediction) and not isinstance(together, _Raised | _Nothing)
-        silent = isinstance(together, _Nothing)
+        wrong_count = isinstance(combined, InvalidPrediction) and not isinstance(combined, _Raised | _Nothing)
+        returns_nothing = isinstance(combined, _Nothing)
         start = 0
         for position, tasks in decoded.items():
             interactive = requests[position].interactive
             entries: list[Any] | InvalidPrediction
-            if isinstance(together, list):
-                entries = together[start : start + len(tasks)]
+            if isinstance(combined, list):
+                entries = combined[start : start + len(tasks)]
                 start += len(tasks)
-            elif together is not None and (len(decoded) == 1 or (silent and self._silent)):
-                entries = self._each(together, tasks, params)
+            elif combined is not None and (len(decoded) == 1 or (returns_nothing and self._returns_nothing)):
+                entries = self._per_task(combined, tasks, params)
             else:
-                own = self._together([tasks], params)
-                wrong_count = wrong_count and isinstance(own, list)
-                entries = self._each(own, tasks, params)
-            silent = silent and isinstance(entries, _Nothing)
+                own_entries = self._predict_all([tasks], params)
+                wrong_count = wrong_count and isinstance(own_entries, list)
+                entries = self._per_task(own_entries, tasks, params)
+            returns_nothing = returns_nothing and isinstance(entries, _Nothing)
             checks = _NO_CHECKS if interactive and event else self._checks
             answers[position] = self._finish(entries, tasks, checks, interactive=interactive)
-        self._silent = self._silent or (silent and len(decoded) > 1)
+        self._returns_nothing = self._returns_nothing or (returns_nothing and len(decoded) > 1)
         if wrong_count and len(decoded) > 1:
-            self._separately = True
+            self._one_request_per_call = True
             logger.warning(
-                "predict does not take several requests together: from now on each is asked for alone"
+                "predict does not accept the tasks of several requests: from now on it is called for each request alone"
             )
         name = renamed(self.model)
         return [
@@ -144,38 +147,41 @@ class Predictor:
             for position in range(len(requests))
         ]
 
-    def _together(
+    def _predict_all(
         self, requests: list[list[dict[str, Any]]], params: dict[str, Any]
     ) -> list[Any] | InvalidPrediction:
         """Return one prediction per task of all requests, or the failure."""
         tasks = [task for request in requests for task in request]
-        if self._singly and len(tasks) > 1:
-            return [self._alone(task, params) for task in tasks]
+        if self._one_task_per_call and len(tasks) > 1:
+            return [self._predict_one(task, params) for task in tasks]
         return self._try(tasks, params)
 
-    def _each(
+    def _per_task(
         self, entries: list[Any] | InvalidPrediction, tasks: list[dict[str, Any]], params: dict[str, Any]
     ) -> list[Any] | InvalidPrediction:
-        """Return `entries`; if they are a failure, call `predict` for each task alone, and learn from the outcome."""
+        """Return `entries`; if they are a failure, call `predict` for each task alone, and adapt later calls to it."""
         if isinstance(entries, list) or len(tasks) == 1:
             return entries
-        if isinstance(entries, _Nothing) and self._silent:
+        if isinstance(entries, _Nothing) and self._returns_nothing:
             return entries
-        alone = [self._alone(task, params) for task in tasks]
-        self._silent = all(isinstance(entry, _Nothing) for entry in alone)
+        per_task = [self._predict_one(task, params) for task in tasks]
+        self._returns_nothing = all(isinstance(entry, _Nothing) for entry in per_task)
         if not isinstance(entries, _Raised) and not any(
-            isinstance(entry, InvalidPrediction) for entry in alone
+            isinstance(entry, InvalidPrediction) for entry in per_task
         ):
-            self._singly = True
-            logger.warning("predict does not take several tasks: from now on each is asked for alone")
-        return alone
+            self._one_task_per_call = True
+            logger.warning(
+                "predict does not accept several tasks: from now on it is called for each task alone"
+            )
+        return per_task
 
     def _try(self, tasks: list[dict[str, Any]], params: dict[str, Any]) -> list[Any] | InvalidPrediction:
         """Return one prediction per task; a failure if the model raises or returns another number of predictions."""
         if not tasks:
             return []
         try:
-            returned = ask(self.model, list(tasks), dict(params))  # copies, since user code may change them
+            # User code gets copies, because it may change them.
+            returned = call_predict(self.model, list(tasks), dict(params))
             self.version = renamed(self.model) or self.version
             with UserCode():  # a returned generator runs user code
                 entries = listed(returned, len(tasks))
@@ -191,7 +197,7 @@ class Predictor:
         self._log_failure(cause, len(tasks))
         return InvalidPrediction(cause)
 
-    def _alone(self, task: dict[str, Any], params: dict[str, Any]) -> Any:
+    def _predict_one(self, task: dict[str, Any], params: dict[str, Any]) -> Any:
         """Return the prediction for one task, or the failure in its place."""
         entries = self._try([task], params)
         return entries if isinstance(entries, InvalidPrediction) else entries[0]
@@ -206,11 +212,11 @@ class Predictor:
     ) -> Answer:
         """Return the Answer with one encoded entry per task: a prediction, or an error with its cause."""
         check = functools.partial(checks.refusal, interactive=interactive)
-        every = [entries] if isinstance(entries, InvalidPrediction) else entries
-        if every and all(isinstance(entry, _Nothing) for entry in every):
+        all_entries = [entries] if isinstance(entries, InvalidPrediction) else entries
+        if all_entries and all(isinstance(entry, _Nothing) for entry in all_entries):
             return Answer(results=b"[]")
-        body = encode_all(every, self.version) if every is entries else None
-        if body is not None and not any(_needs_check(entry, check) for entry in every):
+        body = encode_all(all_entries, self.version) if all_entries is entries else None
+        if body is not None and not any(_needs_check(entry, check) for entry in all_entries):
             return Answer(results=body)
         encoded: list[bytes] = []
         failures: list[InvalidPrediction] = []
@@ -270,7 +276,7 @@ class Predictor:
             "Task %s: the prediction does not fit the label config: %s. %s; this is logged once",
             task.get("id"),
             refusal,
-            "It is not sent" if self._refuse else "It is sent all the same",
+            "It is not sent" if self._refuse else "It is sent nevertheless",
         )
 
     def _log_score(self, score: float, task: dict[str, Any]) -> None:
@@ -280,7 +286,7 @@ class Predictor:
         self._logged.add(ODD_SCORES)
         logger.warning(
             "Task %s: the score %g is not between 0 and 1, and Label Studio shows it as %g %%: return a probability. "
-            "It is sent all the same; this is logged once",
+            "It is sent nevertheless; this is logged once",
             task.get("id"),
             score,
             100 * score,
@@ -288,16 +294,16 @@ class Predictor:
 
     def _log_failure(self, cause: str, count: int, error: BaseException | None = None) -> None:
         """Log a failed call of `predict`; each cause gets a traceback the first time."""
-        first = cause not in self._logged
+        is_first = cause not in self._logged
         if len(self._logged) < 100:
             self._logged.add(cause)
-        then = ": asking for each task alone" if count > 1 else ""
+        next_step = ": it is called again for each task alone" if count > 1 else ""
         logger.warning(
             "predict of %s failed: %s%s",
             plural(count, "task"),
             cause,
-            then,
-            exc_info=error if first else None,
+            next_step,
+            exc_info=error if is_first else None,
         )
 
 

@@ -12,13 +12,14 @@ from xml.etree import ElementTree
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.support import arguments
 
-#: The most characters of a label config. A taxonomy of 20,000 choices has a quarter of that.
+#: Maximum number of characters of a label config. A taxonomy of 20,000 choices has a quarter of that.
 MAX_CHARACTERS = 4 << 20
 
-#: The most different `indexFlag`s of a label config: each is searched for in the names of all controls.
+#: Maximum number of different `indexFlag`s of a label config: each is searched for in the names of all controls.
 MAX_INDEX_FLAGS = 100
 
-#: The most names in all `toName`s of a label config: each control gets a copy of the description of each object.
+#: Maximum number of names in all `toName`s of a label config: each control gets a copy of the description of each
+#: object.
 MAX_TARGETS = 100_000
 
 #: Tags whose attributes describe one label of the control around them.
@@ -86,8 +87,8 @@ def check_size(xml: str) -> None:
     """Raise LabelConfigError if a label config has more than `MAX_CHARACTERS` characters."""
     if len(xml) > MAX_CHARACTERS:
         raise LabelConfigError(
-            f"The label config has {len(xml):,} characters, more than the {MAX_CHARACTERS:,} that are taken",
-            fix='Let long lists of labels come with the tasks, as in <Taxonomy value="$labels">',
+            f"The label config has {len(xml):,} characters, more than the {MAX_CHARACTERS:,} that are allowed",
+            fix='Load long lists of labels from the tasks, as in <Taxonomy value="$labels">',
             field="label_config",
         )
 
@@ -100,8 +101,8 @@ def first_tag(parsed: Mapping[str, Any], control: str, object_tag: str) -> tuple
     for name, info in parsed.items():
         if info["type"] == control and any(source["type"] == object_tag for source in info["inputs"]):
             return name, info
-    found = describe(parsed) or "no control tags"
-    raise ValueError(f"The label config has no <{control}> for a <{object_tag}>; it has {found}")
+    controls = describe(parsed) or "no control tags"
+    raise ValueError(f"The label config has no <{control}> for a <{object_tag}>; it has {controls}")
 
 
 def label_map(parsed: Mapping[str, Any], control: str, names: Sequence[str]) -> dict[str, str]:
@@ -116,12 +117,14 @@ def label_map(parsed: Mapping[str, Any], control: str, names: Sequence[str]) -> 
     if control not in parsed:
         raise ValueError(f"The label config has no control tag named {control!r}")
     by_lower = {name.lower(): name for name in reversed(names)}
-    known = set(names)
+    exact_names = set(names)
     mapping: dict[str, str] = {}
     for label, attributes in parsed[control]["labels_attrs"].items():
-        claimed = [name.strip() for name in attributes.get("predicted_values", "").split(",") if name.strip()]
-        for name in claimed or [label]:
-            match = name if name in known else by_lower.get(name.lower())
+        model_labels = [
+            name.strip() for name in attributes.get("predicted_values", "").split(",") if name.strip()
+        ]
+        for name in model_labels or [label]:
+            match = name if name in exact_names else by_lower.get(name.lower())
             if match is not None:
                 mapping[match] = label
     return mapping
@@ -137,7 +140,7 @@ def describe(parsed: Mapping[str, Any]) -> str:
 
 
 class _Reader:
-    """A target for the XML parser's events, which collects the controls of a label config."""
+    """Target of the XML parser that collects the controls of a label config."""
 
     def __init__(self) -> None:
         self.controls: dict[str, dict[str, Any]] = {}

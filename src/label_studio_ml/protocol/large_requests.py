@@ -13,21 +13,21 @@ from label_studio_ml.errors import BodyTooLarge, RequestError
 from label_studio_ml.protocol.requests import Event, TrainRequest, project_uid, uid_of
 from label_studio_ml.support import lone_surrogates
 
-#: The most tasks and annotations in one request, and in one event without the login.
-MOST_ITEMS, MOST_UNTRUSTED_ITEMS = 1_000_000, 100_000
-#: The most bytes of a number, an id or a date.
-SHORT = 100
+#: Maximum number of tasks and annotations in one request, and in one event without the login.
+MAX_ITEMS, MAX_UNTRUSTED_ITEMS = 1_000_000, 100_000
+#: Maximum number of bytes of a number, an id or a date.
+MAX_SCALAR_BYTES = 100
 
 _NULL = msgspec.Raw(b"null")
 
 
-class _Left(threading.local):
+class _Budget(threading.local):
     """How many more tasks and annotations this thread may read from its present request."""
 
     items = 0
 
 
-_left = _Left()
+_budget = _Budget()
 
 
 class _Counted(msgspec.Struct, gc=False):
@@ -35,11 +35,11 @@ class _Counted(msgspec.Struct, gc=False):
 
     def __post_init__(self) -> None:
         """Count the item. Raises BodyTooLarge if the request has too many."""
-        _left.items -= 1
-        if _left.items < 0:
+        _budget.items -= 1
+        if _budget.items < 0:
             raise BodyTooLarge(
                 "The body names too many tasks and annotations",
-                fix="Send fewer of them at once",
+                fix="Send fewer of them in one request",
                 field="body",
             )
 
@@ -89,41 +89,41 @@ def parse_event_ids(body: bytes, *, trusted: bool) -> Event:
 
     Label config and title are read only if the sender is `trusted`.
     """
-    _left.items = MOST_ITEMS if trusted else MOST_UNTRUSTED_ITEMS
+    _budget.items = MAX_ITEMS if trusted else MAX_UNTRUSTED_ITEMS
     readable = lone_surrogates.replaced(body) if trusted else _with_any_characters(body)
-    said: _EventBody = _decoded(_event, readable, "body", "the body must be a JSON object")
-    action = _scalar(said.action)
+    fields: _EventBody = _decoded(_event, readable, "body", "the body must be a JSON object")
+    action = _scalar(fields.action)
     if not isinstance(action, str) or not action:
         raise RequestError("action must be the name of an event", field="action")
     data: dict[str, Any] = {"action": action}
     for name in ("task", "tasks", "annotation", "annotations"):
-        if (found := _ids(getattr(said, name), name)) is not None:
-            data[name] = found
-    if _first(said.project) == b"n":
+        if (ids := _ids(getattr(fields, name), name)) is not None:
+            data[name] = ids
+    if _first_byte(fields.project) == b"n":
         return Event(action, "", "", "", data, len(body), ids_only=True)
-    project: _Project = _decoded(_project, said.project, "project", "project must be an object")
-    which = {"id": _short(project.id), "created_at": _short(project.created_at)}
-    data["project"] = which
+    project: _Project = _decoded(_project, fields.project, "project", "project must be an object")
+    identity = {"id": _short(project.id), "created_at": _short(project.created_at)}
+    data["project"] = identity
     config, title = (
         _text(text, f"project.{name}") if trusted else ""
         for name, text in (("label_config", project.label_config), ("title", project.title))
     )
-    return Event(action, uid_of(which), config, title, data, len(body), ids_only=True)
+    return Event(action, uid_of(identity), config, title, data, len(body), ids_only=True)
 
 
 def parse_train_request(body: bytes) -> TrainRequest:
     """Read the body of `/train`; tasks stay JSON. Raises RequestError, naming the field, or BodyTooLarge."""
-    _left.items = MOST_ITEMS
+    _budget.items = MAX_ITEMS
     body = lone_surrogates.replaced(body)
-    said: _TrainBody = _decoded(_train, body, "body", "the body must be a JSON object")
+    fields: _TrainBody = _decoded(_train, body, "body", "the body must be a JSON object")
     tasks: list[msgspec.Raw] = []
-    if _first(said.annotations) != b"n":
+    if _first_byte(fields.annotations) != b"n":
         complaint = "annotations must be an array of tasks"
-        _decoded(_shapes, said.annotations, "annotations", complaint)
-        tasks = _decoded(_raws, said.annotations, "annotations", complaint)
+        _decoded(_shapes, fields.annotations, "annotations", complaint)
+        tasks = _decoded(_raws, fields.annotations, "annotations", complaint)
     return TrainRequest(
-        uid=project_uid(_short(said.project), required=True),
-        label_config=_text(said.label_config, "label_config"),
+        uid=project_uid(_short(fields.project), required=True),
+        label_config=_text(fields.label_config, "label_config"),
         tasks=tasks,
     )
 
@@ -144,45 +144,45 @@ def _with_any_characters(body: bytes) -> bytes:
     return body.replace(b"\\ud", b"\\u0").replace(b"\\uD", b"\\u0")
 
 
-def _first(value: msgspec.Raw) -> bytes:
+def _first_byte(value: msgspec.Raw) -> bytes:
     """Return the first byte of a JSON value, which tells the value's type."""
     return bytes(memoryview(value)[:1])
 
 
 def _scalar(value: msgspec.Raw) -> Any:
     """Return a scalar value decoded; an empty list in place of an array or object."""
-    if _first(value) in b"[{":
+    if _first_byte(value) in b"[{":
         return []
     return _decoded(_any, value, "body", "the body is not JSON")
 
 
 def _short(value: msgspec.Raw) -> Any:
-    """Return a scalar value of at most `SHORT` bytes decoded; an empty list in place of any other value."""
-    return _scalar(value) if len(memoryview(value)) <= SHORT else []
+    """Return a scalar value of at most `MAX_SCALAR_BYTES` bytes decoded; an empty list in place of any other value."""
+    return _scalar(value) if len(memoryview(value)) <= MAX_SCALAR_BYTES else []
 
 
 def _text(value: msgspec.Raw, name: str) -> str:
     """Return a text, empty for null. Raises RequestError for any other value."""
-    if _first(value) not in b'"n':
+    if _first_byte(value) not in b'"n':
         raise RequestError(f"{name} must be text", field=name)
     return _scalar(value) or ""
 
 
 def _ids(value: msgspec.Raw, name: str) -> dict[str, Any] | list[dict[str, Any]] | None:
     """Return the ids of one item, of a list of items, or None if the value is neither object nor array."""
-    kind = _first(value)
+    kind = _first_byte(value)
     if kind == b"{":
-        return _named(_decoded(_item, value, name, f"{name} must be an object"))
+        return _item_ids(_decoded(_item, value, name, f"{name} must be an object"))
     if kind == b"[":
-        found: list[_Item] = _decoded(_items, value, name, f"{name} must be an array of objects")
-        return [_named(one) for one in found]
+        items: list[_Item] = _decoded(_items, value, name, f"{name} must be an array of objects")
+        return [_item_ids(item) for item in items]
     return None
 
 
-def _named(item: _Item) -> dict[str, Any]:
-    named: dict[str, Any] = {"id": _short(item.id)}
-    if _first(item.task) != b"n":
-        named["task"] = _short(item.task)
-    if _first(item.was_cancelled) != b"n":
-        named["was_cancelled"] = _short(item.was_cancelled)
-    return named
+def _item_ids(item: _Item) -> dict[str, Any]:
+    ids: dict[str, Any] = {"id": _short(item.id)}
+    if _first_byte(item.task) != b"n":
+        ids["task"] = _short(item.task)
+    if _first_byte(item.was_cancelled) != b"n":
+        ids["was_cancelled"] = _short(item.was_cancelled)
+    return ids

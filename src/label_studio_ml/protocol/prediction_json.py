@@ -92,7 +92,7 @@ def encode(prediction: Any, version: str, *, interactive: bool = False) -> bytes
     InvalidPrediction.
     """
     if isinstance(prediction, list | tuple):
-        several = [_checked(one, version) for one in prediction]
+        several = [_checked(value, version) for value in prediction]
         if interactive:
             if not several:
                 raise InvalidPrediction("predict returned an empty list for this task")
@@ -207,9 +207,9 @@ def certainty(fields: Mapping[Any, Any]) -> float:
         return max(numbers) / sum(numbers)
     regions = fields.get("result")
     if isinstance(regions, list):
-        said = [_number(region.get("score")) for region in regions if isinstance(region, Mapping)]
-        if found := [one for one in said if one is not None]:
-            return math.fsum(one / len(found) for one in found)
+        scores = [_number(region.get("score")) for region in regions if isinstance(region, Mapping)]
+        if known_scores := [score for score in scores if score is not None]:
+            return math.fsum(score / len(known_scores) for score in known_scores)
     return 0.0
 
 
@@ -220,8 +220,8 @@ def _numbers(values: Any) -> list[float]:
     if not isinstance(values, list | tuple):
         return []
     numbers = [_number(value) for value in values]
-    found = [number for number in numbers if number is not None]
-    return found if len(found) == len(numbers) else []
+    finite = [number for number in numbers if number is not None]
+    return finite if len(finite) == len(numbers) else []
 
 
 def _number(value: Any) -> float | None:
@@ -238,8 +238,8 @@ def _score(score: Any) -> float | None:
     """Return a score that Label Studio's database accepts, a finite number; None for any other value."""
     number = _number(score)
     if number is None and score is not None:
-        what = score if isinstance(score, float) else f"{type(score).__name__}, not a finite number"
-        logger.warning("A prediction's score is %s: another one is sent", what)
+        cause = score if isinstance(score, float) else f"{type(score).__name__}, not a finite number"
+        logger.warning("A prediction's score is %s: a computed score is sent instead", cause)
     return number
 
 

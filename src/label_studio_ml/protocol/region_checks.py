@@ -28,7 +28,7 @@ _NUMBERS = frozenset({"x", "y", "width", "height", "radiusX", "radiusY"})
 #: Region types without a control tag: relations join regions, chat messages name their object only.
 _WITHOUT_CONTROL = frozenset({"relation", "chatmessage"})
 
-#: The most names listed in a message.
+#: Maximum number of names listed in a message.
 _LISTED = 20
 
 #: All region types of Label Studio's tags.
@@ -209,8 +209,8 @@ def _value_fault(value: Any, kind: str, control: _Control) -> str:
         return ""
     for label in _labels(value, kind):
         if not isinstance(label, str) or label not in control.labels:
-            known = _listed(sorted(control.labels))
-            return f"the label {label!r} is not in the label config (it has: {known})"
+            allowed = _listed(sorted(control.labels))
+            return f"the label {label!r} is not in the label config (it has: {allowed})"
     return ""
 
 
@@ -226,12 +226,12 @@ def _labels(value: Mapping[Any, Any], kind: str) -> list[Any]:
         return [part for path in paths if isinstance(path, list | tuple) for part in path]
     if kind != "choices" and not kind.endswith("labels"):
         return []
-    named = value.get(kind)
-    if named is None and kind.endswith("labels"):
-        named = value.get("labels")
-    if isinstance(named, str):
-        return [named]
-    return list(named) if isinstance(named, list | tuple) else []
+    labels = value.get(kind)
+    if labels is None and kind.endswith("labels"):
+        labels = value.get("labels")
+    if isinstance(labels, str):
+        return [labels]
+    return list(labels) if isinstance(labels, list | tuple) else []
 
 
 def _is_number(value: Any) -> bool:

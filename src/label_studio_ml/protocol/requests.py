@@ -21,7 +21,7 @@ _FIELD = re.compile(r"(?P<what>.*) - at `\$\.?(?P<path>.*)`")
 #: three or more), since uids name folders. Label Studio's uids have about fifteen characters.
 MAX_UID = 200
 
-#: The most bytes of params for which the result of parsing is cached.
+#: Maximum number of bytes of params for which the result of parsing is cached.
 _SHORT = 512
 
 #: Body size in bytes above which a `/predict` is checked for tasks that are objects before the tasks are kept.
@@ -266,18 +266,18 @@ def _text(fields: dict[str, Any], name: str, *, at: str = "") -> str:
 
 
 def _not_json(error: Exception) -> RequestError:
-    said = "it is empty, or ends too early" if str(error) == "Input data was truncated" else error
-    return RequestError(f"the body is not JSON: {said}", field="body")
+    cause = "it is empty, or ends too early" if str(error) == "Input data was truncated" else error
+    return RequestError(f"the body is not JSON: {cause}", field="body")
 
 
 def _complaint(error: msgspec.ValidationError) -> RequestError:
     """Return msgspec's validation error as a RequestError that names the field first."""
     text = str(error)
     match = _FIELD.fullmatch(text)
-    what, path = (match["what"], match["path"]) if match else (text, "")
-    if "missing required field" in what:
-        name = what.rpartition("`")[0].rpartition("`")[2]
+    fault, path = (match["what"], match["path"]) if match else (text, "")
+    if "missing required field" in fault:
+        name = fault.rpartition("`")[0].rpartition("`")[2]
         return RequestError(f"{name} is missing", field=name)
     if not path:
         return RequestError("the body must be a JSON object", field="body")
-    return RequestError(f"{path}: {what[:1].lower()}{what[1:]}", field=path)
+    return RequestError(f"{path}: {fault[:1].lower()}{fault[1:]}", field=path)

@@ -78,10 +78,10 @@ def action_named(name: str) -> Action:
     return _BY_NAME.get(name) or Action(name, sent=False)
 
 
-def training_actions(own: Iterable[str]) -> set[str]:
-    """Return the actions that start a training; `own` are the class's `TRAIN_EVENTS`.
+def training_actions(train_events: Iterable[str]) -> set[str]:
+    """Return the actions that start a training; `train_events` are the class's `TRAIN_EVENTS`.
 
     These include training requests, and the bulk actions of single ones: Label Studio may send only those.
     """
-    names = {*own, START_TRAINING}
+    names = {*train_events, START_TRAINING}
     return names | {action.name for action in _BY_NAME.values() if action.single and action.single in names}

@@ -53,8 +53,8 @@ def grouped(pairs: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> dict[Any,
     for task, annotation in pairs:
         key = _key(task.get("id"))
         earlier = tasks.get(key, {"annotations": []})["annotations"]
-        others = [other for other in earlier if other.get("id") != annotation.get("id")]
-        tasks[key] = {**task, "annotations": [*others, annotation]}
+        kept_annotations = [item for item in earlier if item.get("id") != annotation.get("id")]
+        tasks[key] = {**task, "annotations": [*kept_annotations, annotation]}
     return tasks
 
 

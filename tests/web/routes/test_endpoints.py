@@ -748,7 +748,7 @@ class TestLargeLabelConfigs:
         config = f"<View>{' ' * (4 << 20)}</View>"
         status, body = ask("POST", path, {"project": "1.1", "tasks": [], "annotations": [], name: config})
         assert (status, body["field"]) == (400, name)
-        assert "more than the 4,194,304 that are taken" in body["detail"]
+        assert "more than the 4,194,304 that are allowed" in body["detail"]
 
     def test_an_event_with_one_counts_without_it(self, known: Client) -> None:
         event = captured("webhook_PROJECT_UPDATED")
