@@ -214,7 +214,7 @@ class SqliteCache(BaseCache):
     @contextlib.contextmanager
     def _creation_locked(self) -> Iterator[None]:
         make_folder(self.file.parent)
-        with damaged_database.alone(self.file):
+        with damaged_database.exclusive_access(self.file):
             yield
 
     def _disconnect(self) -> None:
@@ -230,7 +230,7 @@ class SqliteCache(BaseCache):
             if (
                 identity is None
                 or (before is not None and identity != before)
-                or damaged_database.is_whole(self.file)
+                or damaged_database.is_intact(self.file)
             ):
                 self._disconnect()
                 return

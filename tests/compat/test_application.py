@@ -117,7 +117,7 @@ def test_the_manager_passes_its_calls_on() -> None:
     results, used = _manager.predict([task(1), task(2)], uid(1), CONFIG, login="l")
     assert [entry["score"] for entry in results] == [0.5, 0.5]
     assert used.model_version == "INITIAL"
-    with pytest.raises(Unsupported, match=r"its labels cannot be had here.*by hand"):
+    with pytest.raises(Unsupported, match=r"its labels is not available here.*by hand"):
         _ = used.model.labels
     labelled = [{**task(1), "annotations": [annotation(1)]}]
     job = _manager.train(labelled, uid(1), CONFIG)

@@ -117,7 +117,7 @@ def test_lines_that_are_wrong_are_left_out_and_said(file: Path, caplog: pytest.L
     assert said.startswith(f"TOKENS_FILE={file}: 8 lines are left out. Correct or remove line")
     for lines, cause in (
         ("lines 4, 7, 8, 9", "the token is not of at least 16 characters"),
-        ("line 5", "the name stands in a line before"),
+        ("line 5", "an earlier line has the same name"),
         ("lines 6, 12", "the name is not of 1 to 64 letters"),
         ("line 11", "what follows sha256: is not a hash"),
     ):

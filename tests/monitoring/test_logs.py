@@ -59,7 +59,7 @@ def test_a_long_message_of_ours_is_cut(as_json: bool, capsys: pytest.CaptureFixt
     configure("INFO", as_json=as_json)
     logging.getLogger("label_studio_ml.web").warning("%r -> 401", "/" + "x" * 60_000)
     line = capsys.readouterr().err
-    assert len(line) < logs.MAX_MESSAGE + 500
+    assert len(line) < logs.MAX_MESSAGE_LENGTH + 500
     assert "more characters)" in line
     logging.getLogger("model").warning("x" * 60_000)
     assert "x" * 60_000 in capsys.readouterr().err
@@ -67,7 +67,7 @@ def test_a_long_message_of_ours_is_cut(as_json: bool, capsys: pytest.CaptureFixt
 
 def test_a_file_that_is_full_is_moved_away(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
-    file = RotatingFile(path, max_bytes=100, kept=2)
+    file = RotatingFile(path, max_bytes=100, max_rotated=2)
     for number in range(10):
         file.write(f"{number} {'x' * 57}\n".encode())
     file.close()
@@ -92,7 +92,7 @@ import sys
 from pathlib import Path
 from label_studio_ml.monitoring.logs import RotatingFile
 
-file = RotatingFile(Path(sys.argv[1]), max_bytes=500, kept=100)
+file = RotatingFile(Path(sys.argv[1]), max_bytes=500, max_rotated=100)
 for number in range(500):
     file.write(f"{sys.argv[2]} {number}\\n".encode())
 """

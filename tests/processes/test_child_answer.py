@@ -36,7 +36,7 @@ def test_an_answer_may_be_longer_than_a_pipe_holds(tmp_path: Path) -> None:
     path = tmp_path / "_wsgi.py"
     path.write_text(WSGI)
     answer, status = child_answer(
-        Settings(backend_dir=tmp_path), "label_studio_ml.cli.shared.wsgi_child", path, patience=120
+        Settings(backend_dir=tmp_path), "label_studio_ml.cli.shared.wsgi_child", path, timeout=120
     )
     assert status == 0
     assert len(answer) > 1 << 17
@@ -51,7 +51,7 @@ def test_a_process_that_the_file_has_forked_holds_nothing_up(tmp_path: Path) -> 
             Settings(backend_dir=tmp_path),
             "label_studio_ml.model_calls.class_import_child",
             path,
-            patience=120,
+            timeout=120,
         )
     finally:
         os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
@@ -66,5 +66,5 @@ def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
             Settings(backend_dir=tmp_path),
             "label_studio_ml.model_calls.class_import_child",
             path,
-            patience=0.5,
+            timeout=0.5,
         )

@@ -19,8 +19,8 @@ from label_studio_ml.training.records.run_log import RunLog, Scrubber
 GUARDED = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (1024, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-from label_studio_ml.processes.guard import stand_guard
-stand_guard(int(sys.argv[1]), 0)
+from label_studio_ml.processes.guard import fork_guarded
+fork_guarded(int(sys.argv[1]), 0)
 os.close(int(sys.argv[2]))
 sys.stdin.read()
 sys.exit(7)
@@ -78,7 +78,7 @@ def test_an_answer_of_a_child_comes_on_a_descriptor_with_a_high_number(tmp_path:
         "from label_studio_ml.model import LabelStudioMLBase\nclass Mine(LabelStudioMLBase): pass\n"
     )
     answer, status = child_answer(
-        Settings(backend_dir=tmp_path), "label_studio_ml.model_calls.class_import_child", path, patience=120
+        Settings(backend_dir=tmp_path), "label_studio_ml.model_calls.class_import_child", path, timeout=120
     )
     assert (b'"Mine"' in answer, status) == (True, 0)
 

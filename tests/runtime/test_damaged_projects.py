@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from e2e.processes import wait_until
-from label_studio_ml.storage.damaged_database import those_set_aside
+from label_studio_ml.storage.damaged_database import damaged_copies
 from label_studio_ml.versions.state.project_state import PROJECTS_DB, Project, Projects
 from live import CONFIG, TOKEN, Live, created, task, uid
 
@@ -71,10 +71,10 @@ def test_projects_that_are_damaged(make: Make, workers: int) -> None:
         thread.join()
     assert set(answers) == {200}
     _check(live, 1)
-    assert len(those_set_aside(live.model_dir)) == 1
+    assert len(damaged_copies(live.model_dir)) == 1
     live.backend.stop()
     _damage(live)
     start()
     _check(live, 1)
     assert live.wait(live.send(created(1, 2)))["job_status"] == "finished"
-    assert len(those_set_aside(live.model_dir)) == 2
+    assert len(damaged_copies(live.model_dir)) == 2

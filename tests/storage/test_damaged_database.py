@@ -13,7 +13,7 @@ import pytest
 from label_studio_ml import cache as cache_module
 from label_studio_ml.cache import SqliteCache
 from label_studio_ml.errors import VersionError
-from label_studio_ml.storage.damaged_database import those_set_aside
+from label_studio_ml.storage.damaged_database import damaged_copies
 
 ROWS = {f"key-{number:04}": "value " * 40 + str(number) for number in range(2000)}
 
@@ -68,7 +68,7 @@ def test_a_log_that_is_cut_off_while_a_process_has_the_file_open(tmp_path: Path)
     )
     assert other.stdout == "2\n", other.stderr
     assert first.get("1", "b") == "2"
-    assert len(those_set_aside(tmp_path)) == 1
+    assert len(damaged_copies(tmp_path)) == 1
 
 
 def test_what_is_whole_without_the_log_that_is_cut_off_is_kept(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_what_is_whole_without_the_log_that_is_cut_off_is_kept(tmp_path: Path) -
     )
     assert other.returncode == 0, other.stderr
     assert first.items("1") == {**ROWS, "key-0001": "newer", "b": "2"}
-    assert len(those_set_aside(tmp_path)) == 1
+    assert len(damaged_copies(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -108,10 +108,10 @@ def test_it_is_set_aside_and_said(
         return  # its own memory of the pages was whole, and the closing wrote them
     assert SqliteCache(tmp_path).get("2", "k") == "from elsewhere"
     if damage is _empty:
-        assert those_set_aside(tmp_path) == [], "there is nothing in it to keep"
+        assert damaged_copies(tmp_path) == [], "there is nothing in it to keep"
         assert caplog.text.count("was empty and is made anew") == 1
     else:
-        (aside,) = those_set_aside(tmp_path)
+        (aside,) = damaged_copies(tmp_path)
         assert caplog.text.count(f"was set aside as {aside.name}") == 1
     assert "1 is brought back from elsewhere. Say it loudly" in caplog.text
     if damage is _torn:
@@ -122,7 +122,7 @@ def test_a_file_in_use_that_only_looked_damaged_stays(tmp_path: Path) -> None:
     cache = _filled(tmp_path)
     cache._replace("somebody said so")
     assert cache.items("1") == ROWS
-    assert those_set_aside(tmp_path) == []
+    assert damaged_copies(tmp_path) == []
 
 
 def test_values_that_are_not_utf8(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_full_disk_leaves_no_empty_files(tmp_path: Path, monkeypatch: pytest.M
                 SqliteCache(tmp_path).set("1", "k", "v")
             assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == []
     SqliteCache(tmp_path).set("1", "k", "v")
-    assert those_set_aside(tmp_path) == []
+    assert damaged_copies(tmp_path) == []
 
 
 def test_a_damaged_file_waits_for_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,10 +179,10 @@ def test_a_damaged_file_waits_for_room_on_the_disk(tmp_path: Path, monkeypatch: 
             with pytest.raises(VersionError, match="full"):
                 cache.items("1")
             assert cache.file.read_bytes() == damaged
-            assert those_set_aside(tmp_path) == []
+            assert damaged_copies(tmp_path) == []
     assert len(cache.items("1")) > len(ROWS) / 2
     assert cache.get("2", "k") == "from elsewhere"
-    assert len(those_set_aside(tmp_path)) == 1
+    assert len(damaged_copies(tmp_path)) == 1
 
 
 _WRITER = """
@@ -230,7 +230,7 @@ def test_many_processes_see_the_damage_at_once(tmp_path: Path) -> None:
     finally:
         errors = [writer.communicate(timeout=60)[1] for writer in writers]
     assert [writer.returncode for writer in writers] == [0] * len(writers), errors
-    aside = len(those_set_aside(tmp_path))
+    aside = len(damaged_copies(tmp_path))
     assert 1 <= aside <= rounds // 2, "a file whose content is all in its log (-wal) is whole"
     assert "".join(errors).count("was set aside as") == aside
     last = SqliteCache(tmp_path)

@@ -14,7 +14,7 @@ def test_a_file_in_place_of_a_folder_or_of_one_above_it_is_named(tmp_path: Path,
     for write in (False, True):
         problem = folder_problem(file / below, write=write)
         assert problem is not None
-        assert problem.what == f"{file} is a file, not a folder"
+        assert problem.message == f"{file} is a file, not a folder"
         assert problem.fix.endswith(f"mv {file} {file}.moved")
 
 
@@ -29,7 +29,7 @@ def test_a_link_to_nowhere_above_the_folder_is_named(tmp_path: Path) -> None:
     link.symlink_to("nowhere")
     problem = folder_problem(link / "versions", write=True)
     assert problem is not None
-    assert problem.what == f"{link} is a link to {tmp_path}/nowhere, which is not there"
+    assert problem.message == f"{link} is a link to {tmp_path}/nowhere, which does not exist"
 
 
 def test_the_nearest_folder_that_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.storage.private_files import make_folder, mend, open_file
+from label_studio_ml.storage.private_files import make_folder, open_file, restrict_permissions
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.versions.store.local_store import VersionStore
 from live import FakeStudio, Live, created, make_live, start_training, uid
@@ -53,7 +53,7 @@ def test_a_folder_that_cannot_be_read_is_left_as_it_is(
     (tmp_path / "spool").mkdir(mode=0o700)
     (tmp_path / "spool").chmod(0o000)
     unprivileged()
-    mend(Path(), Path("logs"), Path())
+    restrict_permissions(Path(), Path("logs"), Path())
 
 
 def test_what_earlier_releases_made_is_mended(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_what_earlier_releases_made_is_mended(tmp_path: Path) -> None:
         file.write_text("x")
     (models / "events.db").symlink_to(other / "secret")
     (models / "spool").symlink_to(other)
-    mend(models, logs, tmp_path)
+    restrict_permissions(models, logs, tmp_path)
     assert [stat.S_IMODE(file.stat().st_mode) for file in ours] == [0o600] * len(ours)
     assert [stat.S_IMODE(file.stat().st_mode) for file in theirs] == [0o644] * len(theirs)
     for folder in (models / "versions", version.parent, version, logs, logs / "jobs"):
@@ -88,7 +88,7 @@ def test_what_earlier_releases_made_is_mended(tmp_path: Path) -> None:
         "it may be anybody's, and what is ours in it is closed"
     )
     assert stat.S_IMODE(other.stat().st_mode) == 0o755
-    mend(tmp_path / "nowhere", tmp_path / "nowhere", tmp_path)
+    restrict_permissions(tmp_path / "nowhere", tmp_path / "nowhere", tmp_path)
 
 
 def test_what_is_not_ours_keeps_its_rights(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_what_is_not_ours_keeps_its_rights(tmp_path: Path) -> None:
         file.write_text("x")
     logs.chmod(0o1777)
     before = {path: path.stat().st_mode for path in tmp_path.rglob("*") if path not in ours}
-    mend(models, logs, tmp_path / "backend")
+    restrict_permissions(models, logs, tmp_path / "backend")
     assert {path: path.stat().st_mode for path in before} == before
     assert [stat.S_IMODE(file.stat().st_mode) for file in ours] == [0o600] * len(ours)
 

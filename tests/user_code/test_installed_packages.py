@@ -12,7 +12,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.runtime.worker_processes import Workers
 from label_studio_ml.user_code import installed_packages
-from label_studio_ml.user_code.installed_packages import check_training, needed, parse, unmet
+from label_studio_ml.user_code.installed_packages import check_training, package_requirements, parse, unmet
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def old_rq(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_this_environment_can_train() -> None:
     check_training()
-    assert {"rq", "redis", "msgspec", "label-studio-sdk"} <= set(needed())
-    assert "nervaluate" not in needed(), "of an extra"
+    assert {"rq", "redis", "msgspec", "label-studio-sdk"} <= set(package_requirements())
+    assert "nervaluate" not in package_requirements(), "of an extra"
 
 
 def test_what_is_not_met() -> None:

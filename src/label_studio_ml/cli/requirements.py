@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml import package_name
 from label_studio_ml.cli.streams import say
-from label_studio_ml.user_code.installed_packages import needed, normalized, parse, unmet
+from label_studio_ml.user_code.installed_packages import normalized, package_requirements, parse, unmet
 
 if TYPE_CHECKING:
     from packaging.specifiers import Specifier
@@ -34,7 +34,7 @@ def own_requirements(text: str, file: str, *, includes: bool = True) -> tuple[st
     are those that install this package, and those whose version conflicts with a dependency of this package. Unless
     `includes`, lines that include another requirements file become comments, too, without a note.
     """
-    wanted = needed()
+    wanted = package_requirements()
     kept: list[str] = []
     notes: list[str] = []
     for lines in _logical_lines(text):

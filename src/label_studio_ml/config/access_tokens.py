@@ -31,9 +31,9 @@ PREFIX = "lsml_"
 _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 _HASH = re.compile(r"sha256:([0-9a-f]{64})", re.IGNORECASE)
 #: The largest accepted size of the file, in bytes.
-_LARGEST = 1 << 20
+_MAX_FILE_BYTES = 1 << 20
 #: The largest number of invalid lines with the same cause that a log message lists.
-_MOST_NAMED = 20
+_MAX_LISTED_LINES = 20
 
 
 def digest(token: str) -> str:
@@ -50,7 +50,7 @@ def parse(text: str, file: Path) -> dict[str, str]:
         if not _NAME.fullmatch(name):
             cause = "the name is not of 1 to 64 letters, digits, dots, dashes and underscores"
         elif name in tokens:
-            cause = "the name stands in a line before, which counts"
+            cause = "an earlier line has the same name, and is used"
         elif hashed is None and value.lower().startswith("sha256:"):
             # As a plain token, this text would admit every user who can read the file.
             cause = "what follows sha256: is not a hash of 64 hexadecimal digits"
@@ -68,10 +68,10 @@ def parse(text: str, file: Path) -> dict[str, str]:
 
 
 def _lines(numbers: list[int]) -> str:
-    """Return the numbers of lines as text: the first `_MOST_NAMED`, and how many more there are."""
-    named = ", ".join(map(str, numbers[:_MOST_NAMED]))
-    more = f" and {len(numbers) - _MOST_NAMED:,} more" if len(numbers) > _MOST_NAMED else ""
-    return f"line{'s' if len(numbers) > 1 else ''} {named}{more}"
+    """Return the numbers of lines as text: the first `_MAX_LISTED_LINES`, and how many more there are."""
+    listed = ", ".join(map(str, numbers[:_MAX_LISTED_LINES]))
+    more = f" and {len(numbers) - _MAX_LISTED_LINES:,} more" if len(numbers) > _MAX_LISTED_LINES else ""
+    return f"line{'s' if len(numbers) > 1 else ''} {listed}{more}"
 
 
 class AccessTokens:
@@ -166,13 +166,13 @@ def add(file: Path, name: str) -> str:
 def revoke(file: Path, name: str) -> None:
     """Remove the token `name` from a file. Raises SettingsError if the file has no token of that name."""
     with _lines_for_change(file) as lines:
-        kept = [line for line in lines if name not in (existing for _, existing, _ in _entries(line))]
-        if len(kept) == len(lines):
+        remaining = [line for line in lines if name not in (existing for _, existing, _ in _entries(line))]
+        if len(remaining) == len(lines):
             names_in_file = ", ".join(existing for _, existing, _ in _entries("\n".join(lines)))
             raise SettingsError(
                 f"There is no token named {name}; there are: {names_in_file or 'none'}", field="NAME"
             )
-        lines[:] = kept
+        lines[:] = remaining
 
 
 def access(file: Path) -> str:
@@ -220,11 +220,11 @@ def _give_rights(descriptor: int, file: Path) -> None:
         status = file.stat()
     except FileNotFoundError:
         return
-    now = os.fstat(descriptor)
-    if (now.st_uid, now.st_gid) != (status.st_uid, status.st_gid):
+    current = os.fstat(descriptor)
+    if (current.st_uid, current.st_gid) != (status.st_uid, status.st_gid):
         raise SettingsError(
             f"{file} belongs to {_user(status.st_uid)}:{_group(status.st_gid)}, "
-            f"and {_user(now.st_uid)} cannot keep it so",
+            f"and {_user(current.st_uid)} cannot keep that owner",
             fix=f"Run this as {_user(status.st_uid)}, or as root",
             field="TOKENS_FILE",
         )
@@ -239,8 +239,8 @@ def _check_readable(status: os.stat_result) -> None:
     """Raise DamagedFile if the file is not regular or too large, since requests wait while the file is read."""
     if not stat.S_ISREG(status.st_mode):
         raise DamagedFile("it is not a file")
-    if status.st_size > _LARGEST:
-        raise DamagedFile(f"it has more than {_LARGEST >> 20} MiB")
+    if status.st_size > _MAX_FILE_BYTES:
+        raise DamagedFile(f"it has more than {_MAX_FILE_BYTES >> 20} MiB")
 
 
 def _remedy(file: Path, error: OSError | DamagedFile) -> str:
@@ -249,7 +249,7 @@ def _remedy(file: Path, error: OSError | DamagedFile) -> str:
         user, owned = _user(os.geteuid()), access(file)
         if owned:
             return f"It belongs to {owned}, and this server runs as {user}: chown {user} {file}"
-        return f"This server runs as {user}, which may not look into {file.parent}: chmod a+x {file.parent}"
+        return f"This server runs as {user}, which may not open {file.parent}: chmod a+x {file.parent}"
     if isinstance(error, FileNotFoundError):
         return f"Make it: {our_command('tokens', 'add', 'NAME')}"
     return "Put a file of lines `name: token` there"

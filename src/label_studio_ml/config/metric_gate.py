@@ -89,11 +89,13 @@ class Clause:
     def refusal(self, new: Metrics, current: Metrics, comparison: Comparison | None = None) -> str:
         """Return why this clause refuses a version with the metrics `new`; empty if it accepts the version."""
         value = new.get(self.metric)
-        same = comparison.pair(self.metric) if comparison is not None and self.number is None else None
-        if comparison is not None and same is not None:
-            value, served = same
-            on = f" on the same {plural(comparison.tasks, 'task')}"
-            against = f" (version {comparison.version} has {served:g}{on if comparison.tasks else ''})"
+        measured = comparison.pair(self.metric) if comparison is not None and self.number is None else None
+        if comparison is not None and measured is not None:
+            value, served = measured
+            tasks_text = f" on the same {plural(comparison.tasks, 'task')}"
+            against = (
+                f" (version {comparison.version} has {served:g}{tasks_text if comparison.tasks else ''})"
+            )
             return self._compare(value, self._bound(served), against)
         if value is None or not math.isfinite(value):
             return f"the new version has no {self.metric} that is a number"

@@ -61,15 +61,15 @@ LOG_FORMAT = "[%(asctime)s] [%(levelname)s] [%(name)s::%(funcName)s::%(lineno)d]
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-def _store_place(name: str, place: str) -> str:
+def _store_location(name: str, location: str) -> str:
     """Return MODEL_DIR, a folder or a URL without a slash at its end. Raises SettingsError if a URL has no bucket."""
-    if "://" not in place:
-        return place
-    if not place.partition("://")[2].strip("/"):
+    if "://" not in location:
+        return location
+    if not location.partition("://")[2].strip("/"):
         raise SettingsError(
-            f"{name}={place} names no bucket", fix="Use a URL such as s3://bucket/prefix", field=name
+            f"{name}={location} names no bucket", fix="Use a URL such as s3://bucket/prefix", field=name
         )
-    return place.rstrip("/")
+    return location.rstrip("/")
 
 
 def _gate(name: str, text: str) -> str:
@@ -120,7 +120,7 @@ class Settings:
         "a folder for weights, which model files read from the environment")
 
     # Versions
-    store_url: str = setting("MODEL_DIR", Kind(_store_place, verbatim=True), "",
+    store_url: str = setting("MODEL_DIR", Kind(_store_location, verbatim=True), "",
         "versions and state: a folder, or the URL of a store ([stores](production.md#versions-in-an-object-store))",
         "`data` in the backend's folder")
     user_model_dir: Path | None = setting("CACHE_DIR", PATH, None,
@@ -240,9 +240,9 @@ class Settings:
         env = _with_secret_files(os.environ if environ is None else environ)
         values = read(cls, env)
         folder = Path(backend_dir or values.get("backend_dir", ".")).resolve()
-        place = values.get("store_url", "")
-        if "://" not in place:
-            values |= {"store_url": "", "user_model_dir": Path(place) if place else None}
+        location = values.get("store_url", "")
+        if "://" not in location:
+            values |= {"store_url": "", "user_model_dir": Path(location) if location else None}
         home = Path(os.path.expanduser("~")) if environ is None else None
         settings = cls(
             **values
@@ -256,9 +256,10 @@ class Settings:
             }
         )
         if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
-            missing = "BASIC_AUTH_PASS" if settings.basic_auth_user else "BASIC_AUTH_USER"
+            pair = ("BASIC_AUTH_USER", "BASIC_AUTH_PASS")
+            given, missing = pair if settings.basic_auth_user else reversed(pair)
             raise SettingsError(
-                f"{missing} is not set but its partner is",
+                f"{missing} is not set, but {given} is",
                 fix=f"Set {missing} too, or unset both",
                 field=missing,
             )
@@ -271,15 +272,15 @@ class Settings:
             values["MODEL_DIR"] = values.pop("CACHE_DIR")
         return values
 
-    def with_model_dir(self, place: str) -> "Settings":
-        """Return these settings with MODEL_DIR set to `place`: a URL, or a folder relative to the backend's folder."""
-        if "://" in place:
+    def with_model_dir(self, location: str) -> "Settings":
+        """Return these settings with MODEL_DIR set to `location`, a URL or a path relative to the backend's folder."""
+        if "://" in location:
             work = self.model_dir if self.store_url else self.backend_dir / "data"
             user = self.user_model_dir if self.store_url else None
             return replace(
-                self, store_url=_store_place("MODEL_DIR", place), model_dir=work, user_model_dir=user
+                self, store_url=_store_location("MODEL_DIR", location), model_dir=work, user_model_dir=user
             )
-        path = Path(place)
+        path = Path(location)
         return replace(self, store_url="", model_dir=self.backend_dir / path, user_model_dir=path)
 
     def child_env(self) -> dict[str, str]:
@@ -287,10 +288,10 @@ class Settings:
 
         MODEL_DIR (or CACHE_DIR) is absolute, since user code may read it in another working folder.
         """
-        ours = {*(f"{name}_FILE" for name in SECRETS), "REDIS_CA_FILE"}  # the settings have their values
-        inherited = {name: value for name, value in os.environ.items() if name not in ours}
-        folder = {"CACHE_DIR" if self.store_url else "MODEL_DIR": str(self.model_dir)}
-        return {**inherited, **self.to_env(), **(folder if self.user_model_dir else {})}
+        excluded = {*(f"{name}_FILE" for name in SECRETS), "REDIS_CA_FILE"}  # the settings have their values
+        inherited = {name: value for name, value in os.environ.items() if name not in excluded}
+        model_dir = {"CACHE_DIR" if self.store_url else "MODEL_DIR": str(self.model_dir)}
+        return {**inherited, **self.to_env(), **(model_dir if self.user_model_dir else {})}
 
 
 #: Variables that may also be given as NAME_FILE, the path of a file with the value, as for container secrets.

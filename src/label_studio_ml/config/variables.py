@@ -53,8 +53,8 @@ def setting(
 ) -> Default:
     """Return a dataclass field for a setting: see `Variable`. Secrets are left out of the `repr`."""
     metadata = {VARIABLE: Variable(names, kind, meaning, unset, secret)}
-    made: Default = field(default=default, repr=not secret, metadata=metadata)
-    return made
+    declared_field: Default = field(default=default, repr=not secret, metadata=metadata)
+    return declared_field
 
 
 def prefixed(name: str) -> str:
@@ -64,7 +64,7 @@ def prefixed(name: str) -> str:
 
 def declared(cls: "type[DataclassInstance]") -> Iterator[tuple[str, Variable]]:
     """Yield name and variable of each field of `cls` that is declared with a variable."""
-    return ((each.name, each.metadata[VARIABLE]) for each in fields(cls) if VARIABLE in each.metadata)
+    return ((item.name, item.metadata[VARIABLE]) for item in fields(cls) if VARIABLE in item.metadata)
 
 
 def read(cls: "type[DataclassInstance]", env: Mapping[str, str], *names: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from label_studio_ml.doctor.check import Check, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.runtime.broker_file import copies
-from label_studio_ml.storage.damaged_database import those_set_aside
+from label_studio_ml.storage.damaged_database import damaged_copies
 from label_studio_ml.storage.folder_problems import folder_problem
 from label_studio_ml.support.texts import our_command, shell_command
 from label_studio_ml.versions.factory import check_store, open_store
@@ -156,7 +156,7 @@ def decisions(context: Context) -> Iterator[Check]:
     is_known = True
     for uid in store.projects():
         if problem := folder_problem(store.folder(uid)):
-            text, fix = f"The versions of project {uid} cannot be read: {problem.what}", problem.fix
+            text, fix = f"The versions of project {uid} cannot be read: {problem.message}", problem.fix
         else:
             text, fix = store.decision_problem(uid), promote
         if text:
@@ -168,7 +168,7 @@ def decisions(context: Context) -> Iterator[Check]:
 
 def set_aside(context: Context) -> Iterator[Check]:
     """Warn about databases and append-only files that were damaged: part of their content may be lost."""
-    for path in those_set_aside(context.settings.model_dir):
+    for path in damaged_copies(context.settings.model_dir):
         yield warn(
             "set aside",
             f"{path} was damaged and set aside; the log of that time says what could be read of it",

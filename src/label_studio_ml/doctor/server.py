@@ -115,7 +115,7 @@ def spool(context: Context) -> Iterator[Check]:
     if room.problem:
         yield fail("spool", room.problem, "Bring Redis back, or raise SPOOL_EVENTS and SPOOL_MB")
     elif problem := folder_problem(folder, write=True):
-        yield fail("spool", f"{FOLDER_UNUSABLE}: {problem.what}", problem.fix)
+        yield fail("spool", f"{FOLDER_UNUSABLE}: {problem.message}", problem.fix)
     elif reported := _said_by_server(context, "spool"):
         yield fail("spool", reported, "See that the user of the backend can write there")
     elif room.events:

@@ -31,7 +31,7 @@ class _ModelElsewhere:
 
     def __getattr__(self, name: str) -> NoReturn:
         raise Unsupported(
-            f"The model is in a thread or process of its own: its {name} cannot be had here",
+            f"The model is in a thread or process of its own: its {name} is not available here",
             fix="Ask it with LabelStudioMLManager.predict, or build one by hand: MyModel(label_config=…)",
         )
 
@@ -71,7 +71,7 @@ class LabelStudioMLManager:
     def initialize(cls, model_class: type, **kwargs: Any) -> None:
         """Create the application that serves `model_class`; `kwargs` are passed to `init_app`."""
         if cls.make_application is None:
-            raise Unsupported("No application is there", fix="from label_studio_ml.api import init_app")
+            raise Unsupported("There is no application", fix="from label_studio_ml.api import init_app")
         cls.make_application(model_class, **kwargs)
 
     @classmethod
@@ -203,7 +203,7 @@ class LabelStudioMLManager:
         """Return the application's JSON response. Raises BackendError with its text if its status is 400 or more."""
         if cls.application is None:
             raise Unsupported(
-                "No application is there that could answer",
+                "There is no application to answer the call",
                 fix="Make one first: from label_studio_ml.api import init_app; init_app(model_class=…)",
             )
         answer = getattr(cls.application().test_client(), method)(path, **request)

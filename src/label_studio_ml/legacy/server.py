@@ -26,9 +26,9 @@ def create_dir(args: Any) -> Path:
     """
     from label_studio_ml.cli.create.init import run
 
-    given = {"root_dir": ".", "script": None, "force": False, **vars(args)}
-    run(argparse.Namespace(**given))
-    return Path(given["root_dir"], given["project_name"])
+    arguments = {"root_dir": ".", "script": None, "force": False, **vars(args)}
+    run(argparse.Namespace(**arguments))
+    return Path(arguments["root_dir"], arguments["project_name"])
 
 
 def start_server(args: Any, subprocess_params: Sequence[str] = ()) -> int:
@@ -36,12 +36,12 @@ def start_server(args: Any, subprocess_params: Sequence[str] = ()) -> int:
 
     `args` has `project_name` and optionally `root_dir`; `subprocess_params` are further command-line arguments.
     """
-    given = {"root_dir": ".", **vars(args)}
-    words = ["start", given["project_name"], "--root-dir", given["root_dir"], *subprocess_params]
-    if "port" in given and not subprocess_params:
+    arguments = {"root_dir": ".", **vars(args)}
+    words = ["start", arguments["project_name"], "--root-dir", arguments["root_dir"], *subprocess_params]
+    if "port" in arguments and not subprocess_params:
         from label_studio_ml.cli.run.start import run
 
-        return run(argparse.Namespace(**given))
+        return run(argparse.Namespace(**arguments))
     return main(words)
 
 
@@ -51,16 +51,16 @@ def deploy_to_gcp(args: Any) -> NoReturn:
     The command has placeholders: a service there loses its versions with each restart unless they are in a bucket, and
     its queue unless it is in an external Redis, and only the user can name these.
     """
-    given = {"root_dir": ".", "gcp_region": None, "gcp_project": None, **vars(args)}
-    name = str(given["project_name"])
+    arguments = {"root_dir": ".", "gcp_region": None, "gcp_project": None, **vars(args)}
+    name = str(arguments["project_name"])
     words = ["gcloud", "run", "deploy", name.replace("_", "-").lower(), "--no-cpu-throttling"]
     words += [
         "--source",
-        str(Path(given["root_dir"], name)),
+        str(Path(arguments["root_dir"], name)),
         "--region",
-        given["gcp_region"] or "us-central1",
+        arguments["gcp_region"] or "us-central1",
     ]
-    words += ["--project", given["gcp_project"]] if given["gcp_project"] else []
+    words += ["--project", arguments["gcp_project"]] if arguments["gcp_project"] else []
     words += ["--set-env-vars", "MODEL_DIR=gs://BUCKET/models,REDIS_URL=rediss://HOST:6379/0"]
     raise Unsupported(
         "This release does not deploy to Google Cloud: the service needs a bucket for its versions and a Redis",

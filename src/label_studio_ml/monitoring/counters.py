@@ -12,7 +12,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 TASKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 #: Number of kinds of invalid predictions that are counted by name.
-MOST_KINDS = 20
+MAX_KINDS = 20
 
 
 class Histogram:
@@ -62,7 +62,7 @@ class Counts:
         """
         for kind, count in kinds.items():
             self.invalid_predictions += count
-            if kind in self.invalid_kinds or len(self.invalid_kinds) < MOST_KINDS:
+            if kind in self.invalid_kinds or len(self.invalid_kinds) < MAX_KINDS:
                 self.invalid_kinds[kind] = self.invalid_kinds.get(kind, 0) + count
 
     def error(self, kind: str) -> None:

@@ -19,13 +19,13 @@ from label_studio_ml.support.texts import plural, visible
 #: The top-level name of this package's loggers.
 _PACKAGE = __name__.partition(".")[0]
 
-#: Bytes after which a log file is rotated, and the number of rotated files kept.
+#: Bytes after which a log file is rotated, and the number of rotated files that are kept.
 MAX_BYTES = 10_000_000
-KEPT = 5
+MAX_ROTATED = 5
 
 #: Characters after which this package's messages are cut. Some contain text from callers without the login, such as
 #: paths of 64 KiB, which would otherwise displace all other records from the files.
-MAX_MESSAGE = 4000
+MAX_MESSAGE_LENGTH = 4000
 
 #: Request, batch of requests and training run of the present work, for JSON records.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -36,9 +36,9 @@ run_id: ContextVar[str] = ContextVar("run_id", default="")
 @contextlib.contextmanager
 def about_requests(ids: Iterable[str]) -> Iterator[None]:
     """Add the request id, or all ids of a batch, to the records that the block logs."""
-    several = tuple(dict.fromkeys(filter(None, ids)))
-    single_token = request_id.set(several[0] if len(several) == 1 else "")
-    batch_token = request_ids.set(several if len(several) > 1 else ())
+    unique_ids = tuple(dict.fromkeys(filter(None, ids)))
+    single_token = request_id.set(unique_ids[0] if len(unique_ids) == 1 else "")
+    batch_token = request_ids.set(unique_ids if len(unique_ids) > 1 else ())
     try:
         yield
     finally:
@@ -49,9 +49,9 @@ def about_requests(ids: Iterable[str]) -> Iterator[None]:
 class TextFormatter(logging.Formatter):
     """Format records as text such that text from other sources cannot be taken for a record of this package.
 
-    This package's messages are cut after `MAX_MESSAGE` characters, and their control characters, including line breaks,
-    are escaped. Messages of other packages and of user code keep their line breaks, with the lines after the first
-    indented. A traceback follows in separate lines, none of which begins like a record.
+    This package's messages are cut after `MAX_MESSAGE_LENGTH` characters, and their control characters, including line
+    breaks, are escaped. Messages of other packages and of user code keep their line breaks, with the lines after the
+    first indented. A traceback follows in separate lines, none of which begins like a record.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the line, or lines, of a record before its traceback."""
         text = _shortened(record, record.message)
-        record.message = visible(text) if _is_ours(record) else _lines(text)
+        record.message = visible(text) if _is_own(record) else _lines(text)
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
@@ -72,15 +72,15 @@ class TextFormatter(logging.Formatter):
         return _traceback_text(super().formatStack(stack_info))
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
+def _is_own(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] == _PACKAGE
 
 
 def _shortened(record: logging.LogRecord, text: str) -> str:
-    """Return the message of a record; one of our loggers is cut after `MAX_MESSAGE` characters."""
-    if not _is_ours(record) or len(text) <= MAX_MESSAGE:
+    """Return the message of a record; one of our loggers is cut after `MAX_MESSAGE_LENGTH` characters."""
+    if not _is_own(record) or len(text) <= MAX_MESSAGE_LENGTH:
         return text
-    return f"{text[:MAX_MESSAGE]}… ({plural(len(text) - MAX_MESSAGE, 'more character')})"
+    return f"{text[:MAX_MESSAGE_LENGTH]}… ({plural(len(text) - MAX_MESSAGE_LENGTH, 'more character')})"
 
 
 def _lines(text: str) -> str:
@@ -102,9 +102,9 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a record as JSON."""
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        timestamp = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         fields: dict[str, object] = {
-            "time": at,
+            "time": timestamp,
             "level": record.levelname,
             "logger": record.name,
             "message": _shortened(record, record.getMessage()),
@@ -127,11 +127,11 @@ class RotatingFile:
     The standard library's rotating handler loses lines if two processes share a file.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> None:
+    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, max_rotated: int = MAX_ROTATED) -> None:
         make_folder(path.parent)
         self._path = path
         self._max_bytes = max_bytes
-        self._kept = kept
+        self._max_rotated = max_rotated
         self._file: IO[bytes] | None = None
         self._reopen()
 
@@ -169,7 +169,7 @@ class RotatingFile:
         with file_locks.folder_locked(self._path.parent):
             if self._file is None or not self._is_current(self._file):
                 return
-            for number in range(self._kept - 1, 0, -1):
+            for number in range(self._max_rotated - 1, 0, -1):
                 with contextlib.suppress(FileNotFoundError):
                     os.replace(f"{self._path}.{number}", f"{self._path}.{number + 1}")
             self.close()  # Windows cannot rename open files

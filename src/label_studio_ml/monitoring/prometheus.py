@@ -91,7 +91,7 @@ class _Families:
         yield _histogram(
             "request_seconds", "Seconds from a request to its answer, by route", counts.seconds, "route"
         )
-        yield _counter("events", "Webhook events taken", counts.events)
+        yield _counter("events", "Webhook events received", counts.events)
         yield _counter(
             "spooled_events",
             "Webhook events kept on this server's disk while Redis was unavailable",
@@ -138,7 +138,7 @@ class _Families:
             "Projects whose events have waited for more than 60 s although nothing trains them",
             self._figures.stalled,
         )
-        yield _gauge("backlog_events", "Events that no training has taken in", training.backlog)
+        yield _gauge("backlog_events", "Events that no training has processed", training.backlog)
         yield _gauge("parked_events", "Events set aside because their trainings crashed", training.parked)
         yield _gauge("queued_trainings", "Trainings that wait for a worker", training.queued)
         yield _gauge("workers", "Training workers that wait or train", training.workers)

@@ -17,12 +17,12 @@ def _take_user_entries() -> list[str]:
     standard = os.path.dirname(os.__file__)
     if standard not in sys.path:
         return []
-    first = sys.path.index(standard)
-    if first and sys.path[first - 1].endswith(".zip") and os.path.dirname(standard) in sys.path[first - 1]:
-        first -= 1
-    taken = sys.path[:first]
-    sys.path[:] = [*sys.path[first:], *taken]
-    return taken
+    index = sys.path.index(standard)
+    if index and sys.path[index - 1].endswith(".zip") and os.path.dirname(standard) in sys.path[index - 1]:
+        index -= 1
+    user_entries = sys.path[:index]
+    sys.path[:] = [*sys.path[index:], *user_entries]
+    return user_entries
 
 
 def _pin_package() -> None:
@@ -53,7 +53,7 @@ def _limit_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
 
 
-def _run(taken: list[str]) -> int:
+def _run(user_entries: list[str]) -> int:
     """Call the `main` of the module named by the first argument, with the others in `sys.argv`; return its status.
 
     The first argument `--probe` imports what every process needs instead, to check the interpreter.
@@ -61,7 +61,7 @@ def _run(taken: list[str]) -> int:
     import importlib
 
     user_path = importlib.import_module("label_studio_ml.import_paths.user_path")
-    user_path.set_aside(taken)
+    user_path.set_aside(user_entries)
     if sys.argv[1] == "--probe":
         for name in ("msgspec", "redis", "label_studio_ml.config.settings"):
             importlib.import_module(name)

@@ -12,25 +12,25 @@ from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.open_file_limit import readable
 
 
-def child_answer(settings: Settings, module: str, *arguments: object, patience: float) -> tuple[bytes, int]:
+def child_answer(settings: Settings, module: str, *arguments: object, timeout: float) -> tuple[bytes, int]:
     """Run the `main` of `module` in a child process; return the bytes it writes to a pipe, and its exit status.
 
     The child's first argument is the pipe's descriptor, followed by `arguments`. Its standard output and error are
-    discarded. The child has ended when this function returns. Raises TimeoutError after `patience` seconds.
+    discarded. The child has ended when this function returns. Raises TimeoutError after `timeout` seconds.
     """
-    deadline = time.monotonic() + patience
-    ours, theirs = os.pipe()
-    with os.fdopen(ours, "rb") as answer:
+    deadline = time.monotonic() + timeout
+    reading_end, writing_end = os.pipe()
+    with os.fdopen(reading_end, "rb") as answer:
         try:
             process = subprocess.Popen(
-                command(settings, module, theirs, *arguments),
-                pass_fds=[theirs],
+                command(settings, module, writing_end, *arguments),
+                pass_fds=[writing_end],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
         finally:
-            os.close(theirs)
+            os.close(writing_end)
         try:
             received = _received(answer.fileno(), process, deadline)
             return received, process.wait(max(0.0, deadline - time.monotonic()))

@@ -12,12 +12,12 @@ THRESHOLD = 20_000
 @contextlib.contextmanager
 def tuned() -> Iterator[None]:
     """Exclude the objects of the start-up from collections, and collect less often, until the block ends."""
-    before = gc.get_threshold()
+    thresholds = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(THRESHOLD, *before[1:])
+    gc.set_threshold(THRESHOLD, *thresholds[1:])
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        gc.set_threshold(*thresholds)
         gc.unfreeze()

@@ -19,12 +19,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from label_studio_ml.processes.open_file_limit import above_all, low, readable
+from label_studio_ml.processes.open_file_limit import number_above_all, readable, to_low_number
 from label_studio_ml.processes.process_table import become_subreaper, descendants, die_with_parent
 
 #: Seconds to wait for descendants to disappear after SIGKILL, and for the rest of the run's output to be copied.
-_DISAPPEARING = 5.0
-_COPYING = 5.0
+_KILL_TIMEOUT = 5.0
+_COPY_TIMEOUT = 5.0
 
 
 def is_supported() -> bool:
@@ -32,19 +32,20 @@ def is_supported() -> bool:
     return hasattr(os, "fork")
 
 
-def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], None] | None = None) -> None:
+def fork_guarded(
+    descriptor: int, silence_limit: float, copy: Callable[[int, int], None] | None = None
+) -> None:
     """Fork the run: return in the run, and stay in the parent as its guard.
 
-    `descriptor` is a socket to the starter, which sends data each time it has renewed the lease; `patience` is for how
-    many seconds it may stay silent, 0 for no limit. The guard writes the run's process id to it, and ends with the
-    run's status.
-    With `copy`, standard output and error of the run are one pipe. `copy` is called in a thread of the guard with the
-    pipe's reading end and the run's process id; it returns at the end of the output.
+    `descriptor` is a socket to the starter, which sends data each time it has renewed the lease; `silence_limit` is for
+    how many seconds it may stay silent, 0 for no limit. The guard writes the run's process id to it, and ends with the
+    run's status. With `copy`, standard output and error of the run are one pipe. `copy` is called in a thread of the
+    guard with the pipe's reading end and the run's process id; it returns at the end of the output.
     """
-    descriptor = low(descriptor)
+    descriptor = to_low_number(descriptor)
     output = os.pipe() if copy is not None else None
-    wake, woken = socket.socketpair()
-    for end in (wake, woken):
+    wake_reader, wake_writer = socket.socketpair()
+    for end in (wake_reader, wake_writer):
         end.setblocking(False)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -53,26 +54,28 @@ def stand_guard(descriptor: int, patience: float, copy: Callable[[int, int], Non
     run = os.fork()
     if run == 0:
         os.close(descriptor)
-        wake.close()
-        woken.close()
+        wake_reader.close()
+        wake_writer.close()
         _become_run(guard, output)
         return
-    signal.set_wakeup_fd(woken.fileno())
+    signal.set_wakeup_fd(wake_writer.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    keep = sorted((descriptor, wake.fileno(), woken.fileno(), *((2, output[0]) if output else ())))
-    for before, after in zip([-1, *keep], [*keep, above_all()], strict=True):
+    kept = sorted(
+        (descriptor, wake_reader.fileno(), wake_writer.fileno(), *((2, output[0]) if output else ()))
+    )
+    for before, after in zip([-1, *kept], [*kept, number_above_all()], strict=True):
         os.closerange(before + 1, after)
     with contextlib.suppress(OSError):
         os.write(descriptor, b"%d\n" % run)
-    copying = None
+    copy_thread = None
     if copy is not None and output is not None:
-        copying = threading.Thread(target=copy, args=(output[0], run), daemon=True)
-        copying.start()
-    status = _watch(run, descriptor, wake, patience)
+        copy_thread = threading.Thread(target=copy, args=(output[0], run), daemon=True)
+        copy_thread.start()
+    status = _watch(run, descriptor, wake_reader, silence_limit)
     kill_group(run, signal.SIGKILL)
     _kill_descendants()
-    if copying is not None:
-        copying.join(_COPYING)
+    if copy_thread is not None:
+        copy_thread.join(_COPY_TIMEOUT)
     _end_as(status)
 
 
@@ -101,23 +104,23 @@ def _write_to(output: tuple[int, int]) -> None:
             stream.reconfigure(line_buffering=True, write_through=False)
 
 
-def _watch(run: int, descriptor: int, wake: socket.socket, patience: float) -> int:
+def _watch(run: int, descriptor: int, wake_reader: socket.socket, silence_limit: float) -> int:
     """Wait until the run has ended, killing it if necessary, and return its wait status."""
     renewed = time.monotonic()
     while True:
         status = _reap(run)
         if status is not None:
             return status
-        seconds = max(0.0, renewed + patience - time.monotonic()) if patience else None
-        ready = readable([descriptor, wake.fileno()], seconds)
+        seconds = max(0.0, renewed + silence_limit - time.monotonic()) if silence_limit else None
+        ready = readable([descriptor, wake_reader.fileno()], seconds)
         with contextlib.suppress(BlockingIOError):
-            wake.recv(4096)
+            wake_reader.recv(4096)
         if descriptor in ready:
             renewed = time.monotonic()
             with contextlib.suppress(OSError):
                 if os.read(descriptor, 4096):
                     continue
-        if wake.fileno() not in ready:
+        if wake_reader.fileno() not in ready:
             kill_group(run, signal.SIGKILL)
             os.kill(run, signal.SIGKILL)  # the run may not be a group leader yet
             return os.waitpid(run, 0)[1]
@@ -134,8 +137,8 @@ def _reap(run: int = 0) -> int | None:
 
 
 def _kill_descendants() -> None:
-    """Kill all remaining descendants, including those in other sessions; wait at most `_DISAPPEARING` seconds."""
-    deadline = time.monotonic() + _DISAPPEARING
+    """Kill all remaining descendants, including those in other sessions; wait at most `_KILL_TIMEOUT` seconds."""
+    deadline = time.monotonic() + _KILL_TIMEOUT
     while (processes := descendants(os.getpid())) and time.monotonic() < deadline:
         for process in processes:
             with contextlib.suppress(OSError):

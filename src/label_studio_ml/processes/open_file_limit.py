@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: Upper bounds: of open files, of connections, and of connections waiting to be accepted.
-MOST_FILES = 65_536
-MOST_CONNECTIONS = 16_384
-MOST_BACKLOG = 2048
+MAX_FILES = 65_536
+MAX_CONNECTIONS = 16_384
+MAX_BACKLOG = 2048
 
 #: Descriptors reserved for other uses than connections: this many or an eighth of the limit, at most half of it.
-RESERVE = 128
+MIN_RESERVE = 128
 
 
 @dataclass(slots=True)
@@ -38,17 +38,17 @@ class Capacity:
 
 
 def raise_limit() -> None:
-    """Raise this process's soft limit of open files, up to `MOST_FILES`, and remember the former one."""
+    """Raise this process's soft limit of open files, up to `MAX_FILES`, and remember the former one."""
     if sys.platform == "win32":
         return
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    if soft == resource.RLIM_INFINITY or soft >= most:
+    target = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= target:
         return
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
     except (ValueError, OSError):  # macOS refuses values above a limit of its own
         return
     if _limit.before is None:
@@ -63,11 +63,11 @@ def options() -> tuple[str, ...]:
 def capacity() -> Capacity:
     """Return the connections that the limit of open files allows."""
     if sys.platform == "win32":
-        return Capacity(MOST_CONNECTIONS, MOST_BACKLOG)
+        return Capacity(MAX_CONNECTIONS, MAX_BACKLOG)
     import resource
 
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return _capacity(MOST_FILES if soft == resource.RLIM_INFINITY else soft)
+    return _capacity(MAX_FILES if soft == resource.RLIM_INFINITY else soft)
 
 
 def readable(numbers: Iterable[int], seconds: float | None) -> list[int]:
@@ -78,7 +78,7 @@ def readable(numbers: Iterable[int], seconds: float | None) -> list[int]:
         return [key.fd for key, _ in selector.select(seconds)]
 
 
-def low(number: int) -> int:
+def to_low_number(number: int) -> int:
     """Duplicate an inherited descriptor to a low number, close the original, and return the new one."""
     import fcntl  # not available on Windows
 
@@ -88,11 +88,11 @@ def low(number: int) -> int:
         os.close(number)
 
 
-def above_all() -> int:
+def number_above_all() -> int:
     """Return a number above all descriptors of this process; inherited ones may exceed the process's own limit."""
-    return max(os.sysconf("SC_OPEN_MAX"), MOST_FILES)
+    return max(os.sysconf("SC_OPEN_MAX"), MAX_FILES)
 
 
 def _capacity(files: int) -> Capacity:
-    reserve = min(max(RESERVE, files // 8), files // 2)
-    return Capacity(min(MOST_CONNECTIONS, files - reserve), min(MOST_BACKLOG, max(16, reserve // 2)))
+    reserve = min(max(MIN_RESERVE, files // 8), files // 2)
+    return Capacity(min(MAX_CONNECTIONS, files - reserve), min(MAX_BACKLOG, max(16, reserve // 2)))

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 _MARK = "LABEL_STUDIO_ML_STARTED_BY"
 #: Seconds to wait for processes to disappear after SIGKILL.
-_DISAPPEARING = 5.0
+_KILL_TIMEOUT = 5.0
 
 #: Process ids of the guards that this process has started; with `adopt_orphans`, other children may be adopted ones.
 _guard_pids: set[int] = set()
@@ -114,8 +114,8 @@ def _adopted() -> list[Process]:
 
 
 def _kill(find_processes: Callable[[], Iterable[Process]]) -> None:
-    """Kill what `find_processes` returns until it returns no process, for at most `_DISAPPEARING` seconds."""
-    deadline = time.monotonic() + _DISAPPEARING
+    """Kill what `find_processes` returns until it returns no process, for at most `_KILL_TIMEOUT` seconds."""
+    deadline = time.monotonic() + _KILL_TIMEOUT
     while processes := list(find_processes()):
         for process in processes:
             if not process.zombie:

@@ -48,7 +48,7 @@ class Process:
         except OSError:
             return False
 
-    def means_folder(self, path: str, folder: str) -> bool:
+    def resolves_to_folder(self, path: str, folder: str) -> bool:
         """Tell whether `path`, as the process resolves it, is this process's `folder`; a container has its own files.
 
         A relative path starts in the process's working folder.
@@ -86,8 +86,8 @@ def find(pid: int) -> Process | None:
 
 def is_running(pid: int, started: int) -> bool:
     """Tell whether the process with this id and start time is still running; a zombie is not."""
-    now = find(pid)
-    return now is not None and now.started == started and not now.zombie
+    process = find(pid)
+    return process is not None and process.started == started and not process.zombie
 
 
 def all_processes() -> Iterator[Process]:
@@ -103,10 +103,10 @@ def descendants(ancestor: int) -> list[Process]:
     children: dict[int, list[Process]] = {}
     for process in all_processes():
         children.setdefault(process.parent, []).append(process)
-    below = children.get(ancestor, [])[:]
-    for process in below:
-        below += children.get(process.pid, [])
-    return below
+    found = children.get(ancestor, [])[:]
+    for process in found:
+        found += children.get(process.pid, [])
+    return found
 
 
 def become_subreaper() -> bool:

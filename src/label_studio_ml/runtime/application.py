@@ -66,7 +66,7 @@ class Application:
 
     async def start(self) -> None:
         """Start event intake, version store and models, and the checks for new versions."""
-        await asyncio.to_thread(private_files.mend, *self._folders)
+        await asyncio.to_thread(private_files.restrict_permissions, *self._folders)
         await asyncio.to_thread(self._intake.start)
         await asyncio.to_thread(self._store.start)
         await self.registry.start()

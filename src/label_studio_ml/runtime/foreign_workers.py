@@ -51,4 +51,4 @@ def _is_foreign(process: Process, folder: str) -> bool:
     if _MODULES.isdisjoint(words) or "--embedded" not in words:
         return False
     named = words[words.index("--embedded") + 1 :]
-    return bool(named) and process.in_our_namespace() and process.means_folder(named[0], folder)
+    return bool(named) and process.in_our_namespace() and process.resolves_to_folder(named[0], folder)

@@ -28,7 +28,7 @@ def work(settings: Settings) -> int:
     """
     logs.configure(settings.log_level, as_json=settings.log_json)
     _check_broker(settings.redis_url)
-    private_files.mend(settings.model_dir, settings.log_dir, settings.backend_dir)
+    private_files.restrict_permissions(settings.model_dir, settings.log_dir, settings.backend_dir)
     try:
         check_store(settings)
     except StoreError as error:

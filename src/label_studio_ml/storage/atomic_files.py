@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from label_studio_ml.storage.file_locks import OPENS_FOLDERS
-from label_studio_ml.storage.private_files import FILE
+from label_studio_ml.storage.private_files import FILE_MODE
 
 
 def temporary_path(path: Path) -> Path:
@@ -21,7 +21,12 @@ def temporary_path(path: Path) -> Path:
 
 
 def replace_file(
-    path: Path, data: bytes | str, *, temporary: Path | None = None, mode: int = FILE, durable: bool = True
+    path: Path,
+    data: bytes | str,
+    *,
+    temporary: Path | None = None,
+    mode: int = FILE_MODE,
+    durable: bool = True,
 ) -> None:
     """Replace the file `path` by one with the content `data`; arguments as for `replacing`. Raises OSError."""
     with replacing(path, temporary=temporary, mode=mode, durable=durable) as file:
@@ -30,7 +35,7 @@ def replace_file(
 
 @contextlib.contextmanager
 def replacing(
-    path: Path, *, temporary: Path | None = None, mode: int = FILE, durable: bool = True
+    path: Path, *, temporary: Path | None = None, mode: int = FILE_MODE, durable: bool = True
 ) -> Iterator[BinaryIO]:
     """Yield a new file for writing, which replaces `path` at the end of the block; an error leaves `path` as it was.
 
@@ -38,16 +43,16 @@ def replacing(
     overwritten. By default it is an unused path in the same folder. `mode` is that of the file, less the umask.
     Raises OSError.
     """
-    place = temporary or temporary_path(path)
+    new_path = temporary or temporary_path(path)
     try:
-        with _opened(place, "wb" if temporary else "xb", mode) as file:
+        with _opened(new_path, "wb" if temporary else "xb", mode) as file:
             yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        place.replace(path)
+        new_path.replace(path)
     except BaseException:
-        _remove(place)
+        _remove(new_path)
         raise
     if durable:
         flush_folder(path.parent)
@@ -68,17 +73,17 @@ def create_file(path: Path, data: bytes | str, *, temporary: Path | None = None)
     file is written first, by default in the same folder. On a disk without hard links, readers may see a part of
     `data`.
     """
-    place = temporary or temporary_path(path)
+    new_path = temporary or temporary_path(path)
     try:
-        _write_flushed(place, _encoded(data))
+        _write_flushed(new_path, _encoded(data))
         try:
-            os.link(place, path)
+            os.link(new_path, path)
         except FileExistsError:
             raise
         except OSError:  # no hard links on this disk
             _write_flushed(path, _encoded(data))
     finally:
-        _remove(place)
+        _remove(new_path)
     flush_folder(path.parent)
 
 
@@ -98,7 +103,7 @@ def _write_flushed(path: Path, data: bytes) -> None:
 
     Raises FileExistsError if the file exists already, else OSError.
     """
-    with _opened(path, "xb", FILE) as file:
+    with _opened(path, "xb", FILE_MODE) as file:
         try:
             file.write(data)
             file.flush()

@@ -10,9 +10,9 @@ from pathlib import Path
 from label_studio_ml.storage import file_locks
 
 #: SQLite's error codes for a damaged file, and for one that is not a database.
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 #: Suffixes of a database's files. The log goes first: if left behind, SQLite would apply it to the new database.
-_WITH_IT = ("-wal", "-shm", "")
+_SUFFIXES = ("-wal", "-shm", "")
 
 Rows = dict[tuple[str, str], str]
 
@@ -28,7 +28,7 @@ def is_damage(error: sqlite3.Error) -> bool:
         return True
     # Raised for a log (`-wal`) shorter than its index says: no process can use it while another has the file open.
     is_cut_off = code == sqlite3.SQLITE_IOERR_SHORT_READ
-    return isinstance(code, int) and (code & 0xFF in _DAMAGE or is_cut_off)
+    return isinstance(code, int) and (code & 0xFF in _DAMAGE_CODES or is_cut_off)
 
 
 def identity(file: Path | str) -> tuple[int, int] | None:
@@ -41,15 +41,15 @@ def identity(file: Path | str) -> tuple[int, int] | None:
 
 
 @contextlib.contextmanager
-def alone(file: Path) -> Iterator[None]:
+def exclusive_access(file: Path) -> Iterator[None]:
     """Keep other processes from opening or replacing a database during the block, unless its folder allows no lock."""
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
-            held.enter_context(file_locks.folder_locked(file.parent))
+            stack.enter_context(file_locks.folder_locked(file.parent))
         yield
 
 
-def is_whole(file: Path) -> bool:
+def is_intact(file: Path) -> bool:
     """Tell whether SQLite's quick check of a file, in a separate connection, finds no fault. Raises sqlite3.Error."""
     if file.is_dir() or not file.stat().st_size:
         return False
@@ -70,14 +70,14 @@ def readable_rows(file: Path) -> tuple[Rows, Rows]:
     """
     if not file.is_file():
         return {}, {}
-    rows, whole = _rows(str(file))
-    return rows, {} if whole else _rows(f"{file.absolute().as_uri()}?mode=ro&immutable=1")[0]
+    rows, is_complete = _rows(str(file))
+    return rows, {} if is_complete else _rows(f"{file.absolute().as_uri()}?mode=ro&immutable=1")[0]
 
 
 def _rows(name: str) -> tuple[Rows, bool]:
     """Return the rows of a database, read in both directions, and whether no error occurred."""
     rows: Rows = {}
-    whole = True
+    is_complete = True
     for order in ("ASC", "DESC"):
         try:
             with contextlib.closing(
@@ -88,35 +88,35 @@ def _rows(name: str) -> tuple[Rows, bool]:
                     if all(isinstance(text, str) for text in (project, key, value)):
                         rows.setdefault((project, key), value)
         except sqlite3.Error:
-            whole = False
-    return rows, whole
+            is_complete = False
+    return rows, is_complete
 
 
 def set_aside(file: Path) -> Path:
-    """Rename a file and its log files; return the new path. The caller holds `alone`. Raises OSError."""
+    """Rename a file and its log files; return the new path. The caller holds `exclusive_access`. Raises OSError."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    aside = file.with_name(f"{file.name}.damaged-{stamp}")
+    damaged_path = file.with_name(f"{file.name}.damaged-{stamp}")
     number = 1
-    while aside.exists():
+    while damaged_path.exists():
         number += 1
-        aside = file.with_name(f"{file.name}.damaged-{stamp}-{number}")
-    for suffix in _WITH_IT:
+        damaged_path = file.with_name(f"{file.name}.damaged-{stamp}-{number}")
+    for suffix in _SUFFIXES:
         with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{file}{suffix}", f"{aside}{suffix}")
-    return aside
+            os.replace(f"{file}{suffix}", f"{damaged_path}{suffix}")
+    return damaged_path
 
 
-def put_back(aside: Path, file: Path) -> None:
+def put_back(damaged_path: Path, file: Path) -> None:
     """Undo `set_aside`; the file at the old path is deleted. Raises OSError."""
     remove(file)
-    for suffix in _WITH_IT:
+    for suffix in _SUFFIXES:
         with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{aside}{suffix}", f"{file}{suffix}")
+            os.replace(f"{damaged_path}{suffix}", f"{file}{suffix}")
 
 
 def remove(file: Path) -> None:
-    """Delete a database file and its log files. The caller holds `alone`. Raises OSError."""
-    for suffix in _WITH_IT:
+    """Delete a database file and its log files. The caller holds `exclusive_access`. Raises OSError."""
+    for suffix in _SUFFIXES:
         Path(f"{file}{suffix}").unlink(missing_ok=True)
 
 
@@ -126,7 +126,7 @@ def is_blank(file: Path) -> bool:
     return file.is_file() and not file.stat().st_size and not (log.exists() and log.stat().st_size)
 
 
-def those_set_aside(folder: Path) -> list[Path]:
+def damaged_copies(folder: Path) -> list[Path]:
     """Return the database files in a folder that `set_aside` has renamed, sorted."""
     paths = folder.glob("*.db.damaged-*")
     return sorted(path for path in paths if not path.name.endswith(("-wal", "-shm")))

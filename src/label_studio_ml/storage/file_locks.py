@@ -21,9 +21,9 @@ except ModuleNotFoundError:  # Windows
 RENAMES_OPEN_FILES = OPENS_FOLDERS = fcntl is not None
 
 #: Position of the byte locked on Windows: no file is that long, and other processes cannot read locked bytes.
-_BYTE = 1 << 30
+_LOCK_POSITION = 1 << 30
 #: Seconds between two attempts; Windows itself would wait for a lock for at most 10 s.
-_POLL = 0.05
+_POLL_INTERVAL = 0.05
 
 
 class OpenFile(Protocol):
@@ -58,7 +58,7 @@ def lock_within(file: int | OpenFile, seconds: float, *, shared: bool = False) -
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 raise
-        time.sleep(_POLL)
+        time.sleep(_POLL_INTERVAL)
 
 
 def open_locked(path: Path, *, shared: bool = False, seconds: float = 0.0) -> IO[str]:
@@ -128,7 +128,7 @@ def _lock_byte(file: int | OpenFile) -> None:
     msvcrt: Any = importlib.import_module("msvcrt")
     descriptor = file if isinstance(file, int) else file.fileno()
     position = os.lseek(descriptor, 0, os.SEEK_CUR)
-    os.lseek(descriptor, _BYTE, os.SEEK_SET)
+    os.lseek(descriptor, _LOCK_POSITION, os.SEEK_SET)
     try:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     except OSError as error:

@@ -13,9 +13,9 @@ _EFFECTIVE = os.access in os.supports_effective_ids
 
 @dataclass(frozen=True, slots=True)
 class FolderProblem:
-    """A folder that cannot be used: `what` is the fault, as a sentence that begins with the path, `fix` the remedy."""
+    """A folder that cannot be used: `message` is a sentence that begins with the path, `fix` says what to do."""
 
-    what: str
+    message: str
     fix: str
 
 
@@ -32,12 +32,14 @@ def folder_problem(folder: Path, *, write: bool = False) -> FolderProblem | None
         return _dangling_link(existing)
     if _may(existing, os.W_OK | os.X_OK):
         return None
-    return FolderProblem(f"{existing} cannot be written to by {_user()}", _rights(existing))
+    return FolderProblem(f"{existing} cannot be written to by {_user()}", _permission_commands(existing))
 
 
 def nearest_existing(path: Path) -> Path:
     """Return `path`, or its closest parent that exists if it is missing. A link exists even if its target does not."""
-    return next((place for place in (path, *path.absolute().parents) if os.path.lexists(place)), path)
+    return next(
+        (candidate for candidate in (path, *path.absolute().parents) if os.path.lexists(candidate)), path
+    )
 
 
 def _read_problem(folder: Path) -> FolderProblem | None:
@@ -50,12 +52,12 @@ def _read_problem(folder: Path) -> FolderProblem | None:
         return _is_a_file(next((path for path in parents if path.exists() and not path.is_dir()), folder))
     except OSError as error:
         return FolderProblem(
-            f"{folder} cannot be read: {error.strerror or error}", f"See to it that {_user()} can read it"
+            f"{folder} cannot be read: {error.strerror or error}", f"Give {_user()} the right to read it"
         )
     if not stat.S_ISDIR(status.st_mode):
         return _is_a_file(folder)
     if not _may(folder, os.R_OK | os.X_OK):
-        return FolderProblem(f"{folder} cannot be read by {_user()}", _rights(folder))
+        return FolderProblem(f"{folder} cannot be read by {_user()}", _permission_commands(folder))
     return None
 
 
@@ -73,17 +75,17 @@ def _may(folder: Path, rights: int) -> bool:
 def _dangling_link(link: Path) -> FolderProblem:
     target = link.parent / os.readlink(link)
     return FolderProblem(
-        f"{link} is a link to {target}, which is not there",
+        f"{link} is a link to {target}, which does not exist",
         f"Bring {target} back, such as by mounting its disk, or remove the link",
     )
 
 
-def _rights(folder: Path) -> str:
+def _permission_commands(folder: Path) -> str:
     """Return the commands that give this user access to a folder."""
     if not hasattr(os, "geteuid"):
         return f"Give {_user()} the right to read and write in {folder}"
-    give = shell_command("chown", "-R", os.geteuid(), folder)
-    return f"Give it to that user: {give} (as root), and {shell_command('chmod', 'u+rwx', folder)}"
+    chown = shell_command("chown", "-R", os.geteuid(), folder)
+    return f"Give it to that user: {chown} (as root), and {shell_command('chmod', 'u+rwx', folder)}"
 
 
 def _user() -> str:

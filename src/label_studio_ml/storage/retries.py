@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 Error = TypeVar("Error", bound=Exception)
 
 #: Doublings after which a pause does not grow any more, so that the numbers stay small.
-_MOST_DOUBLINGS = 30
+_MAX_DOUBLINGS = 30
 
 
 def pause_after(failures: int, *, first: float, longest: float) -> float:
@@ -17,7 +17,7 @@ def pause_after(failures: int, *, first: float, longest: float) -> float:
 
     It is `first` after one failure, doubles with each further one, and is `longest` at most.
     """
-    return min(longest, first * 2.0 ** min(max(failures - 1, 0), _MOST_DOUBLINGS))
+    return min(longest, first * 2.0 ** min(max(failures - 1, 0), _MAX_DOUBLINGS))
 
 
 def retry(

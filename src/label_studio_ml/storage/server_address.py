@@ -30,18 +30,20 @@ def announced(model_dir: Path, host: str, port: int, fingerprint: str = "") -> I
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (nothing is bound here)
     scheme = "https" if fingerprint else "http"
     url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-    mine: _Entry = {"url": url, "pid": os.getpid(), "host": socket.gethostname()}
+    own_entry: _Entry = {"url": url, "pid": os.getpid(), "host": socket.gethostname()}
     if fingerprint:
-        mine["fingerprint"] = fingerprint
-    other = next((str(entry["url"]) for entry in _running_here(model_dir) if entry["pid"] != mine["pid"]), "")
+        own_entry["fingerprint"] = fingerprint
+    other_url = next(
+        (str(entry["url"]) for entry in _running_here(model_dir) if entry["pid"] != own_entry["pid"]), ""
+    )
     with contextlib.suppress(OSError):  # in a read-only folder, other commands must be given the address
         make_folder(model_dir)
-        _change(model_dir, add=mine)
+        _change(model_dir, add=own_entry)
     try:
-        yield other
+        yield other_url
     finally:
         with contextlib.suppress(OSError):
-            _change(model_dir, remove=mine)
+            _change(model_dir, remove=own_entry)
 
 
 def address(model_dir: Path) -> str:
@@ -57,24 +59,28 @@ def fingerprint(model_dir: Path, url: str) -> str:
 
 
 def _running_here(model_dir: Path) -> list[_Entry]:
-    here = socket.gethostname()
-    return [entry for entry in _read(model_dir) if entry["host"] == here and _runs(entry)]
+    hostname = socket.gethostname()
+    return [entry for entry in _read(model_dir) if entry["host"] == hostname and _runs(entry)]
 
 
 def _change(model_dir: Path, *, add: _Entry | None = None, remove: _Entry | None = None) -> None:
     """Add or remove an entry, and remove the entries of servers on this machine that no longer run."""
-    path, here = model_dir / _FILE, socket.gethostname()
+    path, hostname = model_dir / _FILE, socket.gethostname()
     with file_locks.locked(model_dir / f".{_FILE}.lock"):
-        kept = [
-            entry for entry in _read(model_dir) if entry != remove and (entry["host"] != here or _runs(entry))
+        entries = [
+            entry
+            for entry in _read(model_dir)
+            if entry != remove and (entry["host"] != hostname or _runs(entry))
         ]
         if add is not None:
             # In a restarted container, the server may get the process id of the one that was killed.
-            kept = [entry for entry in kept if (entry["host"], entry["pid"]) != (here, add["pid"])] + [add]
-        if not kept:
+            entries = [
+                entry for entry in entries if (entry["host"], entry["pid"]) != (hostname, add["pid"])
+            ] + [add]
+        if not entries:
             path.unlink(missing_ok=True)
             return
-        atomic_files.replace_file(path, json.dumps({**kept[0], "others": kept[1:]}), durable=False)
+        atomic_files.replace_file(path, json.dumps({**entries[0], "others": entries[1:]}), durable=False)
 
 
 def _read(model_dir: Path) -> list[_Entry]:
@@ -82,12 +88,12 @@ def _read(model_dir: Path) -> list[_Entry]:
     try:
         content = json.loads((model_dir / _FILE).read_text())
         entries = [content, *content.get("others", [])]
-        here = socket.gethostname()  # the default, since earlier releases wrote no host
+        hostname = socket.gethostname()  # the default, since earlier releases wrote no host
         return [
             {
                 "url": str(entry["url"]),
                 "pid": int(entry["pid"]),
-                "host": entry.get("host", here),
+                "host": entry.get("host", hostname),
                 **({"fingerprint": str(entry["fingerprint"])} if entry.get("fingerprint") else {}),
             }
             for entry in entries

@@ -4,12 +4,12 @@ import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_LONGEST = 40
+_MAX_TEXT_LENGTH = 40
 
 
-def wrong(name: str, meant: str, given: Any) -> ValueError:
-    """Return the ValueError that the argument `name` must be `meant` (a description), not `given`."""
-    return ValueError(f"{name} must be {meant}, not {described(given)}")
+def wrong(name: str, expected: str, given: Any) -> ValueError:
+    """Return the ValueError that the argument `name` must be `expected` (a description), not `given`."""
+    return ValueError(f"{name} must be {expected}, not {described(given)}")
 
 
 def described(value: Any) -> str:
@@ -17,21 +17,21 @@ def described(value: Any) -> str:
     if value is None or isinstance(value, bool | numbers.Number):
         return repr(value)
     if isinstance(value, str):
-        return f"the text {value if len(value) <= _LONGEST else f'{value[:_LONGEST]}…'!r}"
+        return f"the text {value if len(value) <= _MAX_TEXT_LENGTH else f'{value[:_MAX_TEXT_LENGTH]}…'!r}"
     return f"a {type(value).__name__}"
 
 
-def text(name: str, value: Any, meant: str = "text") -> str:
+def text(name: str, value: Any, expected: str = "text") -> str:
     """Return `value` if it is a str. Raises ValueError if not."""
     if not isinstance(value, str):
-        raise wrong(name, meant, value)
+        raise wrong(name, expected, value)
     return value
 
 
-def texts(name: str, values: Any, meant: str) -> list[str]:
+def texts(name: str, values: Any, expected: str) -> list[str]:
     """Return `values` as a list if it is an iterable of str, but no str itself. Raises ValueError if not."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise wrong(name, meant, values)
+        raise wrong(name, expected, values)
     elements = list(values)
     for number, value in enumerate(elements):
         text(f"element {number} of {name}", value)
@@ -59,8 +59,8 @@ def count(name: str, value: Any) -> int:
     return int(value)
 
 
-def dictionary(name: str, value: Any, meant: str) -> dict[str, Any]:
+def dictionary(name: str, value: Any, expected: str) -> dict[str, Any]:
     """Return a copy of the dict `value`, `{}` for None. Raises ValueError for anything else."""
     if not isinstance(value, Mapping | None):
-        raise wrong(name, meant, value)
+        raise wrong(name, expected, value)
     return dict(value or {})

@@ -11,7 +11,7 @@ _COMMAND = "label-studio-ml"
 #: Characters that end a line or change how a terminal shows the following text: controls except the tab, line and
 #: paragraph separators, marks for the direction of writing, surrogates.
 _HIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_NAMED = {"\n": "\\n", "\r": "\\r"}
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r"}
 
 
 def visible(text: str) -> str:
@@ -30,7 +30,7 @@ def json_visible(text: str) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     number = ord(match[0])
-    return _NAMED.get(match[0]) or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}")
+    return _SHORT_ESCAPES.get(match[0]) or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}")
 
 
 def plural(count: int, singular: str, several: str = "") -> str:

@@ -20,7 +20,7 @@ def imported_classes(script: Path) -> list[str]:
     settings = Settings(backend_dir=script.parent)
     try:
         answer, _ = child_answer(
-            settings, "label_studio_ml.model_calls.class_import_child", script, patience=IMPORT_TIMEOUT
+            settings, "label_studio_ml.model_calls.class_import_child", script, timeout=IMPORT_TIMEOUT
         )
     except TimeoutError:
         raise ModelFileError(

@@ -14,9 +14,9 @@ from pathlib import Path
 from label_studio_ml.user_code.import_scan import distribution, foreign_imports, imported_files
 
 #: Hexadecimal digits of a code hash in messages.
-SHORT = 8
+HASH_DIGITS = 8
 #: Hexadecimal digits of the hash of the files, which names a backend's code in Redis queues and in jobs.
-FILES_SHORT = 12
+FILES_HASH_DIGITS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,12 @@ class CodeIdentity:
     @property
     def short(self) -> str:
         """The first digits of `hash`, for messages."""
-        return self.hash[:SHORT]
+        return self.hash[:HASH_DIGITS]
 
     @property
     def files_hash(self) -> str:
         """A hash of the files alone, which is equal on machines with other package versions."""
-        return hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()[:FILES_SHORT]
+        return hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()[:FILES_HASH_DIGITS]
 
     def same(self, other: "CodeIdentity") -> bool:
         """Tell whether both are the same code; True if the hash of one is unknown."""

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 #: Packages without which, in the required version, workers cannot train.
-_FOR_TRAINING = ("rq", "redis")
+_TRAINING_PACKAGES = ("rq", "redis")
 
 
-def needed() -> "dict[str, Requirement]":
+def package_requirements() -> "dict[str, Requirement]":
     """Return this package's own requirements on this platform, by normalized name, without extras.
 
     Empty if pip did not install this package, or if the library `packaging` is missing.
@@ -59,13 +59,13 @@ def unmet(items: "Iterable[Requirement]") -> "Iterator[tuple[Requirement, str]]"
 
 def check_training() -> None:
     """Raise SettingsError if RQ or the Redis client is missing or of a version that workers cannot use."""
-    requirements = needed()
-    for item, installed in unmet(requirements[name] for name in _FOR_TRAINING if name in requirements):
-        spelled = f"{item.name}{item.specifier}"
+    requirements = package_requirements()
+    for item, installed in unmet(requirements[name] for name in _TRAINING_PACKAGES if name in requirements):
+        requirement = f"{item.name}{item.specifier}"
         problem = f"{item.name} {installed} is installed" if installed else f"{item.name} is not installed"
         raise SettingsError(
-            f"{problem}, and label-studio-ml needs {spelled}: no training could run",
-            fix=f"Run {shell_command('pip', 'install', spelled)}, "
+            f"{problem}, and label-studio-ml needs {requirement}: no training could run",
+            fix=f"Run {shell_command('pip', 'install', requirement)}, "
             f"and take {item.name} out of the requirements that pin it",
             field=item.name,
         )

@@ -46,7 +46,7 @@ def test_a_file_or_a_dangling_link_in_a_folders_place(settings: Settings, name: 
     folder.unlink()
     folder.symlink_to("nowhere")
     error = _refusal(settings)
-    assert error.message.startswith(f"{folder} is a link to {folder.parent}/nowhere, which is not there")
+    assert error.message.startswith(f"{folder} is a link to {folder.parent}/nowhere, which does not exist")
 
 
 @pytest.mark.parametrize("name", ["versions", "spool"])

@@ -37,7 +37,7 @@ def _bring_back(folder: Path) -> None:
     _away(folder).rename(folder)
 
 
-DAMAGES = ((_file, "is a file, not a folder"), (_dangling, "nowhere, which is not there"))
+DAMAGES = ((_file, "is a file, not a folder"), (_dangling, "nowhere, which does not exist"))
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def require_writable(settings: Settings, *, folders: Collection[str] = (VERSIONS
             continue
         if problem := folder_problem(folder / name_inside, write=True):
             raise SettingsError(
-                f"{problem.what}. {_KEPT[name_inside]}",
+                f"{problem.message}. {_KEPT[name_inside]}",
                 fix=f"{problem.fix}. Or name another folder in {name}",
                 field=name,
             )

@@ -71,7 +71,7 @@ def _run(path: Path, patience: float) -> dict[str, Any]:
     settings = Settings(backend_dir=path.parent)
     try:
         answer, status = child_answer(
-            settings, "label_studio_ml.cli.shared.wsgi_child", path, patience=patience
+            settings, "label_studio_ml.cli.shared.wsgi_child", path, timeout=patience
         )
     except TimeoutError:
         return {"error": f"it was not done after {patience:g} s"}

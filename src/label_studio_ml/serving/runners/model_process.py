@@ -26,7 +26,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, NoLabelConfig
 from label_studio_ml.model_calls.adapter import reason
 from label_studio_ml.monitoring import logs
-from label_studio_ml.processes.guard import stand_guard
+from label_studio_ml.processes.guard import fork_guarded
 from label_studio_ml.serving.runners.inflight import InflightCalls
 from label_studio_ml.serving.runners.messages import (
     Failed,
@@ -309,7 +309,7 @@ def main() -> int:
     """Run a model process on its arguments: the four descriptors, and 1 to copy its output or 0."""
     settings = Settings.from_env()
     output = OutputCopy(settings.log_dir / "server.log", as_json=settings.log_json)
-    stand_guard(int(sys.argv[4]), 0, output.copy if int(sys.argv[5]) else None)
+    fork_guarded(int(sys.argv[4]), 0, output.copy if int(sys.argv[5]) else None)
     # Ignored, because a service manager signals all processes, and the server sends Stop after the requests in
     # flight. By a handler, because SIG_IGN would be inherited by programs that user code starts.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -114,7 +114,7 @@ class Spool:
         if full := self.capacity.problem:
             return full
         problem = folder_problem(self._folder, write=True)
-        return f"{FOLDER_UNUSABLE}: {problem.what}. {problem.fix}" if problem else ""
+        return f"{FOLDER_UNUSABLE}: {problem.message}. {problem.fix}" if problem else ""
 
     def _has_events(self) -> bool:
         """Tell whether the folder has a file of an event; False if the folder cannot be read."""

@@ -32,7 +32,7 @@ from label_studio_ml.model_calls.adapter import (
 )
 from label_studio_ml.model_calls.project_login import studio_login
 from label_studio_ml.monitoring import logs
-from label_studio_ml.processes.guard import stand_guard
+from label_studio_ml.processes.guard import fork_guarded
 from label_studio_ml.storage.disk_errors import full_disk_fix, is_full
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
@@ -325,7 +325,7 @@ def _is_json(value: object) -> bool:
 
 def main() -> int:
     """Run one training with the arguments of the command line. Does not return: the process exits with status 0."""
-    stand_guard(int(sys.argv[2]), float(sys.argv[3]))
+    fork_guarded(int(sys.argv[2]), float(sys.argv[3]))
     settings = Settings.from_env()
     logs.configure(settings.log_level, as_json=settings.log_json)
     worker = WorkerConnection(socket.socket(fileno=int(sys.argv[1])))

@@ -58,8 +58,8 @@ class ProjectFolders:
                 logger.info("Project %s: the folder of its versions can be read again", uid)
             return
         error = _unreadable(f"The versions of project {uid}", problem)
-        if self._logged.get(uid) != problem.what:
-            self._logged[uid] = problem.what
+        if self._logged.get(uid) != problem.message:
+            self._logged[uid] = problem.message
             logger.error("%s", error)
         raise error
 
@@ -197,5 +197,5 @@ def _is_project(path: Path) -> bool:
 
 def _unreadable(subject: str, problem: FolderProblem) -> DecisionError:
     return DecisionError(
-        f"{subject} in MODEL_DIR cannot be read: {problem.what}", fix=problem.fix, field="MODEL_DIR"
+        f"{subject} in MODEL_DIR cannot be read: {problem.message}", fix=problem.fix, field="MODEL_DIR"
     )
