@@ -40,7 +40,6 @@ class Counts:
         self.batches = Histogram(TASKS)
         self.predicted_tasks = 0
         self.events = 0
-        self.spooled_events = self.refused_events = 0
         self.restarts = 0
         self.invalid_predictions = 0
         self.invalid_kinds: dict[str, int] = {}

@@ -16,20 +16,31 @@ OUTCOMES = ("finished", "failed", "cancelled", "crashed", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolFigures:
+    """State of a server's spool: number and size in bytes of the events on its disk that Redis has not taken yet.
+
+    `kept` counts the events put into it since the start, `refused` those that it had no room for.
+    """
+
+    events: int = 0
+    size: int = 0
+    kept: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ServerFigures:
     """State of one server at the moment its metrics are read.
 
-    `queue` counts prediction requests that wait for a model, `in_flight` all that are not answered yet. `spooled`
-    events (`spooled_bytes` in all) wait on this server's disk for Redis. `stalled` counts projects whose events no
-    worker trains. `served` has (project, version) pairs. `up` maps each part to whether it is reachable. `training`
-    is None where Redis cannot be asked.
+    `queue` counts prediction requests that wait for a model, `in_flight` all that are not answered yet. `stalled`
+    counts projects whose events no worker trains. `served` has (project, version) pairs. `up` maps each part to whether
+    it is reachable. `training` is None where Redis cannot be asked.
     """
 
     version: str
     queue: int = 0
     in_flight: int = 0
-    spooled: int = 0
-    spooled_bytes: int = 0
+    spool: SpoolFigures = SpoolFigures()
     stalled: int = 0
     processes: int = 0
     served: Sequence[tuple[str, str]] = ()
@@ -95,12 +106,12 @@ class _Families:
         yield _counter(
             "spooled_events",
             "Webhook events kept on this server's disk while Redis was unavailable",
-            counts.spooled_events,
+            self._figures.spool.kept,
         )
         yield _counter(
             "refused_events",
             "Webhook events refused: Redis was unavailable, and this server's spool was full",
-            counts.refused_events,
+            self._figures.spool.refused,
         )
         errors = {(part,): count for part, count in counts.errors.items()}
         yield _counter("errors", "Failures, by the part that failed", errors, "part")
@@ -129,8 +140,8 @@ class _Families:
         figures = self._figures
         parts = {(part,): int(reachable) for part, reachable in figures.up.items()}
         yield _gauge("up", "Whether a part can be reached: model, store, broker", parts, "part")
-        yield _gauge("spool_events", "Events on this server's disk that wait for Redis", figures.spooled)
-        yield _gauge("spool_bytes", "Bytes that these events have", figures.spooled_bytes)
+        yield _gauge("spool_events", "Events on this server's disk that wait for Redis", figures.spool.events)
+        yield _gauge("spool_bytes", "Bytes that these events have", figures.spool.size)
 
     def _training(self, training: Training) -> Iterator[Any]:
         yield _gauge(

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from label_studio_ml.monitoring.prometheus import Training
+from label_studio_ml.monitoring.prometheus import SpoolFigures, Training
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.training.scheduling.stalled import Stall
 
@@ -14,20 +14,8 @@ class TrainingIntake(Protocol):
     immediate: bool
 
     @property
-    def spooled(self) -> int:
-        """Number of events in this server's spool: events on its disk that Redis has not taken yet."""
-
-    @property
-    def kept(self) -> int:
-        """Number of events put into the spool since the start."""
-
-    @property
-    def spooled_bytes(self) -> int:
-        """Size of the events in the spool, in bytes."""
-
-    @property
-    def refused(self) -> int:
-        """Number of events refused since the start because the spool was full."""
+    def spool(self) -> SpoolFigures:
+        """Figures of this server's spool."""
 
     @property
     def stall(self) -> Stall | None:

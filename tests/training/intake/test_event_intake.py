@@ -77,7 +77,7 @@ def events(redis: RedisServer, project: str = "1") -> list[int]:
 def first(intake: RedisIntake) -> None:
     """Hand the first event in, and wait until it is in Redis, however slow this machine is."""
     hand_in(intake, 0)
-    wait_until(lambda: not intake.spooled, "it is in Redis", every=0.01)
+    wait_until(lambda: not intake.spool.events, "it is in Redis", every=0.01)
 
 
 def test_an_event_has_its_job_in_the_answer(intake: RedisIntake, redis: RedisServer) -> None:
@@ -94,9 +94,9 @@ def test_a_redis_that_is_stopped_is_not_waited_for_and_each_event_counts_once(
     redis.program.process.send_signal(signal.SIGSTOP)
     for number in range(1, 51):
         assert hand_in(intake, number) is None
-    assert intake.spooled == 50
+    assert intake.spool.events == 50
     redis.program.process.send_signal(signal.SIGCONT)
-    wait_until(lambda: not intake.spooled, "Redis has them", every=0.01)
+    wait_until(lambda: not intake.spool.events, "Redis has them", every=0.01)
     assert events(redis) == list(range(51)), "the first one was sent twice, and counts once"
     job_store = JobStore(redis.client(), "handed-in")
     assert len(list(job_store.jobs.of("1"))) == 1
@@ -113,7 +113,7 @@ def test_no_answer_waits_as_long_as_label_studio_does(intake: RedisIntake, redis
         hand_in(intake, number)
         took.append(time.monotonic() - began)
         redis.program.process.send_signal(signal.SIGCONT)
-        wait_until(lambda: not intake.spooled, "Redis has it", every=0.01)
+        wait_until(lambda: not intake.spool.events, "Redis has it", every=0.01)
     assert min(took) < 0.9
     assert events(redis) == list(range(6))
 
@@ -134,7 +134,7 @@ def test_only_the_first_of_them_waits_for_the_budget(
     ten = time.monotonic() - began
     redis.program.process.send_signal(signal.SIGCONT)
     assert ten < 5 * one, "those behind it go to the disk at once"
-    wait_until(lambda: not intake.spooled, "Redis has them", every=0.01)
+    wait_until(lambda: not intake.spool.events, "Redis has them", every=0.01)
     assert events(redis) == list(range(12))
 
 
@@ -145,7 +145,7 @@ def test_an_event_that_was_given_up_on_may_arrive_all_the_same(
     monkeypatch.setattr(module, "BUDGET", 0.001)  # Redis takes most of them, but too late
     for number in range(1, 101):
         hand_in(intake, number)
-    wait_until(lambda: not intake.spooled, "Redis has them", every=0.01)
+    wait_until(lambda: not intake.spool.events, "Redis has them", every=0.01)
     assert events(redis) == list(range(101))
 
 
@@ -168,7 +168,7 @@ def test_events_of_a_project_that_come_at_once_keep_their_order_with_those_befor
             redis.program.process.send_signal(signal.SIGCONT)
         for one in sending:
             one.result(120)
-    wait_until(lambda: not intake.spooled, "Redis has them", every=0.01)
+    wait_until(lambda: not intake.spool.events, "Redis has them", every=0.01)
     assert events(redis, "1") == list(range(41))
     for project in projects[1:]:
         assert events(redis, project) == list(range(1, 41))
@@ -198,14 +198,14 @@ def test_a_job_is_not_waited_for_in_an_outage(
     monkeypatch.setattr(module, "JOB_ID_TIMEOUT", math.inf)
     asked = msgspec.structs.replace(event(1), action="START_TRAINING")
     assert intake.hand_in(asked, trusted=True, train=True) is None
-    assert intake.spooled == 1
+    assert intake.spool.events == 1
 
 
 def test_after_its_end_events_go_to_the_disk(intake: RedisIntake, redis: RedisServer) -> None:
     first(intake)
     intake.stop()
     assert hand_in(intake, 1) is None
-    assert intake.spooled == 1
+    assert intake.spool.events == 1
 
 
 def test_an_event_that_still_waits_for_a_thread_at_the_end_goes_to_the_disk(
@@ -234,7 +234,7 @@ def test_an_event_that_still_waits_for_a_thread_at_the_end_goes_to_the_disk(
         assert two.result(60) is None
         goes_on.set()
         assert one.result(60) == "its job"
-    assert intake.spooled == 1
+    assert intake.spool.events == 1
 
 
 def test_an_event_counts_also_where_what_is_known_of_its_project_cannot_be_read(
@@ -251,7 +251,7 @@ def test_an_event_counts_also_where_what_is_known_of_its_project_cannot_be_read(
         lambda timeout: redis.url, settings, tmp_path / "spool", Projects(settings.model_dir)
     )
     hand_in(intake, 1)
-    wait_until(lambda: not intake.spooled, "it is in Redis", every=0.01)
+    wait_until(lambda: not intake.spool.events, "it is in Redis", every=0.01)
     intake.stop()
     assert events(redis) == [1]
     assert "what is known of it cannot be read" in caplog.text

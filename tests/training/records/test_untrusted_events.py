@@ -363,7 +363,9 @@ class TestSpool:
         for _ in range(5):
             for number in (1, 2):
                 away.hand_in(came(created(5, number)), trusted=False, train=True)
-        assert 2 <= len(texts(away)) == away.spooled <= 3, "the first one may have been on its way to Redis"
+        assert 2 <= len(texts(away)) == away.spool.events <= 3, (
+            "the first one may have been on its way to Redis"
+        )
 
     def test_those_without_login_have_a_share_and_one_event_for_the_rest(self, away: RedisIntake) -> None:
         for number in range(60):
@@ -375,7 +377,7 @@ class TestSpool:
         assert len(kept) == 40 * spool_capacity.UNTRUSTED_SHARE + 2
         for number in range(40 - len(kept)):
             away.hand_in(came(created(5, number)), trusted=True, train=True)
-        assert away.refused == 0
+        assert away.spool.refused == 0
 
     def test_a_full_spool_is_said(self, away: RedisIntake) -> None:
         for number in range(40):
@@ -389,7 +391,7 @@ class TestSpool:
         for call in calls:
             with pytest.raises(SpoolFull, match=r"40 events wait .* raise SPOOL_EVENTS"):
                 call()
-        assert (len(texts(away)), away.spooled, away.refused) == (40, 40, 3)
+        assert (len(texts(away)), away.spool.events, away.spool.refused) == (40, 40, 3)
 
     def test_a_spool_full_of_bytes_is_said(self, away: RedisIntake) -> None:
         large = created(5, 1)
@@ -398,9 +400,9 @@ class TestSpool:
             away.hand_in(came(large), trusted=True, train=True)
         with pytest.raises(BrokerError, match=r"SPOOL_MB=1"):
             away.hand_in(came(large), trusted=True, train=True)
-        assert 800_000 < away.spooled_bytes < 1 << 20
+        assert 800_000 < away.spool.size < 1 << 20
         away.hand_in(came(created(5, 2)), trusted=True, train=True)
-        assert away.spooled == 3, "a small one still fits"
+        assert away.spool.events == 3, "a small one still fits"
 
     def test_what_an_earlier_server_kept_counts(self, away: RedisIntake, tmp_path: Path) -> None:
         for number in range(39):
@@ -414,8 +416,8 @@ class TestSpool:
         )
         later = RedisIntake.of(settings, lambda timeout: settings.redis_url)
         later.start()
-        assert later.spooled == 39
-        assert later.spooled_bytes > 39 * 100
+        assert later.spool.events == 39
+        assert later.spool.size > 39 * 100
         later.hand_in(came(created(5, 40)), trusted=True, train=True)
         with pytest.raises(SpoolFull):
             later.hand_in(came(created(5, 41)), trusted=True, train=True)
@@ -441,7 +443,7 @@ class TestSpool:
         for number in range(1, 30):
             away.hand_in(came(created(5, number)), trusted=True, train=True)
         assert looked == []
-        assert away.spooled == 30
+        assert away.spool.events == 30
 
     def test_a_folded_event_is_not_folded_into_one_that_is_being_handed_over(self, tmp_path: Path) -> None:
         taken: list[str] = []
@@ -498,7 +500,7 @@ class TestLarge:
         ids = [{"id": number} for number in range(5000)]
         event = {"action": "ANNOTATIONS_DELETED", "annotations": ids, "project": created(5, 1)["project"]}
         intake.hand_in(came(event), trusted=True, train=True)
-        wait_until(lambda: not intake.spooled, "it is in Redis", every=0.01)
+        wait_until(lambda: not intake.spool.events, "it is in Redis", every=0.01)
         (kept,) = JobStore(redis.client(), "q").queues.events(uid(5))
         assert kept.data == {"project": {"id": 5}, "annotations": ids}, "all of them: it came with the login"
         asked = {"action": "START_TRAINING", "annotations": ["x" * 20_000], "project": event["project"]}

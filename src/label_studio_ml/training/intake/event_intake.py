@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
-from label_studio_ml.monitoring.prometheus import Training
+from label_studio_ml.monitoring.prometheus import SpoolFigures, Training
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.protocol.webhook_actions import START_TRAINING
 from label_studio_ml.storage.retries import retry
@@ -223,29 +223,15 @@ class RedisIntake:
         return self._stalls.stall
 
     @property
-    def spooled(self) -> int:
-        """The number of events in the spool."""
-        return self._spool.events
-
-    @property
-    def spooled_bytes(self) -> int:
-        """The total size of the events in the spool, in bytes."""
-        return self._spool.capacity.size
-
-    @property
-    def refused(self) -> int:
-        """The number of events refused since the start because the spool was full."""
-        return self._spool.capacity.refused
+    def spool(self) -> SpoolFigures:
+        """The figures of this server's spool."""
+        capacity = self._spool.capacity
+        return SpoolFigures(self._spool.events, capacity.size, self._spool.kept, capacity.refused)
 
     @property
     def spool_problem(self) -> str:
         """Why the spool takes no more events, empty if it does."""
         return self._spool.problem
-
-    @property
-    def kept(self) -> int:
-        """The number of events written to the spool since the start."""
-        return self._spool.kept
 
     def figures(self) -> Training | None:
         """Return the training figures for the metrics. Raises BrokerError."""

@@ -8,6 +8,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, FitError, JobEnded, UnknownJob
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ModelSpec, reason
+from label_studio_ml.monitoring.prometheus import SpoolFigures
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.protocol.webhook_payload import grouped, labelled
 from label_studio_ml.training.dataset import LabelledTasks
@@ -26,7 +27,7 @@ class SynchronousIntake:
     """Event intake without a queue: `hand_in` trains on the event at once, and returns after the training."""
 
     immediate = True
-    spooled = kept = spooled_bytes = refused = 0
+    spool = SpoolFigures()
     stall = None
     spool_problem = ""
 

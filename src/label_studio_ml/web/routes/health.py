@@ -84,8 +84,6 @@ class Health:
     async def metrics(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         result = await self._recent_check()
-        self._counts.spooled_events = self._intake.kept
-        self._counts.refused_events = self._intake.refused
         figures = ServerFigures(
             version=__version__,
             queue=self._registry.waiting,
@@ -97,8 +95,7 @@ class Health:
                 **{p: p not in result.problems for p in ("store", "broker")},
             },
             training=result.training,
-            spooled=self._intake.spooled,
-            spooled_bytes=self._intake.spooled_bytes,
+            spool=self._intake.spool,
             stalled=len(stall.projects) if (stall := self._intake.stall) else 0,
         )
         return await asyncio.to_thread(render, self._counts, figures)
