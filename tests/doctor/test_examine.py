@@ -309,6 +309,29 @@ def test_scores_of_the_version_that_is_chosen(context: Context, chosen: str, sta
     assert what in check.what
 
 
+def _scored(version: str, created: str) -> dict[str, Any]:
+    return {"model_version": version, "score": 0.5, "created_at": created}
+
+
+@pytest.mark.parametrize(
+    ("served", "advised"), [("v1", "v1"), ("v2", "v2"), ("v3", "v3"), ("untrained", "v2"), ("", "v2")]
+)
+def test_the_score_column_is_advised_to_show_the_served_or_newest_version(
+    context: Context, served: str, advised: str
+) -> None:
+    class Several(Chooser):
+        def predicted(self, number: int, version: str = "") -> dict[str, Any] | None:
+            newest_first = [_scored("v2", "2026-11-29T21:20:48Z"), _scored("v1", "2026-11-29T21:11:22Z")]
+            if version == "v3":  # only some tasks have a prediction of a version that was trained just now
+                newest_first = [_scored("v3", "2026-11-29T22:00:00Z"), *newest_first]
+            return {"predictions": newest_first} if version in ("", "v1", "v2", "v3") else None
+
+    context.studio = cast("LabelStudio", Several())
+    context.project, context.number = {**PROJECT, "model_version": "mine"}, 1
+    context.entry = {"model_version": served}
+    assert f"or choose version {advised} in the project" in _one(work.score_column(context)).fix
+
+
 def test_a_label_studio_below_a_path(context: Context) -> None:
     context.settings = replace(context.settings, studio_url="http://studio.example")
     context.task = {"id": 1, "data": {"image": "/ls/data/upload/1/a.png", "text": "/not/a/file"}}

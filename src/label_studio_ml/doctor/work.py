@@ -160,9 +160,12 @@ def score_column(context: Context) -> Iterator[Check]:
         yield skip("scores", context.without_project)
         return
     chosen = context.project.get("model_version") or ""
-    try:  # prefer a task with the chosen version: `rank` skips labelled tasks, so not all tasks have it
-        task = context.studio.tasks.predicted(context.number, chosen) if chosen else None
-        task = task or context.studio.tasks.predicted(context.number)
+    served = str((context.entry or {}).get("model_version") or "")
+    try:  # not all tasks have the chosen version: `rank` skips labelled tasks; nor the served one, after a training
+        found = (
+            context.studio.tasks.predicted(context.number, version) for version in (chosen, served) if version
+        )
+        task = next((task for task in found if task), None) or context.studio.tasks.predicted(context.number)
     except BackendError as error:
         yield failed("scores", error)
         return
@@ -177,9 +180,17 @@ def score_column(context: Context) -> Iterator[Check]:
     if task.get("predictions_score") is not None or not scored:
         yield ok("scores", "the column shows them" if scored else "the predictions have none")
         return
-    version = scored[-1].get("model_version")
+    version = _to_choose(scored, served)
     yield warn(
         "scores",
         f"the column is empty: it shows predictions of version {chosen!r} only, and theirs is {version!r}",
         f"Start Label Studio with {_FLAG}, or choose version {version} in the project's settings, Predictions",
     )
+
+
+def _to_choose(scored: list[dict[str, Any]], served: str) -> Any:
+    """Return the version whose scores the column should show: the served one, else that of the newest prediction."""
+    versions = [prediction.get("model_version") for prediction in scored]
+    if served in versions:
+        return served
+    return max(scored, key=lambda prediction: str(prediction.get("created_at", ""))).get("model_version")

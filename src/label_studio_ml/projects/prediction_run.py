@@ -29,12 +29,16 @@ FIRST_PAGE, PAGE = 100, 500
 
 @dataclass
 class Report:
-    """Result of a run: `removed` counts deleted duplicate predictions, `sample` is the prediction of a dry run."""
+    """Result of a run: `removed` counts deleted duplicate predictions, `sample` is the prediction of a dry run.
+
+    `present` is how many tasks had a prediction of this version before; None if that was not counted.
+    """
 
     version: str
     progress: Progress = field(default_factory=Progress)
     removed: int = 0
     sample: Outcome | None = None
+    present: int | None = None
 
 
 def project_of(api: ProjectApi, settings: Settings) -> Project:
@@ -169,6 +173,7 @@ async def predict_file(
     report = Report(prediction_source.version, progress)
     progress.total = await asyncio.to_thread(lambda: sum(1 for _ in read_tasks(source)))
     writer = FileWriter(target, prediction_source.version)
+    report.present = writer.done
     with contextlib.closing(writer):
         progress.total -= writer.done
         await run(writer.remaining(read_tasks(source)), prediction_source, writer, progress)

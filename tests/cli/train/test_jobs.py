@@ -8,10 +8,12 @@ import pytest
 from label_studio_ml.cli.shared.open_job_store import OpenJobStore, reach
 from label_studio_ml.cli.train import cancel, follow, jobs
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import UnknownProject
 from label_studio_ml.runtime.broker import Broker
 from label_studio_ml.training.records import job_store_access
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_record import Job
+from label_studio_ml.versions.state.project_state import Projects
 
 UID = "7.1767225600"
 
@@ -91,3 +93,17 @@ def test_cancel_does_not_wait_for_a_worker_that_has_left(
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"Job {job} is asked to stop"
     assert said[-1] == "No worker is running: the job is closed when one is"
+
+
+def test_a_project_that_the_backend_does_not_know(tmp_path: Path) -> None:
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data")
+    with pytest.raises(UnknownProject) as raised:
+        jobs._project_uids(settings, "9")
+    assert raised.value.message == "This backend does not know project 9"
+    assert raised.value.fix == "Known: none yet"
+    Projects(settings.model_dir).update(uid=UID, label_config="<View/>")
+    with pytest.raises(UnknownProject) as raised:
+        jobs._project_uids(settings, "9")
+    assert raised.value.fix == f"Known: {UID}"
+    for name in ("7", UID, None):
+        assert jobs._project_uids(settings, name) == [UID]

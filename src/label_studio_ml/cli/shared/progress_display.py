@@ -57,11 +57,12 @@ def progress_display(file: TextIO, *, at_once: bool = False, keep: bool = True) 
     if not file.isatty():
         yield _Lines(file, at_once=at_once)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Column
 
-    console = Console(file=file)
+    from label_studio_ml.cli.shared.consoles import cursor_restored, make_console
+
+    console = make_console(file)
     note = Column(no_wrap=True, max_width=max(console.width - _NOTE_STARTS, 20))
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -70,7 +71,7 @@ def progress_display(file: TextIO, *, at_once: bool = False, keep: bool = True) 
         TimeElapsedColumn(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[note]}", markup=False, table_column=note),
     )
-    with Progress(*columns, console=console, transient=not keep) as bar:
+    with cursor_restored(console), Progress(*columns, console=console, transient=not keep) as bar:
         yield _Bar(bar)
 
 

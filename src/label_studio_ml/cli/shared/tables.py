@@ -46,9 +46,9 @@ class Row:
 
 def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
     """Print the rows below the columns' headings on standard output, in the form for a terminal or for a pipe."""
-    from rich.console import Console
+    from label_studio_ml.cli.shared.consoles import make_console
 
-    console = Console(highlight=False)
+    console = make_console()
     for line in table_lines(
         columns, rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     ):

@@ -18,9 +18,10 @@ def as_json(checks: Iterable[Check]) -> str:
 
 def show(results: Iterable[Check]) -> list[Check]:
     """Consume the results, showing a status line meanwhile; then print them as a table, and return them."""
-    from rich.console import Console
+    from label_studio_ml.cli.shared.consoles import cursor_restored, make_console
 
-    with Console().status("Checking"):
+    console = make_console()
+    with cursor_restored(console), console.status("Checking"):
         checks = list(results)
     print_table(
         (Column(state=True), Column(), Column()),

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ from label_studio_ml.versions.state.project_state import Project, Projects
 if TYPE_CHECKING:
     from label_studio_ml.projects.pipeline import Progress
     from label_studio_ml.projects.prediction_run import Report
-
+    from label_studio_ml.projects.project_api import ProjectApi
+    from label_studio_ml.studio.resources.task_filters import Filter
 
 #: Seconds to wait for a worker that predicts the same project after a training to release it.
 _PATIENCE = 60.0
@@ -108,7 +110,8 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
         if args.shards and not args.dry_run:
             from label_studio_ml.cli.studio.predict_shards import predict_in_shards
 
-            return await predict_in_shards(args, settings, api, project, conditions)
+            report = await predict_in_shards(args, settings, api, project, conditions)
+            return await _with_present(report, api, conditions)
         prediction_source = await start_prediction_source(args, settings, project)
         try:
             progress = Progress()
@@ -118,7 +121,7 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
                         api, prediction_source, progress, conditions=conditions
                     )
                 patient = partial(Journal, patience=_PATIENCE)
-                return await prediction_run.predict_project(
+                report = await prediction_run.predict_project(
                     api,
                     project,
                     prediction_source,
@@ -127,8 +130,16 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
                     conditions=conditions,
                     journal_of=patient,
                 )
+            return await _with_present(report, api, conditions)
         finally:
             await prediction_source.close()
+
+
+async def _with_present(report: "Report", api: "ProjectApi", conditions: Sequence["Filter"]) -> "Report":
+    """Count the tasks that had a prediction before, if no other task was left to predict; return the report."""
+    if not _has_worked(report.progress):
+        report.present = await asyncio.to_thread(api.count, conditions)
+    return report
 
 
 async def _file(args: argparse.Namespace, settings: Settings) -> "Report":
@@ -180,15 +191,29 @@ def _print_report(report: "Report", *, dry_run: bool) -> int:
         if report.sample is not None:
             say(f"The first would get: {report.sample.error or json.dumps(report.sample.predictions)}")
         return 1 if report.sample is not None and report.sample.error else 0
-    say(
+    done = (
         f"{plural(progress.written, 'task has', 'tasks have')} a prediction of version {report.version} now, "
         f"in {progress.seconds:.1f} s ({progress.rate:.1f}/s{_busy_share(progress)})"
-        + (
-            f"; {plural(report.removed, 'second copy was', 'second copies were')} removed"
-            if report.removed
-            else ""
-        )
     )
+    if report.present is not None and not _has_worked(progress):
+        done = _nothing_left(report.present, report.version)
+    if report.removed:
+        done += f"; {plural(report.removed, 'second copy was', 'second copies were')} removed"
+    say(done)
     for cause, tasks in progress.causes.items():
         say(f"label-studio-ml: {plural(tasks, 'task has', 'tasks have')} none: {cause}", file=sys.stderr)
     return 1 if progress.failed else 0
+
+
+def _has_worked(progress: "Progress") -> bool:
+    """Tell whether there was a task to predict."""
+    return bool(progress.predicted or progress.written or progress.failed)
+
+
+def _nothing_left(present: int, version: str) -> str:
+    """Return a sentence for a run that had no task to predict, as `present` tasks had a prediction before."""
+    if not present:
+        return "There is no task to predict"
+    if present == 1:
+        return f"The only task has a prediction of version {version} already"
+    return f"All {present:,} tasks have a prediction of version {version} already"

@@ -15,7 +15,7 @@ from label_studio_ml.cli.train.cancel import cancel
 from label_studio_ml.cli.train.follow import WorkerCheck, follow, outcome
 from label_studio_ml.cli.train.job_list import COLUMNS, row
 from label_studio_ml.cli.train.parked_events import retry, show
-from label_studio_ml.errors import UnknownJob
+from label_studio_ml.errors import UnknownJob, UnknownProject
 from label_studio_ml.monitoring import logs
 from label_studio_ml.support.texts import our_command, plural
 
@@ -124,8 +124,18 @@ def _print_reprediction(reached: OpenJobStore, uid: str) -> None:
 
 
 def _project_uids(settings: "Settings", named: str | None) -> list[str]:
-    """Return the uids of the backend's known projects; if `named`, only those with that uid or id."""
+    """Return the uids of the backend's known projects; if `named`, only those with that uid or id.
+
+    Raises UnknownProject if none has it.
+    """
     from label_studio_ml.versions.state.project_state import Projects
 
     uids = Projects(settings.model_dir).uids()
-    return [uid for uid in uids if named is None or named in (uid, uid.partition(".")[0])]
+    matches = [uid for uid in uids if named is None or named in (uid, uid.partition(".")[0])]
+    if named is not None and not matches:
+        raise UnknownProject(
+            f"This backend does not know project {named}",
+            fix=f"Known: {', '.join(sorted(uids)) or 'none yet'}",
+            field="--project",
+        )
+    return matches
