@@ -48,6 +48,18 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert [command.name for command in cli.COMMANDS if command.name not in printed] == []
 
 
+def test_the_login_has_one_name_and_help_text_in_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = set()
+    for command in ("start", "serve", "connect", "doctor"):
+        with pytest.raises(SystemExit):
+            cli.parse([command, "--help"])
+        printed = " ".join(capsys.readouterr().out.split())
+        assert "ML_SERVER_" not in printed
+        texts.add(re.search(r" --basic-auth-user USER user.*?BASIC_AUTH_PASS\)", printed))
+    assert len({match[0] for match in texts if match}) == 1
+    assert None not in texts
+
+
 def test_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
     assert __version__ in capsys.readouterr().out

@@ -76,6 +76,39 @@ def test_ctrl_c_at_a_terminal_in_the_first_moments(make: Make, moment: str) -> N
     assert not log.exists() or "Traceback" not in log.read_text()
 
 
+def test_who_can_reach_it_and_where_is_said_once_it_serves(make: Make) -> None:
+    live = make()
+    backend = live.backend
+    start = [*CLI, "start", live.folder.name, "--host", "0.0.0.0", "--port"]
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        failed = subprocess.run(
+            [*start, port],
+            cwd=live.folder.parent,
+            env=backend.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert failed.returncode == 1
+    assert "is in use" in failed.stderr
+    assert "anyone who can reach" not in failed.stderr
+    program = Program(
+        [*start, str(backend.port), "--root-path", "/ml"],
+        cwd=live.folder.parent,
+        env=backend.env,
+        log=backend.log,
+    )
+    backend.program = program
+    wait_until(lambda: "Ctrl-C ends it" in program.output(), "it serves", every=0.05)
+    output = program.output()
+    assert "listening on 0.0.0.0: anyone who can reach port" in output
+    assert f" on http://0.0.0.0:{backend.port}/ml (Ctrl-C ends it)" in output
+    assert backend.stop() == []
+
+
 def test_a_second_start_on_the_folder(make: Make) -> None:
     live = make()
     live.backend.start()

@@ -60,13 +60,20 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--debug", action="store_true", help="run for debugging: breakpoints work")
     add_log_level(parser)
     parser.add_argument("--check", action="store_true", help="build the model once, say what fails, and end")
+    add_login_options(parser)
+
+
+def add_login_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the login that the backend asks for."""
     parser.add_argument(
-        "--basic-auth-user", metavar="USER", help="ask clients for this login (or ML_SERVER_BASIC_AUTH_USER)"
+        "--basic-auth-user",
+        metavar="USER",
+        help="user of the login that the backend asks for (default: BASIC_AUTH_USER)",
     )
     parser.add_argument(
         "--basic-auth-pass",
         metavar="PASS",
-        help="its password; ML_SERVER_BASIC_AUTH_PASS in the environment keeps it out of process lists",
+        help="its password; other users see it in process lists (default: BASIC_AUTH_PASS)",
     )
 
 

@@ -1,13 +1,20 @@
-"""Standard streams of a command: closed streams, characters that cannot be encoded, and closed pipes."""
+"""Standard streams of a command: closed streams and pipes, characters that cannot be encoded, rich's consoles."""
 
 import contextlib
 import io
 import os
 import select
+import shutil
 import sys
-from typing import TextIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
 
 from label_studio_ml.support.texts import json_visible, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_SHOW_CURSOR = "\x1b[?25h"
 
 
 def prepare_streams() -> None:
@@ -89,3 +96,31 @@ def discard_output() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def make_console(file: TextIO | None = None) -> "Console":
+    """Return rich's console on `file`, None for standard output; text is not highlighted.
+
+    A closed pipe (`| head`) raises BrokenPipeError, for which `main` has an exit code; rich would exit with 1.
+    """
+    from rich.console import Console, ConsoleDimensions
+
+    class CommandConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    console = CommandConsole(file=file, highlight=False)
+    if console.width < 1 or console.height < 1:  # COLUMNS=0: rich would print nothing
+        console.size = ConsoleDimensions(*shutil.get_terminal_size())
+    return console
+
+
+@contextlib.contextmanager
+def cursor_restored(console: "Console") -> Iterator[None]:
+    """Show the cursor at the end of the block, which may hide it, also if Ctrl-C interrupts rich's own clean-up."""
+    try:
+        yield
+    finally:
+        if console.is_terminal and not console.is_dumb_terminal:
+            console.file.write(_SHOW_CURSOR)
+            console.file.flush()

@@ -42,11 +42,13 @@ def serve(
     debug: bool = False,
     alone: bool = False,
     reload: bool = False,
+    notice: str = "",
 ) -> int:
     """Serve the backend until SIGINT or SIGTERM; return the exit status.
 
     With `debug`, the model runs in this process, so that breakpoints work. With `alone`, broker and workers are not
-    started here. With `reload`, an edited model file is loaded at once.
+    started here. With `reload`, an edited model file is loaded at once. `notice`, if not empty, is printed on standard
+    error once requests are answered.
     Raises SettingsError if the address cannot be used.
     """
     tls = _tls(settings)
@@ -56,7 +58,9 @@ def serve(
         contextlib.closing(_bound(settings, host, port)) as listener,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
-        return runner.run(_serve(settings, listener, tls, debug=debug, alone=alone, reload=reload))
+        return runner.run(
+            _serve(settings, listener, tls, debug=debug, alone=alone, reload=reload, notice=notice)
+        )
 
 
 def _tls(settings: Settings) -> Tls | None:
@@ -82,7 +86,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, tls: Tls | None, *, debug: bool, alone: bool, reload: bool
+    settings: Settings,
+    listener: socket.socket,
+    tls: Tls | None,
+    *,
+    debug: bool,
+    alone: bool,
+    reload: bool,
+    notice: str,
 ) -> int:
     services = SharedServices(settings, workers=not alone)
     intake = RedisIntake.of(settings, services.url)
@@ -104,7 +115,10 @@ async def _serve(
         with server_address.announced(
             settings.model_dir, host, port, "" if tls is None else tls.fingerprint
         ) as other:
-            logger.info("Serving %s on %s (Ctrl-C ends it)", settings.class_name or "the model", url)
+            if notice:
+                print(f"label-studio-ml: {notice}", file=sys.stderr, flush=True)  # noqa: T201
+            served_at = url + settings.http.root_path
+            logger.info("Serving %s on %s (Ctrl-C ends it)", settings.class_name or "the model", served_at)
             if other:
                 logger.warning(
                     "Another server of this folder runs at %s: both serve the same versions, and share one worker. "

@@ -3,7 +3,6 @@
 import argparse
 import importlib
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from label_studio_ml.cli.options import add_serving_options, is_loopback, require_unix
 from label_studio_ml.cli.run.writable import require_writable
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments
-from label_studio_ml.cli.streams import say
 from label_studio_ml.config.http_settings import HttpSettings, parse_root_path
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
@@ -52,11 +50,16 @@ def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
             field="--reload",
         )
     require_writable(settings)
-    if not is_loopback(args.host):
-        say(f"label-studio-ml: {_exposure(args.host, args.port, settings)}", file=sys.stderr)
+    notice = "" if is_loopback(args.host) else _exposure(args.host, args.port, settings)
     supervisor = importlib.import_module("label_studio_ml.runtime.supervisor")
     code: int = supervisor.serve(
-        settings, host=args.host, port=args.port, debug=args.debug, reload=args.reload, **role
+        settings,
+        host=args.host,
+        port=args.port,
+        debug=args.debug,
+        reload=args.reload,
+        notice=notice,
+        **role,
     )
     return code
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from label_studio_ml.cli.shared.units import duration
-from label_studio_ml.cli.streams import say
+from label_studio_ml.cli.streams import cursor_restored, make_console, say
 from label_studio_ml.support.texts import plural, visible
 
 if TYPE_CHECKING:
@@ -59,8 +59,6 @@ def progress_display(file: TextIO, *, at_once: bool = False, keep: bool = True) 
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Column
-
-    from label_studio_ml.cli.shared.consoles import cursor_restored, make_console
 
     console = make_console(file)
     note = Column(no_wrap=True, max_width=max(console.width - _NOTE_STARTS, 20))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from label_studio_ml.cli.streams import make_console
 from label_studio_ml.support.texts import visible
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ class Row:
 
 def print_table(columns: Sequence[Column], rows: Sequence[Row]) -> None:
     """Print the rows below the columns' headings on standard output, in the form for a terminal or for a pipe."""
-    from label_studio_ml.cli.shared.consoles import make_console
-
     console = make_console()
     for line in table_lines(
         columns, rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from label_studio_ml.cli.options import port_number
+from label_studio_ml.cli.options import add_login_options, port_number
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
 from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
 from label_studio_ml.cli.streams import say
@@ -50,8 +50,7 @@ def add_link_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"the backend's port on this machine (default: where it runs, else {DEFAULT_PORT})",
     )
-    parser.add_argument("--basic-auth-user", metavar="USER", help="the backend's login (or BASIC_AUTH_USER)")
-    parser.add_argument("--basic-auth-pass", metavar="PASS", help="its password; better in BASIC_AUTH_PASS")
+    add_login_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from label_studio_ml.cli.shared.tables import Column, Row, print_table
-from label_studio_ml.cli.streams import say
+from label_studio_ml.cli.streams import cursor_restored, make_console, say
 from label_studio_ml.doctor.check import Check, Status
 
 _COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "bright_black"}
@@ -18,8 +18,6 @@ def as_json(checks: Iterable[Check]) -> str:
 
 def show(results: Iterable[Check]) -> list[Check]:
     """Consume the results, showing a status line meanwhile; then print them as a table, and return them."""
-    from label_studio_ml.cli.shared.consoles import cursor_restored, make_console
-
     console = make_console()
     with cursor_restored(console), console.status("Checking"):
         checks = list(results)

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.live import Live
 
-from label_studio_ml.cli.shared.consoles import cursor_restored, make_console
 from label_studio_ml.cli.shared.tables import Column, Row, print_table
+from label_studio_ml.cli.streams import cursor_restored, make_console
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "-1", "many"])
