@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from label_studio_ml import __version__, server
 from label_studio_ml.cli import main as cli
+from label_studio_ml.cli.examples import EXAMPLES
 from label_studio_ml.errors import BackendError
 
 HEAVY = (
@@ -46,6 +48,18 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     printed = capsys.readouterr().out
     assert [command.name for command in cli.COMMANDS if command.name not in printed] == []
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_the_examples_of_a_command_can_be_run(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, "--help"]) == 0
+    printed = capsys.readouterr().out
+    for example in EXAMPLES[command]:
+        assert f"  {example}\n" in printed
+        program, *words = shlex.split(example)
+        assert (program, words[0]) == ("label-studio-ml", command)
+        args, unknown = cli.parse(words)
+        assert (args.command, unknown) == (command, [])
 
 
 def test_the_login_has_one_name_and_help_text_in_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
@@ -225,7 +239,7 @@ def test_help_writes_names_as_they_are(command: cli.Command, capsys: pytest.Capt
     printed = " ".join(capsys.readouterr().out.split())
     assert f" {command.help[0].upper()}{command.help[1:]}. " in printed
     for name in ("Label Studio", "Redis", "JSON", "Ctrl-C", "URL", "HTTP"):
-        assert not re.findall(rf"(?<![\w./-]){name.lower()}(?![\w/-])", printed), name
+        assert not re.findall(rf"(?<![\w./-]){name.lower()}(?![\w/-]|://)", printed), name
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)

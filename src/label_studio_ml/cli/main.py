@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from label_studio_ml import __version__
+from label_studio_ml.cli.examples import epilog
 from label_studio_ml.cli.streams import discard_output, nobody_reads, prepare_streams, say
 from label_studio_ml.errors import BackendError
 
@@ -167,6 +168,8 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
             command.name,
             aliases=command.aliases,
             description=f"{command.help[0].upper()}{command.help[1:]}.",
+            epilog=epilog(command.name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
         if by_name.get(called) is command:
