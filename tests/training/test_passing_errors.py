@@ -253,10 +253,12 @@ def test_the_command_ends_when_its_training_is_held_back(
     _train(job_store, tmp_path)
     monkeypatch.setattr(RunProcess, "run", _raises(_refused(errno.EROFS)))
 
-    def train_then_follow(job_store: JobStore, job_id: str, *, held_back: Callable[[], bool]) -> Job | None:
-        assert not held_back()
+    def train_then_follow(
+        job_store: JobStore, job_id: str, *, is_postponed: Callable[[], bool]
+    ) -> Job | None:
+        assert not is_postponed()
         Trainer(settings, job_store, threading.Event()).train(P)
-        return follow(job_store, job_id, held_back=held_back)
+        return follow(job_store, job_id, is_postponed=is_postponed)
 
     @contextlib.contextmanager
     def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenJobStore]:

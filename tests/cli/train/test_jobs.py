@@ -43,7 +43,7 @@ def test_follow_says_that_no_worker_is_running_and_waits(
 
     monkeypatch.setattr(jobs, "follow", ended)
     assert jobs._follow(reached, job, Path("be")) == 0
-    assert capsys.readouterr().err == "No worker is running: the job goes on when one is\n"
+    assert capsys.readouterr().err == "No worker is running. The job continues once one is running\n"
     assert jobs._follow(reached, job, Path("be")) == 0
     assert capsys.readouterr().err == "", "it has ended"
 
@@ -54,7 +54,10 @@ def test_cancel_says_that_no_worker_is_running(
 ) -> None:
     reached.job_store.update_job(job, state=state)
     assert cancel.cancel(reached, job, Path("be")) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "No worker is running: the job is closed when one is"
+    assert (
+        capsys.readouterr().out.splitlines()[-1]
+        == "No worker is running. The job is closed once one is running"
+    )
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def leaving(reached: OpenJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker is there at the first check, and at no later one, such as one whose machine was switched off."""
     workers = iter([1])
     monkeypatch.setattr(job_store_access, "worker_count", lambda _: next(workers, 0))
-    monkeypatch.setattr(follow, "LOOK", 0.0)
+    monkeypatch.setattr(follow, "CHECK_INTERVAL", 0.0)
 
 
 @pytest.mark.usefixtures("leaving")
@@ -81,7 +84,7 @@ def test_follow_says_that_the_worker_has_left_once(
     monkeypatch.setattr(follow.WorkerCheck, "has_left", counted)
     assert jobs._follow(reached, job, Path("be")) == 0
     assert len(checks) == 3
-    assert capsys.readouterr().err == "No worker is running: the job goes on when one is\n"
+    assert capsys.readouterr().err == "No worker is running. The job continues once one is running\n"
 
 
 @pytest.mark.usefixtures("leaving")
@@ -91,8 +94,8 @@ def test_cancel_does_not_wait_for_a_worker_that_has_left(
     reached.job_store.update_job(job, state="started")
     assert cancel.cancel(reached, job, Path("be")) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"Job {job} is asked to stop"
-    assert said[-1] == "No worker is running: the job is closed when one is"
+    assert said[0] == f"Job {job}: cancellation requested"
+    assert said[-1] == "No worker is running. The job is closed once one is running"
 
 
 def test_a_project_that_the_backend_does_not_know(tmp_path: Path) -> None:

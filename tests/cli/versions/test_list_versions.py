@@ -114,7 +114,7 @@ def test_verify_reads_every_file(made: Made, capsys: pytest.CaptureFixture[str])
 
 
 def test_promote_rollback_unpin(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "version c, until a newer one is let through" in _run(made, capsys, "promote", "c")
+    assert "version c, until a newer version replaces it" in _run(made, capsys, "promote", "c")
     assert made.served() == "c"
     assert "version b instead of c" in _run(made, capsys, "rollback")
     assert made.served() == "b"
@@ -263,7 +263,7 @@ def test_import_into_the_project_of_another_label_studio(
     printed = _run(other, capsys, "import", str(file), "--as", "b of 7", "--promote")
     assert printed == (
         "Version b of 7 has no parent now: a, from which it was trained, was not copied\n"
-        "Version b of 7 is imported into project 3, and served until a newer one is let through\n"
+        "Version b of 7 is imported into project 3, and is served until a newer version replaces it\n"
     )
     assert other.served("3.18") == "b of 7"
     Projects(other.folder).update("4.18")

@@ -22,11 +22,11 @@ def run(args: argparse.Namespace) -> int:
     """Cancel a job; return 0 if it is cancelled or will be, 1 if it ended in another state."""
     settings = settings_from(args, run_wsgi=False)
     logs.configure("WARNING")
-    with reach(settings) as reached:
-        return cancel(reached, args.job, folder_of(args))
+    with reach(settings) as open_jobs:
+        return cancel(open_jobs, args.job, folder_of(args))
 
 
-def cancel(reached: OpenJobStore, job_id: str, folder: Path) -> int:
+def cancel(open_jobs: OpenJobStore, job_id: str, folder: Path) -> int:
     """Request the cancellation of a job, wait for the end of a running one, and print the outcome.
 
     Returns the exit code. Raises UnknownJob, JobEnded when the job had ended before, and BrokerError. `folder` is the
@@ -35,28 +35,28 @@ def cancel(reached: OpenJobStore, job_id: str, folder: Path) -> int:
     from label_studio_ml.training.scheduling.cancellation import request_cancel
 
     try:
-        job = request_cancel(reached.job_store, job_id)
+        job = request_cancel(open_jobs.job_store, job_id)
     except UnknownJob as error:
         error.fix = f"List them with: {our_command('jobs', folder)}"
         raise
-    check = WorkerCheck(reached)
+    check = WorkerCheck(open_jobs)
     if job.state == "queued":
-        say(f"Job {job_id} has not begun: it will not run")
-    if check.missing:
-        say(_closed_later(check.missing))
-    if check.missing or job.state == "queued":
+        say(f"Job {job_id} is cancelled: it has not started and will not run")
+    if check.idle_reason:
+        say(_closed_later(check.idle_reason))
+    if check.idle_reason or job.state == "queued":
         return 0
-    say(f"Job {job_id} is asked to stop", flush=True)
-    ended = follow(reached.job_store, job_id, given_up=check.has_left)
-    if ended is not None and ended.running:
-        say(_closed_later(check.missing))
+    say(f"Job {job_id}: cancellation requested", flush=True)
+    final_record = follow(open_jobs.job_store, job_id, stop_following=check.has_left)
+    if final_record is not None and final_record.running:
+        say(_closed_later(check.idle_reason))
         return 0
-    if ended is not None and ended.state != "cancelled":
-        say(f"It ended before that: it is {ended.state}")
+    if final_record is not None and final_record.state != "cancelled":
+        say(f"It ended before it could be cancelled: it is {final_record.state}")
         return 1
-    say(f"Cancelled: {ended.ending if ended is not None else 'its project was deleted'}")
+    say(f"Cancelled: {final_record.ending if final_record is not None else 'its project was deleted'}")
     return 0
 
 
-def _closed_later(missing: str) -> str:
-    return f"{missing}: the job is closed when one is"
+def _closed_later(idle_reason: str) -> str:
+    return f"{idle_reason}. The job is closed once one is running"

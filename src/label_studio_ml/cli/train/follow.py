@@ -17,24 +17,27 @@ if TYPE_CHECKING:
 
 
 #: Seconds between two checks whether a worker is running.
-LOOK = 5.0
+CHECK_INTERVAL = 5.0
 
 
 class WorkerCheck:
-    """Who would run jobs and is missing (`OpenJobStore.idle`), checked every LOOK seconds while a job is followed."""
+    """Checks every 5 s, while a job is followed, whether a worker is running.
 
-    def __init__(self, reached: "OpenJobStore") -> None:
-        self._reached = reached
-        self.missing = reached.idle()
-        self._next = time.monotonic() + LOOK
+    `idle_reason` is what `OpenJobStore.idle` returned at the last check, empty if a worker was running.
+    """
+
+    def __init__(self, open_jobs: "OpenJobStore") -> None:
+        self._open_jobs = open_jobs
+        self.idle_reason = open_jobs.idle()
+        self._next = time.monotonic() + CHECK_INTERVAL
 
     def has_left(self) -> bool:
-        """Check if it is time to; return whether who is missing now was there at the check before."""
+        """Check if the interval has passed; return whether no worker runs now and one did at the previous check."""
         if time.monotonic() < self._next:
             return False
-        before, self.missing = self.missing, self._reached.idle()
-        self._next = time.monotonic() + LOOK
-        return bool(self.missing) and not before
+        previous, self.idle_reason = self.idle_reason, self._open_jobs.idle()
+        self._next = time.monotonic() + CHECK_INTERVAL
+        return bool(self.idle_reason) and not previous
 
 
 def follow(
@@ -42,34 +45,34 @@ def follow(
     job_id: str,
     *,
     log: bool = False,
-    held_back: Callable[[], bool] = lambda: False,
-    given_up: Callable[[], bool] = lambda: False,
+    is_postponed: Callable[[], bool] = lambda: False,
+    stop_following: Callable[[], bool] = lambda: False,
 ) -> "Job | None":
     """Show a job's progress, and its log if `log`, until it ends; return its record, None if there is none.
 
-    Once `held_back` returns True, the record of a postponed job is returned although it is still queued; once
-    `given_up` does, that of any job. Raises BrokerError; KeyboardInterrupt is not caught.
+    Once `is_postponed` returns True, the record of a postponed job is returned although it is still queued; once
+    `stop_following` does, that of any job. Raises BrokerError; KeyboardInterrupt is not caught.
     """
     from label_studio_ml.training.records.job_pages import read_log
 
     after = 0
-    started = sys.stdout.isatty()  # the bar says so on a terminal
+    start_shown = sys.stdout.isatty()  # on a terminal, the progress bar shows it
     with progress_display(sys.stdout, at_once=True) as display:
         while True:
-            is_held_back = held_back()
+            was_postponed = is_postponed()
             # The record is read before the log, so that the log of an ended job is complete.
             job = job_store.jobs.get(job_id)
             if log and job is not None:
-                part = read_log(job_store, job_id, after)
-                after = part.next
-                for line in part.lines:
+                page = read_log(job_store, job_id, after)
+                after = page.next
+                for line in page.lines:
                     display.log(line)
-            if job is None or not job.running or (is_held_back and job.postponed):
+            if job is None or not job.running or (was_postponed and job.postponed):
                 return job
-            if job.state == "started" and not started:
-                started = True
+            if job.state == "started" and not start_shown:
+                start_shown = True
                 say(f"Started; its log is logs/jobs/{job.id}.log", flush=True)
-            if given_up():
+            if stop_following():
                 return job
             display.show(_state(job))
             time.sleep(UPDATE)
@@ -84,7 +87,7 @@ def outcome(job: "Job") -> int:
         say(f"label-studio-ml: the training failed: {job.error}", file=sys.stderr)
         return 1
     if not job.version:
-        say("Finished; the model's fit changed nothing, so there is no new version")
+        say("Finished; fit changed nothing, so there is no new version")
         return 0
     learned = (
         f", learned from {plural(job.annotations, 'labelled task')} ({job.source})"

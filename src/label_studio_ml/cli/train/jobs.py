@@ -22,8 +22,8 @@ from label_studio_ml.support.texts import our_command, plural
 if TYPE_CHECKING:
     from label_studio_ml.config.settings import Settings
 
-#: Default number of jobs that are listed for each project.
-_MOST = 20
+#: Default maximum number of jobs that are listed for each project.
+_DEFAULT_LIMIT = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,16 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--most",
         type=count,
-        default=_MOST,
+        default=_DEFAULT_LIMIT,
         metavar="N",
         help="list at most N jobs of each project (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--follow", metavar="JOB", help="show a job's log and progress until it ends")
-    which.add_argument("--cancel", metavar="JOB", help="the same as: label-studio-ml cancel DIR JOB")
-    which.add_argument("--parked", action="store_true", help="list the events that were set aside, and why")
-    which.add_argument("--retry", action="store_true", help="train on the events that were set aside")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--follow", metavar="JOB", help="show a job's log and progress until it ends")
+    action.add_argument("--cancel", metavar="JOB", help="the same as: label-studio-ml cancel DIR JOB")
+    action.add_argument("--parked", action="store_true", help="list the events that were set aside, and why")
+    action.add_argument("--retry", action="store_true", help="train on the events that were set aside")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,43 +52,43 @@ def run(args: argparse.Namespace) -> int:
     """
     settings = settings_from(args, run_wsgi=False)
     logs.configure("WARNING")
-    with reach(settings) as reached:
+    with reach(settings) as open_jobs:
         if args.cancel:
-            return cancel(reached, args.cancel, folder_of(args))
+            return cancel(open_jobs, args.cancel, folder_of(args))
         if args.follow:
-            return _follow(reached, args.follow, folder_of(args))
+            return _follow(open_jobs, args.follow, folder_of(args))
         if args.parked or args.retry:
-            return (show if args.parked else retry)(reached, _project_uids(settings, args.project))
-        return _list(settings, reached, args)
+            return (show if args.parked else retry)(open_jobs, _project_uids(settings, args.project))
+        return _list(settings, open_jobs, args)
 
 
-def _follow(reached: OpenJobStore, job_id: str, folder: Path) -> int:
-    job = reached.job_store.jobs.get(job_id)
-    check = WorkerCheck(reached)
+def _follow(open_jobs: OpenJobStore, job_id: str, folder: Path) -> int:
+    job = open_jobs.job_store.jobs.get(job_id)
+    check = WorkerCheck(open_jobs)
 
-    def say_missing() -> None:
-        say(f"{check.missing}: the job goes on when one is", file=sys.stderr, flush=True)
+    def print_idle_reason() -> None:
+        say(f"{check.idle_reason}. The job continues once one is running", file=sys.stderr, flush=True)
 
-    def say_if_left() -> bool:
+    def print_if_left() -> bool:
         if check.has_left():
-            say_missing()
+            print_idle_reason()
         return False
 
-    if job is not None and job.running and check.missing:
-        say_missing()
-        if reached.alone:  # this command's broker ends with it
+    if job is not None and job.running and check.idle_reason:
+        print_idle_reason()
+        if open_jobs.alone:  # this command's broker ends with it
             return 1
-    job = follow(reached.job_store, job_id, log=True, given_up=say_if_left)
+    job = follow(open_jobs.job_store, job_id, log=True, stop_following=print_if_left)
     if job is None:
         raise UnknownJob(f"There is no job {job_id}", fix=f"List them with: {our_command('jobs', folder)}")
     return outcome(job)
 
 
-def _list(settings: "Settings", reached: OpenJobStore, args: argparse.Namespace) -> int:
+def _list(settings: "Settings", open_jobs: OpenJobStore, args: argparse.Namespace) -> int:
     jobs = [
         job
         for uid in _project_uids(settings, args.project)
-        for job in reached.job_store.jobs.of(uid, args.most)
+        for job in open_jobs.job_store.jobs.of(uid, args.most)
     ]
     jobs.sort(key=lambda job: job.created, reverse=True)
     if args.json:
@@ -97,7 +97,7 @@ def _list(settings: "Settings", reached: OpenJobStore, args: argparse.Namespace)
         from label_studio_ml.training.records.job_pages import read_log
         from label_studio_ml.training.records.job_views import LINES_IN_LIST, describe
 
-        records = [describe(job, read_log(reached.job_store, job.id, -LINES_IN_LIST)) for job in jobs]
+        records = [describe(job, read_log(open_jobs.job_store, job.id, -LINES_IN_LIST)) for job in jobs]
         say_json(msgspec.json.format(msgspec.json.encode(records), indent=1).decode())
         return 0
     if not jobs:
@@ -105,15 +105,15 @@ def _list(settings: "Settings", reached: OpenJobStore, args: argparse.Namespace)
         return 0
     print_table(COLUMNS, [row(job) for job in jobs])
     for uid in _project_uids(settings, args.project):
-        _print_reprediction(reached, uid)
+        _print_reprediction(open_jobs, uid)
     return 0
 
 
-def _print_reprediction(reached: OpenJobStore, uid: str) -> None:
+def _print_reprediction(open_jobs: OpenJobStore, uid: str) -> None:
     """Print the progress of the re-prediction after the project's last training, if there is one."""
     from label_studio_ml.training.records.repredictions import Repredictions
 
-    reprediction = Repredictions(reached.job_store).get(uid)
+    reprediction = Repredictions(open_jobs.job_store).get(uid)
     if reprediction is not None:
         say(
             f"Project {uid.partition('.')[0]}: {reprediction.written:,} of "
@@ -123,18 +123,18 @@ def _print_reprediction(reached: OpenJobStore, uid: str) -> None:
         )
 
 
-def _project_uids(settings: "Settings", named: str | None) -> list[str]:
-    """Return the uids of the backend's known projects; if `named`, only those with that uid or id.
+def _project_uids(settings: "Settings", project: str | None) -> list[str]:
+    """Return the uids of the backend's known projects; if `project`, only those with that uid or id.
 
     Raises UnknownProject if none has it.
     """
     from label_studio_ml.versions.state.project_state import Projects
 
     uids = Projects(settings.model_dir).uids()
-    matches = [uid for uid in uids if named is None or named in (uid, uid.partition(".")[0])]
-    if named is not None and not matches:
+    matches = [uid for uid in uids if project is None or project in (uid, uid.partition(".")[0])]
+    if project is not None and not matches:
         raise UnknownProject(
-            f"This backend does not know project {named}",
+            f"This backend does not know project {project}",
             fix=f"Known: {', '.join(sorted(uids)) or 'none yet'}",
             field="--project",
         )

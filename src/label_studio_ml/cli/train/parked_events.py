@@ -9,11 +9,11 @@ from label_studio_ml.cli.shared.units import moment
 from label_studio_ml.cli.streams import say
 
 
-def show(reached: OpenJobStore, uids: list[str]) -> int:
+def show(open_jobs: OpenJobStore, uids: list[str]) -> int:
     """Print the parked events of the projects `uids`, and return 0."""
     rows = []
     for uid in uids:
-        for parked in reached.job_store.queues.parked(uid):
+        for parked in open_jobs.job_store.queues.parked(uid):
             milliseconds = int(parked.event.id.partition("-")[0])
             arrived = moment(datetime.fromtimestamp(milliseconds / 1000, UTC))
             rows.append(Row((uid.partition(".")[0], arrived, parked.event.action, parked.why)))
@@ -24,17 +24,17 @@ def show(reached: OpenJobStore, uids: list[str]) -> int:
     return 0
 
 
-def retry(reached: OpenJobStore, uids: list[str]) -> int:
+def retry(open_jobs: OpenJobStore, uids: list[str]) -> int:
     """Queue the parked events of the projects `uids` again; return 0, or 1 if there are none."""
-    queued = False
+    any_queued = False
     for uid in uids:
-        job = reached.job_store.unpark(uid)
+        job = open_jobs.job_store.unpark(uid)
         if job is not None:
-            queued = True
+            any_queued = True
             say(f"Job {job}: training project {uid.partition('.')[0]} on the events that were set aside")
-    if not queued:
+    if not any_queued:
         say("No events are set aside", file=sys.stderr)
         return 1
-    if missing := reached.idle():
-        say(f"{missing}: they wait for when one is", file=sys.stderr)
+    if idle_reason := open_jobs.idle():
+        say(f"{idle_reason}. The events are trained on once one is running", file=sys.stderr)
     return 0

@@ -49,57 +49,57 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     logs.configure("WARNING")
     project = known_project(settings, args.project)
-    with reach(settings, work=True) as reached:
+    with reach(settings, work=True) as open_jobs:
         data: dict[str, Any] = {"action": "START_TRAINING", "project": {"id": project.project_id}}
         if args.from_version:
             store = open_store(settings)
             version_snapshot(store, project.uid, args.from_version)
             data["from_version"] = args.from_version
-        tries = reached.job_store.tries(project.uid)
+        earlier_tries = open_jobs.job_store.tries(project.uid)
         event = StoredEvent("START_TRAINING", data, caller="label-studio-ml train")
-        job_id = reached.job_store.record(project.uid, event)
+        job_id = open_jobs.job_store.record(project.uid, event)
         say(f"Job {job_id}: training project {project.project_id}", flush=True)
         if args.no_wait:
-            if reached.alone:
+            if open_jobs.alone:
                 raise BrokerError(
-                    "No backend is running that could train; the event is kept for when one is",
+                    "No backend is running that could train; the event is kept until one is",
                     fix=f"Start it with: {our_command('start', folder_of(args))}, or leave out --no-wait",
                 )
             return 0
 
-        def held_back() -> bool:  # recording the event has ended an earlier postponement
+        def is_postponed() -> bool:  # recording the event has ended an earlier postponement
             return (
-                reached.job_store.tries(project.uid) > tries
-                and reached.job_store.postponement(project.uid) is not None
+                open_jobs.job_store.tries(project.uid) > earlier_tries
+                and open_jobs.job_store.postponement(project.uid) is not None
             )
 
         try:
-            job = follow(reached.job_store, job_id, held_back=held_back)
+            job = follow(open_jobs.job_store, job_id, is_postponed=is_postponed)
         except KeyboardInterrupt:
             if not args.cancel_on_interrupt:
-                say("", _detached(folder_of(args), job_id, alone=reached.alone), flush=True)
+                say("", _unfollowed_note(folder_of(args), job_id, alone=open_jobs.alone), flush=True)
                 return 130
-            job = _cancelled(reached, project.uid, job_id)
+            job = _cancelled(open_jobs, project.uid, job_id)
         if job is None:
             raise UnknownJob(f"Job {job_id} is gone: its project was deleted")
         if job.running:
             say(f"label-studio-ml: the training waits: {job.message}", file=sys.stderr)
-            say(_detached(folder_of(args), job_id, alone=reached.alone))
+            say(_unfollowed_note(folder_of(args), job_id, alone=open_jobs.alone))
             return 1
         return outcome(job)
 
 
-def _detached(folder: Path, job_id: str, *, alone: bool) -> str:
-    """Return a sentence about the further course of a job that this command stops following."""
+def _unfollowed_note(folder: Path, job_id: str, *, alone: bool) -> str:
+    """Return what happens to a job that this command no longer follows, and how to follow or cancel it."""
     if alone:
-        return "No backend is running, so the training stops here; it begins again when one is started"
+        return "No backend is running, so the training stops now. It starts again with the backend"
     return (
-        f"The training goes on. Follow it: {our_command('jobs', folder, '--follow', job_id)}. "
+        f"The training continues. Follow it: {our_command('jobs', folder, '--follow', job_id)}. "
         f"Cancel it: {our_command('cancel', folder, job_id)}"
     )
 
 
-def _cancelled(reached: OpenJobStore, uid: str, job_id: str) -> "Job | None":
+def _cancelled(open_jobs: OpenJobStore, uid: str, job_id: str) -> "Job | None":
     """Cancel a job, or the running job that took over its events; return the record of the cancelled job.
 
     Ctrl-C also reaches this command's own worker, which returns its events to the queue, where another job gets them.
@@ -107,10 +107,10 @@ def _cancelled(reached: OpenJobStore, uid: str, job_id: str) -> "Job | None":
     from label_studio_ml.training.scheduling.cancellation import request_cancel
 
     say("", "Cancelling", flush=True)
-    for candidate in [job_id, *(job.id for job in reached.job_store.jobs.of(uid, 3) if job.running)]:
+    for candidate in [job_id, *(job.id for job in open_jobs.job_store.jobs.of(uid, 3) if job.running)]:
         try:
-            request_cancel(reached.job_store, candidate)
+            request_cancel(open_jobs.job_store, candidate)
         except (JobEnded, UnknownJob):
             continue
-        return follow(reached.job_store, candidate)
-    return reached.job_store.jobs.get(job_id)
+        return follow(open_jobs.job_store, candidate)
+    return open_jobs.job_store.jobs.get(job_id)

@@ -34,7 +34,7 @@ def _names_class(folder: Path) -> bool:
     return False
 
 
-def code_warning(chosen: Manifest, here: CodeIdentity) -> str:
-    """Return a note to append to a message if the version was trained by other code than `here`, else ""."""
-    note = chosen.other_code(here)
+def code_warning(version: Manifest, folder_code: CodeIdentity) -> str:
+    """Return a note to append to a message if the version was trained by other code than `folder_code`, else ""."""
+    note = version.other_code(folder_code)
     return f". Note: {note}" if note else ""

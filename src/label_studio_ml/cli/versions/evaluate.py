@@ -40,14 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label-config", metavar="FILE", type=Path, help="the label config, if the backend does not know it"
     )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
+    task_choice = parser.add_mutually_exclusive_group()
+    task_choice.add_argument(
         "--test",
         metavar="SHARE",
         type=_share,
         help="use the test half of annotations.split(test=SHARE) (default: what the version was not trained on)",
     )
-    which.add_argument("--all", action="store_true", help="use every annotated task")
+    task_choice.add_argument("--all", action="store_true", help="use every annotated task")
     parser.add_argument(
         "--ground-truth", action="store_true", help="use only annotations that are marked as ground truth"
     )
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
             logger.warning("Project %s: %s", project.uid, note)
     tasks = _tasks(settings, project, args.annotations)
     # The untrained model was trained on none of the tasks.
-    seen = trained_on(store.folder(project.uid, manifest.id)) if manifest else set[int]()
+    trained_ids = trained_on(store.folder(project.uid, manifest.id)) if manifest else set[int]()
     choice = Choice(test=args.test, everything=args.all, ground_truth=args.ground_truth)
     model = ModelUnderTest(
         settings,
@@ -94,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
         _state(settings, store, project.uid, manifest),
         settings.log_dir / "evaluate.log",
     )
-    with model, _progress(expected(tasks.expected, choice, seen)) as progress:
-        evaluation = evaluate(model, Assignment(tasks, project, choice, seen), progress=progress)
+    with model, _progress(expected(tasks.expected, choice, trained_ids)) as progress:
+        evaluation = evaluate(model, Assignment(tasks, project, choice, trained_ids), progress=progress)
     folder = args.output or settings.backend_dir / "evaluations" / file_name(evaluation.version, keep=" ")
     evaluation = save(evaluation, folder)
     if args.json:
@@ -154,13 +154,13 @@ def _state(
     from label_studio_ml.versions.state.lineage import pairs_of
 
     history = store.history(uid)
-    of_fits = {key for version in history for key in version.state}
-    kept = {
+    fit_keys = {key for version in history for key in version.state}
+    other_pairs = {
         key: value
         for key, value in StoredState(settings.model_dir, uid).items().items()
-        if key not in of_fits
+        if key not in fit_keys
     }
-    return {**kept, **(pairs_of(history, manifest) if manifest else {})}
+    return {**other_pairs, **(pairs_of(history, manifest) if manifest else {})}
 
 
 def _tasks(settings: Settings, project: "Project", file: Path | None) -> "LabelledTasks":
@@ -181,7 +181,7 @@ def _tasks(settings: Settings, project: "Project", file: Path | None) -> "Labell
 
 @contextlib.contextmanager
 def _progress(expected: int | None) -> Iterator[Callable[[int], None]]:
-    """Show the progress on standard error; give a function to call with the number of tasks of each predicted batch.
+    """Show the progress on standard error; yield a function to call with the number of tasks of each predicted batch.
 
     `expected` is the total number of tasks, None if unknown.
     """

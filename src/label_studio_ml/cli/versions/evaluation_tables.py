@@ -32,7 +32,7 @@ def show(evaluation: Evaluation, folder: Path) -> None:
 def _used(tasks: Selection) -> str:
     """Return a line that says which tasks were used, and how many of them the model was trained on."""
     kind = "tasks with a ground truth" if tasks.ground_truth_only else "annotated tasks"
-    how = {
+    selection_note = {
         "held out": ", held out of the training",
         "test split": ", the test half of the split",
     }.get(tasks.how, "")
@@ -42,7 +42,7 @@ def _used(tasks: Selection) -> str:
         training = f"the model was trained on {tasks.seen} of them"
     else:
         training = "the model was trained on none of them"
-    return f"{tasks.used} of {tasks.annotated} {kind}{how}: {training}"
+    return f"{tasks.used} of {tasks.annotated} {kind}{selection_note}: {training}"
 
 
 def _print_labels(measured: Measured) -> None:

@@ -34,38 +34,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the versions, newest first; return 0, or 1 if `--verify` finds a damaged one."""
     project = store_arguments.find(args, reads=True)
-    listed = entries(project.store, project.uid, verify=args.verify, code=code_here(args))
+    versions = entries(project.store, project.uid, verify=args.verify, code=code_here(args))
     problem = project.store.decision_problem(project.uid)
     if args.json:
-        body = {"project": project.uid, "versions": [entry.to_dict() for entry in listed]}
+        body = {"project": project.uid, "versions": [entry.to_dict() for entry in versions]}
         body |= {"problem": problem} if problem else {}
         say_json(json.dumps(body, indent=1, ensure_ascii=False))
-    elif listed:
-        _print_table(project.number, listed)
+    elif versions:
+        _print_table(project.number, versions)
     else:
         say(f"Project {project.number} has no trained version yet")
     if problem and not args.json:
         say(problem)
-    return int(args.verify and any(entry.state == "damaged" for entry in listed))
+    return int(args.verify and any(entry.state == "damaged" for entry in versions))
 
 
-def _code_notes(listed: list[Entry]) -> list[str]:
+def _code_notes(versions: list[Entry]) -> list[str]:
     """Return a line for each code other than the folder's that trained versions, with these versions."""
-    trained: dict[str, list[Entry]] = {}
-    for entry in listed:
+    by_code: dict[str, list[Entry]] = {}
+    for entry in versions:
         if entry.code_differs:
-            trained.setdefault(entry.code, []).append(entry)
+            by_code.setdefault(entry.code, []).append(entry)
     return [
-        f"Code {code} trained {', '.join(entry.name for entry in made)} (the first {moment(made[-1].created)}); "
-        f"the folder has other code, different: {', '.join(made[0].code_differs)}"
-        for code, made in trained.items()
+        f"Code {code} trained {', '.join(entry.name for entry in group)} (the first {moment(group[-1].created)}); "
+        f"the folder has other code, different: {', '.join(group[0].code_differs)}"
+        for code, group in by_code.items()
     ]
 
 
-def _print_table(project: str, listed: list[Entry]) -> None:
+def _print_table(project: str, versions: list[Entry]) -> None:
     say(f"Project {project}")
-    print_table(_COLUMNS, [_row(entry) for entry in listed])
-    for note in _code_notes(listed):
+    print_table(_COLUMNS, [_row(entry) for entry in versions])
+    for note in _code_notes(versions):
         say(note)
 
 

@@ -14,12 +14,15 @@ from label_studio_ml.cli.versions.code_comparison import code_here, code_warning
 from label_studio_ml.versions import operations
 from label_studio_ml.versions.archive import export
 
+#: How long a version is served that is not pinned; the end of a sentence.
+UNTIL_REPLACED = "until a newer version replaces it"
+
 
 def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
     """Add the options of `command`, one of this module's commands."""
     store_arguments.add_arguments(parser)
     if command in ("promote", "export"):
-        parser.add_argument("version", metavar="VERSION", help="its name or id, or how that begins")
+        parser.add_argument("version", metavar="VERSION", help="its name or id, or the beginning of either")
     if command == "delete":
         parser.add_argument("versions", metavar="VERSION", nargs="+", help="names or ids")
     if command == "promote":
@@ -44,31 +47,31 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _promote(args: argparse.Namespace, project: StoredProject) -> str:
-    chosen = operations.promote(project.store, project.model_dir, project.uid, args.version, pinned=args.pin)
-    until = "until it is unpinned" if args.pin else "until a newer one is let through"
-    note = code_warning(chosen, code_here(args))
-    return f"Project {project.number} is served version {chosen.name}, {until}{note}"
+    version = operations.promote(project.store, project.model_dir, project.uid, args.version, pinned=args.pin)
+    duration = "until it is unpinned" if args.pin else UNTIL_REPLACED
+    note = code_warning(version, code_here(args))
+    return f"Project {project.number} is served version {version.name}, {duration}{note}"
 
 
 def _rollback(args: argparse.Namespace, project: StoredProject) -> str:
-    present, back = operations.rollback(project.store, project.model_dir, project.uid)
+    present, target = operations.rollback(project.store, project.model_dir, project.uid)
     return (
-        f"Project {project.number} is served version {back.name} instead of {present.name}, "
-        f"until a newer one is let through{code_warning(back, code_here(args))}"
+        f"Project {project.number} is served version {target.name} instead of {present.name}, "
+        f"{UNTIL_REPLACED}{code_warning(target, code_here(args))}"
     )
 
 
 def _unpin(args: argparse.Namespace, project: StoredProject) -> str:
     served = operations.unpin(project.store, project.model_dir, project.uid)
     name = f"version {served.name}" if served is not None else "the untrained model"
-    return f"Project {project.number} is served {name}, until a newer one is let through"
+    return f"Project {project.number} is served {name}, {UNTIL_REPLACED}"
 
 
 def _delete(args: argparse.Namespace, project: StoredProject) -> str:
-    gone = operations.delete(project.store, project.uid, args.versions)
-    return f"Deleted {', '.join(gone)}"
+    deleted = operations.delete(project.store, project.uid, args.versions)
+    return f"Deleted {', '.join(deleted)}"
 
 
 def _export(args: argparse.Namespace, project: StoredProject) -> str:
-    chosen = operations.find(project.store, project.uid, args.version)
-    return f"Version {chosen.name} is in {export(project.store, chosen, Path(args.output))}"
+    version = operations.find(project.store, project.uid, args.version)
+    return f"Version {version.name} is in {export(project.store, version, Path(args.output))}"

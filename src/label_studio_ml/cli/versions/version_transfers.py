@@ -13,6 +13,7 @@ from label_studio_ml.cli.shared import store_arguments
 from label_studio_ml.cli.shared.backend_arguments import folder_of
 from label_studio_ml.cli.shared.studio_arguments import known_project_name
 from label_studio_ml.cli.streams import say
+from label_studio_ml.cli.versions.version_steps import UNTIL_REPLACED
 from label_studio_ml.errors import SettingsError, UnknownProject
 from label_studio_ml.support.texts import our_command, plural
 from label_studio_ml.versions import archive, operations, transfer
@@ -43,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
         type=known_project_name,
         help="the project's id or uid in the store, if it differs from --project",
     )
-    parser.add_argument("--promote", action="store_true", help="serve the last of them there from now on")
+    parser.add_argument(
+        "--promote", action="store_true", help="serve the last of them in the target from now on"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,102 +56,116 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> int:
-    with archive.opened(Path(args.file)) as opened:
-        project = store_arguments.find(args, otherwise=opened.manifest.project)
-        made, new = transfer.import_version(
-            project.store, project.uid, opened.manifest, opened.extract, name=args.name.strip()
+    with archive.opened(Path(args.file)) as opened_archive:
+        project = store_arguments.find(args, otherwise=opened_archive.manifest.project)
+        imported, is_new = transfer.import_version(
+            project.store,
+            project.uid,
+            opened_archive.manifest,
+            opened_archive.extract,
+            name=args.name.strip(),
         )
     outcome = (
-        f"is imported into project {project.number}" if new else f"is in project {project.number} already"
+        f"is imported into project {project.number}" if is_new else f"is in project {project.number} already"
     )
-    if new:
-        _say_lost_parent(opened.manifest, made)
+    if is_new:
+        _print_lost_parent(opened_archive.manifest, imported)
     if args.promote:
-        operations.promote(project.store, project.model_dir, project.uid, made.id)
-        say(f"Version {made.name} {outcome}, and served until a newer one is let through")
+        operations.promote(project.store, project.model_dir, project.uid, imported.id)
+        say(f"Version {imported.name} {outcome}, and is served {UNTIL_REPLACED}")
         return 0
-    say(f"Version {made.name} {outcome}. Serve it with: {_promote(args, made)}")
+    say(f"Version {imported.name} {outcome}. Serve it with: {_promote_command(args, imported)}")
     return 0
 
 
 def _push(args: argparse.Namespace) -> int:
     project = store_arguments.find(args)
-    with _opened(args.url, project.model_dir) as (there, work, place):
-        uid = _uid_there(there, args, project.uid) or args.project_there or project.uid
-        there.refreshed_history(uid)
-        chosen = _chosen(project.store, project.uid, args.versions)
-        made = _copy_all(project.store, chosen, there, uid, f"in {place}")
-        if args.promote and made:
-            operations.promote(there, work, uid, made[-1].id)
-            say(f"Version {made[-1].name} is served there until a newer one is let through")
+    with _open_other_store(args.url, project.model_dir) as (other_store, other_model_dir, other_name):
+        uid = _other_uid(other_store, args, project.uid) or args.project_there or project.uid
+        other_store.refreshed_history(uid)
+        versions = _find_versions(project.store, project.uid, args.versions)
+        copies = _copy_all(project.store, versions, other_store, uid, f"in {other_name}")
+        if args.promote and copies:
+            operations.promote(other_store, other_model_dir, uid, copies[-1].id)
+            say(f"Version {copies[-1].name} is served in {other_name} {UNTIL_REPLACED}")
     return 0
 
 
 def _pull(args: argparse.Namespace) -> int:
-    with _opened(args.url, store_arguments.settings_of(args).model_dir) as (there, _, place):
-        return _pull_from(there, place, args)
+    with _open_other_store(args.url, store_arguments.settings_of(args).model_dir) as (
+        other_store,
+        _,
+        other_name,
+    ):
+        return _pull_from(other_store, other_name, args)
 
 
-def _pull_from(there: VersionStore, place: str, args: argparse.Namespace) -> int:
-    uids = there.projects()
+def _pull_from(other_store: VersionStore, other_name: str, args: argparse.Namespace) -> int:
+    uids = other_store.projects()
     if not uids:
         raise UnknownProject(
-            f"{place} has no versions",
+            f"{other_name} has no versions",
             fix="Give a store's URL, a backend's folder, or its model folder (data, or MODEL_DIR)",
             field="URL",
         )
-    otherwise = _named(uids, args.project_there) if args.project_there or len(uids) == 1 else None
+    otherwise = _matching_uid(uids, args.project_there) if args.project_there or len(uids) == 1 else None
     project = store_arguments.find(args, otherwise=otherwise or "")
-    uid = _uid_there(there, args, project.uid) or otherwise
+    uid = _other_uid(other_store, args, project.uid) or otherwise
     if uid is None:
         raise UnknownProject(
-            f"{place} has no project {args.project_there or project.uid}",
+            f"{other_name} has no project {args.project_there or project.uid}",
             fix=f"Name one of these with --project-there: {', '.join(uids)}",
             field="--project-there",
         )
-    there.refreshed_history(uid)
-    made = _copy_all(there, _chosen(there, uid, args.versions), project.store, project.uid, "here")
-    if args.promote and made:
-        operations.promote(project.store, project.model_dir, project.uid, made[-1].id)
-        say(f"Version {made[-1].name} is served until a newer one is let through")
-    elif made:
-        say(f"Serve one with: {_promote(args, made[-1])}")
+    other_store.refreshed_history(uid)
+    copies = _copy_all(
+        other_store, _find_versions(other_store, uid, args.versions), project.store, project.uid, "here"
+    )
+    if args.promote and copies:
+        operations.promote(project.store, project.model_dir, project.uid, copies[-1].id)
+        say(f"Version {copies[-1].name} is served {UNTIL_REPLACED}")
+    elif copies:
+        say(f"Serve one with: {_promote_command(args, copies[-1])}")
     return 0
 
 
 def _copy_all(
-    source: VersionStore, chosen: list[Manifest], target: VersionStore, uid: str, where: str
+    source: VersionStore, versions: list[Manifest], target: VersionStore, uid: str, location: str
 ) -> list[Manifest]:
-    """Copy the versions `chosen` into project `uid` of `target`, and print a line for each.
+    """Copy `versions` to project `uid` of `target`, and print a line for each.
 
-    Return their manifests in the target, also of versions that were there before. `where` names the target in messages.
+    Return their manifests in the target, also of versions that it had before. `location` says in messages where the
+    target is: "here", or "in" and its name.
     """
-    made: list[Manifest] = []
-    copied = 0
-    for number, version in enumerate(chosen, 1):
-        kept, new = transfer.copy(source, version, target, uid, keep_files=False)
-        copied += new
-        say(f"{number} of {len(chosen)}: version {kept.name} {'is' if new else 'was'} {where}", flush=True)
-        if new:
-            _say_lost_parent(version, kept)
-        made.append(kept)
-    say(f"Copied {plural(copied, 'version')}; {len(chosen) - copied} of them {where} before")
-    return made
+    copies: list[Manifest] = []
+    copied_count = 0
+    for number, version in enumerate(versions, 1):
+        copied_version, is_new = transfer.copy(source, version, target, uid, keep_files=False)
+        copied_count += is_new
+        say(
+            f"{number} of {len(versions)}: version {copied_version.name} {'is' if is_new else 'was'} {location}",
+            flush=True,
+        )
+        if is_new:
+            _print_lost_parent(version, copied_version)
+        copies.append(copied_version)
+    say(f"Copied {plural(copied_count, 'version')}; {len(versions) - copied_count} of them {location} before")
+    return copies
 
 
-def _say_lost_parent(source: Manifest, made: Manifest) -> None:
-    if note := transfer.lost_parent(source, made):
+def _print_lost_parent(source: Manifest, copied_version: Manifest) -> None:
+    if note := transfer.lost_parent(source, copied_version):
         say(note, flush=True)
 
 
-def _chosen(store: VersionStore, uid: str, names: list[str]) -> list[Manifest]:
+def _find_versions(store: VersionStore, uid: str, names: list[str]) -> list[Manifest]:
     """Return the versions with these names or ids, in the given order; without names all, oldest first."""
     return [operations.find(store, uid, name) for name in names] or store.versions(uid)
 
 
 @contextlib.contextmanager
-def _opened(url: str, model_dir: Path) -> Iterator[tuple[VersionStore, Path, str]]:
-    """Open the store at a URL or in another folder; give it with the folder of its key/value pairs, and its name.
+def _open_other_store(url: str, model_dir: Path) -> Iterator[tuple[VersionStore, Path, str]]:
+    """Open the store at a URL or in another folder; yield it, the folder of its key/value pairs, and its name.
 
     Files fetched from a URL are kept in `model_dir`/transfers until the block succeeds, so that a repeated command
     does not fetch them again; the key/value pairs of `model_dir` itself are not touched. Raises SettingsError when the
@@ -164,37 +181,37 @@ def _opened(url: str, model_dir: Path) -> Iterator[tuple[VersionStore, Path, str
         return
     from label_studio_ml.versions.remote.remote_store import RemoteStore
 
-    work = model_dir / "transfers"
-    store = RemoteStore(url, work)
+    other_model_dir = model_dir / "transfers"
+    store = RemoteStore(url, other_model_dir)
     store.artifacts.open()
-    yield store, work, url
-    shutil.rmtree(work, ignore_errors=True)
+    yield store, other_model_dir, url
+    shutil.rmtree(other_model_dir, ignore_errors=True)
 
 
-def _uid_there(there: VersionStore, args: argparse.Namespace, uid: str) -> str | None:
-    """Return the uid of the project in the store `there`: that of `--project-there`, else `uid`; None if missing."""
-    uids = there.projects()
+def _other_uid(other_store: VersionStore, args: argparse.Namespace, uid: str) -> str | None:
+    """Return the uid of the project in `other_store`: that of `--project-there`, else `uid`; None if missing."""
+    uids = other_store.projects()
     if args.project_there:
-        return _named(uids, args.project_there)
+        return _matching_uid(uids, args.project_there)
     return uid if uid in uids else None
 
 
-def _named(uids: list[str], name: str | None) -> str | None:
+def _matching_uid(uids: list[str], name: str | None) -> str | None:
     """Return the one of `uids` with the uid or id `name`, or the only one if `name` is None; None if none matches.
 
     Raises SettingsError when several match.
     """
-    fitting = [uid for uid in uids if name is None or name in (uid, uid.partition(".")[0])]
-    if len(fitting) > 1 and name not in fitting:
+    matches = [uid for uid in uids if name is None or name in (uid, uid.partition(".")[0])]
+    if len(matches) > 1 and name not in matches:
         raise SettingsError(
             f"The store has several projects {name}",
-            fix=f"Give one of: {', '.join(fitting)}",
+            fix=f"Give one of: {', '.join(matches)}",
             field="--project-there",
         )
-    return name if name in fitting else next(iter(fitting), None)
+    return name if name in matches else next(iter(matches), None)
 
 
-def _promote(args: argparse.Namespace, made: Manifest) -> str:
-    """Return the command line that promotes the version `made`."""
+def _promote_command(args: argparse.Namespace, version: Manifest) -> str:
+    """Return the command line that promotes `version`."""
     options = [f"--{name}={value}" for name, value in (("model-dir", args.model_dir),) if value]
-    return our_command("promote", folder_of(args), made.name, f"--project={made.project}", *options)
+    return our_command("promote", folder_of(args), version.name, f"--project={version.project}", *options)
