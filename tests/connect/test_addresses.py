@@ -4,27 +4,8 @@ import socket
 
 import pytest
 
-from label_studio_ml.connect.addresses import backend_url, canonical, checked, port_in, webhook_host_fits
+from label_studio_ml.connect.addresses import backend_url, checked, port_in, webhook_host_fits
 from label_studio_ml.errors import SettingsError
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("http://localhost:9090/", "http://127.0.0.1:9090", True),
-        ("http://[::1]:9090", "http://localhost:9090", True),
-        ("HTTP://Host:80", "http://host/", True),
-        ("https://host:443/x/", "https://host/x", True),
-        ("http://host:9090", "http://host:9091", False),
-        ("http://host/a", "http://host/b", False),
-        ("http://host", "https://host", False),
-        ("http://host:99999", " http://host:99999", True),
-        ("http://host:99999", "http://host:9999", False),
-        ("http://[x", "http://host", False),
-    ],
-)
-def test_same_address(one: str, other: str, same: bool) -> None:
-    assert (canonical(one) == canonical(other)) is same
 
 
 def test_label_studio_on_this_machine() -> None:

@@ -124,3 +124,42 @@ def test_what_is_missing_for_a_skipped_check_is_said(context: Context) -> None:
         assert _one(check(context)).what == "give --project ID"
     context.studio = None
     assert _one(link.entry(context)).what == "Label Studio's address is not given"
+
+
+class Taking:
+    """A Label Studio that accepts every address, with these backends in the project."""
+
+    def __init__(self, *backends: dict[str, Any]) -> None:
+        self._present = list(backends)
+        self.backends = self.webhooks = self
+
+    def refusal_of(self, number: int, url: str) -> str:
+        return ""
+
+    def of_project(self, number: int) -> list[dict[str, Any]]:
+        return self._present
+
+
+@pytest.mark.parametrize(
+    ("reason", "state", "status"),
+    [
+        ("self-signed certificate", "", "warn"),
+        ("self-signed certificate", "DI", "warn"),
+        ("self-signed certificate", "CO", "ok"),  # Label Studio reaches it: it trusts the certificate
+        ("", "", "ok"),
+    ],
+)
+def test_a_certificate_that_label_studio_may_not_trust(
+    context: Context, monkeypatch: pytest.MonkeyPatch, reason: str, state: str, status: str
+) -> None:
+    monkeypatch.setattr(link, "certificate_problem", lambda url: reason)
+    context.url = "https://localhost:9090"
+    present = [{"url": "https://127.0.0.1:9090/", "state": state}] if state else []
+    context.studio = cast("LabelStudio", Taking(*present))
+    check = _one(link.addresses(context))
+    assert check.status == status
+    if status == "warn":
+        assert "(self-signed certificate), and Label Studio verifies it" in check.what
+        assert "REQUESTS_CA_BUNDLE" in check.fix
+    context.url = "http://localhost:9090"
+    assert _one(link.addresses(context)).status == "ok"

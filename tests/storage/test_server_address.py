@@ -110,3 +110,11 @@ def test_the_fingerprint_of_a_certificate_is_that_of_the_announced_address(tmp_p
         assert fingerprint(tmp_path, "https://127.0.0.1:9091") == ""
     with announced(tmp_path, "127.0.0.1", 9090):
         assert fingerprint(tmp_path, "http://127.0.0.1:9090") == ""
+
+
+def test_the_fingerprint_of_a_server_below_another_name(tmp_path: Path) -> None:
+    with announced(tmp_path, "0.0.0.0", 9090, "ab" * 32):
+        for url in ("https://127.0.0.1:9090", "https://localhost:9090/", "https://[::1]:9090/ml"):
+            assert fingerprint(tmp_path, url) == "ab" * 32, url
+        for url in ("https://localhost:9091", "https://ml.example.com:9090", "http://localhost:9090"):
+            assert fingerprint(tmp_path, url) == "", url

@@ -1,30 +1,11 @@
-"""Addresses of backends: compare two URLs, check one, and find this machine's address as Label Studio reaches it."""
+"""Addresses of backends: check a URL, and find this machine's address as Label Studio reaches it."""
 
 import ipaddress
 import socket
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.studio.addresses.references import origin
-
-_LOCALHOST = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
-
-
-def canonical(url: str) -> str:
-    """Return `url` normalized for comparison: lower case, no default port or trailing slash, one name for loopback.
-
-    Text that is not a URL, such as one with a port above 65535, is returned as it is, without blanks around it.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        number = parts.port
-    except ValueError:
-        return url.strip()
-    host = (parts.hostname or "").lower()
-    host = "localhost" if host in _LOCALHOST else f"[{host}]" if ":" in host else host
-    default = {"http": 80, "https": 443}.get(parts.scheme.lower())
-    port = "" if number in {None, default} else f":{number}"
-    return urlunsplit((parts.scheme.lower(), host + port, parts.path.rstrip("/"), "", ""))
 
 
 def checked(url: str, option: str = "--backend-url") -> str:

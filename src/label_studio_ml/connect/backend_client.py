@@ -6,13 +6,20 @@ from typing import Any
 
 from label_studio_ml.config.backend_login import authorization
 from label_studio_ml.config.settings import DEFAULT_PORT, Settings
-from label_studio_ml.connect.addresses import canonical, port_in
+from label_studio_ml.connect.addresses import port_in
 from label_studio_ml.errors import BackendError
 from label_studio_ml.storage.server_address import address, fingerprint
 from label_studio_ml.support import pinned_requests
+from label_studio_ml.support.server_urls import canonical
 from label_studio_ml.support.texts import our_command
 
 _TIMEOUT = 5.0
+
+#: What to do if Label Studio does not trust the backend's certificate.
+TRUST_CERTIFICATE = (
+    "Start Label Studio with REQUESTS_CA_BUNDLE=FILE, where the file contains the certificate, or that of its "
+    "authority, beside those of the system, or give the backend a certificate of a public authority"
+)
 
 
 class BackendDown(BackendError):
@@ -103,6 +110,23 @@ class BackendView:
             f"The backend is not up: {failure}",
             fix=f"Start it with: {our_command('start', self.settings.backend_dir)}",
         )
+
+
+def certificate_problem(url: str) -> str:
+    """Return why the certificate of the https server at `url` is not trusted here; empty if it is, or is not reached.
+
+    It is verified as Label Studio does it: by the authorities of this machine, or those of REQUESTS_CA_BUNDLE.
+    """
+    import requests
+
+    try:
+        requests.get(f"{url}/health", timeout=_TIMEOUT, allow_redirects=False)
+    except requests.exceptions.SSLError as error:
+        _, failed, reason = str(error).partition("certificate verify failed: ")
+        return reason.partition(" (_ssl.c")[0] if failed else ""
+    except requests.RequestException:
+        return ""
+    return ""
 
 
 def view(settings: Settings, url: str, port: int) -> BackendView:

@@ -8,14 +8,15 @@ from typing import Any
 from label_studio_ml.config.backend_login import asks_login
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect import webhooks
-from label_studio_ml.connect.addresses import canonical, webhook_host_fits
-from label_studio_ml.connect.backend_client import BackendView
+from label_studio_ml.connect.addresses import webhook_host_fits
+from label_studio_ml.connect.backend_client import TRUST_CERTIFICATE, BackendView
 from label_studio_ml.connect.ownership import description, is_ours
 from label_studio_ml.errors import BackendError, StudioError, StudioRefusedError
 from label_studio_ml.protocol.requests import uid_of
 from label_studio_ml.studio.resources.label_studio import LabelStudio
 from label_studio_ml.studio.resources.projects import ProjectResource
 from label_studio_ml.studio.transport.api_client import Json
+from label_studio_ml.support.server_urls import canonical
 from label_studio_ml.support.texts import plural
 
 #: Seconds to wait for the backend to import its model file, and for the test event to arrive in `_TRIES` attempts.
@@ -141,8 +142,7 @@ def _explained(error: StudioRefusedError, url: str) -> StudioError:
     if "certificate verify failed" in detail or "certificate_verify_failed" in detail:
         return StudioError(
             f"Label Studio does not trust the certificate of {url}: {error.message}",
-            fix="Start Label Studio with REQUESTS_CA_BUNDLE, a file with the authorities that it shall trust, the "
-            "certificate's among them, or give the backend a certificate of a public authority",
+            fix=TRUST_CERTIFICATE,
             field="--backend-url",
         )
     if "can't connect" in detail:

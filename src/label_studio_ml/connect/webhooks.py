@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from label_studio_ml.connect.addresses import canonical
 from label_studio_ml.connect.ownership import HEADER
 from label_studio_ml.protocol.webhook_actions import NEEDED_ACTIONS, SENT_ACTIONS
 from label_studio_ml.studio.resources.webhooks import WebhookResource
 from label_studio_ml.studio.transport.api_client import Json
+from label_studio_ml.support.server_urls import canonical
 
 
 def wanted_actions(events: Iterable[str], *, learns: bool) -> list[str]:

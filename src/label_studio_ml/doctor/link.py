@@ -7,7 +7,8 @@ from typing import Any
 
 from label_studio_ml.config.backend_login import asks_login
 from label_studio_ml.connect import webhooks
-from label_studio_ml.connect.addresses import canonical, webhook_host_fits
+from label_studio_ml.connect.addresses import webhook_host_fits
+from label_studio_ml.connect.backend_client import TRUST_CERTIFICATE, certificate_problem
 from label_studio_ml.connect.ownership import is_ours
 from label_studio_ml.connect.steps import arrived
 from label_studio_ml.doctor.check import Check, fail, failed, ok, skip, warn
@@ -15,6 +16,7 @@ from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError, StudioAuthError
 from label_studio_ml.protocol.webhook_actions import SENT_ACTIONS
 from label_studio_ml.studio.resources.label_studio import LabelStudio
+from label_studio_ml.support.server_urls import canonical
 from label_studio_ml.support.texts import plural
 from label_studio_ml.versions.state.project_state import Projects
 
@@ -88,6 +90,16 @@ def addresses(context: Context) -> Iterator[Check]:
             "or give the backend a public address",
         )
         return
+    if context.url.startswith("https:") and (reason := certificate_problem(context.url)):
+        present = context.studio.backends.of_project(context.number)
+        if not any(_same(backend, context.url) and backend.get("state") == "CO" for backend in present):
+            yield warn(
+                "address",
+                f"the certificate of {context.url} is not of an authority that is known here ({reason}), and Label "
+                "Studio verifies it",
+                TRUST_CERTIFICATE,
+            )
+            return
     yield ok("address", f"Label Studio takes {context.url}")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from label_studio_ml.storage import atomic_files, file_locks
 from label_studio_ml.storage.private_files import make_folder
+from label_studio_ml.support.server_urls import same_server
 
 _FILE = "server.json"
 
@@ -52,9 +53,17 @@ def address(model_dir: Path) -> str:
 
 
 def fingerprint(model_dir: Path, url: str) -> str:
-    """Return the SHA-256 of the certificate of the running server at `url`, empty if it is none of this folder."""
+    """Return the SHA-256 of the certificate of the running server at `url`, empty if it is none of this folder.
+
+    `url` may have another name of this machine's loopback address, and a path.
+    """
     return next(
-        (str(entry.get("fingerprint", "")) for entry in _running_here(model_dir) if entry["url"] == url), ""
+        (
+            str(entry.get("fingerprint", ""))
+            for entry in _running_here(model_dir)
+            if same_server(str(entry["url"]), url)
+        ),
+        "",
     )
 
 
