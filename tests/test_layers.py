@@ -26,6 +26,7 @@ ROOMS = {
     "storage": "files: locks, private files, damaged files, disk errors",
     "protocol": "Label Studio's formats: requests, label configs, predictions, webhook payloads",
     "controls": "a label config as objects: controls, labels, objects, conditions",
+    "regions": "from a model's output to Label Studio's regions, and back",
     "config": "settings, metric gate, login, access tokens",
     "monitoring": "logs, counters, Prometheus text",
     "processes": "operating-system processes: start, guard, find",

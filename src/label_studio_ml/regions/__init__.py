@@ -1,0 +1,1 @@
+"""From a model's output to Label Studio's regions, and back."""
