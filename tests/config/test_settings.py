@@ -250,6 +250,31 @@ def test_a_child_gets_our_environment_with_the_settings_over_it(
     assert env["LOG_LEVEL"] == "DEBUG"
 
 
+def test_a_setting_that_was_emptied_is_not_inherited_by_a_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aliases = {"LABEL_STUDIO_HOST": "http://ls", "ML_SERVER_BASIC_AUTH_PASS": "p", "REDIS_HOST": "h"}
+    for name, value in {**_all_set(tmp_path).to_env(), **aliases, "LABEL_STUDIO_USE_REDIS": "true"}.items():
+        monkeypatch.setenv(name, value)
+    empty = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path / "logs")
+    child = Settings.from_env(empty.child_env())
+    assert replace(child, files=replace(child.files, cloud=empty.files.cloud)) == empty
+    without_store = replace(_all_set(tmp_path), store_url="", redis_url="", user_model_dir=None).child_env()
+    assert not {"MODEL_DIR", "REDIS_URL", "REDIS_HOST", "USE_REDIS"} & without_store.keys()
+
+
+def test_what_a_child_inherits_though_the_settings_do_not_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("CUDA_VISIBLE_DEVICES", ""), ("CACHE_DIR", "/cache"), ("REDIS_HOST", "h")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("USE_REDIS", "false")
+    child = Settings.from_env(backend_dir=tmp_path).child_env()
+    assert child["CUDA_VISIBLE_DEVICES"] == "", "CUDA offers no GPU then"
+    assert child["CACHE_DIR"] == "/cache", "without a store, it belongs to the user's code"
+    assert (child["REDIS_HOST"], child["USE_REDIS"]) == ("h", "false")
+
+
 @pytest.mark.parametrize(
     ("name", "field"),
     [

@@ -270,6 +270,8 @@ class Settings:
         values = {**written(self), **written(self.http), **written(self.files)}
         if not self.store_url and self.user_model_dir:
             values["MODEL_DIR"] = values.pop("CACHE_DIR")
+        if self.use_redis and not self.redis_url:
+            del values["USE_REDIS"]  # it would stand for a Redis on this machine
         return values
 
     def with_model_dir(self, location: str) -> "Settings":
@@ -286,12 +288,34 @@ class Settings:
     def child_env(self) -> dict[str, str]:
         """Return the environment for a child process: this process's own, with these settings.
 
-        MODEL_DIR (or CACHE_DIR) is absolute, since user code may read it in another working folder.
+        Variables of settings that have no value are left out, whatever this process has inherited. MODEL_DIR (or
+        CACHE_DIR) is absolute, since user code may read it in another working folder.
         """
+        values = self.to_env()
         excluded = {*(f"{name}_FILE" for name in SECRETS), "REDIS_CA_FILE"}  # the settings have their values
+        excluded |= self._emptied(os.environ, values)
         inherited = {name: value for name, value in os.environ.items() if name not in excluded}
         model_dir = {"CACHE_DIR" if self.store_url else "MODEL_DIR": str(self.model_dir)}
-        return {**inherited, **self.to_env(), **(model_dir if self.user_model_dir else {})}
+        return {**inherited, **values, **(model_dir if self.user_model_dir else {})}
+
+    def _emptied(self, env: Mapping[str, str], values: Mapping[str, str]) -> set[str]:
+        """Return the variables that have a value in `env`, and whose settings have none in `values`.
+
+        Variables that `env` sets to nothing mean something to others: CUDA offers no GPU if CUDA_VISIBLE_DEVICES is
+        empty. CACHE_DIR is a setting only beside the URL of a store.
+        """
+        emptied = {
+            name
+            for part in (self, self.http, self.files)
+            for _, variable in declared(type(part))
+            if variable.names.split()[0] not in values
+            for name in variable.names.split()
+        }
+        if not self.redis_url and self.use_redis is not False:
+            emptied |= {"REDIS_HOST"}
+        if not self.store_url:
+            emptied -= {"CACHE_DIR"}
+        return {name for name in emptied if env.get(name, "").strip()}
 
 
 #: Variables that may also be given as NAME_FILE, the path of a file with the value, as for container secrets.

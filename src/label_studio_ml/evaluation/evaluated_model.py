@@ -67,7 +67,7 @@ class ModelUnderTest:
                 raise self._process_error(error) from error
             except ModelError as error:
                 fix = error.fix or f"The traceback is in {self._log_name}"
-                raise ModelLoadError(error.message, fix=fix) from error
+                raise ModelLoadError(error.message, fix=fix, field=error.field) from error
         self.version, self.max_batch_size = model.version, model.info.max_batch_size
         return model
 

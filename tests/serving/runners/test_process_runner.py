@@ -166,8 +166,11 @@ def test_a_constructor_that_fails_says_why_and_the_next_one_loads(
 
     async def test() -> None:
         async with started(make, tricky.settings()) as runner:
-            with pytest.raises(ModelLoadError, match=f"told to .*{order.split()[1]}"):
+            with pytest.raises(ModelLoadError, match=f"told to .*{order.split()[1]}") as caught:
                 await asyncio.wait_for(runner.load(1, SPEC), PATIENCE)
+            assert caught.value.field == (
+                "" if order.startswith("interrupt") else str(tricky.settings().script)
+            )
             tricky.order("on_load")
             assert await asyncio.wait_for(runner.load(2, SPEC), PATIENCE) == "INITIAL"
             [answer] = await runner.predict(2, [asking(task(1))])

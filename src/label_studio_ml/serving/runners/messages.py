@@ -80,11 +80,12 @@ class Predicted(msgspec.Struct, tag=True, frozen=True, gc=False):
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):
-    """Answer to a Load or Predict that failed as a whole. `fix` says what to do about it, if that is known."""
+    """Answer to a Load or Predict that failed as a whole, with message, fix and field of its error."""
 
     call: int
     message: str
     fix: str = ""
+    field: str = ""
 
 
 ToModel = Load | Predict | Unload | Stop

@@ -256,9 +256,9 @@ class ModelProcess:
 
 
 def _failed(call: int, error: BaseException) -> Failed:
-    """Return the answer to a call that ended with `error`, on one line, with the advice of an error of this package."""
-    if isinstance(error, BackendError) and error.fix:
-        return Failed(call, *(reason(BackendError(text)) for text in (error.message, error.fix)))
+    """Return the answer to a call that ended with `error`, on one line, with fix and field of this package's errors."""
+    if isinstance(error, BackendError):
+        return Failed(call, *(reason(BackendError(text)) for text in (error.message, error.fix, error.field)))
     return Failed(call, reason(error))
 
 

@@ -308,7 +308,8 @@ class ProcessRunner(asyncio.Protocol):
         elif isinstance(message, ImportFailed):
             fail(self.info, ModelFileError(message.message, fix=message.fix, field=message.field))
         elif isinstance(message, Failed):
-            fail(self._calls.get(message.call), ModelLoadError(message.message, fix=message.fix))
+            error = ModelLoadError(message.message, fix=message.fix, field=message.field)
+            fail(self._calls.get(message.call), error)
         elif isinstance(message, Loaded | Predicted):
             settle(self._calls.get(message.call), message)
 
