@@ -1,16 +1,22 @@
 """`label-studio-ml start` from its first to its last moment."""
 
+import asyncio
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import requests
 
 from e2e.backend import CLI, Backend
-from e2e.processes import Program, wait_until
+from e2e.processes import Program, free_port, wait_until
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.runtime import supervisor
+from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.storage.server_address import address
 from live import WORKER, Live, alive, start_training
 
@@ -107,6 +113,39 @@ def test_who_can_reach_it_and_where_is_said_once_it_serves(make: Make) -> None:
     assert "listening on 0.0.0.0: anyone who can reach port" in output
     assert f" on http://0.0.0.0:{backend.port}/ml (Ctrl-C ends it)" in output
     assert backend.stop() == []
+
+
+class _SlowRunner(ThreadRunner):
+    """A runner whose start does not return, as with many model processes."""
+
+    began: asyncio.Event
+
+    async def start(self) -> None:
+        self.began.set()
+        await asyncio.Event().wait()
+
+
+@pytest.mark.usefixtures("clean_env")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_start_in_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    (tmp_path / "model.py").write_text("")
+    environment = {"REDIS_URL": "redis://127.0.0.1:1", "LABEL_STUDIO_ML_LINGER": "3600"}
+    settings = Settings.from_env(environment, backend_dir=tmp_path)
+    monkeypatch.setattr(supervisor, "processes", _SlowRunner)
+
+    async def test() -> None:
+        began = _SlowRunner.began = asyncio.Event()
+        with contextlib.closing(supervisor._bound(settings, "127.0.0.1", free_port())) as listener:
+            serving = asyncio.create_task(
+                supervisor._serve(settings, listener, None, debug=False, alone=True, reload=False, notice="")
+            )
+            await asyncio.wait_for(began.wait(), 60)
+            os.kill(os.getpid(), number)
+            assert await asyncio.wait_for(serving, 60) == 0
+
+    asyncio.run(test())
 
 
 def test_a_second_start_on_the_folder(make: Make) -> None:

@@ -45,7 +45,8 @@ def parse_root_path(variable: str, text: str) -> str:
     path = text.removesuffix("/")
     if path and not _ROOT_PATH.fullmatch(path):
         raise SettingsError(
-            f"{variable}: {text!r} is not a path of letters, digits and . _ ~ - between slashes, without . and ..",
+            f"{variable}: {text!r} is not a path whose parts, other than . and .., consist of letters, digits "
+            "and the characters . _ ~ -",
             fix="Give one such as /ml",
             field=variable,
         )

@@ -103,15 +103,15 @@ async def _serve(
         (lambda: ThreadRunner(settings, again=next(made) > 0)) if debug else (lambda: processes(settings))
     )
     core = Application(settings, make_runner, intake, runners=runners, reload=reload)
-    server = _server(core, services, settings, tls)  # handles SIGINT and SIGTERM from here on
+    stopping = asyncio.Event()
+    server = _server(core, services, settings, tls, stopping)  # handles SIGINT and SIGTERM from here on
     host, port = listener.getsockname()[:2]
     core.endpoints.access.loopback = is_loopback(host)
     scheme = "http" if tls is None else "https"
     url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     try:
-        await asyncio.to_thread(kill_orphans)
-        await core.start()
-        services.start()
+        if not await _started(core, services, stopping):
+            return 0
         with server_address.announced(
             settings.model_dir, host, port, "" if tls is None else tls.fingerprint
         ) as other:
@@ -133,8 +133,35 @@ async def _serve(
     return 0
 
 
-def _server(core: Application, services: SharedServices, settings: Settings, tls: Tls | None) -> Server:
-    """Return the HTTP server; SIGINT and SIGTERM make it finish requests in flight and return."""
+async def _started(core: Application, services: SharedServices, stopping: asyncio.Event) -> bool:
+    """Start models, event intake, broker and workers; return False if `stopping` was set before that was done."""
+
+    async def start() -> None:
+        await asyncio.to_thread(kill_orphans)
+        await core.start()
+        services.start()
+
+    starting = asyncio.create_task(start())
+    stop = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait([starting, stop], return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            logger.info("The start is ended by a signal")
+            starting.cancel()
+        await asyncio.wait([starting])
+    finally:
+        starting.cancel()
+        stop.cancel()
+    if starting.cancelled():
+        return False
+    starting.result()
+    return True
+
+
+def _server(
+    core: Application, services: SharedServices, settings: Settings, tls: Tls | None, stopping: asyncio.Event
+) -> Server:
+    """Return the HTTP server; SIGINT and SIGTERM set `stopping`, and make it finish requests in flight and return."""
     room = open_file_limit.capacity()
     server = Server(
         core.endpoints,
@@ -149,6 +176,7 @@ def _server(core: Application, services: SharedServices, settings: Settings, tls
     loop = asyncio.get_running_loop()
 
     def stop(linger: float) -> None:
+        stopping.set()
         core.drain()
         loop.call_later(linger, server.stop)
 
