@@ -3,11 +3,11 @@
 import logging
 
 from label_studio_ml.api import init_app
-from label_studio_ml.cli.options import is_loopback
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.registered_functions import functions
 from label_studio_ml.runtime.model_place import defining_file
 from label_studio_ml.runtime.wsgi_application import BackendApp
+from label_studio_ml.studio.addresses.private_addresses import is_loopback
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from label_studio_ml.projects.journal import Journal, unfinished
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.serving.registry.code_watch import CodeWatch
 from label_studio_ml.storage.server_address import address
-from label_studio_ml.storage.small_files import DamagedFile, is_passing, read_json, read_object, read_text
+from label_studio_ml.storage.small_files import DamagedFile, is_passing, read_json, read_text
 from label_studio_ml.training.dataset import HELD_OUT
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
@@ -39,15 +39,15 @@ damaged = pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS.key
 @damaged
 def test_json(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "f"
-    assert read_object(file) is None
+    assert read_json(file, dict) is None
     assert read_text(file) is None
     file.write_bytes(content)
     with pytest.raises(DamagedFile, match=r"^it is "):
-        read_object(file)
+        read_json(file, dict)
     assert isinstance(read_text(file), str)
     file.unlink()
     file.mkdir()
-    for read in (read_text, read_object):
+    for read in (read_text, lambda path: read_json(path, dict)):
         with pytest.raises(DamagedFile, match="it is a folder"):
             read(file)
     assert read_json(file / "below", int) is None

@@ -1,7 +1,7 @@
 """Command-line options that `label-studio-ml start`, other commands and a backend's own `_wsgi.py` share."""
 
 import argparse
-import ipaddress
+import functools
 import json
 import math
 import re
@@ -115,26 +115,17 @@ def count(text: str) -> int:
     return number
 
 
-def process_count(text: str) -> int:
-    """Parse a number of processes. Raises argparse.ArgumentTypeError for other text."""
-    return _bounded(text, MOST_PROCESSES)
-
-
-def thread_count(text: str) -> int:
-    """Parse a number of threads. Raises argparse.ArgumentTypeError for other text."""
-    return _bounded(text, MOST_THREADS)
-
-
-def shard_count(text: str) -> int:
-    """Parse a number of shards. Raises argparse.ArgumentTypeError for other text."""
-    return _bounded(text, _MOST_SHARDS)
-
-
-def _bounded(text: str, most: int) -> int:
+def _bounded(text: str, *, most: int) -> int:
     number = whole_number(text)
     if not number or number > most:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most:,}")
     return number
+
+
+#: Parse a number of processes, threads or shards. They raise argparse.ArgumentTypeError for other text.
+process_count = functools.partial(_bounded, most=MOST_PROCESSES)
+thread_count = functools.partial(_bounded, most=MOST_THREADS)
+shard_count = functools.partial(_bounded, most=_MOST_SHARDS)
 
 
 def key_value(text: str) -> tuple[str, Any]:
@@ -177,14 +168,6 @@ def server_arguments(args: argparse.Namespace) -> dict[str, str]:
     """Return the given options that are also arguments of `init_app`, by the names of these arguments."""
     names = ("model_dir", "basic_auth_user", "basic_auth_pass")
     return {name: getattr(args, name) for name in names if getattr(args, name)}
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether `host` is a loopback address or "localhost", which only this machine can reach."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def port_number(text: str) -> int:

@@ -1,10 +1,10 @@
 """Addresses of backends: check a URL, and find this machine's address as Label Studio reaches it."""
 
-import ipaddress
 import socket
 from urllib.parse import urlsplit
 
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.studio.addresses.private_addresses import is_loopback
 from label_studio_ml.studio.addresses.references import origin
 
 
@@ -42,7 +42,7 @@ def backend_url(studio_url: str, port: int, scheme: str = "http") -> str:
             fix="Give --backend-url",
             field="--backend-url",
         ) from None
-    if own == other or ipaddress.ip_address(other.partition("%")[0]).is_loopback:
+    if own == other or is_loopback(other):
         return f"{scheme}://localhost:{port}"
     return f"{scheme}://[{own}]:{port}" if ":" in own else f"{scheme}://{own}:{port}"
 

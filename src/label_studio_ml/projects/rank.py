@@ -129,7 +129,7 @@ def _scored(tasks: Sequence[_PredictedTask], by: str, top: int | None) -> list[t
     if not any(not task.labelled for task in tasks):
         return []
     tasks = sorted(tasks, key=lambda task: task.task_id)
-    if by == "least-confidence" and not _any(tasks, "probabilities"):
+    if by == "least-confidence" and not _have_probabilities(tasks):
         values: Any = _model_scores(tasks)
     else:
         try:
@@ -159,13 +159,13 @@ def _values(tasks: Sequence[_PredictedTask], by: str, top: int | None) -> Any:
     if by == "diversity":
         order = active.diverse(rows, labelled=labelled, count=top)
     else:
-        shares = _rows(tasks, "probabilities", by) if _any(tasks, "probabilities") else None
+        shares = _rows(tasks, "probabilities", by) if _have_probabilities(tasks) else None
         order = active.covering(rows, shares, labelled=labelled, count=top or COVERING)
     return active.scores(order, len(rows))
 
 
-def _any(tasks: Sequence[_PredictedTask], field: str) -> bool:
-    return any(task.prediction.get(field) is not None for task in tasks)
+def _have_probabilities(tasks: Sequence[_PredictedTask]) -> bool:
+    return any(task.prediction.get("probabilities") is not None for task in tasks)
 
 
 def _rows(tasks: Sequence[_PredictedTask], field: str, by: str) -> list[list[float]]:

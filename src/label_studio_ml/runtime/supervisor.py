@@ -28,8 +28,8 @@ from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.serving.runners.runner_choice import processes
 from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.storage import server_address
+from label_studio_ml.studio.addresses.private_addresses import is_loopback
 from label_studio_ml.training.intake.event_intake import RedisIntake
-from label_studio_ml.web.security.browser_checks import is_loopback
 
 logger = logging.getLogger(__name__)
 

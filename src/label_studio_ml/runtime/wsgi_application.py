@@ -35,13 +35,13 @@ from label_studio_ml.runtime.model_place import ModelPlace, defining_file
 from label_studio_ml.runtime.shared_services import SharedServices
 from label_studio_ml.runtime.supervisor import serve
 from label_studio_ml.runtime.wsgi_threads import request_threads
+from label_studio_ml.studio.addresses.private_addresses import is_loopback
 from label_studio_ml.support.texts import whole_number
 from label_studio_ml.training.intake.event_intake import RedisIntake
 from label_studio_ml.training.intake.synchronous import SynchronousIntake, UntrainedIntake
 from label_studio_ml.user_code.loading import is_importing
 from label_studio_ml.web.error_statuses import status_of
 from label_studio_ml.web.intake_interface import TrainingIntake
-from label_studio_ml.web.security.browser_checks import is_loopback
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -97,14 +97,12 @@ class OfflineModel:
         settings: Settings,
         project: Project,
         manifest: Manifest | None,
-        make_runner: Callable[[Settings], ModelRunner] = processes,
         *,
         longest: float = LONGEST,
     ) -> None:
         self._settings = settings
         self._manifest = manifest
         self._spec = ModelSpec.of(project, manifest)
-        self._make_runner = make_runner
         self._longest = longest
         self._model: SingleModel | None = None
         self._starting = asyncio.Lock()
@@ -154,7 +152,7 @@ class OfflineModel:
         async with self._starting:
             if self._model is None or self._model.ended:
                 self._model = None
-                model = SingleModel(self._make_runner(self._settings), self._spec)
+                model = SingleModel(processes(self._settings), self._spec)
                 await model.start()
                 self.info, self.version = model.info, model.version
                 self._warn_of_other_code(model.info)

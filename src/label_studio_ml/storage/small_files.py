@@ -2,7 +2,7 @@
 
 import errno
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -57,11 +57,6 @@ def _is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def read_object(path: Path) -> dict[str, Any] | None:
-    """Return the JSON object in a file; None if there is no such file. Raises DamagedFile or OSError."""
-    return read_json(path, dict[str, Any])
 
 
 def _read(path: Path) -> bytes | None:

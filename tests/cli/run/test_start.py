@@ -14,7 +14,7 @@ import pytest
 from label_studio_ml import server
 from label_studio_ml.cli import container
 from label_studio_ml.cli.main import main
-from label_studio_ml.cli.options import constructor_arguments, is_loopback, parse_value
+from label_studio_ml.cli.options import constructor_arguments, parse_value
 from label_studio_ml.config.settings import Settings
 
 MODEL = """\
@@ -323,13 +323,6 @@ def test_with_a_login_the_warning_does_not_ask_for_one(folder: Path, served: lis
     login = ["--basic-auth-user", "u", "--basic-auth-pass", "p"]
     assert main(["start", "my backend", "--host", "0.0.0.0", *login]) == 0
     assert "has the login" in served[0].notice
-
-
-@pytest.mark.parametrize(
-    ("host", "local"), [("localhost", True), ("127.0.0.9", True), ("::1", True), ("x", False)]
-)
-def test_loopback(host: str, local: bool) -> None:
-    assert is_loopback(host) is local
 
 
 class TestCheck:

@@ -10,7 +10,12 @@ import pytest
 from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.errors import FileFetchError, StudioError
 from label_studio_ml.studio.addresses import private_addresses as module
-from label_studio_ml.studio.addresses.private_addresses import addresses, local_caller, private_addresses
+from label_studio_ml.studio.addresses.private_addresses import (
+    addresses,
+    is_loopback,
+    local_caller,
+    private_addresses,
+)
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.studio.files.fetch import FileAccess
 from studio.fake import FakeServer, Reply
@@ -88,6 +93,23 @@ def test_a_container_on_this_machine_may_name_this_machine(
     )
     assert private_addresses(addresses("http://elsewhere"), "172.17.0.2") == ()
     assert not local_caller("172.18.0.2")
+
+
+@pytest.mark.parametrize(
+    ("address", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("127.0.0.9", True),
+        ("::ffff:127.0.0.1", True),
+    ],
+)
+def test_is_loopback(address: str, loopback: bool) -> None:
+    assert is_loopback(address) is loopback
 
 
 def _access(tmp_path: Path, url: str, *private: str, rules: FileSettings | None = None) -> FileAccess:

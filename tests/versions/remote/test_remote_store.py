@@ -22,6 +22,7 @@ from label_studio_ml.versions.listing import entries
 from label_studio_ml.versions.project_copy import duplicate
 from label_studio_ml.versions.remote import store_watch
 from label_studio_ml.versions.remote.remote_store import RemoteStore
+from label_studio_ml.versions.remote.uploads import Uploads
 from label_studio_ml.versions.retention import apply_retention
 from label_studio_ml.versions.state.key_values import StoredState
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -759,7 +760,8 @@ def test_missing_rights_are_one_line(moto: Any, tmp_path: Path, monkeypatch: pyt
 def test_a_manifest_is_not_put_in_place_of_another(moto: Any, tmp_path: Path) -> None:
     one, two = (RemoteStore(f"s3://{BUCKET}/{tmp_path.name}", tmp_path / name) for name in ("one", "two"))
     made = _publish(one, "a")
-    one.remote_uploads.put_manifest(made)  # its answer was lost
+    assert isinstance(one.uploads, Uploads)
+    one.uploads.put_manifest(made)  # its answer was lost
     with pytest.raises(VersionError, match="another version id-a"):
         _publish(two, "a", fence=2)
     assert [known.fence for known in two.refreshed_history(P)] == [1]

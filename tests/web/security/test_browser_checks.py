@@ -3,7 +3,7 @@
 import pytest
 
 from label_studio_ml.errors import BackendError, ForeignOrigin, UnknownHost, WrongContentType
-from label_studio_ml.web.security.browser_checks import AccessRules, is_loopback
+from label_studio_ml.web.security.browser_checks import AccessRules
 
 JSON = "application/json"
 HERE = {"host": "localhost:9090"}
@@ -225,18 +225,3 @@ def test_what_is_remembered_is_bounded() -> None:
         assert outcome(rules, "POST", content_type=JSON, host=host) is UnknownHost
         assert outcome(rules, "POST", content_type=kind, host="localhost") is WrongContentType
     assert len(rules._hosts) <= 256 >= len(rules._types)
-
-
-@pytest.mark.parametrize(
-    ("address", "loopback"),
-    [
-        ("127.0.0.1", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("10.0.0.1", False),
-    ],
-)
-def test_is_loopback(address: str, loopback: bool) -> None:
-    assert is_loopback(address) is loopback

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from label_studio_ml.cli.options import add_serving_options, is_loopback, require_unix
+from label_studio_ml.cli.options import add_serving_options, require_unix
 from label_studio_ml.cli.run.writable import require_writable
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments
 from label_studio_ml.config.http_settings import HttpSettings, parse_root_path
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.processes.interpreter import command
+from label_studio_ml.studio.addresses.private_addresses import is_loopback
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -117,30 +117,18 @@ def guard(session: "Session", *, private: Iterable[str], advice: str = "") -> No
     Also attaches each connection that is used inside a `Deadline` to it. Raises FileFetchError as `check` does.
     """
     from requests.adapters import HTTPAdapter
-    from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-    class GuardedHTTPConnection(HTTPConnection):
-        def _new_conn(self) -> Any:
-            return _checked(super()._new_conn(), self.host)
+    def guarded(pool: Any) -> Any:
+        class Connection(pool.ConnectionCls):  # type: ignore[misc]
+            def _new_conn(self) -> Any:
+                return _checked(super()._new_conn(), self.host)
 
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            _watch(self.sock)
-            super().request(*args, **kwargs)
+            def request(self, *args: Any, **kwargs: Any) -> None:
+                _watch(self.sock)
+                super().request(*args, **kwargs)
 
-    class GuardedHTTPSConnection(HTTPSConnection):
-        def _new_conn(self) -> Any:
-            return _checked(super()._new_conn(), self.host)
-
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            _watch(self.sock)
-            super().request(*args, **kwargs)
-
-    class GuardedHTTPPool(HTTPConnectionPool):
-        ConnectionCls = GuardedHTTPConnection
-
-    class GuardedHTTPSPool(HTTPSConnectionPool):
-        ConnectionCls = GuardedHTTPSConnection
+        return type(f"Guarded{pool.__name__}", (pool,), {"ConnectionCls": Connection})
 
     def _checked(connection: Any, host: str) -> Any:
         try:
@@ -151,9 +139,10 @@ def guard(session: "Session", *, private: Iterable[str], advice: str = "") -> No
             raise
         return connection
 
+    pools = {"http": guarded(HTTPConnectionPool), "https": guarded(HTTPSConnectionPool)}
     for prefix in ("http://", "https://"):
         adapter = HTTPAdapter()
-        adapter.poolmanager.pool_classes_by_scheme = {"http": GuardedHTTPPool, "https": GuardedHTTPSPool}
+        adapter.poolmanager.pool_classes_by_scheme = pools
         session.mount(prefix, adapter)
 
 

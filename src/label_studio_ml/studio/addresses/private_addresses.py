@@ -94,6 +94,12 @@ def parse_address(text: str) -> Address | None:
     return _parsed(text) if len(text) <= LONGEST else None
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether an address that a server listens on, or a host name, can be reached from this machine only."""
+    address = parse_address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
 @functools.lru_cache(maxsize=256)
 def _parsed(text: str) -> Address | None:
     try:

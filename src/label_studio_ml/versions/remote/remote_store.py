@@ -38,9 +38,7 @@ class RemoteStore(VersionStore):
             max_bytes=max_bytes,
             publish_timeout=publish_timeout,
         )
-        self.uploads = self.remote_uploads = Uploads(
-            self, self.artifacts, self.mirror.watch, publish_timeout=publish_timeout
-        )
+        self.uploads = Uploads(self, self.artifacts, self.mirror.watch, publish_timeout=publish_timeout)
 
 
 def _folder_name(url: str) -> str:

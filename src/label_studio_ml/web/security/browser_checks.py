@@ -8,12 +8,11 @@ Over plain HTTP to a host name, browsers send no Sec-Fetch-Site, and no Origin w
 always send Accept-Language, which a page cannot suppress ("HTTP-network-or-cache fetch" in the Fetch standard).
 """
 
-import functools
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 
 from label_studio_ml.errors import ForeignOrigin, UnknownHost, WrongContentType
+from label_studio_ml.studio.addresses.private_addresses import parse_address
 
 #: Names by which containers reach the machine that they run on. The public DNS has no `.internal`, so no page can
 #: have such a name.
@@ -88,7 +87,7 @@ class AccessRules:
     def _is_accepted(self, name: str) -> bool:
         if name == "localhost" or name.endswith(".localhost") or name in CONTAINER_HOSTS:
             return True
-        return self._is_named(name) or _is_address(name)
+        return self._is_named(name) or is_address(name)
 
     def _is_named(self, name: str) -> bool:
         return name in self._names or name.endswith(self._suffixes) or name in (s[1:] for s in self._suffixes)
@@ -140,26 +139,9 @@ def host_name(host: str) -> str:
     return host.partition(":")[0].lower().rstrip(".")
 
 
-def is_loopback(address: str) -> bool:
-    """Return whether an address that a server listens on, or a host name, can be reached from this machine only."""
-    return len(address) <= _MAX_NAME_LENGTH and _is_loopback(address)
-
-
-@functools.lru_cache(maxsize=_MAX_CACHED)
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
-    except ValueError:
-        return address.lower() == "localhost"
-
-
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
     """Return whether a host is an IP address; these are safe, because DNS rebinding needs a host name."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    return parse_address(name) is not None
 
 
 def _origin_name(origin: str) -> str:

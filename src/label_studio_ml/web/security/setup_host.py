@@ -5,7 +5,6 @@ private address only if the call comes from that address (`studio.peer`), and a 
 replaced by one that an unconfirmed caller names.
 """
 
-import ipaddress
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -14,13 +13,14 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.protocol.requests import SetupRequest
 from label_studio_ml.studio.addresses.private_addresses import (
     are_public,
+    is_loopback,
     local_caller,
     parse_address,
     private_addresses,
 )
 from label_studio_ml.studio.addresses.references import mask
 from label_studio_ml.versions.state.project_state import Project
-from label_studio_ml.web.security.browser_checks import CONTAINER_HOSTS, host_name, is_loopback
+from label_studio_ml.web.security.browser_checks import CONTAINER_HOSTS, host_name, is_address
 from label_studio_ml.web.security.host_names import HostNames
 
 logger = logging.getLogger(__name__)
@@ -57,11 +57,7 @@ def _is_own_name(name: str, over_loopback: bool) -> bool:
         return False
     if "." not in name and ":" not in name:  # a container's name
         return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+    return is_address(name)
 
 
 class SetupHosts:
