@@ -151,6 +151,23 @@ def test_a_job_that_was_taken_when_the_worker_is_to_stop_goes_back_in_front(
     assert job_store.redis.llen(job_store.keys.wake_ups) == 2
 
 
+def test_a_worker_that_is_killed_when_a_job_begins_is_listed_for_a_minute_at_most(
+    job_store: JobStore, redis_url: str, settings: Settings, stopping: WorkerStop
+) -> None:
+    """RQ itself would list it for 420 s, for as long as the job itself counts as running."""
+    job_store.record(P, EVENT)
+    process = rq_worker.WorkerProcess(settings, job_store, None, tells=False, abandoned=lambda: False)
+    killed = process._worker
+    killed.register_birth()
+    job, _ = killed.dequeue_job_and_maintain_ttl(1)
+    assert 0 < job_store.redis.ttl(killed.key) <= 60
+    killed.prepare_execution(job)
+    killed.prepare_job_execution(job)
+    assert job.get_status() == "started"
+    assert 0 < job_store.redis.ttl(killed.key) <= 60
+    assert killed.get_heartbeat_ttl(job) == 420
+
+
 def test_a_wake_up_that_a_killed_worker_had_begun_is_sent_again(
     job_store: JobStore, redis_url: str, stopping: WorkerStop
 ) -> None:

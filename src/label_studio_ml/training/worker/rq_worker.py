@@ -20,6 +20,7 @@ from label_studio_ml.storage.retries import pause_after
 from label_studio_ml.training.records.job_logs import JobLogs
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.job_store_access import (
+    MAX_WORKER_TTL,
     Holder,
     limit_worker_ttls,
     log_leftover_events,
@@ -87,7 +88,8 @@ class Worker(SimpleWorker):  # type: ignore[misc]
     The worker ends at once on SIGINT, and on SIGTERM when the running training has ended or the grace period (see
     `WorkerStop`) is over. `functions` are those that jobs in Redis may name, besides those of `idle_jobs`; `holder` is
     the claim on the queue. `abandoned` tells whether the server that started the worker is gone; then it takes no job.
-    `refused` is called after a job was refused.
+    `refused` is called after a job was refused. `max_ttl` is the longest time in seconds that RQ lists the worker
+    without a heartbeat; the sweeper sends one more often than that.
     """
 
     functions: Mapping[str, Runnable] = {}
@@ -95,6 +97,7 @@ class Worker(SimpleWorker):  # type: ignore[misc]
     holder: Holder | None = None
     abandoned: Callable[[], bool] = staticmethod(lambda: False)
     refused: Callable[[], None] = staticmethod(lambda: None)
+    max_ttl = MAX_WORKER_TTL
 
     @property
     def _stop_requested(self) -> bool:
@@ -139,9 +142,16 @@ class Worker(SimpleWorker):  # type: ignore[misc]
             return self.idle_jobs.life
         return int(super().get_heartbeat_ttl(job))
 
-    def set_ttl(self, seconds: int) -> None:
-        """Set the expiry of RQ's record of this worker to `seconds`, if there is a record."""
-        self.connection.expire(self.key, seconds)
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Set the expiry of RQ's record of this worker to `timeout` seconds, at most to `max_ttl`.
+
+        RQ asks for 420 s when a job begins, for which time a killed worker would still be listed.
+        """
+        super().heartbeat(min(timeout or self.worker_ttl + 60, self.max_ttl), pipeline)
+
+    def extend_ttl(self) -> None:
+        """Set the expiry of RQ's record of this worker to `max_ttl`, if there is a record."""
+        self.connection.expire(self.key, self.max_ttl)
 
     def subscribe(self) -> None:
         """Do nothing, so that RQ's commands are ignored: a training is cancelled through its record."""
@@ -240,6 +250,7 @@ class WorkerProcess:
         queues = [job_store.keys.queue, *([job_store.keys.predictions] if idle_jobs is not None else [])]
         name = worker_name(job_store.owner, uuid.uuid4().hex)
         self._worker = make_worker(settings.redis_url, *queues, name=name)
+        self._worker.max_ttl = max(_MIN_TTL, round(_TTL_SWEEPS * settings.sweep))
         notices = Notices(settings, stopping.begun, send_notice if tells else lambda text, level: None)
         job_store.on_failure, job_store.on_login = notices.failed, notices.login
         make_room = idle_jobs.make_room if idle_jobs is not None else lambda: None
@@ -304,7 +315,7 @@ class WorkerProcess:
             os.kill(os.getpid(), signal.SIGTERM)
             return
         with broker_errors():
-            self._worker.set_ttl(max(_MIN_TTL, round(_TTL_SWEEPS * self._settings.sweep)))
+            self._worker.extend_ttl()
         limit_worker_ttls(self._job_store)
         self._job_logs.clear_regularly(self._job_store)
         if self._idle_jobs is not None:
