@@ -291,7 +291,7 @@ def test_azure_directly(clouds: Clouds, tmp_path: Path) -> None:
     wrong = base64.b64encode(b"another key").decode()
     env = {"AZURE_STORAGE_CONNECTION_STRING": clouds.azure.connection(wrong)}
     (refused,) = _directly(clouds, tmp_path / "other", env, "azure-blob://album/in/a b.png")
-    assert "cannot be read with the credentials that are here" in refused
+    assert "cannot be read with this machine's credentials" in refused
     assert "AZURE_STORAGE_CONNECTION_STRING" in refused
     assert wrong not in refused
 
@@ -309,5 +309,5 @@ def test_google_directly(clouds: Clouds, tmp_path: Path) -> None:
     other = Certificate(tmp_path, "other")
     key.write_text(json.dumps({**clouds.google.credentials, "private_key": other.key.read_text()}))
     (refused,) = _directly(clouds, tmp_path / "other", env, "gs://album/in/a b.png")
-    assert "cannot be read with the credentials that are here" in refused
+    assert "cannot be read with this machine's credentials" in refused
     assert "GOOGLE_APPLICATION_CREDENTIALS" in refused

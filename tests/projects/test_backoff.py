@@ -41,7 +41,7 @@ class Sure:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits between two tries but where a test counts it."""
-    monkeypatch.setattr(api_client, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(api_client, "MAX_PAUSE", 0.01)
     monkeypatch.setattr(PredictionStore.__init__, "__kwdefaults__", {"settle": 2, "sleep": lambda _: None})
 
 

@@ -161,7 +161,7 @@ def test_a_disk_that_refuses_the_copy_leaves_all_as_it_is(
 
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "copytree", refused)
-        with pytest.raises(BrokerError, match=r"cannot be mended: .*is read-only"):
+        with pytest.raises(BrokerError, match=r"cannot be repaired: .*is read-only"):
             broker.start()
     assert _contents(folder / PARTS) == before
     assert copies(folder) == []

@@ -17,7 +17,7 @@ from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.runtime import shared_services as services_module
-from label_studio_ml.runtime.broker import START_TIMEOUT, Broker, full_disk
+from label_studio_ml.runtime.broker import START_TIMEOUT, Broker, full_disk_error
 from label_studio_ml.runtime.shared_services import SharedServices, stop_orphaned_broker
 from label_studio_ml.storage import atomic_files
 from live import WORKER, Live, alive, start_training
@@ -208,7 +208,7 @@ def test_room_on_a_full_disk_is_not_waited_for(
     folder.mkdir(parents=True)
 
     def start(broker: Broker) -> str:
-        raise full_disk(folder)
+        raise full_disk_error(folder)
 
     monkeypatch.setattr(Broker, "start", start)
     monkeypatch.setattr(services_module, "has_no_space", lambda place: place == folder)
@@ -274,9 +274,9 @@ def test_an_error_that_is_over_is_said_again_when_it_comes_back(
         if refused:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(services, "_tick", tick)
+    monkeypatch.setattr(services, "_check", tick)
     monkeypatch.setattr(services._stop, "wait", lambda seconds: None)
-    services._look_after()
+    services._check_forever()
     cause = f"[Errno {errno.EMFILE}] {os.strerror(errno.EMFILE)}. Allow more open files (ulimit -n)"
     said = f"Background training is not available: Broker or worker cannot be started: {cause}"
     assert caplog.text.count(said) == 2

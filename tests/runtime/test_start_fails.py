@@ -46,7 +46,7 @@ def test_a_start_that_fails_leaves_nothing_and_the_next_request_tries_again(
             assert answer.status_code == 500
             assert "LABEL_STUDIO_ML_PYTHON" in answer.get_json()["detail"]
             left = {thread.name for thread in set(threading.enumerate()) - threads}
-            assert not left & {"label-studio-ml", "companion"}
+            assert not left & {"label-studio-ml", "shared services"}
             assert logging.getLogger().handlers == handlers
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         try:

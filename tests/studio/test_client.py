@@ -275,7 +275,7 @@ def test_refused_legacy_token_says_what_to_do(studio: FakeServer, client: Studio
         (
             jwt("refresh").rpartition(".")[0],
             "Invalid token.",
-            "begins like a personal access token, but is not whole",
+            "begins like a personal access token, but is incomplete",
         ),
         (LEGACY, "no", "new organizations refuse them, also the one that /setup brings"),
         (jwt("access"), "Token is expired", "holds a short-lived access token"),

@@ -63,7 +63,7 @@ class ProjectAgent:
         self._select = select
         self._store = open_store(settings)
         self._model: OfflineModel | None = None
-        self._built: object = None
+        self._loaded_key: object = None
         self._cursor: Cursor | None = None
         self._failed = ("", 0, 0.0)
 
@@ -72,27 +72,29 @@ class ProjectAgent:
 
         Return whether the time was used up, so that more may be left to do. Raises BackendError.
         """
-        found = await asyncio.to_thread(self._api.read)
-        project = project_from_api(found, self._settings)
+        details = await asyncio.to_thread(self._api.read)
+        project = project_from_api(details, self._settings)
         if self._cursor is None:
             self._cursor = Cursor(self._settings.model_dir / "agent" / f"{project.uid}.json")
             changes = {"label_config": project.label_config, "title": project.title}
             await asyncio.to_thread(Projects(self._settings.model_dir).update, project.uid, **changes)
         await asyncio.to_thread(self._synchronise, project.uid)
         hint = self._store.hint(project.uid)
-        model = await self._up_to_date(project)
-        told = await asyncio.to_thread(AnnotationWatch(self._api, self._cursor).poll, found, self._hand_in)
-        if told:
-            annotations = plural(told, "annotation is", "annotations are")
+        model = await self._current_model(project)
+        changed = await asyncio.to_thread(
+            AnnotationWatch(self._api, self._cursor).poll, details, self._hand_in
+        )
+        if changed:
+            annotations = plural(changed, "annotation is", "annotations are")
             logger.info("Project %s: %s new, changed or gone", project.project_id, annotations)
-        end = time.monotonic() + SLICE
+        deadline = time.monotonic() + SLICE
         await self._predict(
             project,
             model,
-            lambda: time.monotonic() > end or self._store.hint(project.uid) not in (hint, None),
+            lambda: time.monotonic() > deadline or self._store.hint(project.uid) not in (hint, None),
         )
-        await self._show(self._cursor, model.version, str(found.get("model_version") or ""))
-        return time.monotonic() > end
+        await self._select_version(self._cursor, model.version, str(details.get("model_version") or ""))
+        return time.monotonic() > deadline
 
     async def close(self) -> None:
         """End the model's process and close the cursor file."""
@@ -118,20 +120,24 @@ class ProjectAgent:
         if job:
             logger.info("Project %s: %s, training job %s", event.uid, event.action, job)
 
-    async def _up_to_date(self, project: Project) -> OfflineModel:
+    async def _current_model(self, project: Project) -> OfflineModel:
         """Return the model of the version to serve, or of the newest earlier one that loads. Raises ModelError."""
         while True:
             try:
                 manifest = self._store.loadable(project.uid, self._store.failures(project.uid))
             except DecisionError as error:
-                if self._model is None or not isinstance(self._built, tuple) or self._built[0] != project:
+                if (
+                    self._model is None
+                    or not isinstance(self._loaded_key, tuple)
+                    or self._loaded_key[0] != project
+                ):
                     raise
                 logger.error(
                     "Project %s: version %s stays: %s", project.project_id, self._model.version, error
                 )
                 return self._model
-            wanted = (project, manifest.id if manifest else "")
-            if self._model is not None and self._built == wanted:
+            key = (project, manifest.id if manifest else "")
+            if self._model is not None and self._loaded_key == key:
                 return self._model
             model = OfflineModel(self._settings, project, manifest)
             try:
@@ -148,17 +154,17 @@ class ProjectAgent:
                 continue
             if self._model is not None:
                 await self._model.close()
-            self._model, self._built = model, wanted
+            self._model, self._loaded_key = model, key
             logger.info("Project %s: version %s predicts now", project.project_id, model.version)
             return model
 
     async def _predict(self, project: Project, model: OfflineModel, until: Callable[[], bool]) -> None:
         """Store predictions of the served version for tasks without one, until `until` returns True."""
-        version, failed, again = self._failed
+        version, failed, retry_at = self._failed
         missing = await asyncio.to_thread(
             lambda: UnpredictedTasks(self._api, model.version, self._conditions).count()
         )
-        if not missing or (version == model.version and missing <= failed and time.monotonic() < again):
+        if not missing or (version == model.version and missing <= failed and time.monotonic() < retry_at):
             return
         progress = Progress()
         await predict_project(
@@ -176,7 +182,7 @@ class ProjectAgent:
             progress.rate,
         )
 
-    async def _show(self, cursor: Cursor, version: str, shown: str) -> None:
+    async def _select_version(self, cursor: Cursor, version: str, shown: str) -> None:
         """Make Label Studio show this version's predictions, unless a user has selected another version."""
         if not self._select or shown == version or shown not in ("", cursor.selected):
             return
@@ -194,7 +200,7 @@ async def serve(
     everything: bool = False,
     select: bool = True,
 ) -> int:
-    """Poll the projects `every` so many seconds until SIGINT or SIGTERM; return the exit status."""
+    """Poll the projects every `every` seconds until SIGINT or SIGTERM; return the exit status."""
     services = SharedServices(
         replace(settings, predict_after_training=""), worker_delay=0
     )  # the agent predicts
@@ -203,7 +209,7 @@ async def serve(
     intake.start()
     agents = [ProjectAgent(settings, api, intake, everything=everything, select=select) for api in apis]
     stop = asyncio.Event()
-    work = asyncio.create_task(_forever(agents, apis, every, stop))
+    work = asyncio.create_task(_poll_forever(agents, apis, every, stop))
     loop = asyncio.get_running_loop()
 
     def end() -> None:
@@ -228,29 +234,29 @@ async def serve(
     return 0
 
 
-async def _forever(
+async def _poll_forever(
     agents: Sequence[ProjectAgent],
     apis: Sequence[ProjectApi],
     every: float,
     stop: asyncio.Event,
 ) -> None:
-    said: dict[int, str] = {}
+    logged: dict[int, str] = {}
     while not stop.is_set():
-        more = False
+        has_more = False
         for agent, api in zip(agents, apis, strict=True):
             try:
-                more = await agent.step() or more
-                said.pop(api.project, None)
+                has_more = await agent.step() or has_more
+                logged.pop(api.project, None)
             except Interrupted:
                 return
             except BackendError as error:
-                if said.get(api.project) != str(error):
+                if logged.get(api.project) != str(error):
                     logger.error("Project %d: %s", api.project, error)
-                said[api.project] = str(error)
-        await _pause(stop, 0 if more else every)
+                logged[api.project] = str(error)
+        await _pause(stop, 0 if has_more else every)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait([waiting], timeout=seconds)
-    waiting.cancel()
+    stop_waiter = asyncio.create_task(stop.wait())
+    await asyncio.wait([stop_waiter], timeout=seconds)
+    stop_waiter.cancel()

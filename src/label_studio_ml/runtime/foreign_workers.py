@@ -27,28 +27,28 @@ class ForeignWorkers:
     def __init__(self, folder: Path) -> None:
         """Find the workers, and send them SIGTERM."""
         self._deadline = time.monotonic() + GRACE
-        self._left = [process for process in all_processes() if _is_foreign(process, str(folder))]
-        for process in self._left:
+        self._running = [process for process in all_processes() if _is_foreign(process, str(folder))]
+        for process in self._running:
             logger.warning("Worker %d of an earlier server still runs: it is told to end", process.pid)
             process.send(signal.SIGTERM)
 
     def tick(self) -> None:
         """Kill workers that are still running GRACE seconds after SIGTERM."""
-        if not self._left:
+        if not self._running:
             return
-        self._left = [process for process in self._left if process.runs()]
+        self._running = [process for process in self._running if process.runs()]
         if time.monotonic() > self._deadline:
-            for process in self._left:
+            for process in self._running:
                 logger.warning("Worker %d of an earlier server did not end: it is killed", process.pid)
                 process.send(signal.SIGKILL)
-            self._left = []
+            self._running = []
 
 
 def _is_foreign(process: Process, folder: str) -> bool:
     if process.zombie or process.parent == os.getpid():
         return False
-    words = process.arguments()
-    if _MODULES.isdisjoint(words) or "--embedded" not in words:
+    arguments = process.arguments()
+    if _MODULES.isdisjoint(arguments) or "--embedded" not in arguments:
         return False
-    named = words[words.index("--embedded") + 1 :]
-    return bool(named) and process.in_our_namespace() and process.resolves_to_folder(named[0], folder)
+    folders = arguments[arguments.index("--embedded") + 1 :]
+    return bool(folders) and process.in_our_namespace() and process.resolves_to_folder(folders[0], folder)

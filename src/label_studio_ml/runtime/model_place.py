@@ -73,17 +73,17 @@ class ModelPlace:
             settings = replace(settings, script=file, class_name=model_class.__name__)
         if testing:
             return cls(settings, model_class, in_process="this is a test", testing=True)
-        in_process, untrainable = _why_not_importable(model_class, file), ""
+        in_process, untrainable = _import_problem(model_class, file), ""
         if in_process and (file is None or model_class.__module__ != "__main__"):
             untrainable = in_process
-        if unfit := [name for name, value in settings.init_kwargs.items() if not is_json(value)]:
+        if not_json := [name for name, value in settings.init_kwargs.items() if not is_json(value)]:
             in_process = untrainable = (
-                f"JSON cannot hold the constructor argument {unfit[0]} "
-                f"({type(settings.init_kwargs[unfit[0]]).__name__}) that init_app was given"
+                f"JSON cannot hold the constructor argument {not_json[0]} "
+                f"({type(settings.init_kwargs[not_json[0]]).__name__}) that init_app was given"
             )
         return cls(settings, model_class, in_process, untrainable)
 
-    def say(self) -> None:
+    def log_restrictions(self) -> None:
         """Log a warning if the model runs in this process, and an error if it cannot be trained."""
         name = self.model_class.__name__
         if self.untrainable:
@@ -98,7 +98,7 @@ class ModelPlace:
         return ThreadRunner(self.settings, self.model_class, renewable=self.testing)
 
 
-def _why_not_importable(model_class: type[LabelStudioMLBase], file: Path | None) -> str:
+def _import_problem(model_class: type[LabelStudioMLBase], file: Path | None) -> str:
     """Return why a new interpreter cannot import the class, empty if it can."""
     name = model_class.__name__
     if file is None:

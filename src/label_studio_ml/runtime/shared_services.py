@@ -13,7 +13,7 @@ from typing import IO
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, BrokerError
-from label_studio_ml.runtime.broker import Broker, full_disk, has_no_space, refused, running_url
+from label_studio_ml.runtime.broker import Broker, full_disk_error, has_no_space, running_url, start_error
 from label_studio_ml.runtime.foreign_workers import ForeignWorkers
 from label_studio_ml.runtime.worker_processes import Workers
 from label_studio_ml.storage import file_locks
@@ -23,17 +23,17 @@ from label_studio_ml.storage.private_files import make_folder
 logger = logging.getLogger(__name__)
 
 #: Seconds between two checks of broker, workers and lock.
-TICK = 0.25
+CHECK_INTERVAL = 0.25
 
 
 class SharedServices:
     """Broker and workers for one server. `start` returns at once; `url` waits for the broker."""
 
     def __init__(self, settings: Settings, *, worker_delay: float = 1.0, workers: bool = True) -> None:
-        """Make a companion that is not started. Without `workers`, it only returns the settings' `redis_url`."""
+        """Prepare the services for `start`. Without `workers`, `url` only returns the settings' `redis_url`."""
         self._settings = settings
         self._folder = settings.model_dir / "broker"
-        self._alone = not workers
+        self._is_disabled = not workers
         self._workers = Workers(settings, settings.workers, delay=worker_delay)
         self._broker: Broker | None = None
         self._lock_file: IO[str] | None = None
@@ -46,10 +46,10 @@ class SharedServices:
 
     def start(self) -> None:
         """Start the thread that keeps broker and workers running."""
-        if self._alone:
-            self._serve(self._settings.redis_url)
+        if self._is_disabled:
+            self._publish_url(self._settings.redis_url)
             return
-        self._thread = threading.Thread(target=self._run, daemon=True, name="companion")
+        self._thread = threading.Thread(target=self._run, daemon=True, name="shared services")
         self._thread.start()
 
     @property
@@ -63,15 +63,15 @@ class SharedServices:
         Raises BackendError: the last error of the thread, or a BrokerError.
         """
         deadline = time.monotonic() + timeout
-        while not self._ready.wait(max(0.0, min(TICK, deadline - time.monotonic()))):
+        while not self._ready.wait(max(0.0, min(CHECK_INTERVAL, deadline - time.monotonic()))):
             error = self._error
             if time.monotonic() >= deadline or (error is not None and is_full(error)):
                 raise error or BrokerError("The broker is not up yet", fix="See logs/server.log")
         return self._url
 
-    def hurry(self) -> None:
+    def skip_grace(self) -> None:
         """Make `stop` end a running training without its grace period, because a user waits at a terminal."""
-        self._workers.hurry()
+        self._workers.skip_grace()
 
     def stop(self) -> None:
         """Stop workers and broker if this process owns them. Waiting events stay on the disk for the next start."""
@@ -85,7 +85,7 @@ class SharedServices:
         The kernel ends the broker with the thread that started it, and stopping workers still need the broker.
         """
         try:
-            self._look_after()
+            self._check_forever()
         finally:
             self._workers.stop()
             if self._broker is not None:
@@ -93,30 +93,30 @@ class SharedServices:
             if self._lock_file is not None:
                 self._lock_file.close()
 
-    def _look_after(self) -> None:
+    def _check_forever(self) -> None:
         while not self._stop.is_set():
             try:
-                self._tick()
+                self._check()
                 self._error = None
             except (BackendError, OSError) as error:
                 if isinstance(error, OSError):
-                    error = refused("Broker or worker", error, self._folder)
+                    error = start_error("Broker or worker", error, self._folder)
                 if str(error) != str(self._error):
                     logger.error("Background training is not available: %s", error)
                 self._error = error
                 self._stop.wait(2.0)
             except Exception:  # nothing else would restart broker and workers
-                logger.exception("Looking after background training failed")
+                logger.exception("The check of broker and workers failed")
                 self._stop.wait(2.0)
-            self._stop.wait(TICK if self._ready.is_set() else 0.05)
+            self._stop.wait(CHECK_INTERVAL if self._ready.is_set() else 0.05)
 
-    def _tick(self) -> None:
+    def _check(self) -> None:
         """Check lock, broker and workers once, and start what does not run."""
-        if self._lock_file is None and not self._take_lock():
-            self._be_guest()
+        if self._lock_file is None and not self._try_lock():
+            self._use_owners_broker()
             return
         if self._settings.redis_url:
-            self._serve(self._settings.redis_url)
+            self._publish_url(self._settings.redis_url)
         else:
             self._keep_broker()
         embedded = [] if self._settings.redis_url else ["--embedded", str(self._folder.absolute())]
@@ -129,14 +129,14 @@ class SharedServices:
         self._foreign.tick()
         if self._broker is None or not self._broker.alive():
             if self._broker is not None:
-                logger.error("The embedded broker ended (%s); it is started again", self._broker.last_words())
+                logger.error("The embedded broker ended (%s); it is started again", self._broker.end_reason())
                 self._ready.clear()
             self._broker = Broker(self._folder, self._stop)
-            self._serve(self._broker.start())
+            self._publish_url(self._broker.start())
         elif not self._ready.is_set():  # it is slow to start, or its address could not be written
-            self._serve(self._broker.come_up())
+            self._publish_url(self._broker.wait_until_ready())
 
-    def _take_lock(self) -> bool:
+    def _try_lock(self) -> bool:
         make_folder(self._folder)
         try:
             self._lock_file = file_locks.open_locked(self._folder / "owner.lock")
@@ -144,17 +144,17 @@ class SharedServices:
             return False
         return True
 
-    def _be_guest(self) -> None:
+    def _use_owners_broker(self) -> None:
         """Use the broker of the owner. Raises BrokerError if the disk is full."""
         if self._settings.redis_url:
-            self._serve(self._settings.redis_url)
+            self._publish_url(self._settings.redis_url)
         elif not self._ready.is_set():
             if url := running_url(self._folder):
-                self._serve(url)
+                self._publish_url(url)
             elif has_no_space(self._folder):
-                raise full_disk(self._folder)
+                raise full_disk_error(self._folder)
 
-    def _serve(self, url: str) -> None:
+    def _publish_url(self, url: str) -> None:
         self._url = url
         self._error = None
         self._ready.set()

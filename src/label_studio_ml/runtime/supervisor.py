@@ -98,19 +98,21 @@ async def _serve(
     services = SharedServices(settings, workers=not alone)
     intake = RedisIntake.of(settings, services.url)
     runners = 1 if debug else settings.model_workers
-    made = itertools.count()
+    count = itertools.count()
     make_runner: Callable[[], ModelRunner] = (
-        (lambda: ThreadRunner(settings, again=next(made) > 0)) if debug else (lambda: processes(settings))
+        (lambda: ThreadRunner(settings, again=next(count) > 0)) if debug else (lambda: processes(settings))
     )
-    core = Application(settings, make_runner, intake, runners=runners, reload=reload)
+    application = Application(settings, make_runner, intake, runners=runners, reload=reload)
     stopping = asyncio.Event()
-    server = _server(core, services, settings, tls, stopping)  # handles SIGINT and SIGTERM from here on
+    server = _server(
+        application, services, settings, tls, stopping
+    )  # handles SIGINT and SIGTERM from here on
     host, port = listener.getsockname()[:2]
-    core.endpoints.access.loopback = is_loopback(host)
+    application.endpoints.access.loopback = is_loopback(host)
     scheme = "http" if tls is None else "https"
     url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     try:
-        if not await _started(core, services, stopping):
+        if not await _started(application, services, stopping):
             return 0
         with server_address.announced(
             settings.model_dir, host, port, "" if tls is None else tls.fingerprint
@@ -128,17 +130,17 @@ async def _serve(
             with garbage_collection.tuned():
                 await server.serve(listener)
     finally:
-        await core.close()
+        await application.close()
         await asyncio.to_thread(services.stop)
     return 0
 
 
-async def _started(core: Application, services: SharedServices, stopping: asyncio.Event) -> bool:
+async def _started(application: Application, services: SharedServices, stopping: asyncio.Event) -> bool:
     """Start models, event intake, broker and workers; return False if `stopping` was set before that was done."""
 
     async def start() -> None:
         await asyncio.to_thread(kill_orphans)
-        await core.start()
+        await application.start()
         services.start()
 
     starting = asyncio.create_task(start())
@@ -159,17 +161,21 @@ async def _started(core: Application, services: SharedServices, stopping: asynci
 
 
 def _server(
-    core: Application, services: SharedServices, settings: Settings, tls: Tls | None, stopping: asyncio.Event
+    application: Application,
+    services: SharedServices,
+    settings: Settings,
+    tls: Tls | None,
+    stopping: asyncio.Event,
 ) -> Server:
     """Return the HTTP server; SIGINT and SIGTERM set `stopping`, and make it finish requests in flight and return."""
-    room = open_file_limit.capacity()
+    capacity = open_file_limit.capacity()
     server = Server(
-        core.endpoints,
+        application.endpoints,
         settings.max_body,
         settings.drain,
         max_in_flight=settings.http.max_in_flight,
-        max_connections=room.connections,
-        backlog=room.backlog,
+        max_connections=capacity.connections,
+        backlog=capacity.backlog,
         tls=None if tls is None else tls.context,
         root_path=RootPath(settings.http.root_path, settings.http.trusted_proxies),
     )
@@ -177,11 +183,11 @@ def _server(
 
     def stop(linger: float) -> None:
         stopping.set()
-        core.drain()
+        application.drain()
         loop.call_later(linger, server.stop)
 
     def interrupt() -> None:
-        services.hurry()
+        services.skip_grace()
         stop(0.0)
 
     loop.add_signal_handler(signal.SIGINT, interrupt)
@@ -201,10 +207,10 @@ def _bound(settings: Settings, host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except (OSError, OverflowError) as error:
         if getattr(error, "errno", None) == errno.EADDRINUSE:
-            ours = server_address.address(settings.model_dir)
-            if ours.endswith(f":{port}"):
+            own_url = server_address.address(settings.model_dir)
+            if own_url.endswith(f":{port}"):
                 raise SettingsError(
-                    f"This backend runs already: {ours}",
+                    f"This backend runs already: {own_url}",
                     fix="Use that one, or end it; a second one needs another --port",
                     field="--port",
                 ) from None

@@ -17,7 +17,7 @@ from label_studio_ml.versions.factory import check_store
 logger = logging.getLogger(__name__)
 
 #: Seconds between two checks of the workers.
-TICK = 0.25
+CHECK_INTERVAL = 0.25
 
 
 def work(settings: Settings) -> int:
@@ -42,7 +42,7 @@ def work(settings: Settings) -> int:
         nonlocal stopping
         stopping = True
         if number == signal.SIGINT:
-            workers.hurry()
+            workers.skip_grace()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -53,9 +53,9 @@ def work(settings: Settings) -> int:
             logger.error("A worker cannot be started: %s", error)
             time.sleep(2.0)
         except Exception:  # nothing else would restart the workers
-            logger.exception("Looking after the workers failed")
+            logger.exception("The check of the workers failed")
             time.sleep(2.0)
-        time.sleep(TICK)
+        time.sleep(CHECK_INTERVAL)
     workers.stop()
     sys.stderr.flush()
     return 0

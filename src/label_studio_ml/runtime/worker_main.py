@@ -26,10 +26,10 @@ from label_studio_ml.training.worker import rq_worker
 logger = logging.getLogger(__name__)
 
 #: Seconds between two checks whether the server still runs, if standard input stays open.
-LOOK = 1.0
+CHECK_INTERVAL = 1.0
 #: Seconds that a worker has to end after its server and return its events; and seconds between two signals meanwhile.
 ORPHAN_GRACE = 20.0
-AGAIN = 1.0
+SIGNAL_INTERVAL = 1.0
 
 
 class Parent:
@@ -37,11 +37,11 @@ class Parent:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._first = os.getppid()
+        self._first_parent = os.getppid()
 
     def gone(self) -> bool:
         """Return whether the server has ended."""
-        if os.getppid() != self._first:
+        if os.getppid() != self._first_parent:
             return True
         try:
             os.kill(self._pid, 0)
@@ -83,13 +83,13 @@ def main() -> int:
 
 def _watch(parent: Parent, embedded: str) -> None:
     """Wait for the server's end, then end this process: with SIGTERM, after ORPHAN_GRACE seconds with SIGKILL."""
-    while not _closed(LOOK) and not parent.gone():
+    while not _closed(CHECK_INTERVAL) and not parent.gone():
         pass
     deadline = time.monotonic() + ORPHAN_GRACE
     while time.monotonic() < deadline:
         rq_worker.stopping.begin(0)
         os.kill(os.getpid(), signal.SIGTERM)  # repeated: an interrupted call may go on waiting
-        time.sleep(AGAIN)
+        time.sleep(SIGNAL_INTERVAL)
     logger.error("Worker %d has not ended within %.0f s after its server", os.getpid(), ORPHAN_GRACE)
     with contextlib.suppress(Exception):
         if embedded and parent.gone():

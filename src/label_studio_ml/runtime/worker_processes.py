@@ -21,7 +21,7 @@ from label_studio_ml.user_code.installed_packages import check_training
 logger = logging.getLogger(__name__)
 
 #: Seconds before a worker that ends soon after its start is restarted: at first, and after repeated early ends.
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 10.0
+FIRST_PAUSE, MAX_PAUSE = 1.0, 10.0
 #: Seconds that a worker has to end after SIGTERM, in addition to the grace period of a running training.
 STOP_GRACE = 10.0
 
@@ -33,7 +33,7 @@ class WorkerKeeper:
         self._log = log
         self._delay = delay
         self._process: subprocess.Popen[bytes] | None = None
-        self._pump: threading.Thread | None = None
+        self._log_thread: threading.Thread | None = None
         self._started = 0.0
         self._failures = 0
 
@@ -41,8 +41,8 @@ class WorkerKeeper:
         """Start the worker with `settings` if it does not run; the pause before a restart grows with quick failures."""
         now = time.monotonic()
         if self._process is not None and self._process.poll() is not None:
-            quick = now - self._started < 10
-            self._failures = self._failures + 1 if quick else 0
+            ended_early = now - self._started < 10
+            self._failures = self._failures + 1 if ended_early else 0
             status = self._process.returncode
             log = logger.error if status else logger.info
             log("The training worker %s; see logs/rq.log", describe_exit(status))
@@ -52,7 +52,7 @@ class WorkerKeeper:
             self._started = self._started or now
             pause = self._delay
             if self._failures:
-                pause = pause_after(self._failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+                pause = pause_after(self._failures, first=FIRST_PAUSE, longest=MAX_PAUSE)
             if now - self._started >= pause:
                 self._start(settings, arguments)
 
@@ -66,8 +66,10 @@ class WorkerKeeper:
             process_group=0,  # Ctrl-C goes to the starter, which ends the worker
         )
         self._process = process
-        self._pump = threading.Thread(target=self._copy, args=(process,), daemon=True, name="worker-log")
-        self._pump.start()
+        self._log_thread = threading.Thread(
+            target=self._copy, args=(process,), daemon=True, name="worker-log"
+        )
+        self._log_thread.start()
         self._started = time.monotonic()
 
     def _copy(self, process: "subprocess.Popen[bytes]") -> None:
@@ -99,8 +101,8 @@ class WorkerKeeper:
         if process.stdin is not None:
             with contextlib.suppress(OSError):
                 process.stdin.close()
-        if self._pump is not None:
-            self._pump.join(1.0)
+        if self._log_thread is not None:
+            self._log_thread.join(1.0)
 
 
 class Workers:
@@ -111,7 +113,7 @@ class Workers:
         self._echo = echo
         self._writing = threading.Lock()
         self._file: RotatingFile | None = None
-        self._said = ""
+        self._last_error = ""
         self._checked = False
         self._can_run = True
         self._keepers = [WorkerKeeper(self._write, delay=delay) for _ in range(count)]
@@ -131,7 +133,7 @@ class Workers:
         for keeper in self._keepers:
             keeper.tick(settings, arguments)
 
-    def hurry(self) -> None:
+    def skip_grace(self) -> None:
         """Make `stop` end a running training without its grace period."""
         self._at_once = True
 
@@ -157,6 +159,6 @@ class Workers:
                     self._file = RotatingFile(self._settings.log_dir / "rq.log")
                 self._file.write(line)
             except OSError as error:
-                if str(error) != self._said:
+                if str(error) != self._last_error:
                     logger.error("logs/rq.log cannot be written: %s", error)
-                    self._said = str(error)
+                    self._last_error = str(error)

@@ -46,7 +46,7 @@ from label_studio_ml.web.intake_interface import TrainingIntake
 logger = logging.getLogger(__name__)
 
 #: Maximum number of digits of a Content-Length.
-_LONGEST_SIZE = 20
+_MAX_DIGITS = 20
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
 
@@ -123,8 +123,8 @@ class BackendApp(flask.Flask):
                 settings = self._settings
                 if settings.threads is None:
                     settings = replace(settings, threads=_concurrency())
-                here = bool(self.config["TESTING"]) or self.all_here
-                self._running = _Running(ModelPlace.of(settings, self._model_class, testing=here))
+                in_this_process = bool(self.config["TESTING"]) or self.all_here
+                self._running = _Running(ModelPlace.of(settings, self._model_class, testing=in_this_process))
             return self._running
 
 
@@ -140,7 +140,7 @@ def _declared_size(headers: Mapping[str, str]) -> int:
     if not length:
         return 0
     size = whole_number(length)
-    if size is None or len(length) > _LONGEST_SIZE:
+    if size is None or len(length) > _MAX_DIGITS:
         raise RequestError(
             "Content-Length is not a number of bytes",
             fix="Send the size of the body in decimal digits",
@@ -190,8 +190,8 @@ def _before_exit(running: "_Running") -> None:
     reference = weakref.ref(running)
 
     def close() -> None:
-        if (alive := reference()) is not None:
-            alive.close()
+        if (existing := reference()) is not None:
+            existing.close()
 
     register: Callable[[Callable[[], None]], object]
     register = getattr(threading, "_register_atexit", atexit.register)
@@ -214,11 +214,11 @@ class _Running:
         self._log = None if testing else _log_file(settings)
         if testing:  # tests compare what predict returned; regions that the label config does not allow are only logged
             settings = replace(settings, refuse_invalid=False)
-        self._made: Application | None = None
+        self._application: Application | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="label-studio-ml")
         self._thread.start()
         try:
-            self._core = self._start(place, settings)
+            self._started_application = self._start(place, settings)
         except BaseException:
             self.close()  # the next request starts everything again
             raise
@@ -230,7 +230,7 @@ class _Running:
             self._scratch = tempfile.TemporaryDirectory(prefix="label-studio-ml-")
             settings = replace(settings, model_dir=Path(self._scratch.name), store_url="")
             place = replace(place, settings=settings)
-        place.say()
+        place.log_restrictions()
         intake: TrainingIntake
         if testing:
             intake = SynchronousIntake(settings, place.model_class)
@@ -242,23 +242,23 @@ class _Running:
             intake = RedisIntake.of(settings, self._services.url)
 
         async def begin() -> Application:
-            made = self._made = Application(
+            application = self._application = Application(
                 settings, place.make_runner, intake, runners=1 if place.in_process else settings.model_workers
             )
             with contextlib.suppress(ModelFileError):  # the model's runner reports the error
-                made.registry.expect(describe_class(place.model_class, settings.threads))
-            await made.start()
-            return made
+                application.registry.expect(describe_class(place.model_class, settings.threads))
+            await application.start()
+            return application
 
-        core: Application = self._wait(begin())
-        return core
+        application: Application = self._wait(begin())
+        return application
 
     def handle(self, call: Call, read: Callable[[Admission], bytes], *, loopback: bool) -> Response:
         """Return the response to a request, blocking this thread; `read` returns the request's body.
 
         `loopback` says whether the web server listens on a loopback address.
         """
-        endpoints = self._core.endpoints
+        endpoints = self._started_application.endpoints
         try:
             size = _declared_size(call.headers)
             call.has_body = size > 0 or "transfer-encoding" in call.headers
@@ -301,9 +301,9 @@ class _Running:
         if self.pid != os.getpid() or self._closed:
             return
         self._closed = True
-        if self._made is not None:
+        if self._application is not None:
             with contextlib.suppress(concurrent.futures.TimeoutError):
-                self._wait(self._made.close(), timeout=5)
+                self._wait(self._application.close(), timeout=5)
         if self._services is not None:
             self._services.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -15,10 +15,10 @@ from label_studio_ml.studio.transport.http import Http
 from label_studio_ml.support.texts import whole_number
 
 #: Fields of the API's response that a task keeps: those of the JSON export.
-_EXPORTED = ("id", "annotations", "predictions", "file_upload", *TASK_FIELDS)
+_EXPORT_FIELDS = ("id", "annotations", "predictions", "file_upload", *TASK_FIELDS)
 
 #: Display fields that the API adds to annotations and predictions; the export does not have them.
-_FOR_SHOW = frozenset({"created_username", "created_ago"})
+_DISPLAY_FIELDS = frozenset({"created_username", "created_ago"})
 
 _LABELLED = task_filters.parse("total_annotations > 0")
 
@@ -59,7 +59,7 @@ class StudioClient:
 
     def count_labelled(self, project_id: int | str) -> int:
         """Return the number of tasks with an annotation that is not skipped, as Label Studio counts them."""
-        project, review = _number(project_id), self._must_be_quiet(project_id)
+        project, review = _number(project_id), self._predicts_when_listed(project_id)
         page = self._studio.tasks.page(project, [_LABELLED], size=1, fields="all", review=review)
         return page.total
 
@@ -71,7 +71,7 @@ class StudioClient:
         left out; `completed_by` is a user id. At most `page_size` tasks are in memory at once. No task is missed or
         yielded twice while people annotate.
         """
-        project, review = _number(project_id), self._must_be_quiet(project_id)
+        project, review = _number(project_id), self._predicts_when_listed(project_id)
         size = max(page_size, 1)
         for raw in self._studio.tasks.every(project, [_LABELLED], size=size, fields="all", review=review):
             task = _task(raw)
@@ -82,7 +82,7 @@ class StudioClient:
         """Import tasks (`{"data", "annotations"?, "predictions"?}`) and return their ids in order."""
         return self._studio.tasks.add(_number(project_id), tasks)
 
-    def _must_be_quiet(self, project_id: int | str) -> bool:
+    def _predicts_when_listed(self, project_id: int | str) -> bool:
         """Tell whether listing the project's tasks would make Label Studio ask its ML backend for predictions."""
         return bool(self.project(project_id).get("evaluate_predictions_automatically"))
 
@@ -97,23 +97,23 @@ def _number(value: int | str) -> int:
 
 def _task(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a task of the API to the format of the JSON export, without skipped annotations."""
-    task = {key: raw[key] for key in _EXPORTED if key in raw}
+    task = {key: raw[key] for key in _EXPORT_FIELDS if key in raw}
     task["annotations"] = [
-        _made(annotation)
+        _exported(annotation)
         for annotation in raw.get("annotations") or []
         if not annotation.get("was_cancelled")
     ]
     task["predictions"] = [
-        _made(prediction) if isinstance(prediction, Mapping) else prediction
+        _exported(prediction) if isinstance(prediction, Mapping) else prediction
         for prediction in raw.get("predictions") or []
     ]
     return task
 
 
-def _made(raw: Mapping[str, Any]) -> dict[str, Any]:
+def _exported(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Convert an annotation or prediction of the API to the format of the JSON export."""
-    made = {key: value for key, value in raw.items() if key not in _FOR_SHOW}
-    author = made.get("completed_by")
+    exported = {key: value for key, value in raw.items() if key not in _DISPLAY_FIELDS}
+    author = exported.get("completed_by")
     if isinstance(author, Mapping):
-        made["completed_by"] = author.get("id")
-    return made
+        exported["completed_by"] = author.get("id")
+    return exported

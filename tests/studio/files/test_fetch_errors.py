@@ -1,4 +1,4 @@
-"""What to do about a file that cannot be had."""
+"""What to do about a file that cannot be fetched."""
 
 import pytest
 
@@ -25,7 +25,7 @@ from label_studio_ml.studio.files.fetch_errors import advice
     ],
 )
 def test_advice(status: int, kind: Kind, ours: bool, fix: str, field: str) -> None:
-    found = advice(status, kind, ours=ours)
+    found = advice(status, kind, from_studio=ours)
     assert fix in found[0]
     assert bool(fix) == bool(found[0])
     assert found[1] == field

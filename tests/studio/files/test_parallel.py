@@ -38,7 +38,7 @@ def test_order_and_failures(studio: FakeServer, model: LabelStudioMLBase) -> Non
     assert [one.task_id for one in found] == [1, 2, 3, 4, 5, None]
     assert [one.ok for one in found] == [True, False, False, False, True, True]
     assert [Path(one).read_text() for one in found if one.ok] == ["1", "3", "2"]
-    assert str(found[1].error).startswith("Task 2: The file cannot be had: 404 at")
+    assert str(found[1].error).startswith("Task 2: The file cannot be fetched: 404 at")
     assert "Task 3: It has no URL in its data under 'image'" in str(found[2].error)
     with pytest.raises(FileFetchError, match="Task 4"):
         Path(found[3])

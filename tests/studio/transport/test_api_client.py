@@ -25,7 +25,7 @@ PATH = "/api/things/1/"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_client, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(api_client, "MAX_PAUSE", 0.01)
 
 
 def _client(studio: FakeServer, **options: Any) -> ApiClient:

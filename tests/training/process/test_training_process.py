@@ -183,7 +183,7 @@ def test_label_studio_that_answers_with_an_error_while_fit_reads(
     settings: Settings, studio: FakeStudio, monkeypatch: pytest.MonkeyPatch, status: int, passing: bool
 ) -> None:
     """A run that fails after the first page of annotations is tried again if Label Studio may recover."""
-    monkeypatch.setattr(http, "LONGEST_WAIT", 0.0)
+    monkeypatch.setattr(http, "MAX_WAIT", 0.0)
     studio.add(3, *range(1, 151))
     first_page = studio.routes["/api/tasks/"]
 

@@ -387,7 +387,7 @@ class TestEventsAreNotLost:
         app = client.app
         assert client("POST", "/setup", captured("setup").json)[0] == 500
         assert app._running is not None
-        core = app._running._core
+        core = app._running._started_application
         heard: list[str] = []
 
         def hand_in(event: Event, *, trusted: bool, train: bool) -> str:
@@ -551,7 +551,7 @@ class TestLogin:
             heard.append((event.action, trusted))
             return "job"
 
-        monkeypatch.setattr(app._running._core.endpoints._intake, "hand_in", hand_in)
+        monkeypatch.setattr(app._running._started_application.endpoints._intake, "hand_in", hand_in)
         request = with_secrets(captured("webhook_ANNOTATION_CREATED"))
         assert Client(app).captured(request)[0] == 202
         assert heard == [("ANNOTATION_CREATED", False)]
@@ -675,7 +675,7 @@ class TestProblems:
         assert (code, body["field"]) == (413, "body")
         assert "takes no body" in body["detail"]
         assert ask.app._running is not None
-        endpoints = ask.app._running._core.endpoints
+        endpoints = ask.app._running._started_application.endpoints
         admission = endpoints.admit(Call("POST", "/problem/500/x", headers={"host": "localhost"}))
         assert (admission.trusted, admission.max_body) == (False, 0)
 
@@ -722,7 +722,7 @@ class TestSetupWithoutLogin:
         body = {**captured("setup").json, "hostname": "http://127.0.0.1:8080"}
         assert ask("POST", "/setup", body)[0] == 200
         assert ask.app._running is not None
-        registry = ask.app._running._core.endpoints._projects
+        registry = ask.app._running._started_application.endpoints._projects
 
         def known() -> Any:
             return registry._cached[body["project"]]

@@ -59,5 +59,5 @@ def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenJobStore]:
         yield OpenJobStore(job_store, services.owner)
         connection.close()
     finally:
-        services.hurry()
+        services.skip_grace()
         services.stop()

@@ -29,26 +29,26 @@ _COMPATIBLE = ipaddress.ip_network("::/96")  # RFC 4291, section 2.5.5.1
 
 def refusal(address: str, *, allow_private: bool) -> str:
     """Return why an IP address must not be fetched from, such as "a link-local address"; empty if it may be."""
-    meant = _meant(ipaddress.ip_address(address.partition("%")[0]))
-    if any(candidate.is_link_local for candidate in meant):
+    candidates = _embedded_addresses(ipaddress.ip_address(address.partition("%")[0]))
+    if any(candidate.is_link_local for candidate in candidates):
         return "a link-local address"
-    if any(str(candidate) in METADATA for candidate in meant):
+    if any(str(candidate) in METADATA for candidate in candidates):
         return "a cloud's metadata service"
-    if not allow_private and any(_is_private(candidate) for candidate in meant):
+    if not allow_private and any(_is_private(candidate) for candidate in candidates):
         return "a private address"
     return ""
 
 
-def _meant(address: _Address) -> list[_Address]:
+def _embedded_addresses(address: _Address) -> list[_Address]:
     """Return the IPv4 address that an IPv6 address embeds, or else the address itself.
 
     For a local-use NAT64 prefix the prefix length is unknown, so all candidates and the address itself are returned.
     """
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
-    inner = address.ipv4_mapped or address.sixtofour
-    if inner is not None:
-        return [inner]
+    embedded = address.ipv4_mapped or address.sixtofour
+    if embedded is not None:
+        return [embedded]
     data = address.packed
     if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
         return [ipaddress.IPv4Address(data[12:])]
@@ -84,11 +84,11 @@ def check(host: str, address: str, *, private: Iterable[str], advice: str = "") 
     `private` lists the hosts, addresses and networks that are allowed although they are private. `advice` replaces
     the advice to set FILES_ALLOW_PRIVATE in the error about a private address.
     """
-    never = refusal(address, allow_private=True)
-    if not never and is_allowed(host, address, private):
+    always_refused = refusal(address, allow_private=True)
+    if not always_refused and is_allowed(host, address, private):
         return
-    reason = never or refusal(address, allow_private=False)
-    if reason and advice and not never:
+    reason = always_refused or refusal(address, allow_private=False)
+    if reason and advice and not always_refused:
         raise FileFetchError(
             f"{host} leads to {address}, {reason}, and nobody has confirmed that this is Label Studio's",
             fix=advice,
@@ -97,8 +97,10 @@ def check(host: str, address: str, *, private: Iterable[str], advice: str = "") 
     if reason:
         raise FileFetchError(
             f"{host} leads to {address}, {reason}, from which no file is fetched",
-            fix="Correct the URL in the task" if never else f"Set FILES_ALLOW_PRIVATE={host} to allow it",
-            field="" if never else "FILES_ALLOW_PRIVATE",
+            fix="Correct the URL in the task"
+            if always_refused
+            else f"Set FILES_ALLOW_PRIVATE={host} to allow it",
+            field="" if always_refused else "FILES_ALLOW_PRIVATE",
         )
 
 

@@ -22,9 +22,9 @@ class Deadline:
         self._end = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._end_all)
+        self._timer = threading.Timer(seconds, self._shut_down_all)
         self._timer.daemon = True
-        self._over = False
+        self._has_passed = False
         self._token: Token[Deadline | None] | None = None
 
     @property
@@ -35,7 +35,7 @@ class Deadline:
     @property
     def passed(self) -> bool:
         """Whether the time is up."""
-        return self._over or not self.remaining
+        return self._has_passed or not self.remaining
 
     def __enter__(self) -> "Deadline":
         self._end = time.monotonic() + self.seconds
@@ -60,13 +60,13 @@ class Deadline:
         handle = socket.socket(fileno=os.dup(descriptor))
         with self._lock:
             self._sockets.append(handle)
-            over = self._over
-        if over:
-            self._end_all()
+            has_passed = self._has_passed
+        if has_passed:
+            self._shut_down_all()
 
-    def _end_all(self) -> None:
+    def _shut_down_all(self) -> None:
         with self._lock:
-            self._over = True
+            self._has_passed = True
             for handle in self._sockets:
                 with contextlib.suppress(OSError):
                     handle.shutdown(socket.SHUT_RDWR)

@@ -17,7 +17,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: Prefixes of the names of network interfaces that container engines create.
 _BRIDGES = ("docker", "br-", "podman", "cni", "nerdctl")
 #: Maximum length of an IP address, in characters.
-LONGEST = 45
+MAX_ADDRESS_LENGTH = 45
 _ROUTES = Path("/proc/net/route")
 
 
@@ -27,21 +27,23 @@ def private_addresses(resolved: Iterable[Address], peer: str) -> tuple[str, ...]
     if caller is None:
         return ()
     resolved = set(resolved)
-    if is_here(caller) or _in_container(caller):
-        return tuple(sorted(str(address) for address in resolved if address == caller or is_here(address)))
+    if is_on_this_machine(caller) or _in_container(caller):
+        return tuple(
+            sorted(str(address) for address in resolved if address == caller or is_on_this_machine(address))
+        )
     return (str(caller),) if caller in resolved else ()
 
 
 def local_caller(peer: str) -> bool:
     """Tell whether the address `peer` is this machine's, or that of a container on it."""
     caller = parse_address(peer)
-    return caller is not None and (is_here(caller) or _in_container(caller))
+    return caller is not None and (is_on_this_machine(caller) or _in_container(caller))
 
 
-def are_public(found: Iterable[Address]) -> bool:
+def are_public(addresses: Iterable[Address]) -> bool:
     """Tell whether all addresses are public; False if there are none."""
-    found = list(found)
-    return bool(found) and all(address.is_global for address in found)
+    addresses = list(addresses)
+    return bool(addresses) and all(address.is_global for address in addresses)
 
 
 def addresses(url: str) -> list[Address]:
@@ -56,7 +58,7 @@ def addresses(url: str) -> list[Address]:
     return []
 
 
-def is_here(address: Address) -> bool:
+def is_on_this_machine(address: Address) -> bool:
     """Tell whether an address is one of this machine's."""
     if address.is_loopback:
         return True
@@ -91,7 +93,7 @@ def _bridges(lines: Iterable[str]) -> list[ipaddress.IPv4Network]:
 def parse_address(text: str) -> Address | None:
     """Parse an IP address; an IPv4-mapped IPv6 address becomes the IPv4 one. Return None for other text."""
     text = text.partition("%")[0]
-    return _parsed(text) if len(text) <= LONGEST else None
+    return _parsed(text) if len(text) <= MAX_ADDRESS_LENGTH else None
 
 
 def is_loopback(host: str) -> bool:
@@ -106,5 +108,5 @@ def _parsed(text: str) -> Address | None:
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    inner = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return inner or address
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

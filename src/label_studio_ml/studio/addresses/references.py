@@ -25,7 +25,7 @@ _SCHEME_HOST = re.compile(r"https?://[^\s/?#\\]+", re.IGNORECASE)
 _DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+(;[\w.+-]+=[^;,\s]*)*(;base64)?,", re.IGNORECASE)
 _CLOUD = re.compile(r"(?:s3|gs|azure-blob)://[^\s/]+/\S", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}$")
-_PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".lz4"})
+_COMPRESSED = frozenset({".gz", ".bz2", ".xz", ".zst", ".lz4"})
 
 _UPLOAD = re.compile(r"/data/upload/\d+/[^\s?#]+$")
 _LOCAL = re.compile(r"/data/local-files/?\?")
@@ -70,8 +70,8 @@ class Reference:
         match = _EXTENSION.search(last)
         if not match:
             return ""
-        if match[0].lower() in _PACKED and (inner := _EXTENSION.search(last[: match.start()])):
-            return inner[0] + match[0]
+        if match[0].lower() in _COMPRESSED and (outer_extension := _EXTENSION.search(last[: match.start()])):
+            return outer_extension[0] + match[0]
         return match[0]
 
 

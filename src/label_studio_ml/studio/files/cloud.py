@@ -73,7 +73,7 @@ def read(url: str, rules: FileSettings) -> Iterator[bytes]:
         )
         status = "403, " if isinstance(error, PermissionError) else ""
         raise FileFetchError(
-            f"{mask(url)} cannot be read with the credentials that are here ({status}{type(error).__name__})",
+            f"{mask(url)} cannot be read with this machine's credentials ({status}{type(error).__name__})",
             fix=f"Set credentials that may read the bucket, such as {name}; or FILES_CLOUD_ROOTS=none",
             field=name,
         ) from None
@@ -93,11 +93,11 @@ def _file_system(scheme: str) -> Any:
 
 def _is_below(url: str, root: str) -> bool:
     scheme, _, path = root.partition("://")
-    place = url.partition("://")[2]
+    location = url.partition("://")[2]
     prefix = path.rstrip("/")
-    parts = place.split("/")
+    parts = location.split("/")
     return (
         scheme == scheme_of(url)
-        and (place == prefix or place.startswith(prefix + "/"))
+        and (location == prefix or location.startswith(prefix + "/"))
         and not any(part in {".", ".."} for part in parts)
     )

@@ -92,24 +92,24 @@ class FileAccess:
         if reference is None:
             if prefix := missing_sub_path(url, self.studio_url):
                 configured = mask(self.studio_url).rstrip("/") or "not set"
-                whole = (
+                full_address = (
                     f"{configured}{prefix}" if self.studio_url else f"Label Studio's address with {prefix}"
                 )
                 raise FileFetchError(
                     f"{mask(url)} is a file of a Label Studio below {prefix}, and LABEL_STUDIO_URL is {configured}",
-                    fix=f"Set LABEL_STUDIO_URL to {whole}",
+                    fix=f"Set LABEL_STUDIO_URL to {full_address}",
                     field="LABEL_STUDIO_URL",
                 )
             folders = [self.document_root, project_dir and Path(project_dir), self.cache_dir]
             return str(path_inside(url, [folder for folder in folders if folder]))
-        here: Path | None = None
+        local_copy: Path | None = None
         if reference.kind is Kind.LOCAL:
-            here = self.document_root and file_below(self.document_root, reference.name)
+            local_copy = self.document_root and file_below(self.document_root, reference.name)
         elif project_dir:
-            here = upload_in(Path(project_dir) / "upload", url, self.studio_url)
-        if here is None:
-            here = self._fetch(reference, task_id)
-        return str(here)
+            local_copy = upload_in(Path(project_dir) / "upload", url, self.studio_url)
+        if local_copy is None:
+            local_copy = self._fetch(reference, task_id)
+        return str(local_copy)
 
     def cached_path(self, url: str) -> Path:
         """Return the path in the cache of the copy of `url`, whether it is fetched yet or not.
@@ -184,8 +184,8 @@ class FileAccess:
         return find_reference(url, self.studio_url) or find_reference(encoded, self.studio_url)
 
     def _cached(self, reference: Reference) -> Path:
-        place = "" if reference.kind in {Kind.WEB, Kind.DATA} else self.studio_url.rstrip("/")
-        digest = hashlib.sha256(f"{place}\n{reference.target}".encode("utf-8", "surrogatepass")).hexdigest()
+        base = "" if reference.kind in {Kind.WEB, Kind.DATA} else self.studio_url.rstrip("/")
+        digest = hashlib.sha256(f"{base}\n{reference.target}".encode("utf-8", "surrogatepass")).hexdigest()
         return self.cache_dir / f"{digest[:32]}{reference.extension}"
 
     def _fetch(self, reference: Reference, task_id: int | str | None) -> Path:
@@ -194,16 +194,16 @@ class FileAccess:
         cache = FileCache(self.cache_dir, self.rules.cache_bytes)
         if cached := cache.find(name):
             return cached
-        patience = self.rules.timeout
+        timeout = self.rules.timeout
         try:
-            return cache.fill(name, lambda file: self._write(reference, task_id, file), patience)
+            return cache.fill(name, lambda file: self._write(reference, task_id, file), timeout)
         except StudioError as error:
             raise FileFetchError(error.message, fix=error.fix, field=error.field) from error
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise FileFetchError(
                 f"{mask(reference.target)} cannot be stored in {self.cache_dir}: {reason}",
-                fix="MODEL_DIR must be a folder with room that this user may write to",
+                fix="MODEL_DIR must be a folder with free space that this user may write to",
                 field="MODEL_DIR",
             ) from None
 
@@ -216,21 +216,21 @@ class FileAccess:
             self._copy(iter([data_content(reference.target)]), file, reference.target)
             return
         with Deadline(self.rules.timeout) as deadline:
-            refused: FileFetchError | None = None
+            direct_error: FileFetchError | None = None
             if reference.kind is Kind.CLOUD and cloud.may_read(reference.target, self.rules):
-                refused = self._direct(reference, file, deadline)
-                if refused is None:
+                direct_error = self._read_directly(reference, file, deadline)
+                if direct_error is None:
                     return
             try:
                 addresses = self._addresses(reference, task_id)
             except FileFetchError as error:
-                raise (refused or error) from None
+                raise (direct_error or error) from None
             try:
                 self._download_first(addresses, reference, file, deadline)
             except StudioError as error:
-                if refused is None:
+                if direct_error is None:
                     raise
-                raise both_failed(refused, error) from error
+                raise both_failed(direct_error, error) from error
 
     def _download_first(
         self, addresses: list[str], reference: Reference, file: BinaryIO, deadline: Deadline
@@ -263,7 +263,7 @@ class FileAccess:
         for value, name in ((self.studio_url, "LABEL_STUDIO_URL"), (self.token, "LABEL_STUDIO_API_KEY")):
             if not value.strip():
                 raise FileFetchError(
-                    f"{mask(reference.target)} is to be had from Label Studio only",
+                    f"{mask(reference.target)} can only be fetched from Label Studio",
                     fix=f"Set {name}",
                     field=name,
                 )
@@ -285,7 +285,9 @@ class FileAccess:
             return [f"{base}{reference.target}", f"{base}/storage-data/uploaded/?filepath={name}"]
         return [f"{base}{reference.target}"]
 
-    def _direct(self, reference: Reference, file: BinaryIO, deadline: Deadline) -> FileFetchError | None:
+    def _read_directly(
+        self, reference: Reference, file: BinaryIO, deadline: Deadline
+    ) -> FileFetchError | None:
         """Write a cloud file that is read directly; return None, or the error after which Label Studio is tried.
 
         Raises FileFetchError when the file is too large or too slow.
@@ -331,24 +333,24 @@ class FileAccess:
 
     def _check(self, response: "Response", reference: Reference) -> None:
         """Raise FileFetchError unless the response is the file, with an allowed Content-Length if it has one."""
-        ours = below(self.studio_url, response.url) is not None
-        if ours and reference.kind is not Kind.WEB:
+        from_studio = below(self.studio_url, response.url) is not None
+        if from_studio and reference.kind is not Kind.WEB:
             # Without a login, Label Studio redirects to its login page, which has status 200.
             if response.status_code == 401 or not self._is_file(response.url):
                 raise token_refused(response, self._http().token, FileFetchError)
             if response.status_code in {400, 403, 404, 500}:
-                raise self._bad(_MissingError, response, reference.kind)
+                raise self._status_error(_MissingError, response, reference.kind)
         if response.status_code != 200:
-            raise self._bad(FileFetchError, response, reference.kind)
+            raise self._status_error(FileFetchError, response, reference.kind)
         length = response.headers.get("Content-Length", "")
         if (whole_number(length) or 0) > self.rules.max_bytes:
             raise too_large(response.url, self.rules.max_bytes)
 
-    def _bad(self, error: type[FileFetchError], response: "Response", kind: Kind) -> FileFetchError:
-        ours = below(self.studio_url, response.url) is not None
-        fix, name = advice(response.status_code, kind, ours=ours)
+    def _status_error(self, error: type[FileFetchError], response: "Response", kind: Kind) -> FileFetchError:
+        from_studio = below(self.studio_url, response.url) is not None
+        fix, name = advice(response.status_code, kind, from_studio=from_studio)
         summary = summarized(response, self._http().token)
-        return error(f"The file cannot be had: {summary}", fix=fix, field=name)
+        return error(f"The file cannot be fetched: {summary}", fix=fix, field=name)
 
     def _copy(
         self, chunks: Iterator[bytes], file: BinaryIO, address: str, deadline: Deadline | None = None

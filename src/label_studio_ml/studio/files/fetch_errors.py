@@ -33,12 +33,12 @@ _ADVICE = (
 )
 
 
-def advice(status: int, kind: Kind, *, ours: bool) -> tuple[str, str]:
+def advice(status: int, kind: Kind, *, from_studio: bool) -> tuple[str, str]:
     """Return what to do about a response with `status`, and the setting to change; either may be empty.
 
-    `ours` says that the response came from Label Studio.
+    `from_studio` says that the response came from Label Studio.
     """
-    if status in {401, 403} and not ours:
+    if status in {401, 403} and not from_studio:
         return "If this is Label Studio, set LABEL_STUDIO_URL to this address", "LABEL_STUDIO_URL"
     rows = ((fix, field) for statuses, kinds, fix, field in _ADVICE if status in statuses and kind in kinds)
     return next(rows, ("", ""))

@@ -25,7 +25,7 @@ _PART = re.compile(r"\.[0-9a-f]{32}(\.[A-Za-z0-9]{1,10}){0,2}\.part")
 GRACE = 60.0
 
 #: Eviction goes down to this part of the limit, so that the next file does not start another eviction.
-_LOW = 0.9
+_EVICT_TO = 0.9
 
 
 class FileCache:
@@ -46,18 +46,18 @@ class FileCache:
             return path if path.is_file() else None
         return path
 
-    def fill(self, name: str, write: Callable[[BinaryIO], None], patience: float) -> Path:
+    def fill(self, name: str, write: Callable[[BinaryIO], None], timeout: float) -> Path:
         """Return the path of a cached file; if it is missing, `write` is called first to write its content.
 
-        While another thread or process writes the same file, this waits, `patience` seconds at most. Raises what
+        While another thread or process writes the same file, this waits, `timeout` seconds at most. Raises what
         `write` raises, FileFetchError when the wait is too long, and OSError.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target, part = self.folder / name, self.folder / f".{name}.part"
-        end = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while True:
             with open(file_locks.open_private(part), "r+b") as file:
-                _lock(file, end)
+                _lock(file, deadline)
                 if not _is_at(file, part):
                     continue  # the previous holder of the lock has renamed or removed the file
                 if self.find(name):
@@ -89,8 +89,8 @@ class FileCache:
             os.chmod(self.folder / ".usage", 0o600)
             file_locks.lock(usage)
             usage.seek(0)
-            before = whole_number(usage.read().decode(errors="replace"))
-            total = before + added if before is not None else self.size()
+            previous = whole_number(usage.read().decode(errors="replace"))
+            total = previous + added if previous is not None else self.size()
             if total > self.limit:
                 total = self._evict(keep)
             usage.truncate(0)
@@ -102,9 +102,9 @@ class FileCache:
         total = sum(size for _, size, _ in files)
         if total <= self.limit:
             return total
-        spared = time.time() - GRACE
+        spared_since = time.time() - GRACE
         for used, size, path in files:
-            if total <= self.limit * _LOW or (used > spared and total <= 2 * self.limit):
+            if total <= self.limit * _EVICT_TO or (used > spared_since and total <= 2 * self.limit):
                 break
             if path.name == keep:
                 continue
@@ -135,10 +135,10 @@ class FileCache:
                         path.unlink()
 
 
-def _lock(file: BinaryIO, end: float) -> None:
-    """Take the file's lock. Raises FileFetchError when it is still held at `end` (monotonic seconds)."""
+def _lock(file: BinaryIO, deadline: float) -> None:
+    """Take the file's lock. Raises FileFetchError when it is still held at `deadline` (monotonic seconds)."""
     try:
-        file_locks.lock_within(file, end - time.monotonic())
+        file_locks.lock_within(file, deadline - time.monotonic())
     except BlockingIOError:
         raise FileFetchError(
             "Another process fetches the same file and does not get it in time",

@@ -45,13 +45,13 @@ def fetch_all(
 
     A file that cannot be fetched is reported in its result. Raises ValueError if an argument is invalid.
     """
-    several = arguments.tasks("tasks", tasks)
+    checked_tasks = arguments.tasks("tasks", tasks)
     name = arguments.text("key", key, "the name of a field of the tasks' data").removeprefix("$")
-    at_once = arguments.count("workers", workers)
-    if not several:
+    worker_count = arguments.count("workers", workers)
+    if not checked_tasks:
         return []
-    with ThreadPoolExecutor(min(at_once, len(several)), "fetch") as pool:
-        return list(pool.map(lambda task: _fetch(files, task, name), several))
+    with ThreadPoolExecutor(min(worker_count, len(checked_tasks)), "fetch") as pool:
+        return list(pool.map(lambda task: _fetch(files, task, name), checked_tasks))
 
 
 def _fetch(files: FileAccess, task: Mapping[str, Any], key: str) -> FetchedFile:
@@ -63,6 +63,6 @@ def _fetch(files: FileAccess, task: Mapping[str, Any], key: str) -> FetchedFile:
             raise FileFetchError(f"It has no URL in its data under {key!r}", field=key)
         return FetchedFile(task_id, url, files.local_path(url, task_id=task_id))
     except FileFetchError as error:
-        named = FileFetchError(f"Task {task_id}: {error.message}", fix=error.fix, field=error.field)
-        named.__cause__ = error
-        return FetchedFile(task_id, url if isinstance(url, str) else "", error=named)
+        error_of_task = FileFetchError(f"Task {task_id}: {error.message}", fix=error.fix, field=error.field)
+        error_of_task.__cause__ = error
+        return FetchedFile(task_id, url if isinstance(url, str) else "", error=error_of_task)

@@ -15,7 +15,7 @@ from label_studio_ml.studio.transport.api_client import ApiClient
 from label_studio_ml.studio.transport.http import Http
 
 #: Read timeout in seconds. A test prediction takes longest: Label Studio waits up to 100 s for the backend.
-_PREDICTION = 110.0
+_READ_TIMEOUT = 110.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class LabelStudio:
         Status 403 is read as a refused request, because Label Studio refuses private addresses with it.
         """
         url, token, verify_tls = settings.studio_url, settings.studio_api_key, settings.studio_verify_tls
-        http = Http(url, token, verify_tls=verify_tls, read_timeout=_PREDICTION)
+        http = Http(url, token, verify_tls=verify_tls, read_timeout=_READ_TIMEOUT)
         return cls(ApiClient(http, blames_token=False))
 
     @property
@@ -69,7 +69,7 @@ class LabelStudio:
         """Return the seconds by which Label Studio's clock is ahead of this machine's; None without a Date header."""
         with self.api.http.request("GET", f"{self.url}/api/version", login=lambda _: False) as response:
             try:
-                theirs = parsedate_to_datetime(response.headers.get("Date", ""))
+                studio_time = parsedate_to_datetime(response.headers.get("Date", ""))
             except ValueError:
                 return None
-        return (theirs - datetime.now(UTC)).total_seconds() if theirs.tzinfo else None
+        return (studio_time - datetime.now(UTC)).total_seconds() if studio_time.tzinfo else None

@@ -75,11 +75,11 @@ def parse(condition: str) -> Filter:
         numbers = all(not isinstance(value, str) for value in values)
         return _filter(field, "in_list", "Number" if numbers else "String", values)
     if match["least"]:
-        least, most = _plain(match["least"]), _plain(match["most"])
+        least, greatest = _plain(match["least"]), _plain(match["most"])
         kind = COLUMNS.get(field) or ("String" if isinstance(least, str) else "Number")
         if kind == "Datetime":
-            least, most = _moment(str(least)), _moment(str(most))
-        return _filter(field, "in", kind, {"min": least, "max": most})
+            least, greatest = _moment(str(least)), _moment(str(greatest))
+        return _filter(field, "in", kind, {"min": least, "max": greatest})
     return _compared(field, _OPERATORS[" ".join(match["operator"].split())], match["value"])
 
 

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 #: Longest pause between two tries of a request that waits for Label Studio, in seconds.
-LONGEST_PAUSE = 10.0
+MAX_PAUSE = 10.0
 
 _FORMS: dict[Any, str] = {dict: "a JSON object", dict | list: "a JSON list"}
 
@@ -114,7 +114,7 @@ class ApiClient:
             on=StudioUnavailable,
             seconds=patience,
             first=0.5,
-            longest=LONGEST_PAUSE,
+            longest=MAX_PAUSE,
             before=self._check_stopped,
             failed=lambda error: self.notify(error.message),
             sleep=self._stopped.wait,

@@ -28,20 +28,20 @@ MARGIN = 30.0
 
 #: The first characters of every JWT: `{"` in Base64.
 _JWT = "eyJ"
-_NEW = "a personal access token, to be made in Label Studio's account settings"
+_NEEDED = "a personal access token, to be made in Label Studio's account settings"
 
 
 class TokenKind(Enum):
     """The kind of the configured token. The value tells the user what to do when Label Studio refuses the token."""
 
-    NONE = f"Set LABEL_STUDIO_API_KEY to {_NEW}"
+    NONE = f"Set LABEL_STUDIO_API_KEY to {_NEEDED}"
     LEGACY = (
-        f"Set LABEL_STUDIO_API_KEY to {_NEW}, or enable legacy tokens in the organization's settings: new "
+        f"Set LABEL_STUDIO_API_KEY to {_NEEDED}, or enable legacy tokens in the organization's settings: new "
         "organizations refuse them, also the one that /setup brings"
     )
     PERSONAL = (
         "The personal access token in LABEL_STUDIO_API_KEY is of another Label Studio than LABEL_STUDIO_URL, or "
-        "not whole: make a new one in the account settings there"
+        "incomplete: make a new one in the account settings there"
     )
     ACCESS = (
         "LABEL_STUDIO_API_KEY holds a short-lived access token: set it to a personal access token instead"
@@ -51,8 +51,8 @@ class TokenKind(Enum):
 class Token:
     """A configured token, whose text never appears in `repr` or in an error.
 
-    `shelf` returns the shared access token for a personal access token; None: it is not shared. Raises StudioAuthError
-    when `text` cannot be sent in an HTTP header.
+    `shared_cache` returns the shared access token for a personal access token; None: it is not shared. Raises
+    StudioAuthError when `text` cannot be sent in an HTTP header.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Token:
         text: str,
         *,
         clock: Callable[[], float] = time.monotonic,
-        shelf: Callable[[str], TokenCache] | None = None,
+        shared_cache: Callable[[str], TokenCache] | None = None,
     ) -> None:
         self._text = text.strip()
         self._clock = clock
@@ -81,8 +81,10 @@ class Token:
             self.kind = TokenKind.LEGACY
         else:
             self.kind = TokenKind.ACCESS if claims.get("token_type") == "access" else TokenKind.PERSONAL
-        self._ends = _number(claims, "exp")
-        self._shelf = shelf(self._text) if shelf is not None and self.kind is TokenKind.PERSONAL else None
+        self._expires_at = _number(claims, "exp")
+        self._shared_cache = (
+            shared_cache(self._text) if shared_cache is not None and self.kind is TokenKind.PERSONAL else None
+        )
 
     def __repr__(self) -> str:
         return f"Token({self.kind.name.lower()})"
@@ -102,12 +104,12 @@ class Token:
         with self._lock:
             if not self._access or self._clock() >= self._expires:
                 requested_at = self._clock()
-                self._access, lives = (
-                    self._shelf.get(self._refused, lambda: self._exchanged(exchange))
-                    if self._shelf is not None
+                self._access, lifetime = (
+                    self._shared_cache.get(self._refused, lambda: self._exchanged(exchange))
+                    if self._shared_cache is not None
                     else self._exchanged(exchange)
                 )
-                self._expires = requested_at + lives
+                self._expires = requested_at + lifetime
             return f"Bearer {self._access}"
 
     def _exchanged(self, exchange: Callable[[str], str]) -> tuple[str, float]:
@@ -118,9 +120,9 @@ class Token:
     def renew(self) -> bool:
         """Discard the refused access token; return whether there was one, so that a retry makes sense."""
         with self._lock:
-            had, self._access = self._access, ""
-            self._refused = had or self._refused
-        return bool(had)
+            access, self._access = self._access, ""
+            self._refused = access or self._refused
+        return bool(access)
 
     def advice(self, detail: str, *, now: float | None = None) -> str:
         """Return what to do after Label Studio refused the token with the reason `detail`.
@@ -129,17 +131,19 @@ class Token:
         """
         reason = detail.lower()
         if self.kind is TokenKind.LEGACY and self._text.startswith(_JWT):
-            return f"LABEL_STUDIO_API_KEY begins like a personal access token, but is not whole: set it to {_NEW}"
+            return f"LABEL_STUDIO_API_KEY begins like a personal access token, but is incomplete: set it to {_NEEDED}"
         if self.kind is TokenKind.LEGACY and "legacy" in reason and "disabled" in reason:
-            return f"Legacy tokens are switched off in this organization: set LABEL_STUDIO_API_KEY to {_NEW}"
+            return (
+                f"Legacy tokens are switched off in this organization: set LABEL_STUDIO_API_KEY to {_NEEDED}"
+            )
         if self.kind is TokenKind.LEGACY and "invalid token" in reason:
             return (
                 "No user of this Label Studio has this legacy token: "
                 "correct LABEL_STUDIO_API_KEY or LABEL_STUDIO_URL"
             )
         if self.kind is TokenKind.PERSONAL:
-            if self._ends and self._ends <= (time.time() if now is None else now):
-                day = time.strftime("%Y-%m-%d", time.gmtime(self._ends))
+            if self._expires_at and self._expires_at <= (time.time() if now is None else now):
+                day = time.strftime("%Y-%m-%d", time.gmtime(self._expires_at))
                 return f"The personal access token expired on {day}: set LABEL_STUDIO_API_KEY to a new one"
             if "blacklisted" in reason:
                 return "The personal access token was revoked: set LABEL_STUDIO_API_KEY to a new one"
@@ -193,5 +197,7 @@ def _number(claims: dict[str, Any] | None, name: str) -> float:
 def _lifetime(access: str) -> float:
     """Return the lifetime of an access token in seconds, from its own claims, independent of this machine's clock."""
     claims = _claims(access)
-    made, ends = _number(claims, "iat"), _number(claims, "exp")
-    return ends - made if made and ends else 300.0  # ACCESS_TOKEN_LIFETIME in Label Studio 1.23.2, measured
+    issued, expires = _number(claims, "iat"), _number(claims, "exp")
+    if issued and expires:
+        return expires - issued
+    return 300.0  # ACCESS_TOKEN_LIFETIME in Label Studio 1.23.2, measured

@@ -38,14 +38,14 @@ Login = Callable[[str], bool]
 
 #: Number of attempts, and the longest wait in seconds between two attempts, whatever Retry-After says.
 ATTEMPTS = 4
-LONGEST_WAIT = 30.0
+MAX_WAIT = 30.0
 #: Larger numbers of seconds in Retry-After are read as this one.
-_LONGEST_RETRY = 86_400
+_MAX_RETRY_AFTER = 86_400
 
 MAX_REDIRECTS = 10
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
+_RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
 class Http:
@@ -72,7 +72,7 @@ class Http:
     ) -> None:
         self.base = url.strip().rstrip("/")
         folder = access_folder or default_folder()
-        self.token = Token(token, shelf=lambda refresh: TokenCache(folder, self.base, refresh))
+        self.token = Token(token, shared_cache=lambda refresh: TokenCache(folder, self.base, refresh))
         self._verify = verify_tls
         self._timeout = (connect_timeout, read_timeout)
         self._private, self._own_private = private, (*own_private, *private)
@@ -144,8 +144,8 @@ class Http:
     ) -> "Response":
         from requests import ConnectTimeout, HTTPError, RequestException
 
-        again = _TRY_AGAIN if repeatable else NOT_DONE
-        passing = RequestException if repeatable else (HTTPError, ConnectTimeout)
+        retried_statuses = _RETRIED_STATUSES if repeatable else NOT_DONE
+        retried_errors = RequestException if repeatable else (HTTPError, ConnectTimeout)
         renewed = False
 
         def attempt() -> "Response":
@@ -155,7 +155,7 @@ class Http:
                 renewed = True
                 response.close()
                 response = send()
-            if response.status_code in again:
+            if response.status_code in retried_statuses:
                 raise HTTPError(response=response)
             return response
 
@@ -172,9 +172,9 @@ class Http:
                 seconds=math.inf if deadline is None else deadline.remaining,
                 tries=ATTEMPTS,
                 first=0.5,
-                longest=LONGEST_WAIT,
+                longest=MAX_WAIT,
                 least=_retry_after,
-                is_passing=lambda failure: isinstance(failure, passing) and may_pass(failure),
+                is_passing=lambda failure: isinstance(failure, retried_errors) and may_pass(failure),
                 failed=failed,
                 sleep=self._sleep,
             )
@@ -193,28 +193,28 @@ class Http:
     ) -> "Response":
         """Send a request and follow its redirects. Raises StudioError for a redirect that must not be followed."""
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._one(method, url, login, arguments)
+            response = self._send_once(method, url, login, arguments)
             location = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or not location:
                 return response
             response.close()
-            was = response.url
+            from_url = response.url
             try:
-                url = urljoin(was, location)
+                url = urljoin(from_url, location)
                 origin(url)
             except ValueError:
-                message = f"{mask(was)} redirects to {mask(location)}, which is not an http(s) address"
+                message = f"{mask(from_url)} redirects to {mask(location)}, which is not an http(s) address"
                 raise StudioError(message) from None
             if (stay and below(self.base, url) is None) or method != "GET":
                 raise StudioError(
-                    f"{mask(was)} redirects to {mask(url)}",
+                    f"{mask(from_url)} redirects to {mask(url)}",
                     fix="Set LABEL_STUDIO_URL to the address that it redirects to",
                     field="LABEL_STUDIO_URL",
                 )
             arguments = {}
         raise StudioError(f"{mask(url)} redirects more than {MAX_REDIRECTS} times")
 
-    def _one(self, method: str, url: str, login: Login, arguments: dict[str, Any]) -> "Response":
+    def _send_once(self, method: str, url: str, login: Login, arguments: dict[str, Any]) -> "Response":
         from requests.utils import get_auth_from_url
 
         own = self._is_own(url)
@@ -277,11 +277,11 @@ def _retry_after(failure: Exception) -> float:
     response = _response(failure)
     text = "" if response is None else response.headers.get("Retry-After", "").strip()
     if (seconds := whole_number(text)) is not None:
-        return float(min(seconds, _LONGEST_RETRY))
+        return float(min(seconds, _MAX_RETRY_AFTER))
     try:
-        when = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(text)
     except ValueError:
         return 0.0
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max((when - datetime.now(UTC)).total_seconds(), 0.0)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)

@@ -111,11 +111,11 @@ def unreachable(url: str, failure: Exception, error: type[StudioError], *, own: 
         fix = "Install its CA here, or set VERIFY_SSL=false"
     elif isinstance(failure, Timeout):
         problem = "did not answer in time"
-    unreached = (error if passing else StudioError)(
+    result = (error if passing else StudioError)(
         f"{mask(url)} {problem} ({type(failure).__name__})", fix=fix, field="LABEL_STUDIO_URL" if own else ""
     )
-    unreached.passing = passing
-    return unreached
+    result.passing = passing
+    return result
 
 
 def may_pass(failure: Exception) -> bool:
@@ -137,7 +137,7 @@ def overdue(url: str, seconds: float, error: type[E]) -> E:
     """Return an `error` for a transfer that did not end within `seconds`."""
     return error(
         f"{mask(url)} was not fetched within {seconds:g} seconds",
-        fix="Raise FILES_TIMEOUT if the file is that slow to come",
+        fix="Raise FILES_TIMEOUT if the file needs more time",
         field="FILES_TIMEOUT",
     )
 

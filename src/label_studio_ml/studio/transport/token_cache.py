@@ -16,7 +16,7 @@ from label_studio_ml.storage import file_locks
 from label_studio_ml.studio.addresses.local_files import user_cache
 
 #: Seconds that a process waits for the file's lock while another process refreshes the token.
-_PATIENCE = 30.0
+_LOCK_TIMEOUT = 30.0
 
 
 def default_folder() -> Path:
@@ -46,28 +46,28 @@ class TokenCache:
         with self._locked() as file:
             if file is not None and (shared := self._read(file, refused)):
                 return shared
-            access, lives = exchange()
+            access, lifetime = exchange()
             if file is not None:
-                self._write(file, access, lives)
-            return access, lives
+                self._write(file, access, lifetime)
+            return access, lifetime
 
     def _read(self, file: IO[str], refused: str) -> tuple[str, float] | None:
         try:
             stored: Any = json.load(file)
-            access, made, lives = str(stored["access"]), float(stored["made"]), float(stored["lives"])
+            access, issued, lifetime = str(stored["access"]), float(stored["made"]), float(stored["lives"])
         except (ValueError, KeyError, TypeError, OSError):
             return None
         now = self._clock()
         # If the clock was set back, the token seems to be made in the future; its age is unknown then.
-        if not access or access == refused or not made <= now < made + lives:
+        if not access or access == refused or not issued <= now < issued + lifetime:
             return None
-        return access, made + lives - now
+        return access, issued + lifetime - now
 
-    def _write(self, file: IO[str], access: str, lives: float) -> None:
+    def _write(self, file: IO[str], access: str, lifetime: float) -> None:
         with contextlib.suppress(OSError):
             file.seek(0)
             file.truncate()
-            json.dump({"access": access, "made": self._clock(), "lives": lives}, file)
+            json.dump({"access": access, "made": self._clock(), "lives": lifetime}, file)
             file.flush()
 
     @contextlib.contextmanager
@@ -77,7 +77,7 @@ class TokenCache:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = open(file_locks.open_private(self.path), "r+", encoding="utf-8")  # noqa: SIM115
-            file_locks.lock_within(file, _PATIENCE)
+            file_locks.lock_within(file, _LOCK_TIMEOUT)
         except OSError:
             if file is not None:
                 file.close()
