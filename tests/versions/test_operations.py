@@ -82,7 +82,7 @@ def test_nothing_to_roll_back_to(made: Made, steps: str) -> None:
 def test_rollback_passes_by_what_cannot_be_served(made: Made) -> None:
     made.add_all("abcd")
     made.weights("c").write_text("cut")
-    made.store.fail(P, "id-b", "no memory")
+    made.store.record_failure(P, "id-b", "no memory")
     present, back = rollback(made.store, made.folder, P)
     assert (present.name, back.name, made.served()) == ("d", "a", "a")
 
@@ -136,14 +136,14 @@ def test_find(made: Made) -> None:
 def test_a_damaged_version_is_not_promoted(made: Made) -> None:
     made.add_all("ab")
     made.weights("a").write_text("WEIGHTS OF A")
-    with pytest.raises(VersionError, match="a is damaged: weights is not what was written"):
+    with pytest.raises(VersionError, match="a is damaged: weights was changed after it was written"):
         promote(made.store, made.folder, P, "a")
     assert made.served() == "b"
 
 
 def test_promoting_tries_a_version_again_that_did_not_load(made: Made) -> None:
     made.add_all("ab")
-    made.store.fail(P, "id-b", "no memory")
+    made.store.record_failure(P, "id-b", "no memory")
     assert made.served() == "a"
     hint = made.store.hint(P)
     promote(made.store, made.folder, P, "b")
@@ -186,7 +186,9 @@ def test_a_version_whose_manifest_is_damaged_can_be_deleted(made: Made) -> None:
 def test_what_a_crash_left_of_a_deleted_version_goes(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     made.add_all("ab")
     with monkeypatch.context() as patch:
-        patch.setattr(version_files, "empty", lambda folder, keep: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            version_files, "clear_folder", lambda folder, keep: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             delete(made.store, P, ["a"])
     assert made.names() == "b"

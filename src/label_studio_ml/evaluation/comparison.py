@@ -150,7 +150,7 @@ def _metrics(
     candidate: Candidate, tasks: list[dict[str, Any]], settings: Settings
 ) -> dict[str, float | None]:
     """Return a version's metrics on `tasks` by name. Raises the errors of building and running the model."""
-    labelled = LabelledTasks(lambda: tasks, "what the new version held out")
+    labelled = LabelledTasks(lambda: tasks, "held out by the new version")
     assignment = Assignment(labelled, candidate.spec.project, Choice(everything=True))
     model = ModelUnderTest(settings, candidate.spec, candidate.state, None)
     with model:

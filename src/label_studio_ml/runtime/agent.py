@@ -147,7 +147,7 @@ class ProjectAgent:
                 if manifest is None:
                     raise
                 logger.error("Version %s does not load: %s", manifest.name, error)
-                self._store.fail(project.uid, manifest.id, str(error))
+                self._store.record_failure(project.uid, manifest.id, str(error))
                 await asyncio.to_thread(
                     self._synchronise, project.uid
                 )  # the version before may have to be fetched

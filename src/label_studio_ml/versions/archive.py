@@ -121,7 +121,7 @@ class Archive:
             )
 
     def _name(self, member: tarfile.TarInfo) -> str:
-        """Return a member's path relative to the version's folder. Raises VersionError if it is no file there."""
+        """Return a member's path relative to the version's folder. Raises VersionError if it is not a file in it."""
         if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
             raise self._refusal(f"{member.name!r} is not a regular file")
         top, _, name = member.name.partition("/")
@@ -151,7 +151,9 @@ class Archive:
 
     def _refusal(self, cause: str) -> VersionError:
         return VersionError(
-            f"{self._path} is refused: {cause}", fix="Import what label-studio-ml export wrote", field="FILE"
+            f"{self._path} is refused: {cause}",
+            fix="Give a file that label-studio-ml export wrote",
+            field="FILE",
         )
 
 
@@ -185,7 +187,7 @@ def _archive_errors(path: Path) -> Iterator[None]:
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, RecursionError, ValueError) as error:
         raise VersionError(
             f"{path} is not an archive of a version, or it is damaged: {error}",
-            fix="Import what label-studio-ml export wrote",
+            fix="Give a file that label-studio-ml export wrote",
             field="FILE",
         ) from None
 

@@ -50,7 +50,7 @@ def entries(
     """Return the versions of a project, newest first; with `verify`, every file is read and compared with its sha256.
 
     `code` is the code that serves the versions, None to leave out its differences. Versions whose manifest cannot be
-    read come last, with their id only.
+    read are last, with their id only.
     """
     try:
         served, decision = store.served(uid), store.decision(uid)

@@ -149,7 +149,7 @@ def write_checked(read: Callable[[int], bytes], path: Path, digest: str) -> None
             file.write(chunk)
     if digest_so_far.hexdigest() != digest:
         raise VersionError(
-            f"{path.name} is not what was written (its sha256 differs)", fix="Copy the archive again"
+            f"{path.name} was changed after it was written (its sha256 differs)", fix="Copy the archive again"
         )
 
 

@@ -91,7 +91,7 @@ def test_json_has_all_of_it(made: Made, capsys: pytest.CaptureFixture[str]) -> N
 def test_every_state(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     made.add_all("de")
     made.weights("d").write_text("cut")
-    made.store.fail(P, "id-e", "ModelLoadError: no memory")
+    made.store.record_failure(P, "id-e", "ModelLoadError: no memory")
     (made.store.folder(P, "id-c") / "manifest.json").write_text("{")
     _run(made, capsys, "promote", "b", "--pin")
     listed = _listed(made, capsys)
@@ -110,7 +110,7 @@ def test_verify_reads_every_file(made: Made, capsys: pytest.CaptureFixture[str])
     made.weights("a").write_text("WEIGHTS OF A")
     assert _listed(made, capsys)["a"]["state"] == "ready"
     assert cli.main(["versions", str(made.folder.parent), "--verify"]) == 1
-    assert "damaged: weights is not what was written (its sha256 differs)" in capsys.readouterr().out
+    assert "damaged: weights was changed after it was written (its sha256 differs)" in capsys.readouterr().out
 
 
 def test_promote_rollback_unpin(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
@@ -344,7 +344,7 @@ def test_a_damaged_version_is_not_pushed(
     made.weights("b").write_text("weights of x")
     assert cli.main(["push", str(made.folder.parent), str(tmp_path / "there")]) == 1
     printed = capsys.readouterr()
-    assert "Version b is damaged: weights is not what was written" in printed.err
+    assert "Version b is damaged: weights was changed after it was written" in printed.err
     assert [one.name for one in VersionStore(tmp_path / "there").versions(P)] == ["a"], (
         "those before are there"
     )

@@ -103,5 +103,5 @@ def test_pull_fetches_and_checks(made: Made, s3: S3Server, capsys: pytest.Captur
     third = Made(made.folder.parent.parent / "three" / "data")
     third.folder.mkdir(parents=True)
     assert cli.main(["pull", str(third.folder.parent), s3.url]) == 1
-    assert "weights is not what was written" in capsys.readouterr().err
+    assert "weights was changed after it was written" in capsys.readouterr().err
     assert third.names() == ""

@@ -246,7 +246,7 @@ def test_what_is_not_what_was_written_is_refused_and_the_one_before_stays(machin
     listed = {one.name: (one.state, one.note) for one in entries(server, P)}
     assert listed["b"] == (
         "damaged",
-        "deep/weights of it.bin is not what was written (its sha256 differs)",
+        "deep/weights of it.bin was changed after it was written (its sha256 differs)",
     )
     with pytest.raises(VersionError, match="sha256 differs"):
         operations.promote(server, server.model_dir, P, "b")
@@ -451,7 +451,7 @@ def test_the_served_version_stays_here_below_two_that_do_not_load(machine: Machi
         _publish(worker, name, text=name * 100)
         server.synchronise(P)
     for name in "bc":
-        worker.fail(P, f"id-{name}", "it is broken")
+        worker.record_failure(P, f"id-{name}", "it is broken")
     wait_until(lambda: _served_elsewhere(server) == "a" and len(server.failures(P)) == 2, "it is known")
     copy = duplicate(worker, worker.model_dir, P, other)
     assert copy is not None
@@ -552,7 +552,7 @@ def test_a_version_that_does_not_load_is_known_elsewhere(machine: Machine) -> No
     one, two = machine("one"), machine("two")
     _publish(one, "a")
     _publish(one, "b")
-    one.fail(P, "id-b", "it is broken")
+    one.record_failure(P, "id-b", "it is broken")
     wait_until(lambda: _served_elsewhere(two) == "a", "the other machine knows")
     assert two.failures(P) == {"id-b": "it is broken"}
     one.clear_failure(P, "id-b")
@@ -570,7 +570,7 @@ def test_a_failure_to_load_is_kept_until_the_store_has_it(machine: Machine) -> N
         put(*arguments, **options)
 
     one.artifacts.put = waiting  # type: ignore[method-assign]
-    one.fail(P, "id-b", "it is broken")
+    one.record_failure(P, "id-b", "it is broken")
     for store in (one, machine("one")):  # another process of the machine synchronises, too
         assert _served_elsewhere(store) == "a"
         assert store.failures(P) == {"id-b": "it is broken"}
@@ -587,7 +587,7 @@ def test_a_failure_to_load_that_did_not_reach_the_store_is_sent_by_the_next_proc
     for name in "ab":
         _publish(one, name)
     s3.kill()
-    one.fail(P, "id-b", "it is broken")
+    one.record_failure(P, "id-b", "it is broken")
     wait_until(lambda: "is not recorded in the store" in caplog.text, "it is given up", 60)
     s3.start()
     again = machine("one")
@@ -607,7 +607,7 @@ def test_a_failure_to_load_is_sent_once_the_store_is_back(
     one.synchronise(P)
     one.start()
     s3.kill()
-    one.fail(P, "id-b", "it is broken")
+    one.record_failure(P, "id-b", "it is broken")
     wait_until(lambda: "is not recorded in the store" in caplog.text, "it is given up", 60)
     s3.start()
     wait_until(lambda: _served_elsewhere(machine("two")) == "a", "the other machine knows", 60)
@@ -625,7 +625,7 @@ def test_a_failure_to_load_that_the_store_refuses_is_sent_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(one.artifacts, "put", refused)
-        one.fail(P, "id-b", "it is broken")
+        one.record_failure(P, "id-b", "it is broken")
         wait_until(
             lambda: "is not recorded in the store: it is read-only" in caplog.text, "it is given up", 60
         )

@@ -28,7 +28,7 @@ def _damage(made: Made, *, full: bool) -> str:
     ("content", "quick", "full"),
     [
         ("weights of b", "", ""),
-        ("WEIGHTS OF B", "", "weights is not what was written (its sha256 differs)"),
+        ("WEIGHTS OF B", "", "weights was changed after it was written (its sha256 differs)"),
         ("weights", "weights has 7 bytes, 12 were written", "weights has 7 bytes, 12 were written"),
         (None, "weights is missing", "weights is missing"),
     ],

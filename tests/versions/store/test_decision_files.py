@@ -348,7 +348,7 @@ def test_too_many_open_files(made: Made) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_note_of_a_version_that_does_not_load(made: Made, damage: Break) -> None:
-    made.store.fail(P, "id-b", "no memory")
+    made.store.record_failure(P, "id-b", "no memory")
     damage(made.store.folder(P) / "id-b.failed")
     assert made.store.failures(P).keys() == {"id-b"}
     assert made.served() == "a"

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
                 return 130
             job = _cancelled(open_jobs, project.uid, job_id)
         if job is None:
-            raise UnknownJob(f"Job {job_id} is gone: its project was deleted")
+            raise UnknownJob(f"Job {job_id} no longer exists: its project was deleted")
         if job.running:
             say(f"label-studio-ml: the training waits: {job.message}", file=sys.stderr)
             say(_unfollowed_note(folder_of(args), job_id, alone=open_jobs.alone))

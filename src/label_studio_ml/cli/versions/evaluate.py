@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--test",
         metavar="SHARE",
         type=_share,
-        help="use the test half of annotations.split(test=SHARE) (default: what the version was not trained on)",
+        help="use the test half of annotations.split(test=SHARE) (default: tasks the version was not trained on)",
     )
     task_choice.add_argument("--all", action="store_true", help="use every annotated task")
     parser.add_argument(

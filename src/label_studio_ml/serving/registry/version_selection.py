@@ -99,7 +99,7 @@ class VersionSelection:
     def failed(self, uid: str, manifest: Manifest, cause: str) -> None:
         """Record that a version failed to load, so that another one is chosen."""
         self._failures.setdefault(uid, {})[manifest.id] = cause
-        self._store.fail(uid, manifest.id, cause)
+        self._store.record_failure(uid, manifest.id, cause)
         self._cached.pop(uid, None)
         self._first.pop(uid, None)
 

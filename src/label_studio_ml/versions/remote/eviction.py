@@ -46,7 +46,7 @@ def evict(store: VersionStore, cache_folder: Path, incoming: Manifest, max_bytes
         logger.info(
             "Project %s: removing the files of version %s from this machine", version.project, version.name
         )
-        version_files.empty(store.folder(version.project, version.id), keep=MANIFEST)
+        version_files.clear_folder(store.folder(version.project, version.id), keep=MANIFEST)
         used -= size
 
 

@@ -215,7 +215,7 @@ class Mirror:
             return
         if kind == TOMBSTONE and (folder / MANIFEST).exists():
             (folder / MANIFEST).rename(folder / TOMBSTONE)
-            version_files.empty(folder, keep=TOMBSTONE)
+            version_files.clear_folder(folder, keep=TOMBSTONE)
             return
         text = self._artifacts.get(object_name)
         if text is None:
@@ -262,12 +262,12 @@ class Mirror:
 
     def release(self, manifest: Manifest) -> None:
         """Remove a version's files from this machine; they can be fetched again."""
-        version_files.empty(self._store.folder(manifest.project, manifest.id), keep=MANIFEST)
+        version_files.clear_folder(self._store.folder(manifest.project, manifest.id), keep=MANIFEST)
 
     def fetch(self, manifest: Manifest) -> None:
         """Download the files of a version that are not on this machine, and compare each with its sha256.
 
-        Raises StoreError, or VersionError if a file in the store is not what was written or the disk refuses.
+        Raises StoreError, or VersionError if a file in the store was changed after it was written or the disk refuses.
         """
         folder = self._store.folder(manifest.project, manifest.id)
         record_use(folder)
@@ -301,7 +301,7 @@ class Mirror:
             return
         self._artifacts.get_file(f"{files_of(manifest)}/{name}", download)
         if version_files.sha256(download) != digest:
-            raise VersionError(f"{name} is not what was written (its sha256 differs)")
+            raise VersionError(f"{name} was changed after it was written (its sha256 differs)")
         make_folder(target.parent)
         download.replace(target)
 

@@ -94,7 +94,7 @@ class Uploads:
                 raise VersionError(f"The store has another version {manifest.id}") from None
 
     def adopt(self, folder: Path, manifest: Manifest) -> None:
-        """Upload the version whose files and manifest are in `folder`. Raises VersionError, also if its id is taken."""
+        """Upload the version in `folder`: its files and manifest. Raises VersionError, also if the id is in use."""
         self.upload(folder, manifest, lambda: None)
         self.put_manifest(manifest)
 
@@ -150,7 +150,8 @@ class Uploads:
     def reporting_failure(self, uid: str, version_id: str, cause: str) -> Iterator[None]:
         """Write that a version failed to load; by a thread, as the caller runs on an event loop.
 
-        Until the store has the record, a mark beside the one on this disk keeps that when the project is synchronised.
+        Until the store has the record, a mark beside the record on this disk keeps it from being removed when the
+        project is synchronised.
         """
         record = self._store.failure_record(uid, version_id)
         lock = claim(record)  # first: a synchronisation removes a record without mark

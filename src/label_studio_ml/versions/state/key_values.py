@@ -55,7 +55,7 @@ class MemoryState:
 
 
 class StoredState:
-    """Pairs of one project in `state.db`; what is written is visible to all processes at once.
+    """Pairs of one project in `state.db`; written pairs are visible to all processes at once.
 
     Paths in the model folder are stored relative to it, so that it may be moved. Methods raise VersionError if the file
     cannot be used.

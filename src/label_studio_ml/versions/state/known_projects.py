@@ -62,7 +62,7 @@ class _Moment(msgspec.Struct):
 def known_projects(model_dir: Path, store: VersionStore) -> list[KnownProject]:
     """Return the projects in `projects.db` and those with versions, by number; of one number, the current one first.
 
-    A project whose versions or decision cannot be read is listed without what is missing.
+    A project whose versions or decision cannot be read is listed without that data.
     """
     has_database = (model_dir / PROJECTS_DB).exists()  # reading must not create the file
     database = Projects(model_dir) if has_database else None
@@ -88,7 +88,7 @@ def known_projects(model_dir: Path, store: VersionStore) -> list[KnownProject]:
                 title=project.title if project else "",
                 host=project.hostname if project else "",
                 created=_iso(whole_number(seconds)),
-                heard=last_heard(model_dir, uid),
+                heard=_last_event_time(model_dir, uid),
                 versions=len(versions),
                 served=served.name if served else "",
                 forgotten=project is None,
@@ -102,7 +102,7 @@ def known_projects(model_dir: Path, store: VersionStore) -> list[KnownProject]:
     ]
 
 
-def last_heard(model_dir: Path, uid: str) -> float | None:
+def _last_event_time(model_dir: Path, uid: str) -> float | None:
     """Return when the last event of a project arrived, in seconds since 1970; None if none did."""
     if not (model_dir / EVENTS_DB).exists():
         return None

@@ -19,7 +19,7 @@ def damage(folder: Path, manifest: Manifest, *, full: bool = False) -> str:
             if size != written:
                 return f"{name} has {size:,} bytes, {written:,} were written"
             if full and sha256(path) != digest:
-                return f"{name} is not what was written (its sha256 differs)"
+                return f"{name} was changed after it was written (its sha256 differs)"
         except FileNotFoundError:
             return f"{name} is missing"
         except OSError as error:

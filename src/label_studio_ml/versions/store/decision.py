@@ -52,8 +52,8 @@ def served_line(
     """Return the versions that were served one after the other, oldest first; the last is the one to serve now.
 
     `versions` are in the order of their fences. Versions that were rolled back are left out. `pin` is the name or id
-    of a version that goes last regardless of the decision, if the project has it. `lost`: the version of the decision
-    is gone and was not deleted; if the decision was pinned, newer versions do not replace it.
+    of a version that is last regardless of the decision, if the project has it. `lost`: the version of the decision
+    is missing and was not deleted; if the decision was pinned, newer versions do not replace it.
     """
     by_id = {manifest.id: manifest for manifest in versions}
     if decision is None:

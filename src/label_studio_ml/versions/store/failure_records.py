@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from label_studio_ml.storage import atomic_files
 from label_studio_ml.storage.small_files import DamagedFile, read_text
-from label_studio_ml.versions.store.version_files import file_name, is_there
+from label_studio_ml.versions.store.version_files import exists, file_name
 
 FAILED = ".failed"
 
@@ -25,7 +25,7 @@ def write_failure(record: Path, cause: str) -> None:
 def read_failures(folder: Path) -> dict[str, str]:
     """Return, by id, why versions of the project in `folder` failed to load."""
     failures: dict[str, str] = {}
-    for record in folder.glob(f"*{FAILED}") if is_there(folder) else ():
+    for record in folder.glob(f"*{FAILED}") if exists(folder) else ():
         try:
             cause = read_text(record)
         except (OSError, DamagedFile) as error:

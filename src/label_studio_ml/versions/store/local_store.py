@@ -48,7 +48,7 @@ class VersionStore:
     """The versions of all projects below one folder. Safe to use from several threads and processes.
 
     `pin` is the name or id of a version that is served regardless of decisions, in the projects that have it. `source`
-    and `uploads` are the place that the versions come from and go to: in this class, the folder itself.
+    and `uploads` are the place that versions are fetched from and written to: in this class, the folder itself.
     """
 
     def __init__(self, model_dir: Path, *, pin: str = "") -> None:
@@ -165,15 +165,15 @@ class VersionStore:
         with self.folders.writes("The decision"):
             self.decisions.write(uid, decision)
 
-    def fail(self, uid: str, version_id: str, cause: str) -> None:
+    def record_failure(self, uid: str, version_id: str, cause: str) -> None:
         """Record that a version failed to load, so that other processes skip it. Disk errors are ignored."""
         with self.uploads.reporting_failure(uid, version_id, cause):
             write_failure(self.failure_record(uid, version_id), cause)
 
     def clear_failure(self, uid: str, version_id: str) -> None:
-        """Remove the record that `fail` made. Disk errors are ignored."""
+        """Remove the record that `record_failure` made. Disk errors are ignored."""
         record = self.failure_record(uid, version_id)
-        if version_files.is_there(record):
+        if version_files.exists(record):
             with contextlib.suppress(OSError):
                 record.unlink(missing_ok=True)
             self.uploads.clear_failure(uid, version_id)
@@ -213,7 +213,7 @@ class VersionStore:
 
     def unreadable(self, uid: str) -> list[str]:
         """Return the ids of the versions whose manifest is damaged."""
-        folders = [path for path in self.folders.versions(uid) if version_files.is_there(path / MANIFEST)]
+        folders = [path for path in self.folders.versions(uid) if version_files.exists(path / MANIFEST)]
         return [unquote(path.name) for path in folders if self._manifest_files.get(path / MANIFEST) is None]
 
     def decision(self, uid: str) -> Decision | None:
@@ -241,7 +241,7 @@ class VersionStore:
     def _lost_version(self, uid: str, decision: Decision | None, versions: list[Manifest]) -> str:
         if decision is None or any(version.id == decision.version for version in versions):
             return ""
-        deleted = version_files.is_there(self.folder(uid, decision.version) / TOMBSTONE)
+        deleted = version_files.exists(self.folder(uid, decision.version) / TOMBSTONE)
         return "" if deleted else decision.version
 
     def line(self, uid: str) -> list[Manifest]:
@@ -278,7 +278,7 @@ class VersionStore:
         """Return the version to serve: the last of `line` with undamaged files that is not in `failed_ids`.
 
         None stands for the untrained model. `failed_ids` are the ids of versions that failed to load; None stands for
-        those recorded by `fail`. Raises DecisionError, as `line` does.
+        those recorded by `record_failure`. Raises DecisionError, as `line` does.
         """
         skipped_ids = self.failures(uid) if failed_ids is None else failed_ids
         for manifest in reversed(self.line(uid)):
@@ -322,7 +322,7 @@ class VersionStore:
         return damage(self.folder(manifest.project, manifest.id), manifest, full=full)
 
     def failures(self, uid: str) -> dict[str, str]:
-        """Return, by id, why versions failed to load, as `fail` recorded it."""
+        """Return, by id, why versions failed to load, as `record_failure` recorded it."""
         return read_failures(self.folder(uid))
 
     def hint(self, uid: str) -> str | None:
@@ -332,7 +332,7 @@ class VersionStore:
         """
         return self.folders.read_hint(uid)
 
-    # The place that the versions come from and go to
+    # Source and uploads
 
     @property
     def problem(self) -> str:

@@ -124,7 +124,7 @@ class ProjectFolders:
         with contextlib.suppress(OSError):  # an unreadable folder stays: it may be a committed version
             names = {path.name for path in folder.iterdir()}
             if TOMBSTONE in names:
-                version_files.empty(folder, keep=TOMBSTONE)
+                version_files.clear_folder(folder, keep=TOMBSTONE)
             elif MANIFEST not in names:
                 shutil.rmtree(folder, ignore_errors=True)
 

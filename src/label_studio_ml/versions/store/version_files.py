@@ -16,7 +16,7 @@ def file_name(text: str, keep: str = "") -> str:
     return name.replace(".", "%2E") if set(name) <= {"."} else name
 
 
-def is_there(path: Path) -> bool:
+def exists(path: Path) -> bool:
     """Tell whether a path exists; False if its folder cannot be read."""
     try:
         return path.exists()
@@ -38,7 +38,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def empty(folder: Path, *, keep: str) -> None:
+def clear_folder(folder: Path, *, keep: str) -> None:
     """Remove everything in `folder` but the file `keep`; entries that cannot be removed stay."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():

@@ -38,7 +38,7 @@ class VersionSource(Protocol):
         """Stop watching."""
 
     def projects(self) -> list[str]:
-        """Return the sorted uids of the projects there."""
+        """Return the sorted uids of the projects in the source."""
 
     def needs_sync(self, uid: str) -> bool:
         """Tell whether `synchronise` must be called before the project is served."""
@@ -81,7 +81,7 @@ class VersionUploads(Protocol):
         """Write a manifest, after `check_lease` has not raised."""
 
     def adopt(self, folder: Path, manifest: Manifest) -> None:
-        """Write the files and the manifest of the version in `folder`. Raises VersionError if its id is taken."""
+        """Write the files and the manifest of the version in `folder`. Raises VersionError if its id is in use."""
 
     def announce(self, uid: str) -> None:
         """Tell other machines that a project has changed."""
