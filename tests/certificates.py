@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import NameOID
 
 
@@ -19,16 +19,22 @@ class Certificate:
 
 
 def make(
-    folder: Path, *, begins: int = -1, ends: int = 1, password: bytes = b"", rsa_bits: int = 0
+    folder: Path,
+    *,
+    begins: int = -1,
+    ends: int = 1,
+    password: bytes = b"",
+    rsa_bits: int = 0,
+    key: "ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | dsa.DSAPrivateKey | None" = None,
 ) -> Certificate:
     """Make a certificate that is valid from `begins` to `ends`, in days from now; the key has a `password` if any.
 
-    The key is an elliptic one, or one for RSA with `rsa_bits`.
+    The key is `key`, or an elliptic one, or one for RSA with `rsa_bits`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = ec.generate_private_key(ec.SECP256R1())
     if rsa_bits:
         key = rsa.generate_private_key(public_exponent=65537, key_size=rsa_bits)
+    key = key or ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
     made = (

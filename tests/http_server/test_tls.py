@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import dsa, ec
 
 from certificates import Certificate, make
 from helpers import run, until
@@ -52,7 +53,17 @@ class TestFiles:
             ("secret/cert.pem", "secret/key.pem", "TLS_KEY", "the key is encrypted"),
             ("old/cert.pem", "old/key.pem", "TLS_CERT", "old/cert.pem has expired"),
             ("young/cert.pem", "young/key.pem", "TLS_CERT", "young/cert.pem is not valid yet"),
-            ("short/cert.pem", "short/key.pem", "TLS_CERT", "short/cert.pem or its key: ee key too small"),
+            ("short/cert.pem", "short/key.pem", "TLS_CERT", "short/cert.pem has a key that is too short"),
+            (
+                "curve/cert.pem",
+                "curve/key.pem",
+                "TLS_CERT",
+                "curve/cert.pem has a key of a kind that TLS clients",
+            ),
+            ("dsa/cert.pem", "dsa/key.pem", "TLS_CERT", "dsa/cert.pem has a key of a kind that TLS clients"),
+            ("good/cert.pem", "curve/key.pem", "TLS_KEY", "does not belong to the first certificate"),
+            ("good/cert.pem", "dsa/key.pem", "TLS_KEY", "does not belong to the first certificate"),
+            ("good/cert.pem", "rsa/key.pem", "TLS_KEY", "does not belong to the first certificate"),
         ],
     )
     def test_what_is_wrong_is_said(
@@ -64,6 +75,10 @@ class TestFiles:
         make(tmp_path / "old", begins=-10, ends=-1)
         make(tmp_path / "young", begins=1, ends=10)
         make(tmp_path / "short", rsa_bits=1024)
+        make(tmp_path / "rsa", rsa_bits=2048)
+        make(tmp_path / "curve", key=ec.generate_private_key(ec.SECP256K1()))
+        if "dsa" in certificate + key:  # takes a second
+            make(tmp_path / "dsa", key=dsa.generate_private_key(2048))
         (tmp_path / "text.pem").write_text("text")
         with pytest.raises(SettingsError, match=message) as caught:
             load(tmp_path / certificate, tmp_path / key if key else None)
@@ -175,14 +190,36 @@ class TestConnections:
 
         _run(test(), loop)
 
-    def test_a_client_without_tls_disturbs_nobody(self, files: Certificate, loop: str) -> None:
+    def test_a_client_without_tls_is_told_and_disturbs_nobody(
+        self, files: Certificate, loop: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
         async def test() -> None:
             async with secure_site(files) as it:
-                plain = await it.connect(GET)
-                with contextlib.suppress(ConnectionError):
-                    assert not (await plain.closed()).startswith(b"HTTP")
+                for _ in range(2):
+                    plain = await it.connect()
+                    await until(lambda: it.connections == 1, "it is accepted")
+                    plain.send(GET)
+                    status, headers, body = await plain.answer()
+                    assert (status, headers["connection"]) == (400, "close")
+                    assert headers["content-type"] == "text/plain; charset=utf-8"
+                    assert body == b"This port speaks HTTPS: use https:// in place of http://\n"
+                    assert await plain.closed() == b""
                 assert (await (await connect(it, files, GET)).answer())[0] == 200
                 assert len(it.endpoints.asked) == 1
+            assert len([line for line in caplog.messages if "plain HTTP" in line]) == 1
+
+        _run(test(), loop)
+
+    def test_a_client_without_tls_that_goes_on_sending_is_closed(
+        self, files: Certificate, loop: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tls_acceptor, "SHUTDOWN_TIMEOUT", 0.2)
+
+        async def test() -> None:
+            async with secure_site(files) as it:
+                plain = await it.connect(b"POST /predict HTTP/1.1\r\nHost: x\r\n\r\n", bytes(1 << 20))
+                assert (await plain.answer())[0] == 400
+                await until(lambda: it.connections == 0, "it is closed though the client keeps it open")
 
         _run(test(), loop)
 

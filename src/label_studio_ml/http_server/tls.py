@@ -14,6 +14,15 @@ logger = logging.getLogger(__name__)
 
 #: OpenSSL's codes of verification errors: the certificate is not valid yet, or no longer.
 _NOT_YET_VALID, _EXPIRED = 9, 10
+#: What OpenSSL names as the reason if key and certificate are of different pairs, or of different kinds.
+_OTHER_KEY = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+#: What is wrong with a certificate, by OpenSSL's reason. Clients offer no cipher for DSA keys and unusual curves.
+_REFUSALS = {
+    "NO_SHARED_CIPHER": "has a key of a kind that TLS clients do not accept",
+    "EE_KEY_TOO_SMALL": "has a key that is too short to be safe",
+    "CA_KEY_TOO_SMALL": "is followed by one of an authority whose key is too short to be safe",
+    "CA_MD_TOO_WEAK": "is signed with a hash that is too weak to be safe",
+}
 #: What Python names as the reason if a file does not contain what is looked for.
 _NOTHING_FOUND = (None, "PEM_LIB", "NO_START_LINE")
 
@@ -72,7 +81,7 @@ def _refuse_password() -> str:
 
 def _load_error(error: ssl.SSLError, certificate: Path, key: Path | None) -> SettingsError:
     """Return the error for files that OpenSSL does not load."""
-    if error.reason == "KEY_VALUES_MISMATCH":
+    if error.reason in _OTHER_KEY:
         return SettingsError(
             f"TLS_KEY: the key in {key or certificate} does not belong to the first certificate in {certificate}",
             fix="Put the server's own certificate first, those of the authorities after it",
@@ -95,10 +104,11 @@ def _load_error(error: ssl.SSLError, certificate: Path, key: Path | None) -> Set
 
 def _refusal(error: ssl.SSLError, certificate: Path) -> SettingsError:
     """Return the error for a certificate that OpenSSL refuses, such as one with a short key or a weak signature."""
+    reason = str(error.reason).replace("_", " ").lower()
     return SettingsError(
-        f"TLS_CERT: OpenSSL refuses the certificate in {certificate} or its key: "
-        f"{str(error.reason).replace('_', ' ').lower()}",
-        fix="Make a certificate with a key of at least 2,048 bits (RSA) or 256 bits (EC), signed with SHA-256",
+        f"TLS_CERT: the certificate in {certificate} "
+        f"{_REFUSALS.get(str(error.reason)) or f'or its key is refused by OpenSSL: {reason}'}",
+        fix="Make one with an RSA key of at least 2,048 bits or an EC key on the curve P-256, signed with SHA-256",
         field="TLS_CERT",
     )
 
@@ -129,10 +139,18 @@ def _checked_certificate(context: ssl.SSLContext, path: Path) -> bytes:
             done = _advance(theirs)
             _advance(ours)
     except ssl.SSLCertVerificationError as error:
-        reason = {_NOT_YET_VALID: "is not valid yet", _EXPIRED: "has expired"}.get(error.verify_code)
+        problem, fix = {
+            _NOT_YET_VALID: (
+                "is not valid yet",
+                "Use another one until then, or correct this machine's clock",
+            ),
+            _EXPIRED: ("has expired", "Renew it, or correct this machine's clock"),
+        }.get(
+            error.verify_code, (f"cannot be used: {error.verify_message}", "Make a certificate for servers")
+        )
         raise SettingsError(
-            f"TLS_CERT: the certificate in {path} {reason or f'cannot be used: {error.verify_message}'}",
-            fix="Renew it, or correct this machine's clock" if reason else "Make a certificate for servers",
+            f"TLS_CERT: the certificate in {path} {problem}",
+            fix=fix,
             field="TLS_CERT",
         ) from None
     except ssl.SSLError as error:

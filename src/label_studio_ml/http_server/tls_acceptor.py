@@ -1,4 +1,7 @@
-"""Accept TLS connections. Handshakes in progress are registered as connections, so that the connection limit holds."""
+"""Accept TLS connections, and tell clients that speak plain HTTP.
+
+Handshakes in progress are registered as connections, so that the connection limit holds.
+"""
 
 import asyncio
 import contextlib
@@ -19,6 +22,13 @@ HANDSHAKE_TIMEOUT, SHUTDOWN_TIMEOUT = 10.0, 2.0
 LAST_HANDSHAKE = 2.0
 #: Maximum number of connections accepted at a time, and seconds of pause when the system has no file for one.
 ACCEPT_BATCH, ACCEPT_RETRY = 64, 0.5
+
+_EXPLANATION = b"This port speaks HTTPS: use https:// in place of http://\n"
+#: Response to a request without TLS. Label Studio shows no more of it than the reason phrase.
+_PLAIN_RESPONSE = (
+    b"HTTP/1.1 400 This port speaks HTTPS\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(_EXPLANATION), _EXPLANATION)
+)
 
 
 class Handshake(asyncio.Protocol):
@@ -55,20 +65,62 @@ class Handshake(asyncio.Protocol):
         cast("asyncio.Transport", transport).set_protocol(connection)
         connection.connection_made(transport)
 
-    async def complete(self, context: ssl.SSLContext) -> None:
-        """Perform the handshake. Never raises for one that fails."""
-        try:
-            await self._loop.connect_accepted_socket(
-                lambda: self,
-                self._socket,
-                ssl=context,
-                ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
-                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT,
-            )
-        except OSError as error:  # also one of TLS
-            logger.debug("A TLS handshake failed: %r", error)
-        finally:
-            self._server.connections.discard(self)
+    async def complete(self, context: ssl.SSLContext) -> bool:
+        """Perform the handshake, or answer a request without TLS; return whether the client speaks TLS.
+
+        Never raises for a handshake that fails.
+        """
+        speaks_tls = True
+        with contextlib.ExitStack() as opened:
+            opened.callback(self._socket.close)
+            try:
+                async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+                    speaks_tls = not (await self._first_byte()).isalpha()
+                if speaks_tls:
+                    opened.pop_all()  # the event loop closes it from here on
+                    await self._shake_hands(context)
+                else:
+                    await self._explain()
+            except OSError as error:  # also one of TLS, and a time-out
+                logger.debug("A TLS handshake failed: %r", error)
+            finally:
+                self._server.connections.discard(self)
+        return speaks_tls
+
+    async def _shake_hands(self, context: ssl.SSLContext) -> None:
+        left = self._began + HANDSHAKE_TIMEOUT - self._loop.time()
+        await self._loop.connect_accepted_socket(
+            lambda: self,
+            self._socket,
+            ssl=context,
+            ssl_handshake_timeout=max(left, 0.1),
+            ssl_shutdown_timeout=SHUTDOWN_TIMEOUT,
+        )
+
+    async def _first_byte(self) -> bytes:
+        """Wait for the first byte that the client sends, and leave it in the socket: TLS begins with no letter."""
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                return self._socket.recv(1, socket.MSG_PEEK)
+            readable = self._loop.create_future()
+            self._loop.add_reader(self._socket, _settle, readable)
+            try:
+                await readable
+            finally:
+                self._loop.remove_reader(self._socket)
+
+    async def _explain(self) -> None:
+        """Send _PLAIN_RESPONSE, then read what the client sends until it has read that: closing would discard it."""
+        async with asyncio.timeout(SHUTDOWN_TIMEOUT):
+            await self._loop.sock_sendall(self._socket, _PLAIN_RESPONSE)
+            self._socket.shutdown(socket.SHUT_WR)
+            while await self._loop.sock_recv(self._socket, 1 << 16):
+                pass
+
+
+def _settle(readable: "asyncio.Future[None]") -> None:
+    if not readable.done():
+        readable.set_result(None)
 
 
 class TlsAcceptor:
@@ -78,7 +130,8 @@ class TlsAcceptor:
         self._server = server
         self._context = context
         self._accepting: asyncio.Task[None] | None = None
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._handshakes: set[asyncio.Task[bool]] = set()
+        self._warned = False
 
     def start(self, listener: socket.socket, backlog: int) -> None:
         """Accept connections from now on; `backlog` wait to be accepted."""
@@ -116,4 +169,15 @@ class TlsAcceptor:
             return
         task = asyncio.get_running_loop().create_task(handshake.complete(self._context))
         self._handshakes.add(task)
-        task.add_done_callback(self._handshakes.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, handshake: "asyncio.Task[bool]") -> None:
+        """Log, once, that a client does not speak TLS."""
+        self._handshakes.discard(handshake)
+        if handshake.cancelled() or handshake.exception() is not None or handshake.result() or self._warned:
+            return
+        self._warned = True
+        logger.warning(
+            "A client has sent plain HTTP to this port, which speaks HTTPS, and got a 400: its address of this "
+            "backend must begin with https:// (this is logged once)"
+        )
