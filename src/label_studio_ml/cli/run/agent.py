@@ -6,9 +6,13 @@ import sys
 
 from label_studio_ml.cli.options import add_log_level, add_model_options, process_count, require_unix
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
-from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
+from label_studio_ml.cli.shared.studio_arguments import (
+    add_studio_arguments,
+    project_number,
+    require_studio,
+    with_studio,
+)
 from label_studio_ml.cli.streams import say
-from label_studio_ml.errors import SettingsError
 from label_studio_ml.monitoring import logs
 
 #: Seconds that one call retries an unreachable Label Studio before the agent reports it.
@@ -49,11 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.runtime.agent import serve
 
     settings = with_studio(args, settings_from(args))
-    if not settings.studio_url or not settings.studio_api_key:
-        missing = "--api-key-file" if settings.studio_url else "--url"
-        raise SettingsError(
-            f"{missing} is missing", fix="Or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY", field=missing
-        )
+    require_studio(settings)
     try:
         logs.configure(settings.log_level, as_json=settings.log_json, file=settings.log_dir / "agent.log")
     except OSError as error:

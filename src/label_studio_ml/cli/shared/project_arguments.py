@@ -116,10 +116,11 @@ def _project_fields(settings: Settings, project_id: str) -> dict[str, str]:
 
     Raises UnknownProject when Label Studio's address or token is not set, and StudioError.
     """
-    if not settings.studio_url or not settings.studio_api_key:
+    login = {"LABEL_STUDIO_URL": settings.studio_url, "LABEL_STUDIO_API_KEY": settings.studio_api_key}
+    if missing := [name for name, value in login.items() if not value]:
         raise UnknownProject(
             f"Project {project_id} has never called this backend",
-            fix="Add the backend to it in Label Studio, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
+            fix=f"Add the backend to it in Label Studio, or set {' and '.join(missing)}",
             field="--project",
         )
     project = _requested_project(settings, project_id)

@@ -50,6 +50,16 @@ def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
     return replace(settings, studio_url=url, studio_api_key=token)
 
 
+def require_studio(settings: Settings) -> None:
+    """Raise SettingsError if Label Studio's address or the token for it is not given."""
+    for value, name, option in (
+        (settings.studio_url, "LABEL_STUDIO_URL", "--url"),
+        (settings.studio_api_key, "LABEL_STUDIO_API_KEY", "--api-key-file"),
+    ):
+        if not value:
+            raise SettingsError(f"{option} is missing", fix=f"Give {option} or set {name}", field=name)
+
+
 def read_label_config(path: Path) -> str:
     """Return the label config in the file that `--label-config` names. Raises SettingsError if it cannot be read."""
     try:

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.options import add_login_options, port_number
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
-from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
+from label_studio_ml.cli.shared.studio_arguments import (
+    add_studio_arguments,
+    project_number,
+    require_studio,
+    with_studio,
+)
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import DEFAULT_PORT
 from label_studio_ml.errors import BackendError, SettingsError
@@ -66,12 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
     _check_new(args)
     settings = with_studio(args, settings_from(args))
-    for value, name, option in (
-        (settings.studio_url, "LABEL_STUDIO_URL", "--url"),
-        (settings.studio_api_key, "LABEL_STUDIO_API_KEY", "--api-key-file"),
-    ):
-        if not value:
-            raise SettingsError(f"{option} is missing", fix=f"Give {option} or set {name}", field=name)
+    require_studio(settings)
     port = port_of(settings, args.port)
     url = (
         checked(args.backend_url)

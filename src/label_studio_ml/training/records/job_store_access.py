@@ -24,7 +24,7 @@ from label_studio_ml.training.redis.redis_errors import broker_errors
 
 logger = logging.getLogger(__name__)
 
-#: Longest time in seconds that RQ lists a worker without a heartbeat: one that has just begun a job.
+#: Longest time in seconds that RQ lists a worker without a heartbeat, if the sweeper's interval is a long one.
 MAX_WORKER_TTL = 420
 
 
