@@ -1,0 +1,308 @@
+"""Boxes on pictures: `<RectangleLabels>`, `<Rectangle>` and `<OcrLabels>`.
+
+Label Studio stores a box by its top left corner, width and height, in percent of the picture, and turns it clockwise by
+`rotation` degrees around that corner, in pixels. Models describe boxes in other ways.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+from label_studio_ml.controls.control import Control
+from label_studio_ml.regions.picture import UNIT, PictureSize, size_of, size_of_region
+from label_studio_ml.regions.region import Region, make, number, numbers, plain
+from label_studio_ml.support.texts import plural
+
+#: The largest difference of opposite sides of four corners, as a share of the longer one, that is still a box.
+_SKEW = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box in pixels: its centre, its width and height before it is turned, and its rotation clockwise in degrees."""
+
+    cx: float
+    cy: float
+    width: float
+    height: float
+    rotation: float = 0.0
+
+    @property
+    def cxcywh(self) -> tuple[float, float, float, float]:
+        """Centre, width and height, without the rotation."""
+        return self.cx, self.cy, self.width, self.height
+
+    @property
+    def xyxy(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom; of a turned box those of the upright box around it."""
+        xs, ys = zip(*self.corners, strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
+
+    @property
+    def xywh(self) -> tuple[float, float, float, float]:
+        """Left, top, width, height; of a turned box those of the upright box around it."""
+        left, top, right, bottom = self.xyxy
+        return left, top, right - left, bottom - top
+
+    @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """The four corners, clockwise from the one that is top left before the box is turned."""
+        across, down = self._half_axes()
+        return tuple(
+            (self.cx + right * across[0] + below * down[0], self.cy + right * across[1] + below * down[1])
+            for right, below in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        )
+
+    def _half_axes(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return the vectors from the centre to the middle of the right side, and to that of the bottom side."""
+        if not self.rotation:
+            return (self.width / 2, 0.0), (0.0, self.height / 2)
+        angle = math.radians(self.rotation)
+        cos, sin = math.cos(angle), math.sin(angle)
+        return (self.width / 2 * cos, self.width / 2 * sin), (-self.height / 2 * sin, self.height / 2 * cos)
+
+    def value(self, size: PictureSize) -> dict[str, float]:
+        """Return the value of a region in a picture of this size."""
+        left, top = self.corners[0]
+        return {
+            "x": size.percent_x(left),
+            "y": size.percent_y(top),
+            "width": size.percent_x(self.width),
+            "height": size.percent_y(self.height),
+            "rotation": round(self.rotation % 360, 6),
+        }
+
+    @classmethod
+    def of_value(cls, value: dict[str, Any], size: PictureSize) -> "Box":
+        """Return the box of a region's value in a picture of this size. Raises ValueError if it has no box."""
+        x, y, width, height = (number(value.get(name), name) for name in ("x", "y", "width", "height"))
+        rotation = number(value.get("rotation") or 0, "rotation")
+        width, height = size.pixels_x(width), size.pixels_y(height)
+        across, down = cls(0, 0, width, height, rotation)._half_axes()
+        return cls(
+            size.pixels_x(x) + across[0] + down[0],
+            size.pixels_y(y) + across[1] + down[1],
+            width,
+            height,
+            rotation,
+        )
+
+    @classmethod
+    def of_corners(cls, corners: Any) -> "Box":
+        """Return the box with these four corners in order, clockwise or not.
+
+        The first two are the ends of what is the top side before the box is turned. Raises ValueError if opposite
+        sides differ by more than a twentieth.
+        """
+        points = plain(corners)
+        if not isinstance(points, Sequence) or len(points) not in (4, 8):
+            raise ValueError(f"corners must be four points, not {corners!r}")
+        if len(points) == 8:
+            points = [points[at : at + 2] for at in range(0, 8, 2)]
+        a, b, c, d = (numbers(point, 2, "corners") for point in points)
+        cross = (b[0] - a[0]) * (d[1] - a[1]) - (b[1] - a[1]) * (d[0] - a[0])
+        if cross < 0:  # counter-clockwise on the screen, where y points down
+            a, b, c, d = b, a, d, c
+        top, bottom = math.dist(a, b), math.dist(d, c)
+        left, right = math.dist(a, d), math.dist(b, c)
+        longest = max(top, bottom, left, right)
+        if abs(top - bottom) > _SKEW * longest or abs(left - right) > _SKEW * longest:
+            raise ValueError(
+                f"corners must be those of a box, whose opposite sides are equal, not {corners!r}"
+            )
+        rotation = math.degrees(math.atan2(b[1] - a[1] + c[1] - d[1], b[0] - a[0] + c[0] - d[0])) % 360
+        return cls(
+            (a[0] + b[0] + c[0] + d[0]) / 4,
+            (a[1] + b[1] + c[1] + d[1]) / 4,
+            (top + bottom) / 2,
+            (left + right) / 2,
+            rotation,
+        )
+
+    def clipped(self, size: PictureSize) -> "Box | None":
+        """Return the part of an upright box that is in the picture, None if nothing is; a turned box as it is."""
+        if self.rotation % 360:
+            return self
+        left, top, right, bottom = self.xyxy
+        left, top = max(left, 0.0), max(top, 0.0)
+        right, bottom = min(right, size.width), min(bottom, size.height)
+        if left >= right or top >= bottom:
+            return None
+        return self._upright(left, top, right, bottom)
+
+    @classmethod
+    def _upright(cls, left: float, top: float, right: float, bottom: float, rotation: float = 0.0) -> "Box":
+        return cls((left + right) / 2, (top + bottom) / 2, right - left, bottom - top, rotation)
+
+    @classmethod
+    def of(cls, form: str, values: Any, rotation: float = 0.0) -> "Box":
+        """Return the box of four numbers in a form: `"xyxy"`, `"xywh"` or `"cxcywh"`; or of `"corners"`.
+
+        Raises ValueError if they are no box.
+        """
+        if form == "corners":
+            return cls.of_corners(values)
+        a, b, c, d = numbers(values, 4, form)
+        if form == "xyxy":
+            c, d = c - a, d - b
+        if c < 0 or d < 0:
+            expected = "x1 <= x2 and y1 <= y2" if form == "xyxy" else "a width and height of 0 or more"
+            raise ValueError(f"{form} must have {expected}, not {plain(values)!r}")
+        if form == "cxcywh":
+            return cls(a, b, c, d, rotation)
+        return cls._upright(a, b, a + c, b + d, rotation)
+
+
+def box(
+    control: Control,
+    *,
+    xyxy: Any = None,
+    xywh: Any = None,
+    cxcywh: Any = None,
+    corners: Any = None,
+    rotation: float = 0.0,
+    size: Any = None,
+    relative: bool = False,
+    label: Any = None,
+    score: float | None = None,
+    id: str | None = None,  # noqa: A002 (the name of the field)
+    item: int | None = None,
+    clip: bool = True,
+) -> Region | None:
+    """Return a box as a region of `control`; None if its label is dropped, or nothing of it is in the picture.
+
+    Exactly one of `xyxy` (left, top, right, bottom), `xywh` (left, top, width, height), `cxcywh` (centre, width,
+    height) and `corners` (four points) describes it, in pixels of a picture of `size` (see `size_of`); with `relative`,
+    in shares of the picture from 0 to 1. `rotation` turns the box clockwise around its centre, in degrees. `item` is
+    the index of the picture in an object with several. `clip=False` keeps what is outside of the picture.
+
+    Raises ValueError for numbers that are no box, and LabelConfigError for a label that the control does not have.
+    """
+    forms = {"xyxy": xyxy, "xywh": xywh, "cxcywh": cxcywh, "corners": corners}
+    given = [name for name, values in forms.items() if values is not None]
+    if len(given) != 1:
+        raise ValueError(f"Pass one of {', '.join(forms)}, not {' and '.join(given) or 'none of them'}")
+    frame = _Frame.of(size, relative=relative)
+    return frame.region(
+        control,
+        frame.box(given[0], forms[given[0]], number(rotation, "rotation")),
+        clip=clip,
+        label=label,
+        score=score,
+        id=id,
+        item_index=item,
+    )
+
+
+def boxes(
+    control: Control,
+    *,
+    xyxy: Any = None,
+    xywh: Any = None,
+    cxcywh: Any = None,
+    corners: Any = None,
+    rotations: Any = None,
+    size: Any = None,
+    relative: bool = False,
+    labels: Any = None,
+    scores: Any = None,
+    min_score: float = 0.0,
+    item: int | None = None,
+    clip: bool = True,
+) -> list[Region]:
+    """Return several boxes of one picture as regions: `box` for each row of an array, tensor or list.
+
+    `labels`, `scores` and `rotations` have an entry for each box; `labels` may also be one label for all. Boxes with a
+    score below `min_score`, with a dropped label or outside of the picture are left out. Raises as `box` does.
+    """
+    forms = {"xyxy": xyxy, "xywh": xywh, "cxcywh": cxcywh, "corners": corners}
+    given = [name for name, values in forms.items() if values is not None]
+    if len(given) != 1:
+        raise ValueError(f"Pass one of {', '.join(forms)}, not {' and '.join(given) or 'none of them'}")
+    rows = list(plain(forms[given[0]]))
+    frame = _Frame.of(size, relative=relative)
+    regions = []
+    columns = zip(
+        rows,
+        _column(labels, len(rows), "labels"),
+        _column(scores, len(rows), "scores"),
+        _column(rotations, len(rows), "rotations"),
+        strict=False,
+    )
+    for row, label, score, rotation in columns:
+        if score is not None and score < min_score:
+            continue
+        made = frame.box(given[0], row, number(rotation or 0.0, "rotations"))
+        region = frame.region(control, made, clip=clip, label=label, score=score, item_index=item)
+        if region is not None:
+            regions.append(region)
+    return regions
+
+
+def _column(values: Any, count: int, name: str) -> Iterable[Any]:
+    """Return an entry for each of `count` rows. Raises ValueError if there are more or less."""
+    values = plain(values)
+    if values is None or isinstance(values, str | int | float):
+        return repeat(values)
+    entries = list(values)
+    if len(entries) != count:
+        raise ValueError(
+            f"{name} must have an entry for each of the {plural(count, 'box', 'boxes')}, not {len(entries)}"
+        )
+    return entries
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """The picture that boxes are in, and the unit of their numbers."""
+
+    size: PictureSize
+    known: bool
+    relative: bool
+
+    @classmethod
+    def of(cls, size: Any, *, relative: bool) -> "_Frame":
+        if size is None and not relative:
+            raise ValueError(
+                "Pass size=(width, height) of the picture in pixels, or relative=True for numbers from 0 to 1"
+            )
+        return cls(UNIT if size is None else size_of(size), size is not None, relative)
+
+    def box(self, form: str, values: Any, rotation: float) -> Box:
+        """Return a box in pixels. Raises ValueError if a turned box is relative to a picture of unknown size."""
+        if self.relative and self.known:
+            values = self._in_pixels(form, values)
+        made = Box.of(form, values, rotation)
+        if made.rotation % 360 and not self.known:
+            raise ValueError(
+                "A box that is turned needs size=(width, height) of its picture, also with relative=True"
+            )
+        return made
+
+    def _in_pixels(self, form: str, values: Any) -> Any:
+        width, height = self.size.width, self.size.height
+        if form == "corners":
+            points = plain(values)
+            if len(points) == 8:
+                points = [points[at : at + 2] for at in range(0, 8, 2)]
+            return [(number(x, form) * width, number(y, form) * height) for x, y in points]
+        a, b, c, d = numbers(values, 4, form)
+        return a * width, b * height, c * width, d * height
+
+    def region(self, control: Control, made: Box, *, clip: bool, **fields: Any) -> Region | None:
+        """Return the region of a box; None if nothing of it is in the picture."""
+        shown = made.clipped(self.size) if clip else made
+        if shown is None:
+            return None
+        size_fields = self.size.fields if self.known else {}
+        return make(control, shown.value(self.size), **size_fields, **fields)
+
+
+def box_of(region: Region, size: Any = None) -> Box:
+    """Return a region's box in pixels of its picture, whose size is the region's unless `size` is given.
+
+    Raises ValueError if the region has no box, or the size is not known.
+    """
+    return Box.of_value(region["value"], size_of_region(region, size))

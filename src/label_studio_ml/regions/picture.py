@@ -1,0 +1,85 @@
+"""Sizes of pictures, and coordinates between pixels and the percentages of Label Studio."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from label_studio_ml.regions.region import number, plain
+
+#: Decimal places of percentages. In a picture of 100,000 pixels, the last one is a thousandth of a pixel.
+_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSize:
+    """Width and height of a picture in pixels, as it is shown: after the rotation that its EXIF data ask for."""
+
+    width: float
+    height: float
+
+    def percent_x(self, pixels: float) -> float:
+        """Return a horizontal distance in percent of the width."""
+        return round(pixels / self.width * 100, _DIGITS)
+
+    def percent_y(self, pixels: float) -> float:
+        """Return a vertical distance in percent of the height."""
+        return round(pixels / self.height * 100, _DIGITS)
+
+    def pixels_x(self, percent: float) -> float:
+        """Return a horizontal distance in pixels."""
+        return percent * self.width / 100
+
+    def pixels_y(self, percent: float) -> float:
+        """Return a vertical distance in pixels."""
+        return percent * self.height / 100
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of a region that say the picture's size."""
+        return {
+            "original_width": _whole(self.width),
+            "original_height": _whole(self.height),
+            "image_rotation": 0,
+        }
+
+
+def _whole(size: float) -> int | float:
+    return int(size) if size == int(size) else size
+
+
+#: The size that coordinates from 0 to 1 refer to.
+UNIT = PictureSize(1.0, 1.0)
+
+
+def size_of(picture: Any) -> PictureSize:
+    """Return the size of a picture: `(width, height)`, a Pillow image, or an array of shape (height, width, …).
+
+    Raises ValueError if `picture` is none of these, or the size is not positive.
+    """
+    if isinstance(picture, PictureSize):
+        return picture
+    shape = getattr(picture, "shape", None)
+    if shape is not None and len(shape) in (2, 3):
+        width, height = shape[1], shape[0]
+    else:
+        size = plain(getattr(picture, "size", picture))
+        if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
+            raise ValueError(
+                "size must be (width, height) in pixels, a Pillow image or an array of shape (height, width, …), "
+                f"not {picture!r}"
+            )
+        width, height = size
+    result = PictureSize(number(width, "the width in size"), number(height, "the height in size"))
+    if result.width <= 0 or result.height <= 0:
+        raise ValueError(f"size must be positive, not {result.width:g} x {result.height:g}")
+    return result
+
+
+def size_of_region(region: dict[str, Any], size: Any = None) -> PictureSize:
+    """Return the size of a region's picture: `size` if given, else the one in the region. Raises ValueError without."""
+    if size is not None:
+        return size_of(size)
+    width, height = region.get("original_width"), region.get("original_height")
+    if not width or not height:
+        raise ValueError("The region does not say how large its picture is: pass size=(width, height)")
+    return size_of((width, height))

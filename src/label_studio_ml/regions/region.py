@@ -1,0 +1,178 @@
+"""One region in Label Studio's format, as all builders return it, and predictions made of regions."""
+
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from label_studio_ml.controls.control import Control
+from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.protocol.control_tags import Geometry
+
+#: A region: `id`, `from_name`, `to_name`, `type`, `value`, and maybe `score` and what belongs to its kind.
+Region: TypeAlias = dict[str, Any]
+
+#: What `prediction` takes: regions, None for a region that was dropped, and lists of these.
+Regions: TypeAlias = "Region | Iterable[Regions] | None"
+
+#: Characters of a region's id. Label Studio's frontend uses 10.
+_ID_LENGTH = 10
+
+
+def new_id() -> str:
+    """Return a random id for a region."""
+    return uuid.uuid4().hex[:_ID_LENGTH]
+
+
+def make(
+    control: Control,
+    value: Mapping[str, Any],
+    *,
+    label: Any = None,
+    score: float | None = None,
+    id: str | None = None,  # noqa: A002 (the name of the field)
+    **fields: Any,
+) -> Region | None:
+    """Return a region of `control` with `value`, to which the labels are added; None if all of its labels are dropped.
+
+    `label` is one of the model's labels, or a list of them. `fields` are fields of the region beside `value`; those
+    that are None are left out. Raises LabelConfigError for a label that the control does not have, or a missing one,
+    and ValueError for a score that is not a number.
+    """
+    value = dict(value)
+    names = _labels(control, label)
+    if names is not None:
+        if not names:
+            return None
+        value[control.kind.labels_field] = names
+    region: Region = {
+        "id": id or new_id(),
+        "from_name": control.name,
+        "to_name": control.to_name,
+        "type": control.region_type,
+        **{name: field for name, field in fields.items() if field is not None},
+        "value": value,
+    }
+    if score is not None:
+        region["score"] = number(score, "score")
+    return region
+
+
+def _labels(control: Control, label: Any) -> list[str] | list[list[str]] | None:
+    """Return the control's labels for the model's, as paths of a taxonomy; None if its regions have no labels."""
+    if not control.kind.labels_field:
+        if label is not None:
+            raise LabelConfigError(
+                f"The regions of {control} have no labels of their own",
+                fix='Leave label out, and add it with regions.attach(region, self.controls.first("Labels"), label)',
+                field="label_config",
+            )
+        return None
+    if label is None:
+        raise LabelConfigError(
+            f"The regions of {control} need a label",
+            fix=f"Pass label=…, one of: {', '.join(control.label_names) or 'those of the task'}",
+            field="label_config",
+        )
+    several = label if isinstance(label, list | tuple | set | frozenset) else [label]
+    if control.kind.geometry is Geometry.TAXONOMY:
+        return [list(path) for path in map(control.label_map.path, several) if path is not None]
+    return control.label_map.names(several)
+
+
+def number(value: Any, name: str) -> float:
+    """Return `value` as a finite float. Raises ValueError, naming the argument `name`, if it is none."""
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number, not {value!r}") from None
+    if not math.isfinite(result):
+        raise ValueError(f"{name} must be a finite number, not {result}")
+    return result
+
+
+def numbers(values: Any, count: int, name: str) -> list[float]:
+    """Return `count` finite floats from a list, tuple, array or tensor. Raises ValueError naming the argument."""
+    several = plain(values)
+    if not isinstance(several, Sequence) or isinstance(several, str) or len(several) != count:
+        raise ValueError(f"{name} must be {count} numbers, not {values!r}")
+    return [number(value, name) for value in several]
+
+
+def plain(values: Any) -> Any:
+    """Return an array or tensor as lists of Python numbers, and anything else as it is."""
+    return values.tolist() if hasattr(values, "tolist") else values
+
+
+def attach(region: Region, control: Control, value: Any, *, score: float | None = None) -> Region | None:
+    """Return the part of `region` that belongs to a second control: a label, a choice, a text, a rating.
+
+    Label Studio keeps what several controls say of one region as entries with the same id and place. For a `<Labels>`
+    beside a `<Rectangle>`, or a `<TextArea perRegion="true">` with the text in a box, for example. `value` is what the
+    control holds: labels of the model for controls with labels, a text or list of texts for `<TextArea>`, a number for
+    `<Rating>` and `<Number>`. The result is None if its label is dropped. Raises LabelConfigError if the control labels
+    another object, or does not have the label.
+    """
+    if region["to_name"] not in (control.to_name, *(item.name for item in control.objects)):
+        raise LabelConfigError(
+            f"{control} does not label {region['to_name']!r}, which the region is on", field="label_config"
+        )
+    own = _FIELDS.get(control.tag)
+    place = _place(region)
+    fields = {name: region[name] for name in _REGION_FIELDS if name in region}
+    if own is not None:
+        field, convert = own
+        return make(control, {**place, field: convert(value)}, score=score, id=region["id"], **fields)
+    if not control.kind.labels_field:
+        raise LabelConfigError(f"{control} holds nothing that can belong to a region", field="label_config")
+    return make(control, place, label=value, score=score, id=region["id"], **fields)
+
+
+def _place(region: Region) -> dict[str, Any]:
+    """Return the value of a region without its labels."""
+    return {name: part for name, part in region["value"].items() if not name.endswith("labels")}
+
+
+def _texts(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else [str(text) for text in value]
+
+
+#: Fields beside `value` that entries of one region share.
+_REGION_FIELDS = ("original_width", "original_height", "image_rotation", "item_index")
+
+#: The fields of values of controls without labels, by tag, each with the function that makes them.
+_FIELDS: dict[str, tuple[str, Any]] = {
+    "TextArea": ("text", _texts),
+    "Rating": ("rating", int),
+    "Number": ("number", lambda value: number(value, "value")),
+    "DateTime": ("datetime", str),
+}
+
+
+def flat(regions: Regions) -> list[Region]:
+    """Return all regions in nested lists, without None. Raises TypeError for anything else."""
+    if regions is None:
+        return []
+    if isinstance(regions, Mapping):
+        return [dict(regions)]
+    if isinstance(regions, str | bytes) or not isinstance(regions, Iterable):
+        raise TypeError(f"A prediction is made of regions, not of {regions!r}")
+    return [region for several in regions for region in flat(several)]
+
+
+def prediction(
+    *regions: Regions, score: float | None = None, by: Literal["mean", "min"] = "mean", **fields: Any
+) -> dict[str, Any]:
+    """Return a prediction of regions, for `predict` to return: `{"result": [...], "score": …}`.
+
+    `score` is the prediction's; else it is the mean (or with `by="min"` the least) of the scores of its regions, each
+    region counted once, and 0 for a prediction without regions that have scores. `fields` become further fields, such
+    as `model_version`. Raises ValueError for a score that is not a number.
+    """
+    result = flat(regions)
+    if score is None:
+        scores = list(
+            {region["id"]: region["score"] for region in reversed(result) if "score" in region}.values()
+        )
+        score = (min(scores) if by == "min" else sum(scores) / len(scores)) if scores else 0.0
+    return {"result": result, "score": number(score, "score"), **fields}
