@@ -17,7 +17,7 @@ from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import StudioError
 from label_studio_ml.protocol.prediction_json import ODD_SCORES
 from label_studio_ml.storage.server_address import announced
-from label_studio_ml.studio.resources.label_studio import LabelStudio, Version
+from label_studio_ml.studio.resources.label_studio import LabelStudio
 from label_studio_ml.versions.operations import promote
 from label_studio_ml.versions.store.decision_files import COPY, DECISION
 from versions.made import Made, P
@@ -156,8 +156,8 @@ class FakeLabelStudio:
         self.release = release
         self.difference = difference
 
-    def version(self) -> Version:
-        return Version(self.release, "Community")
+    def version(self) -> str:
+        return self.release
 
     def clock_difference(self) -> float | None:
         return self.difference

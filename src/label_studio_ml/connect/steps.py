@@ -51,7 +51,7 @@ def connect(plan: Plan) -> Iterator[str]:
     Raises BackendError when a step fails; the steps before it stay done, and a later call updates them.
     """
     studio = plan.studio
-    release = studio.version().release
+    release = studio.version()
     project = studio.projects.get(plan.project)
     kind, title = studio.api.http.token.kind.name.lower(), project.get("title")
     yield f"Label Studio {release} at {studio.url}, {kind} token, project {plan.project}: {title}"

@@ -23,19 +23,17 @@ def reachable(context: Context) -> Iterator[Check]:
         )
         return
     try:
-        version = context.studio.version()
+        release = context.studio.version()
     except BackendError as error:
         yield failed("label studio", error)
         return
     context.studio_works = True
-    parts = (whole_number(part) for part in version.release.split(".")[:2])
+    parts = (whole_number(part) for part in release.split(".")[:2])
     numbers = tuple(part for part in parts if part is not None)
     if numbers and numbers < _OLDEST:
-        yield fail(
-            "label studio", f"{version.release} is too old", "Install Label Studio 1.13 or newer, best 1.23"
-        )
+        yield fail("label studio", f"{release} is too old", "Install Label Studio 1.13 or newer, best 1.23")
         return
-    yield ok("label studio", f"{version.release} at {context.studio.url}")
+    yield ok("label studio", f"{release} at {context.studio.url}")
 
 
 def _unreached(context: Context) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import StudioError
-from label_studio_ml.studio.resources.label_studio import LabelStudio, Version
+from label_studio_ml.studio.resources.label_studio import LabelStudio
 
 from ..fake import FakeServer, Reply
 
@@ -23,7 +23,7 @@ def label_studio(studio: FakeServer, tmp_path: Path) -> LabelStudio:
 ])  # fmt: skip
 def test_version(studio: FakeServer, label_studio: LabelStudio, answer: dict[str, object]) -> None:
     studio.on("/api/version", Reply.of(answer))
-    assert label_studio.version() == Version("1.23.2", "Community")
+    assert label_studio.version() == "1.23.2"
     assert studio.asked[0].authorization is None
 
 

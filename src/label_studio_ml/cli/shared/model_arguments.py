@@ -1,7 +1,9 @@
 """Options of `predict` and `rank` that choose the model: a running backend, or one built in this command."""
 
 import argparse
+import contextlib
 import sys
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.options import add_log_level, add_model_options, process_count
@@ -34,10 +36,11 @@ def add_prediction_source_arguments(parser: argparse.ArgumentParser) -> None:
     add_log_level(parser)
 
 
-async def start_prediction_source(
+@contextlib.asynccontextmanager
+async def started_source(
     args: argparse.Namespace, settings: Settings, project: Project
-) -> "FallbackSource":
-    """Start the prediction source that `args` choose, print its version, and return it. The caller must close it.
+) -> AsyncIterator["FallbackSource"]:
+    """Start the prediction source that `args` choose, print its version, and close it when the block ends.
 
     Without `--backend`, that is the running backend of the folder, if there is one. Raises what the start raises.
     """
@@ -47,15 +50,11 @@ async def start_prediction_source(
     prediction_source = FallbackSource(settings, project, url or "", args.version, print_note)
     try:
         await prediction_source.start()
-    except BaseException:
+        asked = f"Version {prediction_source.version}, asked from {prediction_source.location}"
+        say(asked, file=sys.stderr, flush=True)
+        yield prediction_source
+    finally:
         await prediction_source.close()
-        raise
-    say(
-        f"Version {prediction_source.version}, asked from {prediction_source.location}",
-        file=sys.stderr,
-        flush=True,
-    )
-    return prediction_source
 
 
 def print_note(message: str) -> None:

@@ -14,7 +14,7 @@ from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, 
 from label_studio_ml.cli.shared.model_arguments import (
     add_prediction_source_arguments,
     print_note,
-    start_prediction_source,
+    started_source,
 )
 from label_studio_ml.cli.shared.studio_arguments import (
     add_studio_arguments,
@@ -112,27 +112,25 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
 
             report = await predict_in_shards(args, settings, api, project, conditions)
             return await _with_present(report, api, conditions)
-        prediction_source = await start_prediction_source(args, settings, project)
-        try:
-            progress = Progress()
-            async with shown(progress, f"Project {args.project}"):
-                if args.dry_run:
-                    return await prediction_run.try_project(
-                        api, prediction_source, progress, conditions=conditions
-                    )
-                patient = partial(Journal, patience=_PATIENCE)
-                report = await prediction_run.predict_project(
-                    api,
-                    project,
-                    prediction_source,
-                    settings,
-                    progress,
-                    conditions=conditions,
-                    journal_of=patient,
+        progress = Progress()
+        async with (
+            started_source(args, settings, project) as prediction_source,
+            shown(progress, f"Project {args.project}"),
+        ):
+            if args.dry_run:
+                return await prediction_run.try_project(
+                    api, prediction_source, progress, conditions=conditions
                 )
-            return await _with_present(report, api, conditions)
-        finally:
-            await prediction_source.close()
+            report = await prediction_run.predict_project(
+                api,
+                project,
+                prediction_source,
+                settings,
+                progress,
+                conditions=conditions,
+                journal_of=partial(Journal, patience=_PATIENCE),
+            )
+        return await _with_present(report, api, conditions)
 
 
 async def _with_present(report: "Report", api: "ProjectApi", conditions: Sequence["Filter"]) -> "Report":
@@ -147,13 +145,12 @@ async def _file(args: argparse.Namespace, settings: Settings) -> "Report":
     from label_studio_ml.projects import prediction_run
     from label_studio_ml.projects.pipeline import Progress
 
-    prediction_source = await start_prediction_source(args, settings, _project_of_file(args, settings))
-    try:
-        progress = Progress()
-        async with shown(progress, args.input.name):
-            return await prediction_run.predict_file(args.input, args.output, prediction_source, progress)
-    finally:
-        await prediction_source.close()
+    project, progress = _project_of_file(args, settings), Progress()
+    async with (
+        started_source(args, settings, project) as prediction_source,
+        shown(progress, args.input.name),
+    ):
+        return await prediction_run.predict_file(args.input, args.output, prediction_source, progress)
 
 
 def _project_of_file(args: argparse.Namespace, settings: Settings) -> Project:

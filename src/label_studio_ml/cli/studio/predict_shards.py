@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml.cli.shared.model_arguments import print_note, start_prediction_source
+from label_studio_ml.cli.shared.model_arguments import print_note, started_source
 from label_studio_ml.cli.shared.progress_display import shown
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
@@ -87,8 +87,6 @@ async def _version(args: argparse.Namespace, settings: Settings, project: Projec
     manifest = find(store, project.uid, args.version) if args.version else store.served(project.uid)
     if manifest is not None:
         return manifest.name, manifest.id
-    prediction_source = await start_prediction_source(
-        args, settings, project
-    )  # only the untrained model itself knows its version name
-    await prediction_source.close()
-    return prediction_source.version, ""
+    # Only the untrained model itself knows its version's name.
+    async with started_source(args, settings, project) as model:
+        return model.version, ""

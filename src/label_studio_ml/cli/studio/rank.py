@@ -9,7 +9,7 @@ from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, 
 from label_studio_ml.cli.shared.model_arguments import (
     add_prediction_source_arguments,
     print_note,
-    start_prediction_source,
+    started_source,
 )
 from label_studio_ml.cli.shared.studio_arguments import add_studio_arguments, project_number, with_studio
 from label_studio_ml.cli.streams import say
@@ -71,23 +71,22 @@ async def _rank(args: argparse.Namespace, settings: Settings) -> int:
     api.notify = print_note
     async with stopping(api):
         project = await asyncio.to_thread(project_of, api, settings)
-        prediction_source = await start_prediction_source(args, settings, project)
-        try:
-            progress = Progress()
-            async with shown(progress, f"Project {args.project}"):
-                ranked = await rank(
-                    api,
-                    project,
-                    prediction_source,
-                    settings,
-                    progress,
-                    by=args.by,
-                    top=args.top,
-                    conditions=conditions,
-                    select=not args.no_select,
-                )
-        finally:
-            await prediction_source.close()
+        progress = Progress()
+        async with (
+            started_source(args, settings, project) as prediction_source,
+            shown(progress, f"Project {args.project}"),
+        ):
+            ranked = await rank(
+                api,
+                project,
+                prediction_source,
+                settings,
+                progress,
+                by=args.by,
+                top=args.top,
+                conditions=conditions,
+                select=not args.no_select,
+            )
     say(
         f"{plural(ranked.stored, 'task has', 'tasks have')} a score as {ranked.version}; "
         "the lowest is to be labelled first"

@@ -1,6 +1,5 @@
 """A Label Studio: its resources, its version and its clock."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -16,14 +15,6 @@ from label_studio_ml.studio.transport.http import Http
 
 #: Read timeout in seconds. A test prediction takes longest: Label Studio waits up to 100 s for the backend.
 _READ_TIMEOUT = 110.0
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """The release number of a Label Studio and its edition, as `/api/version` reports them."""
-
-    release: str
-    edition: str
 
 
 class LabelStudio:
@@ -52,8 +43,8 @@ class LabelStudio:
         """Label Studio's address, without a slash at its end."""
         return self.api.http.base
 
-    def version(self) -> Version:
-        """Return Label Studio's version; no token is needed. Raises StudioError if the server is not Label Studio."""
+    def version(self) -> str:
+        """Return Label Studio's release; no token is needed. Raises StudioError if the server is not Label Studio."""
         answer = self.api.call("GET", "/api/version", login=False)
         package = answer.get("label-studio-os-package") if isinstance(answer, dict) else None
         if not isinstance(answer, dict) or not (answer.get("release") or package):
@@ -62,8 +53,7 @@ class LabelStudio:
                 fix="Correct --url: Label Studio's address with its sub-path, if it has one",
                 field="--url",
             )
-        release = answer.get("release") or (package or {}).get("version", "")
-        return Version(str(release), str(answer.get("edition", "")))
+        return str(answer.get("release") or (package or {}).get("version", ""))
 
     def clock_difference(self) -> float | None:
         """Return the seconds by which Label Studio's clock is ahead of this machine's; None without a Date header."""
