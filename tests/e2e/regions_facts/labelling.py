@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy
 from PIL import Image
+from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import TimeoutError as Late
 from playwright.sync_api import expect
 
@@ -65,7 +66,14 @@ class Labelling:
         self.project = 0
         self.task = 0
 
-    def open(self, config: str, data: Json, result: Sequence[Json], score: float | None = None) -> None:
+    def open(
+        self,
+        config: str,
+        data: Json,
+        result: Sequence[Json],
+        score: float | None = None,
+        patience: float = 60_000,
+    ) -> None:
         """Import the task with its prediction and open it; the page then shows the prediction."""
         self.project = self.studio.create_project("Facts", config)
         prediction: Json = {"result": list(result), "model_version": "facts"}
@@ -85,8 +93,18 @@ class Labelling:
                 if ({SELECTED}?.type === 'prediction') return true;
                 store.selectPrediction(store.predictions[0].id); return false }}""",
             polling=200,
+            timeout=patience,
         )
         self._settle()
+
+    def breaks(self, config: str, data: Json, result: Sequence[Json]) -> bool:
+        """Return whether the page never shows the prediction, or cannot serialise it."""
+        try:
+            self.open(config, data, result, patience=8_000)
+            self.evaluate("() => SELECTED.serializeAnnotation()")
+        except BrowserError:
+            return True
+        return False
 
     def _settle(self) -> None:
         """Wait until every object tag is ready, and what depends on it has been drawn."""

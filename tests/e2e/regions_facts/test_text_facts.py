@@ -27,9 +27,11 @@ def html(name: str, start: str, start_offset: int, end: str, end_offset: int, **
     return region(name, "hypertextlabels", {**place, "hypertextlabels": ["A"], **more})
 
 
-def paragraph(name: str, start: object, start_offset: int, end: object, end_offset: int) -> Json:
+def paragraph(
+    name: str, start: object, start_offset: int, end: object, end_offset: int, **more: object
+) -> Json:
     place = {"start": start, "startOffset": start_offset, "end": end, "endOffset": end_offset}
-    return region(name, "paragraphlabels", {**place, "paragraphlabels": ["A"]})
+    return region(name, "paragraphlabels", {**place, "paragraphlabels": ["A"], **more})
 
 
 def test_text_offsets_count_code_points(labelling: Labelling) -> None:
@@ -208,7 +210,7 @@ def test_paragraph_offsets_count_utf16_units(labelling: Labelling, layout: str) 
     regions = [
         paragraph("face", "0", 3, "0", 5),
         paragraph("lines", "1", 0, "1", 8),
-        paragraph("cross", "0", 6, "2", 2),
+        paragraph("cross", "0", 6, "2", 2, text="wrong"),
     ]
     labelling.open(PARAGRAPHS.format(layout), {"talk": TALK}, regions)
     texts = "() => Object.fromEntries(SELECTED.regionStore.regions.map((region) => [region.cleanId, region.text]))"
