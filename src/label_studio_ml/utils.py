@@ -142,9 +142,9 @@ def get_local_path(
     the path that the copy would have is returned. Raises FileFetchError.
     """
     from label_studio_ml.studio.addresses.local_files import upload_in
-    from label_studio_ml.studio.login import known_files
+    from label_studio_ml.studio.login import configured_files
 
-    files = known_files(hostname or "", access_token or "", cache_dir=cache_dir)
+    files = configured_files(hostname or "", access_token or "", cache_dir=cache_dir)
     if image_dir and (upload := upload_in(Path(image_dir), url, files.studio_url)):
         return str(upload)
     if not download_resources:

@@ -62,7 +62,7 @@ def test_a_turn_that_lasts_a_day_is_over(job_store: JobStore) -> None:
 def test_a_lease_that_lives_a_day_lives_as_long_as_others_from_now_on(job_store: JobStore) -> None:
     """Its worker was killed before the clock was set back. One that is there renews it."""
     lease = Lease(job_store.redis, job_store.keys.lease(P), LEASE)
-    assert lease.take()
+    assert lease.acquire()
     job_store.redis.pexpire(job_store.keys.lease(P), DAY)
     assert job_store.leased(P, LEASE)
     left = job_store.redis.pttl(job_store.keys.lease(P))
@@ -77,7 +77,7 @@ def test_a_lease_that_lives_a_day_lives_as_long_as_others_from_now_on(job_store:
 
 def test_a_lease_of_a_worker_with_a_longer_life_keeps_that(job_store: JobStore) -> None:
     lease = Lease(job_store.redis, job_store.keys.lease(P), 600)
-    assert lease.take()
+    assert lease.acquire()
     assert job_store.leased(P, 1.0)
     assert 300_000 < job_store.redis.pttl(job_store.keys.lease(P)) <= 600_000
     job_store.redis.pexpire(job_store.keys.lease(P), DAY)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml.cli.container import default_host
-from label_studio_ml.config.setting_values import MOST_PROCESSES, MOST_THREADS
+from label_studio_ml.config.setting_values import MAX_PROCESSES, MAX_THREADS
 from label_studio_ml.config.settings import DEFAULT_PORT, LOG_LEVELS
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.processes.guard import is_supported
@@ -48,7 +48,7 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
         "--model-workers",
         type=process_count,
         metavar="N",
-        help=f"processes that run the model, at most {MOST_PROCESSES} (default: LABEL_STUDIO_ML_MODEL_WORKERS, or 1)",
+        help=f"processes that run the model, at most {MAX_PROCESSES} (default: LABEL_STUDIO_ML_MODEL_WORKERS, or 1)",
     )
     parser.add_argument(
         "--threads",
@@ -123,8 +123,8 @@ def _bounded(text: str, *, most: int) -> int:
 
 
 #: Parse a number of processes, threads or shards. They raise argparse.ArgumentTypeError for other text.
-process_count = functools.partial(_bounded, most=MOST_PROCESSES)
-thread_count = functools.partial(_bounded, most=MOST_THREADS)
+process_count = functools.partial(_bounded, most=MAX_PROCESSES)
+thread_count = functools.partial(_bounded, most=MAX_THREADS)
 shard_count = functools.partial(_bounded, most=_MOST_SHARDS)
 
 

@@ -63,7 +63,7 @@ class FileSettings:
         "size of the disk cache in `MODEL_DIR/files`, in MiB")
     max_bytes: int = setting("FILES_MAX_MB", megabytes(), 2048 * MEGABYTE,
         "largest file that is fetched, in MiB")
-    timeout: float = setting("FILES_TIMEOUT", number(0.001, most=DAY), 300.0,
+    timeout: float = setting("FILES_TIMEOUT", number(0.001, maximum=DAY), 300.0,
         "seconds for one file, retries and waits included")
     private: tuple[str, ...] = setting("FILES_ALLOW_PRIVATE", Kind(_private_addresses, " ".join), (),
         "hosts, addresses and networks (`images, 10.0.0.0/8`) that may be contacted though private; `true`: all")

@@ -75,7 +75,7 @@ class RedisVariables:
 
     # fmt: off
     host: str = setting("REDIS_HOST", Kind(_host), "", "host of Redis, in place of `REDIS_URL`")
-    port: int = setting("REDIS_PORT", integer(1, most=65535), 6379, "port, with `REDIS_HOST`")
+    port: int = setting("REDIS_PORT", integer(1, maximum=65535), 6379, "port, with `REDIS_HOST`")
     database: int = setting("REDIS_DB", integer(0), 0, "number of the database, with `REDIS_HOST`")
     username: str = setting("REDIS_USERNAME", EXACT_TEXT, "", "user, with `REDIS_HOST`")
     password: str = setting("REDIS_PASSWORD", EXACT_TEXT, "", "password, with `REDIS_HOST`", secret=True)

@@ -18,19 +18,19 @@ from label_studio_ml.errors import SettingsError
 MEGABYTE = 1 << 20
 
 #: Characters of a wrong value that an error shows.
-_LONGEST_SHOWN = 60
+_MAX_SHOWN_LENGTH = 60
 
 YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
 
 #: The largest value of settings in seconds: of those for trainings, some 30 years; of those for a server's work.
-MOST_SECONDS, DAY = 1e9, 86_400.0
+MAX_SECONDS, DAY = 1e9, 86_400.0
 #: The largest value of settings that count things.
-MOST_COUNT = 1_000_000_000
+MAX_COUNT = 1_000_000_000
 #: The largest value of settings in MiB (1 PiB), and of settings in bytes that are held in memory (1 TiB).
-MOST_MEGABYTES, MOST_BYTES = 1 << 30, 1 << 40
+MAX_MEGABYTES, MAX_BYTES = 1 << 30, 1 << 40
 #: The most processes of a kind, label configs with processes of their own, and threads of a process.
-MOST_PROCESSES, MOST_LABEL_CONFIGS, MOST_THREADS = 256, 256, 1024
+MAX_PROCESSES, MAX_LABEL_CONFIGS, MAX_THREADS = 256, 256, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,52 +48,52 @@ class Kind:
     limits: tuple[float, float] | None = None
 
 
-def number(least: float, unit: str = "seconds", *, most: float = MOST_SECONDS) -> Kind:
-    """Return the kind of numbers from `least` to `most`; `unit` is for the error."""
+def number(minimum: float, unit: str = "seconds", *, maximum: float = MAX_SECONDS) -> Kind:
+    """Return the kind of numbers from `minimum` to `maximum`; `unit` is for the error."""
 
     def parse(name: str, text: str) -> float:
         value = _float(text)
-        if not least <= value <= most:
-            raise _out_of_limits(name, text, f"number of {unit}", least, most)
+        if not minimum <= value <= maximum:
+            raise _out_of_limits(name, text, f"number of {unit}", minimum, maximum)
         return value
 
-    return Kind(parse, limits=(least, most))
+    return Kind(parse, limits=(minimum, maximum))
 
 
 def megabytes() -> Kind:
     """Return the kind of sizes in MiB, also in parts of one; the value is in bytes."""
-    least = 0.001
+    minimum = 0.001
 
     def parse(name: str, text: str) -> int:
         value = _float(text)
         if (
-            not least * MEGABYTE - 1 < value * MEGABYTE <= MOST_MEGABYTES * MEGABYTE
+            not minimum * MEGABYTE - 1 < value * MEGABYTE <= MAX_MEGABYTES * MEGABYTE
         ):  # `write` rounds to bytes
-            raise _out_of_limits(name, text, "number of MiB", least, MOST_MEGABYTES)
+            raise _out_of_limits(name, text, "number of MiB", minimum, MAX_MEGABYTES)
         return int(value * MEGABYTE)
 
-    return Kind(parse, lambda value: str(value / MEGABYTE), limits=(least, MOST_MEGABYTES))
+    return Kind(parse, lambda value: str(value / MEGABYTE), limits=(minimum, MAX_MEGABYTES))
 
 
-def integer(least: int, scale: int = 1, *, most: int = MOST_COUNT) -> Kind:
-    """Return the kind of whole numbers: the text is one from `least` to `most`, the value is `scale` times that."""
+def integer(minimum: int, scale: int = 1, *, maximum: int = MAX_COUNT) -> Kind:
+    """Return the kind of whole numbers: the text is from `minimum` to `maximum`, the value is `scale` times that."""
 
     def parse(name: str, text: str) -> int:
         try:
             value = int(text)
         except ValueError:
-            value = least - 1
-        if not least <= value <= most:
-            raise _out_of_limits(name, text, "whole number", least, most)
+            value = minimum - 1
+        if not minimum <= value <= maximum:
+            raise _out_of_limits(name, text, "whole number", minimum, maximum)
         return value * scale
 
-    return Kind(parse, lambda value: str(value // scale), limits=(least, most))
+    return Kind(parse, lambda value: str(value // scale), limits=(minimum, maximum))
 
 
-def _out_of_limits(name: str, text: str, kind: str, least: float, most: float) -> SettingsError:
-    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+def _out_of_limits(name: str, text: str, kind: str, minimum: float, maximum: float) -> SettingsError:
+    shown = text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[:_MAX_SHOWN_LENGTH]}…"
     return SettingsError(
-        f"{name}={shown!r} is not a {kind} from {least:,.15g} to {most:,.15g}",
+        f"{name}={shown!r} is not a {kind} from {minimum:,.15g} to {maximum:,.15g}",
         fix=f"Set {name} to a number in this range, or leave it out",
         field=name,
     )
@@ -169,4 +169,4 @@ WORDS = Kind(lambda _, text: tuple(filter(None, map(str.strip, text.split(",")))
 BOOLEAN = Kind(_boolean, lambda value: str(value).lower())
 JSON_OBJECT = Kind(_json_object, lambda value: json.dumps(dict(value)) if value else "")
 #: A size in bytes.
-BYTES = integer(1024, most=MOST_BYTES)
+BYTES = integer(1024, maximum=MAX_BYTES)

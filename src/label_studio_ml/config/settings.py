@@ -21,11 +21,11 @@ from label_studio_ml.config.setting_values import (
     EXACT_TEXT,
     FOLDERS,
     JSON_OBJECT,
+    MAX_LABEL_CONFIGS,
+    MAX_MEGABYTES,
+    MAX_PROCESSES,
+    MAX_THREADS,
     MEGABYTE,
-    MOST_LABEL_CONFIGS,
-    MOST_MEGABYTES,
-    MOST_PROCESSES,
-    MOST_THREADS,
     PATH,
     TEXT,
     URL,
@@ -126,7 +126,7 @@ class Settings:
     user_model_dir: Path | None = setting("CACHE_DIR", PATH, None,
         "if `MODEL_DIR` is a URL: this machine's own folder", "`data` in the backend's folder")
     model_dir: Path = Path("data")
-    model_cache_bytes: int = setting("MODEL_CACHE_MB", integer(1, MEGABYTE, most=MOST_MEGABYTES), 20480 * MEGABYTE,
+    model_cache_bytes: int = setting("MODEL_CACHE_MB", integer(1, MEGABYTE, maximum=MAX_MEGABYTES), 20480 * MEGABYTE,
         "if `MODEL_DIR` is a URL: MiB of versions kept on this machine, besides those that are served")
     keep_versions: int | None = setting("KEEP_VERSIONS", integer(0), None,
         "versions of a project that are kept; 0: all ([versions.md](versions.md#what-stays-on-the-disk))",
@@ -149,7 +149,7 @@ class Settings:
         "`label-studio-ml-` and the backend's id; with its own broker `label-studio-ml`")
     spool_events: int = setting("SPOOL_EVENTS", integer(1), DEFAULT_SPOOL_EVENTS,
         "webhook events that a server keeps on its disk while Redis is unreachable")
-    spool_bytes: int = setting("SPOOL_MB", integer(1, MEGABYTE, most=MOST_MEGABYTES), DEFAULT_SPOOL_MB * MEGABYTE,
+    spool_bytes: int = setting("SPOOL_MB", integer(1, MEGABYTE, maximum=MAX_MEGABYTES), DEFAULT_SPOOL_MB * MEGABYTE,
         "size limit of these events in MiB")
 
     # HTTP and Label Studio
@@ -171,18 +171,18 @@ class Settings:
     files: FileSettings = field(default_factory=FileSettings)
 
     # Model processes and predictions
-    model_workers: int = setting("LABEL_STUDIO_ML_MODEL_WORKERS", integer(1, most=MOST_PROCESSES), 1,
-        f"processes that run the model, at most {MOST_PROCESSES} (also `--model-workers`)")
+    model_workers: int = setting("LABEL_STUDIO_ML_MODEL_WORKERS", integer(1, maximum=MAX_PROCESSES), 1,
+        f"processes that run the model, at most {MAX_PROCESSES} (also `--model-workers`)")
     devices: tuple[str, ...] = setting("CUDA_VISIBLE_DEVICES", WORDS, (),
         "GPUs; each model process gets one of them", "all")
-    threads: int | None = setting("LABEL_STUDIO_ML_THREADS", integer(1, most=MOST_THREADS), None,
+    threads: int | None = setting("LABEL_STUDIO_ML_THREADS", integer(1, maximum=MAX_THREADS), None,
         "calls of `predict` at a time in a model process, if the class sets no `concurrency` (also `--threads`)",
         "1; below gunicorn, uWSGI and mod_wsgi their threads")
     separate: bool = setting("LABEL_STUDIO_ML_ISOLATION", choice({"label-config": True, "off": False}), True,
         "`label-config`: projects with different label configs do not share model processes; `off`: all projects share "
         "them ([scaling.md](scaling.md))")
-    max_label_configs: int = setting("LABEL_STUDIO_ML_MAX_LABEL_CONFIGS", integer(1, most=MOST_LABEL_CONFIGS),
-        DEFAULT_LABEL_CONFIGS, f"label configs that have model processes at a time, at most {MOST_LABEL_CONFIGS}")
+    max_label_configs: int = setting("LABEL_STUDIO_ML_MAX_LABEL_CONFIGS", integer(1, maximum=MAX_LABEL_CONFIGS),
+        DEFAULT_LABEL_CONFIGS, f"label configs that have model processes at a time, at most {MAX_LABEL_CONFIGS}")
     drain_first: bool = setting("LOAD", choice({"beside": False, "drain-first": True}), False,
         "`beside`: a new version loads beside the old one; `drain-first`: after the old one has left the memory")
     refuse_invalid: bool = setting("INVALID_PREDICTIONS", choice({"refuse": True, "send": False}), True,
@@ -190,12 +190,12 @@ class Settings:
     predict_after_training: str = setting("PREDICT_AFTER_TRAINING",
         choice({"off": "", "unlabelled": "unlabelled", "all": "all"}), "",
         "tasks that get predictions of a new version: `off`, `unlabelled` or `all` ([predict.md](predict.md))")
-    predict_rate: float = setting("PREDICT_AFTER_TRAINING_RATE", number(0.0, "tasks per second", most=1e6), 10.0,
+    predict_rate: float = setting("PREDICT_AFTER_TRAINING_RATE", number(0.0, "tasks per second", maximum=1e6), 10.0,
         "the most of these tasks per second; 0: no limit")
 
     # Training
-    workers: int = setting("LABEL_STUDIO_ML_WORKERS", integer(1, most=MOST_PROCESSES), 1,
-        f"training workers of `start` and `worker`, at most {MOST_PROCESSES} (also `--workers`)")
+    workers: int = setting("LABEL_STUDIO_ML_WORKERS", integer(1, maximum=MAX_PROCESSES), 1,
+        f"training workers of `start` and `worker`, at most {MAX_PROCESSES} (also `--workers`)")
     train_every: int | None = setting("TRAIN_EVERY", integer(0), None,
         "train after so many new annotations; 0: only when asked ([training.md](training.md#when-to-train))",
         "`train_every` of the class")
@@ -207,15 +207,15 @@ class Settings:
         "seconds that a training may take; 0: any", "`fit_timeout` of the class")
     cancel_grace: float | None = setting("CANCEL_GRACE", number(0.0), None,
         "seconds that a cancelled training has to stop by itself", "`cancel_grace` of the class")
-    lease: float = setting("LABEL_STUDIO_ML_LEASE", number(1.0, most=DAY), DEFAULT_LEASE,
+    lease: float = setting("LABEL_STUDIO_ML_LEASE", number(1.0, maximum=DAY), DEFAULT_LEASE,
         "seconds after which a dead worker's project can be trained by another worker")
-    sweep: float = setting("LABEL_STUDIO_ML_SWEEP", number(0.1, most=DAY), DEFAULT_SWEEP,
+    sweep: float = setting("LABEL_STUDIO_ML_SWEEP", number(0.1, maximum=DAY), DEFAULT_SWEEP,
         "seconds between two searches for events without a scheduled training")
 
     # Shutdown and logs
-    linger: float = setting("LABEL_STUDIO_ML_LINGER", number(0.0, most=DAY), 0.0,
+    linger: float = setting("LABEL_STUDIO_ML_LINGER", number(0.0, maximum=DAY), 0.0,
         "seconds after SIGTERM in which a server says that it is not ready and still accepts requests")
-    drain: float = setting("LABEL_STUDIO_ML_DRAIN", number(0.0, most=DAY), 10.0,
+    drain: float = setting("LABEL_STUDIO_ML_DRAIN", number(0.0, maximum=DAY), 10.0,
         "seconds that requests in flight have after that")
     grace: float = setting("LABEL_STUDIO_ML_TRAINING_GRACE", number(0.0), 0.0,
         "seconds that a running training has after SIGTERM before it is put back")
@@ -225,7 +225,7 @@ class Settings:
         "least severe messages in the logs: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`")
     log_json: bool = setting("LOG_FORMAT", choice({"text": False, "json": True}), False,
         "`text`, or `json`: one JSON object per line")
-    keep_job_logs: int = setting("LABEL_STUDIO_ML_KEEP_JOB_LOGS", integer(0, most=36_500), 30,
+    keep_job_logs: int = setting("LABEL_STUDIO_ML_KEEP_JOB_LOGS", integer(0, maximum=36_500), 30,
         "days until the log of a job without a record is removed; 0: never")
     # fmt: on
 

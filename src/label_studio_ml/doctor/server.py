@@ -164,7 +164,7 @@ def _how_to_train(context: Context) -> str:
 def queue(context: Context) -> Iterator[Check]:
     """Check, if REDIS_URL is set, this backend's queue: its owner, its workers, and events left on other queues."""
     from label_studio_ml.training.records.job_store_access import open_job_store, worker_count
-    from label_studio_ml.training.redis.queue_owner import left_behind, owner_of
+    from label_studio_ml.training.redis.queue_owner import leftover_queues, owner_of
     from label_studio_ml.training.redis.redis_client import connect
 
     settings = context.settings
@@ -177,7 +177,7 @@ def queue(context: Context) -> Iterator[Check]:
         workers = worker_count(job_store)
         if not workers and context.about is not None:
             workers = _workers_that_start(job_store)
-        others = left_behind(client, name, job_store.owner) if job_store.owner is not None else []
+        others = leftover_queues(client, name, job_store.owner) if job_store.owner is not None else []
         other = owner_of(client, settings.queue) if settings.queue not in ("", name) else None
     except BackendError as error:
         yield skip("queue", f"it cannot be looked at: {error.message}")

@@ -31,16 +31,16 @@ class StudioAccess:
         if context.files is not None:  # the model was built by a backend, which knows both
             context.files.check_studio()
             return context.studio_url or self.hostname, context.studio_token or self.access_token
-        from label_studio_ml.studio.login import known_login
+        from label_studio_ml.studio.login import configured_login
 
-        return known_login(self.hostname, self.access_token)
+        return configured_login(self.hostname, self.access_token)
 
     def files(self, host: str | None = None, token: str | None = None) -> "FileAccess":
         """Return the access to task files, with `host` and `token` in place of the known URL and token if given."""
         from label_studio_ml.studio.addresses.references import same_origin
-        from label_studio_ml.studio.login import known_files
+        from label_studio_ml.studio.login import configured_files
 
-        files = self.context.files or known_files(self.hostname, self.access_token)
+        files = self.context.files or configured_files(self.hostname, self.access_token)
         if not host:
             return replace(files, token=token or files.token)
         # The known token is sent only to the Label Studio that it belongs to, not to another `host`.

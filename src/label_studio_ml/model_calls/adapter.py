@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.config.metric_gate import parse_gate
-from label_studio_ml.config.setting_values import MOST_SECONDS, MOST_THREADS
+from label_studio_ml.config.setting_values import MAX_SECONDS, MAX_THREADS
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, NoLabelConfig
 from label_studio_ml.model import LabelStudioMLBase
@@ -102,12 +102,12 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
         generation=generation(cls),
         train_events=_train_events(cls),
         max_batch_size=_limit(cls, "max_batch_size", MAX_BATCH, least=1),
-        max_wait=_limit(cls, "max_wait", 0.0, least=0, most=MOST_SECONDS),
-        concurrency=_limit(cls, "concurrency", concurrency, least=1, most=MOST_THREADS),
+        max_wait=_limit(cls, "max_wait", 0.0, least=0, most=MAX_SECONDS),
+        concurrency=_limit(cls, "concurrency", concurrency, least=1, most=MAX_THREADS),
         promote_if=_gate(cls),
         keep_versions=_limit(cls, "keep_versions", LabelStudioMLBase.keep_versions, least=0),
         train_every=_limit(cls, "train_every", 1, least=0),
-        quiet_period=_limit(cls, "quiet_period", 0.0, least=0, most=MOST_SECONDS),
+        quiet_period=_limit(cls, "quiet_period", 0.0, least=0, most=MAX_SECONDS),
         min_annotations=_limit(cls, "min_annotations", 0, least=0),
         initial_version=initial_version(cls) or INITIAL,
     )
@@ -149,7 +149,7 @@ def is_async(cls: type[LabelStudioMLBase]) -> bool:
 
 def class_limit(cls: type, name: str, default: float) -> float:
     """Return the class attribute `name`, in seconds. Raises ModelFileError if it is not a number from 0 to 1e9."""
-    return float(_limit(cls, name, default, least=0, most=MOST_SECONDS))
+    return float(_limit(cls, name, default, least=0, most=MAX_SECONDS))
 
 
 def _limit(cls: type, name: str, default: Any, *, least: float, most: float = math.inf) -> Any:

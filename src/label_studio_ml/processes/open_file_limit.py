@@ -23,7 +23,7 @@ MIN_RESERVE = 128
 class _Limit:
     """The soft limit with which this process was started; None if it was not changed."""
 
-    before: int | None = None
+    original: int | None = None
 
 
 _limit = _Limit()
@@ -51,13 +51,13 @@ def raise_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
     except (ValueError, OSError):  # macOS refuses values above a limit of its own
         return
-    if _limit.before is None:
-        _limit.before = soft
+    if _limit.original is None:
+        _limit.original = soft
 
 
 def options() -> tuple[str, ...]:
     """Return the `bootstrap.py` options that give a new process the soft limit this one was started with."""
-    return () if _limit.before is None else (f"--files={_limit.before}",)
+    return () if _limit.original is None else (f"--files={_limit.original}",)
 
 
 def capacity() -> Capacity:

@@ -40,7 +40,7 @@ class ProjectApi:
     ) -> None:
         self.project = project
         self.notify = notify
-        self._api = ApiClient(http, patience=patience, notify=lambda reason: self.notify(reason))
+        self._api = ApiClient(http, retry_seconds=patience, notify=lambda reason: self.notify(reason))
         self._studio = LabelStudio(self._api)
 
     def stop(self) -> None:

@@ -72,7 +72,7 @@ def main() -> int:
             settings,
             PredictionWorker(settings),
             embedded=bool(args.embedded),
-            tells=parent is not None,
+            reports_failures=parent is not None,
             abandoned=parent.gone if parent is not None else lambda: False,
         )
     finally:

@@ -21,7 +21,7 @@ from typing import Any
 import flask
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from label_studio_ml.config.setting_values import MOST_THREADS
+from label_studio_ml.config.setting_values import MAX_THREADS
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelFileError, RequestError, SettingsError
 from label_studio_ml.http_server.body_budget import BodyBudget, too_large
@@ -129,9 +129,9 @@ class BackendApp(flask.Flask):
 
 
 def _concurrency() -> int | None:
-    """Return the number of the WSGI server's request threads, at most MOST_THREADS; None if that is unknown or 1."""
+    """Return the number of the WSGI server's request threads, at most MAX_THREADS; None if that is unknown or 1."""
     threads = request_threads()
-    return None if threads is None else min(threads, MOST_THREADS)
+    return None if threads is None else min(threads, MAX_THREADS)
 
 
 def _declared_size(headers: Mapping[str, str]) -> int:

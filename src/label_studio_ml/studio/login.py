@@ -13,7 +13,7 @@ from label_studio_ml.studio.transport.http import Http
 logger = logging.getLogger(__name__)
 
 
-def known_login(url: str, token: str, settings: Settings | None = None) -> tuple[str, str]:
+def configured_login(url: str, token: str, settings: Settings | None = None) -> tuple[str, str]:
     """Return Label Studio's address and token: `url` and `token`, or the settings' value for an empty one.
 
     The settings are `LABEL_STUDIO_URL`, `LABEL_STUDIO_API_KEY` and their older names; None reads the environment. If
@@ -26,12 +26,12 @@ def known_login(url: str, token: str, settings: Settings | None = None) -> tuple
     return address, token
 
 
-def known_files(
+def configured_files(
     url: str, token: str, *, cache_dir: str | Path | None = None, settings: Settings | None = None
 ) -> FileAccess:
-    """Return a FileAccess with the login of `known_login` and the settings' rules for files."""
+    """Return a FileAccess with the login of `configured_login` and the settings' rules for files."""
     settings = settings or Settings.from_env()
-    address, token = known_login(url, token, settings)
+    address, token = configured_login(url, token, settings)
     return FileAccess(
         studio_url=address,
         token=token,

@@ -22,7 +22,7 @@ def canonical(url: str) -> str:
     return urlunsplit((parts.scheme.lower(), host + port, parts.path.rstrip("/"), "", ""))
 
 
-def same_server(one: str, other: str) -> bool:
+def same_server(url: str, other: str) -> bool:
     """Tell whether two URLs have the same scheme, host and port; their paths may differ."""
-    first, second = (urlsplit(canonical(url)) for url in (one, other))
+    first, second = (urlsplit(canonical(text)) for text in (url, other))
     return (first.scheme, first.netloc) == (second.scheme, second.netloc)

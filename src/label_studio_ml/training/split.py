@@ -41,8 +41,8 @@ class Split:
 
     def in_test(self, task: dict[str, Any]) -> bool:
         """Tell whether `task` is in the test part."""
-        words = [self.depth, str(self.seed), self.project, *self._key(task)]
-        text = msgspec.json.encode(words, enc_hook=str, order="deterministic")
+        values = [self.depth, str(self.seed), self.project, *self._key(task)]
+        text = msgspec.json.encode(values, enc_hook=str, order="deterministic")
         number = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
         return number < self.test * 2.0**64
 

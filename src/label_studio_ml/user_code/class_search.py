@@ -65,12 +65,12 @@ class FileReader:
             or any(item.name in (name, "*") for item in self.imports)
         )
 
-    def is_model(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
-        """Tell whether the dotted `name` refers to a model class in this file. `seen` are the names followed so far."""
-        if name in self.classes and name not in seen:  # a base may be an import of the same name
-            return any(self.is_model(base, seen | {name}) for base in self.classes[name])
-        if name in self.aliases and name not in seen:
-            return self.is_model(self.aliases[name], seen | {name})
+    def is_model(self, name: str, followed: frozenset[str] = frozenset()) -> bool:
+        """Tell whether the dotted `name` refers to a model class. `followed` has the names followed before."""
+        if name in self.classes and name not in followed:  # a base may be an import of the same name
+            return any(self.is_model(base, followed | {name}) for base in self.classes[name])
+        if name in self.aliases and name not in followed:
+            return self.is_model(self.aliases[name], followed | {name})
         head, _, rest = name.partition(".")
         for item in self.imports:
             if item.name == head:

@@ -116,14 +116,14 @@ def test_whose_fault_a_refusal_is(
 def test_it_waits_with_patience(studio: FakeServer, method: str) -> None:
     reasons: list[str] = []
     studio.sequence(PATH, *[Reply(502)] * 5, Reply.of({"id": 1}))
-    assert _client(studio, patience=60, notify=reasons.append).call(method, PATH) == {"id": 1}
+    assert _client(studio, retry_seconds=60, notify=reasons.append).call(method, PATH) == {"id": 1}
     assert f"cannot answer at the moment: 502 at {studio.url}{PATH}" in reasons[0]
 
 
 def test_patience_ends(studio: FakeServer) -> None:
     studio.on(PATH, Reply(503))
     with pytest.raises(StudioUnavailable) as caught:
-        _client(studio, patience=0).call("GET", PATH)
+        _client(studio, retry_seconds=0).call("GET", PATH)
     assert (caught.value.status, caught.value.passing) == (503, True)
 
 
@@ -146,13 +146,13 @@ def test_without_patience_a_change_is_sent_once(studio: FakeServer, method: str)
 def test_a_post_that_may_have_been_carried_out_is_not_repeated(studio: FakeServer, reply: Reply) -> None:
     studio.on(PATH, reply)
     with pytest.raises(Unsure):
-        _client(studio, patience=60).json_object("POST", PATH, json={})
+        _client(studio, retry_seconds=60).json_object("POST", PATH, json={})
     assert len(studio.asked) == 1
 
 
 def test_a_post_that_was_not_carried_out_is_repeated(studio: FakeServer) -> None:
     studio.sequence(PATH, *[Reply(429), Reply(503)] * 3, Reply.of({"created": 1}))
-    assert _client(studio, patience=60).json_object("POST", PATH, json={}) == {"created": 1}
+    assert _client(studio, retry_seconds=60).json_object("POST", PATH, json={}) == {"created": 1}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -163,7 +163,7 @@ def test_a_wrong_redirect_is_raised_at_once(studio: FakeServer, method: str, loc
     own = studio.url.partition("//")[2]
     studio.on(PATH, Reply.to(location.format(own=own)))
     reasons: list[str] = []
-    client = _client(studio, patience=60, notify=reasons.append)
+    client = _client(studio, retry_seconds=60, notify=reasons.append)
     with pytest.raises(StudioError) as caught:
         client.call(method, PATH)
     assert type(caught.value) is StudioError
@@ -175,7 +175,7 @@ def test_plain_http_behind_https_is_raised_at_once(studio: FakeServer) -> None:
     waited: list[float] = []
     http = Http(studio.url.replace("http://", "https://"), "t" * 40, sleep=waited.append)
     with pytest.raises(StudioError, match="does not speak TLS") as caught:
-        ApiClient(http, patience=60).call("GET", PATH)
+        ApiClient(http, retry_seconds=60).call("GET", PATH)
     assert type(caught.value) is StudioError
     assert waited == []
 
@@ -198,7 +198,7 @@ def test_a_broken_handshake_may_pass_but_no_wrong_certificate(text: str, error: 
 def test_stop_ends_the_waiting(studio: FakeServer) -> None:
     waiting = threading.Event()
     studio.on(PATH, Reply(503))
-    client = _client(studio, patience=600, notify=lambda reason: waiting.set())
+    client = _client(studio, retry_seconds=600, notify=lambda reason: waiting.set())
     raised: list[Exception] = []
 
     def ask() -> None:

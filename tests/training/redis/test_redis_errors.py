@@ -57,7 +57,7 @@ FUNCTIONS = (
         training_figures.figures,
     ),
     *(job_pages.write_progress, job_pages.read_log, job_pages.read_points),
-    *(queue_owner.own_queue, queue_owner.owner_of, queue_owner.left_behind),
+    *(queue_owner.own_queue, queue_owner.owner_of, queue_owner.leftover_queues),
     *(cancellation.request_cancel, cancellation.settle_cancelled, stalled.waiting, versions_with_entries),
 )
 #: Public methods that do not call Redis, and those that ignore its errors, as their docstrings say.

@@ -26,27 +26,27 @@ def _lost(lease: Lease) -> bool:
 
 def test_one_holds_it_and_keeps_it_while_it_is_renewed(job_store: JobStore) -> None:
     first, second = (Lease(job_store.redis, "lease", 60.0) for _ in range(2))
-    assert first.take()
-    assert not second.take()
+    assert first.acquire()
+    assert not second.acquire()
     assert _lost(second)
     assert first.renew()
     first.check()
     first.release()
-    assert second.take()
+    assert second.acquire()
     with pytest.raises(LeaseLost):
         first.renew()
 
 
 def test_an_unreachable_redis_is_a_broker_error() -> None:
     with pytest.raises(BrokerError, match="Redis cannot be reached"):
-        Lease(connect("unix:///nowhere/broker.sock", tries=1), "lease", 60.0).take()
+        Lease(connect("unix:///nowhere/broker.sock", tries=1), "lease", 60.0).acquire()
 
 
 def test_who_is_cut_off_from_redis_knows_when_it_may_be_lost(
     job_store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lease = Lease(job_store.redis, "lease", 2.0)
-    assert lease.take()
+    assert lease.acquire()
     monkeypatch.setattr(lease._lock, "extend", _away)
     with lease.renewing() as holds:
         holds()

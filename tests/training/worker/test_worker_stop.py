@@ -156,7 +156,9 @@ def test_a_worker_that_is_killed_when_a_job_begins_is_listed_for_a_minute_at_mos
 ) -> None:
     """RQ itself would list it for 420 s, for as long as the job itself counts as running."""
     job_store.record(P, EVENT)
-    process = rq_worker.WorkerProcess(settings, job_store, None, tells=False, abandoned=lambda: False)
+    process = rq_worker.WorkerProcess(
+        settings, job_store, None, reports_failures=False, abandoned=lambda: False
+    )
     killed = process._worker
     killed.register_birth()
     job, _ = killed.dequeue_job_and_maintain_ttl(1)

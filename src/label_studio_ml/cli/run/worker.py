@@ -7,7 +7,7 @@ from dataclasses import replace
 from label_studio_ml.cli.options import add_log_level, add_model_options, process_count, require_unix
 from label_studio_ml.cli.run.writable import VERSIONS, require_writable
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, require_redis, settings_from
-from label_studio_ml.config.setting_values import MOST_PROCESSES
+from label_studio_ml.config.setting_values import MAX_PROCESSES
 from label_studio_ml.user_code.installed_packages import check_training
 
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=process_count,
         metavar="N",
-        help=f"how many train at the same time, at most {MOST_PROCESSES} (default: LABEL_STUDIO_ML_WORKERS, or 1)",
+        help=f"how many train at the same time, at most {MAX_PROCESSES} (default: LABEL_STUDIO_ML_WORKERS, or 1)",
     )
     add_model_options(parser)
     add_log_level(parser)

@@ -29,32 +29,31 @@ class Interrupted(BackendError):
 class ApiClient:
     """Requests through `http` that return decoded JSON. Thread-safe.
 
-    `patience` is the number of seconds for which a request is repeated while Label Studio cannot be reached, or answers
-    with 429 or 5xx, but not after a wrong redirect or certificate, which waiting does not mend; None: it is not
-    repeated beyond the attempts of `http`. `notify` is called with the reason of each
-    wait. `blames_token` tells whether status 403 is read as a refused token, or as a refused request. Every method
-    raises StudioAuthError when the token is refused, StudioRefusedError for other error statuses, and StudioError when
-    Label Studio cannot be reached or the response has another form than expected. With `patience`, the last two are
-    StudioUnavailable while a later call may succeed, Unsure if a POST may have been carried out, and Interrupted after
-    `stop`.
+    `retry_seconds` is the number of seconds for which a request is repeated while Label Studio cannot be reached, or
+    answers with 429 or 5xx, but not after a wrong redirect or certificate, which waiting does not mend; None: it is not
+    repeated beyond the attempts of `http`. `notify` is called with the reason of each wait. `blames_token` tells
+    whether status 403 is read as a refused token, or as a refused request. Every method raises StudioAuthError when the
+    token is refused, StudioRefusedError for other error statuses, and StudioError when Label Studio cannot be reached
+    or the response has another form than expected. With `retry_seconds`, the last two are StudioUnavailable while a
+    later call may succeed, Unsure if a POST may have been carried out, and Interrupted after `stop`.
     """
 
     def __init__(
         self,
         http: Http,
         *,
-        patience: float | None = None,
+        retry_seconds: float | None = None,
         notify: Callable[[str], None] = lambda reason: None,
         blames_token: bool = True,
     ) -> None:
         self.http = http
         self.notify = notify
-        self._patience = patience
+        self._retry_seconds = retry_seconds
         self._blames_token = blames_token
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Let all waiting and later requests of a client with `patience`, in all threads, raise Interrupted."""
+        """Let all waiting and later requests of a client with `retry_seconds`, in all threads, raise Interrupted."""
         self._stopped.set()
 
     def close(self) -> None:
@@ -82,11 +81,11 @@ class ApiClient:
 
         `expected` is the type of the JSON, None for any. `login` tells whether the token is sent. `arguments` are
         passed to requests (`json`, `params`, `files`). A POST is sent again only if it was not carried out; without
-        `patience`, this holds for PATCH and DELETE, too. A DELETE of an object that does not exist counts as done.
+        `retry_seconds`, this holds for PATCH and DELETE, too. A DELETE of an object that does not exist counts as done.
         """
         url, repeatable = self.http.base + path, method == "GET"
         error: type[StudioError] = StudioError
-        if self._patience is not None:
+        if self._retry_seconds is not None:
             repeatable = method != "POST"
             error = StudioUnavailable if repeatable else Unsure
 
@@ -105,14 +104,14 @@ class ApiClient:
                     raise unexpected(response, self.http.token, problem, unsure)
                 return value
 
-        return attempt() if self._patience is None else self._repeated(attempt, self._patience)
+        return attempt() if self._retry_seconds is None else self._repeated(attempt, self._retry_seconds)
 
-    def _repeated(self, attempt: Callable[[], T], patience: float) -> T:
-        """Repeat `attempt` for `patience` seconds while it raises StudioUnavailable. Raises Interrupted."""
+    def _repeated(self, attempt: Callable[[], T], retry_seconds: float) -> T:
+        """Repeat `attempt` for `retry_seconds` seconds while it raises StudioUnavailable. Raises Interrupted."""
         return retry(
             attempt,
             on=StudioUnavailable,
-            seconds=patience,
+            seconds=retry_seconds,
             first=0.5,
             longest=MAX_PAUSE,
             before=self._check_stopped,

@@ -57,7 +57,7 @@ def refusal(
         return unavailable(f"Label Studio cannot answer at the moment: {summary}").answered(status)
     body = _body(response)
     errors = (body or {}).get("validation_errors")
-    detail = " ".join(_words(errors or (body or {}).get("detail")).split())[:500]
+    detail = " ".join(_nested_texts(errors or (body or {}).get("detail")).split())[:500]
     message = f"Label Studio refused a request: {summary}"
     if detail and detail not in summary:
         message = token.hide(f"{message}: {detail}")
@@ -152,10 +152,10 @@ def _body(response: "Response") -> dict[str, Any] | None:
     return body if isinstance(body, dict) else {} if is_json else None
 
 
-def _words(value: Any) -> str:
+def _nested_texts(value: Any) -> str:
     """Return the texts in nested lists and dicts, without the keys."""
     if isinstance(value, dict | list):
-        return " ".join(map(_words, value.values() if isinstance(value, dict) else value))
+        return " ".join(map(_nested_texts, value.values() if isinstance(value, dict) else value))
     return "" if value is None else str(value)
 
 

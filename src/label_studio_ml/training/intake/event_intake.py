@@ -23,7 +23,7 @@ from label_studio_ml.protocol.requests import Event
 from label_studio_ml.protocol.webhook_actions import START_TRAINING
 from label_studio_ml.storage.retries import retry
 from label_studio_ml.training.intake.event_storage import BUDGET, EventStorage, storable
-from label_studio_ml.training.intake.job_store_connection import JobStoreConnection, keep_claimed
+from label_studio_ml.training.intake.job_store_connection import JobStoreConnection, keep_claim_renewed
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
 from label_studio_ml.training.records import job_views
@@ -130,8 +130,8 @@ class RedisIntake:
 
     def _is_outage(self) -> bool:
         """Tell whether Redis has stored no event for longer than OUTAGE_AFTER."""
-        since = self._outage_since
-        return since is not None and time.monotonic() - since > OUTAGE_AFTER
+        outage_since = self._outage_since
+        return outage_since is not None and time.monotonic() - outage_since > OUTAGE_AFTER
 
     def simulate_hand_in(self, event: Event) -> None:
         """Do nothing with an event without login, but take as long and raise the same errors as `hand_in` would.
@@ -206,7 +206,7 @@ class RedisIntake:
         if self._spool.events:
             self._spool.start()
         claims = (self._background, self._webhooks, self._stopping)
-        threading.Thread(target=keep_claimed, args=claims, daemon=True, name="queue").start()
+        threading.Thread(target=keep_claim_renewed, args=claims, daemon=True, name="queue").start()
         self._stalls.start(self._stopping)
 
     def stop(self) -> None:

@@ -115,7 +115,7 @@ class JobStoreConnection:
             )
 
 
-def keep_claimed(
+def keep_claim_renewed(
     background: JobStoreConnection, webhooks: JobStoreConnection, stopping: threading.Event
 ) -> None:
     """Determine the backend's queue as soon as Redis is available; in a shared Redis, keep renewing the claim.

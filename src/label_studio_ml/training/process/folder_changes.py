@@ -17,18 +17,18 @@ _MODEL_FILES = ("events.db", "server.json", ".server.json", "backend.json", ".ba
 Snapshot = dict[str, tuple[int, int]]
 
 
-def snapshot(folder: Path, without: Collection[Path] = ()) -> Snapshot:
+def snapshot(folder: Path, excluded: Collection[Path] = ()) -> Snapshot:
     """Return (size in bytes, time of last change in ns) for each file below `folder`, at most MAX_FILES of them.
 
-    The backend's own folders and files and the folders `without` are left out. If `folder` itself is in `without`, it
+    The backend's own folders and files and the folders `excluded` are left out. If `folder` itself is in `excluded`, it
     is the model folder: its files are included, except those of the backend.
     """
     states: Snapshot = {}
-    is_model_folder = folder in without
+    is_model_folder = folder in excluded
     backend_folders = (*_FOLDERS, *_MODEL_FOLDERS) if is_model_folder else _FOLDERS
     backend_files = (*_FILES, *_MODEL_FILES) if is_model_folder else _FILES
     for path, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in _SKIPPED and Path(path, name) not in without]
+        folders[:] = [name for name in folders if name not in _SKIPPED and Path(path, name) not in excluded]
         if Path(path) == folder:
             folders[:] = [name for name in folders if name not in backend_folders]
             files = [name for name in files if not name.startswith(backend_files)]

@@ -15,7 +15,7 @@ from label_studio_ml.training.redis.queue_owner import (
     ForeignQueue,
     Owner,
     identified,
-    log_left_behind,
+    log_leftover_queues,
     log_served_elsewhere,
     own_queue,
     owner_of,
@@ -50,7 +50,7 @@ def claim_of(settings: Settings, server: str = "") -> Claim:
 def log_leftover_events(job_store: JobStore) -> None:
     """Log the events that wait on queues that this backend does not use, but that may be its own."""
     if job_store.owner is not None:
-        log_left_behind(job_store.redis, job_store.keys.queue, job_store.owner)
+        log_leftover_queues(job_store.redis, job_store.keys.queue, job_store.owner)
 
 
 def log_servers_elsewhere(job_store: JobStore) -> None:
@@ -101,18 +101,18 @@ class Holder:
         renamed = registered is not None and registered.model_class == owner.model_class
         if renamed and job.model_class not in worker_classes(self._job_store):
             return True
-        why = f"it is for a worker with the class {job.model_class}; this one has {owner.model_class}"
-        if (uid, why) not in self._refused:
-            self._refused.add((uid, why))
+        reason = f"it is for a worker with the class {job.model_class}; this one has {owner.model_class}"
+        if (uid, reason) not in self._refused:
+            self._refused.add((uid, reason))
             logger.error(
                 "Project %s: job %s is refused: %s (%s). If they are two backends, one's MODEL_DIR is a copy of the "
                 "other's: remove backend.json from the copy",
                 uid,
                 job.id,
-                why,
+                reason,
                 owner.place,
             )
-        self._job_store.update_job(job.id, message=f"waits: {why}")
+        self._job_store.update_job(job.id, message=f"waits: {reason}")
         return False
 
 

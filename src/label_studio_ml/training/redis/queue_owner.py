@@ -160,7 +160,7 @@ def identified(settings: Settings) -> Owner:
 
 
 @broker_errors()
-def left_behind(connection: Any, queue: str, owner: Owner) -> list[tuple[str, int]]:
+def leftover_queues(connection: Any, queue: str, owner: Owner) -> list[tuple[str, int]]:
     """Return names and numbers of events of the unused queues whose events may belong to this backend.
 
     Those are the other queues that it owns, and the former default queue if it has no owner. Raises BrokerError.
@@ -183,10 +183,10 @@ def left_behind(connection: Any, queue: str, owner: Owner) -> list[tuple[str, in
     return queues
 
 
-def log_left_behind(connection: Any, queue: str, owner: Owner) -> None:
-    """Log the queues of `left_behind`, with the setting that makes the backend use them. Redis errors are ignored."""
+def log_leftover_queues(connection: Any, queue: str, owner: Owner) -> None:
+    """Log the `leftover_queues`, with the setting that makes the backend use them. Redis errors are ignored."""
     try:
-        queues = left_behind(connection, queue, owner)
+        queues = leftover_queues(connection, queue, owner)
     except BrokerError as error:
         logger.debug("Other queues cannot be read: %s", error)
         return

@@ -40,7 +40,7 @@ class Lease:
         self._lock = Lock(connection, key, timeout=seconds, blocking=False, thread_local=False)
         self._job = get_current_job()  # RQ knows the current job in this thread only
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """Acquire the lease; return False if another worker holds it. Raises BrokerError."""
         requested_at = time.monotonic()
         token = f"{secrets.token_hex(16)}:{max(1, round(1000 * self.seconds))}"

@@ -101,17 +101,22 @@ class StallWatch:
             except Exception:
                 logger.exception("The check for stalled projects failed")
 
-    def update(self, seen: Waiting, now: float) -> None:
+    def update(self, waiting_projects: Waiting, now: float) -> None:
         """Update `stall` with the projects that wait at the time `now` of the monotonic clock, and log changes."""
-        self._since = {uid: self._since.get(uid, now) for uid in seen.projects}
-        late = tuple(uid for uid, since in self._since.items() if now - since > STALLED_AFTER)
-        if late:
-            longest = max(now - self._since[uid] for uid in late)
-            self.stall = Stall(late, sum(seen.projects[uid] for uid in late), longest, seen.workers)
+        self._since = {uid: self._since.get(uid, now) for uid in waiting_projects.projects}
+        stalled = tuple(uid for uid, since in self._since.items() if now - since > STALLED_AFTER)
+        if stalled:
+            longest_wait = max(now - self._since[uid] for uid in stalled)
+            self.stall = Stall(
+                stalled,
+                sum(waiting_projects.projects[uid] for uid in stalled),
+                longest_wait,
+                waiting_projects.workers,
+            )
         else:
             self.stall = None
-        if self.stall is not None and not set(late) <= set(self._logged):
+        if self.stall is not None and not set(stalled) <= set(self._logged):
             logger.error("%s; see logs/rq.log", self.stall.message)
-        elif self._logged and not late:
+        elif self._logged and not stalled:
             logger.info("The events that waited are being trained on")
-        self._logged = late
+        self._logged = stalled

@@ -44,8 +44,8 @@ class Recovery:
 
     def unprocessed(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the event that the run was processing, or all events without an outcome if it is not known."""
-        rest = [entry for entry in entries if entry.id not in self.completed]
-        return [entry for entry in rest if entry.id == self.current] or rest
+        remaining = [entry for entry in entries if entry.id not in self.completed]
+        return [entry for entry in remaining if entry.id == self.current] or remaining
 
 
 class ResultHandler:

@@ -87,9 +87,9 @@ class Worker(SimpleWorker):  # type: ignore[misc]
 
     The worker ends at once on SIGINT, and on SIGTERM when the running training has ended or the grace period (see
     `WorkerStop`) is over. `functions` are those that jobs in Redis may name, besides those of `idle_jobs`; `holder` is
-    the claim on the queue. `abandoned` tells whether the server that started the worker is gone; then it takes no job.
-    `refused` is called after a job was refused. `max_ttl` is the longest time in seconds that RQ lists the worker
-    without a heartbeat; the sweeper sends one more often than that.
+    the claim on the queue. `abandoned` tells whether the server that started the worker is gone; then it
+    takes no job. `refused` is called after a job was refused. `max_ttl` is the longest time in seconds that RQ lists
+    the worker without a heartbeat; the sweeper sends one more often than that.
     """
 
     functions: Mapping[str, Runnable] = {}
@@ -231,7 +231,8 @@ def make_worker(url: str, *queues: str, name: str | None = None) -> Worker:
 class WorkerProcess:
     """The parts of one worker process: its claim on the queue, RQ's worker, the trainer, and the jobs for idle time.
 
-    `tells` means that a server reads the worker's output: then failed trainings are reported there (`notices`).
+    `reports_failures` means that a server reads the worker's output: then failed trainings are reported there
+    (`notices`).
     """
 
     def __init__(
@@ -240,7 +241,7 @@ class WorkerProcess:
         job_store: JobStore,
         idle_jobs: IdleJobs | None,
         *,
-        tells: bool,
+        reports_failures: bool,
         abandoned: Callable[[], bool],
     ) -> None:
         self._settings = settings
@@ -251,7 +252,9 @@ class WorkerProcess:
         name = worker_name(job_store.owner, uuid.uuid4().hex)
         self._worker = make_worker(settings.redis_url, *queues, name=name)
         self._worker.max_ttl = max(_MIN_TTL, round(_TTL_SWEEPS * settings.sweep))
-        notices = Notices(settings, stopping.begun, send_notice if tells else lambda text, level: None)
+        notices = Notices(
+            settings, stopping.begun, send_notice if reports_failures else lambda text, level: None
+        )
         job_store.on_failure, job_store.on_login = notices.failed, notices.login
         make_room = idle_jobs.make_room if idle_jobs is not None else lambda: None
         self._trainer = Trainer(settings, job_store, stopping.interrupting, make_room=make_room)
@@ -327,12 +330,13 @@ def work(
     idle_jobs: IdleJobs | None = None,
     *,
     embedded: bool = False,
-    tells: bool = False,
+    reports_failures: bool = False,
     abandoned: Callable[[], bool] = lambda: False,
 ) -> None:
     """Run one worker until SIGTERM or SIGINT, or until `abandoned` returns True because its server is gone.
 
-    `embedded` tells whether the broker is the backend's own, `tells` whether a server reads the worker's output.
+    `embedded` tells whether the broker is the backend's own, `reports_failures` whether a server reads the
+    worker's output.
     """
     logging.getLogger("rq").setLevel(logging.WARNING)
     stopping.grace = settings.grace
@@ -342,7 +346,9 @@ def work(
         return
     job_store = _job_store(connection, settings, embedded=embedded)
     if job_store is not None:
-        WorkerProcess(settings, job_store, idle_jobs, tells=tells, abandoned=abandoned).run()
+        WorkerProcess(
+            settings, job_store, idle_jobs, reports_failures=reports_failures, abandoned=abandoned
+        ).run()
 
 
 def _job_store(connection: Any, settings: Settings, *, embedded: bool) -> JobStore | None:

@@ -48,7 +48,7 @@ class RunAttempt:
     make_room: Callable[[], None]
     version_id: str = ""
 
-    def ends(self) -> list[RunEnd]:
+    def run(self) -> list[RunEnd]:
         """Run the training, and return how it ended: for all events, or first for the processed and then for the rest.
 
         Raises BrokerError and redis.RedisError; then the events stay in the event queue.
@@ -60,11 +60,11 @@ class RunAttempt:
             store.line(project.uid)  # raises DecisionError if the new version's parent cannot be determined
             version_id = store.new_id(project.uid)
         except (VersionError, OSError) as error:
-            return [self._end(EndKind.MAY_PASS, str(error))]
+            return [self._run_end(EndKind.MAY_PASS, str(error))]
         code, clock = project.policies.code, project.job_store.queues.clock()
         starts = project.job_store.queues.begin(project.uid)
         if starts > MAX_STARTS:
-            return [self._end(EndKind.WORN_OUT, f"{starts - 1} runs ended with their worker")]
+            return [self._run_end(EndKind.WORN_OUT, f"{starts - 1} runs ended with their worker")]
         self.version_id = version_id
         self._write_start()
         began = time.monotonic()
@@ -75,7 +75,7 @@ class RunAttempt:
             project.policies.learn(code, outcome.policy, outcome.generation)
         if outcome.postponed:
             return [self._not_due(outcome, clock)]
-        ends = self._ends_of(outcome, request, fence)
+        ends = self._commit_outcome(outcome, request, fence)
         logger.info("Job %s took %.1f s", self.job_id, time.monotonic() - began)
         return ends
 
@@ -116,7 +116,7 @@ class RunAttempt:
                 logging.ERROR if kind is EndKind.CRASHED else logging.INFO, "Job %s: %s", self.job_id, error
             )
             fields = error.fields if isinstance(error, Ended) else {}
-            return request, self._end(kind, str(error), fields)
+            return request, self._run_end(kind, str(error), fields)
 
     def _failure(self, error: Exception) -> Outcome:
         """Return the outcome of a run that failed with an error in this process."""
@@ -139,7 +139,7 @@ class RunAttempt:
             decision = Decision(at=clock, text=outcome.postponed)
         return RunEnd(EndKind.NOT_DUE, self.entries, self.job_id, self.version_id, decision=decision)
 
-    def _ends_of(self, outcome: Outcome, request: RunRequest | None, fence: int) -> list[RunEnd]:
+    def _commit_outcome(self, outcome: Outcome, request: RunRequest | None, fence: int) -> list[RunEnd]:
         """Commit the version of a run that returned `outcome`; return its end, and the end of the events left over."""
         if outcome.error:
             logger.error("Job %s failed: %s", self.job_id, outcome.error)
@@ -174,5 +174,5 @@ class RunAttempt:
             return []
         return self.entries
 
-    def _end(self, kind: EndKind, error: str, fields: Mapping[str, object] | None = None) -> RunEnd:
+    def _run_end(self, kind: EndKind, error: str, fields: Mapping[str, object] | None = None) -> RunEnd:
         return RunEnd(kind, self.entries, self.job_id, self.version_id, error, fields or {})

@@ -51,7 +51,7 @@ class Trainer:
         """Train project `uid` on its queued events, if a run is due and no other worker trains the project."""
         job_store = self._job_store
         lease = Lease(job_store.redis, job_store.keys.lease(uid), self._settings.lease)
-        if not lease.take():
+        if not lease.acquire():
             logger.info("Project %s is being trained already", uid)
             return
         project = LeasedProject(
@@ -107,7 +107,7 @@ class Trainer:
             job_id = None
         job_store.close_lost(uid, job_id)
         if job_id is not None:
-            for end in RunAttempt(project, job_id, entries, self._stopping, self._make_room).ends():
+            for end in RunAttempt(project, job_id, entries, self._stopping, self._make_room).run():
                 handler.finish(end)
             return
         job_store.queues.acknowledge(uid, [])
