@@ -5,8 +5,8 @@ import contextlib
 from label_studio_ml.errors import DecisionError, StoreError
 from label_studio_ml.storage import atomic_files
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
+from label_studio_ml.versions.remote.object_names import decision_copy
 from label_studio_ml.versions.remote.object_store import ObjectStore
-from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.decision import Decision
 from label_studio_ml.versions.store.decision_files import DECISION
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -72,8 +72,3 @@ class DecisionSync:
                 if self._artifacts.get(object_name) is None:  # the project was deleted meanwhile
                     self._artifacts.delete([copy_name])
             self._copied[uid] = decision
-
-
-def decision_copy(uid: str) -> str:
-    """Return the name of the object in the store with the copy of a project's decision."""
-    return f"versions/{version_files.file_name(uid)}/decided/{DECISION}"

@@ -22,6 +22,12 @@ from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.storage.small_files import DamagedFile, parse_json, read_text
 from label_studio_ml.versions.remote.decision_sync import DecisionSync
 from label_studio_ml.versions.remote.eviction import evict, record_use
+from label_studio_ml.versions.remote.object_names import (
+    DELETED_SUFFIX,
+    MANIFEST_SUFFIX,
+    files_folder,
+    meta_folder,
+)
 from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.remote.store_retries import retry_store
 from label_studio_ml.versions.remote.store_watch import StoreWatch
@@ -36,8 +42,6 @@ from label_studio_ml.versions.store.manifest_files import write_manifest
 from label_studio_ml.versions.store.movable_paths import localized
 
 logger = logging.getLogger(__name__)
-
-DELETED_SUFFIX = ".deleted.json"
 
 
 class Mirror:
@@ -138,7 +142,7 @@ class Mirror:
 
     def sync(self, uid: str) -> None:
         """Copy a project's manifests, decision and failure records to the disk; remove what the store does not list."""
-        base, meta = self._store.folder(uid), f"versions/{version_files.file_name(uid)}/meta"
+        base, meta = self._store.folder(uid), meta_folder(uid)
         local_names = self._local_names(uid)  # first, so that a version committed meanwhile is kept
         sent = [path for path in base.glob(f"*{FAILED}") if not unsent_mark(path).exists()]
         names = set(self._artifacts.names(meta))
@@ -151,14 +155,14 @@ class Mirror:
                     continue
                 elif name.endswith(FAILED):
                     self._copy_failure(base / name, f"{meta}/{name}")
-                elif f"{name.removesuffix('.json')}{DELETED_SUFFIX}" not in names:
-                    self._copy_manifest(uid, name.removesuffix(".json"), f"{meta}/{name}", MANIFEST)
+                elif f"{name.removesuffix(MANIFEST_SUFFIX)}{DELETED_SUFFIX}" not in names:
+                    self._copy_manifest(uid, name.removesuffix(MANIFEST_SUFFIX), f"{meta}/{name}", MANIFEST)
             self._remove_failures(base, names, sent)
             self._decisions.synchronise(
                 uid, f"{meta}/{DECISION}", in_store=DECISION in names, on_disk=DECISION in local_names
             )
             for name in local_names:
-                in_store = names.intersection((name, f"{name}.json", f"{name}{DELETED_SUFFIX}"))
+                in_store = names.intersection((name, f"{name}{MANIFEST_SUFFIX}", f"{name}{DELETED_SUFFIX}"))
                 if name != DECISION and not in_store:
                     self._remove_version(uid, name)
             (base / ".synced").touch()
@@ -173,7 +177,7 @@ class Mirror:
         `sent` are the records here that the store had before the listing. Records of unknown versions are removed, too.
         """
         for path in base.glob(f"*{FAILED}"):
-            committed = f"{path.name.removesuffix(FAILED)}.json" in names
+            committed = f"{path.name.removesuffix(FAILED)}{MANIFEST_SUFFIX}" in names
             if path.name not in names and (path in sent or not committed):
                 path.unlink(missing_ok=True)
                 unsent_mark(path).unlink(missing_ok=True)
@@ -299,7 +303,7 @@ class Mirror:
         target, download = folder / name, temporary / "file"
         if target.exists() and version_files.sha256(target) == digest:
             return
-        self._artifacts.get_file(f"{files_of(manifest)}/{name}", download)
+        self._artifacts.get_file(f"{files_folder(manifest.project, manifest.id)}/{name}", download)
         if version_files.sha256(download) != digest:
             raise VersionError(f"{name} was changed after it was written (its sha256 differs)")
         make_folder(target.parent)
@@ -345,10 +349,3 @@ class Mirror:
             if applied != served.id:
                 apply_all(self._store, self._model_dir, served)
                 atomic_files.replace_file(path, served.id)
-
-
-def files_of(manifest: Manifest) -> str:
-    """Return the name of the folder in the store with the files of a version."""
-    return (
-        f"versions/{version_files.file_name(manifest.project)}/files/{version_files.file_name(manifest.id)}"
-    )

@@ -1,14 +1,5 @@
 """Write versions, decisions and load failures to a remote store that several machines share.
 
-Names below the URL:
-
-<url>/versions/<project uid>/files/<version id>/     what `fit` wrote to its workdir
-<url>/versions/<project uid>/meta/<version id>.json  the manifest, written last: its appearance is the commit
-<url>/versions/<project uid>/meta/<version id>.deleted.json, .failed    as on a disk
-<url>/versions/<project uid>/meta/served.json        the decision: which version is served
-<url>/versions/<project uid>/decided/served.json     its copy, written before it: used where that is damaged
-<url>/hints/<project uid>, <url>/changed             different after each change of the project, of any project
-
 The files are uploaded before the manifest, so a version with a manifest is complete.
 """
 
@@ -24,15 +15,20 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from label_studio_ml.errors import StoreError, VersionError
-from label_studio_ml.versions.remote.decision_sync import decision_copy
-from label_studio_ml.versions.remote.mirror import DELETED_SUFFIX, files_of
+from label_studio_ml.versions.remote.object_names import (
+    DELETED_SUFFIX,
+    decision_copy,
+    decision_object,
+    files_folder,
+    meta_object,
+    project_folder,
+)
 from label_studio_ml.versions.remote.object_store import ObjectStore
 from label_studio_ml.versions.remote.store_retries import retry_store
 from label_studio_ml.versions.remote.store_watch import StoreWatch
 from label_studio_ml.versions.remote.unsent_failures import claim, release, unsent_mark
 from label_studio_ml.versions.store import version_files
 from label_studio_ml.versions.store.decision import Decision
-from label_studio_ml.versions.store.decision_files import DECISION
 from label_studio_ml.versions.store.failure_records import FAILED
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
@@ -69,7 +65,7 @@ class Uploads:
     def upload(self, folder: Path, manifest: Manifest, check_lease: Callable[[], None]) -> None:
         """Write the files of a version in `folder`, as long as `check_lease` does not raise."""
         for name in manifest.files:
-            object_name = f"{files_of(manifest)}/{name}"
+            object_name = f"{files_folder(manifest.project, manifest.id)}/{name}"
             retry_store(
                 partial(self._artifacts.put_file, folder / name, object_name),
                 self._publish_timeout,
@@ -84,7 +80,7 @@ class Uploads:
 
     def put_manifest(self, manifest: Manifest) -> None:
         """Write the manifest. Raises VersionError if the store has another version of the same id."""
-        name = self._meta(manifest.project, f"{version_files.file_name(manifest.id)}.json")
+        name = meta_object(manifest.project, manifest.id)
         text = manifest_text(manifest, self._store.folder(manifest.project, manifest.id)).encode()
         try:
             self._artifacts.put(name, text, create=True)
@@ -115,7 +111,7 @@ class Uploads:
         """Remove the files of versions that were never committed and are older than 24 h."""
         before = f"{datetime.now(UTC) - _UNFINISHED_AGE:%Y%m%d-%H%M%S}"
         with contextlib.suppress(StoreError):
-            for name in self._artifacts.names(f"versions/{version_files.file_name(uid)}/files"):
+            for name in self._artifacts.names(f"{project_folder(uid)}/files"):
                 if name < before:
                     self._discard_files(uid, unquote(name))
 
@@ -127,23 +123,22 @@ class Uploads:
             self._discard_files(uid, version_id)
 
     def _discard_files(self, uid: str, version_id: str) -> None:
-        name = version_files.file_name(version_id)
-        files_folder = f"versions/{version_files.file_name(uid)}/files/{name}"
-        remaining = self._artifacts.names(files_folder, deep=True)
-        if remaining and self._artifacts.get(self._meta(uid, f"{name}.json")) is None:
-            self._artifacts.delete([f"{files_folder}/{file}" for file in remaining])
+        folder = files_folder(uid, version_id)
+        remaining = self._artifacts.names(folder, deep=True)
+        if remaining and self._artifacts.get(meta_object(uid, version_id)) is None:
+            self._artifacts.delete([f"{folder}/{file}" for file in remaining])
 
     def mark_deleted(self, uid: str, version_id: str) -> None:
         """Rename a version's manifest to that of a deleted version. Raises StoreError."""
-        name = version_files.file_name(version_id)
-        text = self._artifacts.get(self._meta(uid, f"{name}.json"))
+        name = meta_object(uid, version_id)
+        text = self._artifacts.get(name)
         if text is not None:
-            self._artifacts.put(self._meta(uid, f"{name}{DELETED_SUFFIX}"), text)
-            self._artifacts.delete([self._meta(uid, f"{name}.json")])
+            self._artifacts.put(meta_object(uid, version_id, DELETED_SUFFIX), text)
+            self._artifacts.delete([name])
 
     def put_decision(self, uid: str, decision: Decision) -> None:
         """Write a decision, its copy first. Raises StoreError."""
-        for name in (decision_copy(uid), self._meta(uid, DECISION)):
+        for name in (decision_copy(uid), decision_object(uid)):
             self._artifacts.put(name, decision.text().encode())
 
     @contextlib.contextmanager
@@ -156,7 +151,7 @@ class Uploads:
         record = self._store.failure_record(uid, version_id)
         lock = claim(record)  # first: a synchronisation removes a record without mark
         yield
-        name = self._meta(uid, f"{version_files.file_name(version_id)}{FAILED}")
+        name = meta_object(uid, version_id, FAILED)
 
         def send() -> None:
             sent = False
@@ -179,16 +174,16 @@ class Uploads:
         """Remove the record of a version that failed to load; by a thread."""
         with contextlib.suppress(OSError):
             unsent_mark(self._store.failure_record(uid, version_id)).unlink(missing_ok=True)
-        name = self._meta(uid, f"{version_files.file_name(version_id)}{FAILED}")
+        name = meta_object(uid, version_id, FAILED)
         self._queue(lambda: retry_store(partial(self._artifacts.delete, [name]), self._publish_timeout))
 
     def delete_project(self, uid: str) -> None:
         """Delete all versions of a project and their decision; other machines do so when they synchronise."""
-        project_folder = f"versions/{version_files.file_name(uid)}"
-        names = self._artifacts.names(project_folder, deep=True)
+        folder = project_folder(uid)
+        names = self._artifacts.names(folder, deep=True)
         meta_first = sorted(names, key=lambda name: not name.startswith("meta/"))
         copy = decision_copy(uid)  # twice: another machine may write it in between
-        self._artifacts.delete([copy, *(f"{project_folder}/{name}" for name in meta_first), copy])
+        self._artifacts.delete([copy, *(f"{folder}/{name}" for name in meta_first), copy])
         self._store.announce(uid)
         self._watch.marks.pop(uid, None)
 
@@ -208,6 +203,3 @@ class Uploads:
                 call()
             except StoreError as error:
                 logger.warning("A load failure or its removal is not recorded in the store: %s", error)
-
-    def _meta(self, uid: str, name: str) -> str:
-        return f"versions/{version_files.file_name(uid)}/meta/{name}"
