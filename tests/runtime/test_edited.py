@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from e2e.processes import wait_until
 from live import Live, start_training
@@ -9,11 +10,17 @@ from live import Live, start_training
 Make = Callable[..., Live]
 
 
+#: A line at the end of a model file.
+_HANGS = "while True: pass"
+
+
 def _edit(live: Live, code: str, text: str = "") -> None:
     """Let the model say `code` with each prediction; `text` is added to its file."""
     script = live.folder / "seed_model.py"
     lines = [
-        line for line in script.read_text().splitlines() if not line.startswith(("        seen[", "raise "))
+        line
+        for line in script.read_text().splitlines()
+        if not line.startswith(("        seen[", "raise ", _HANGS))
     ]
     at = next(number for number, line in enumerate(lines) if line.startswith("        seen = "))
     lines.insert(at + 1, f'        seen["code"] = "{code}"')
@@ -63,3 +70,30 @@ def test_with_reload_an_edited_file_is_used_at_once_and_a_broken_one_is_said_onc
     _edit(live, "fourth")
     live.wait_served(1, lambda entry: entry["seen"].get("code") == "fourth")
     assert _log(live).count("The edited code is not used") == 1
+
+
+def test_with_reload_a_file_that_hangs_at_import_is_replaced_by_its_correction(make: Make) -> None:
+    live = make()
+    live.backend.arguments = [*live.backend.arguments, "--reload"]
+    live.backend.start()
+    live.setup(1)
+    assert "code" not in live.predict(1)["seen"]
+    _edit(live, "second", _HANGS)
+    wait_until(lambda: len(live.model_processes()) == 2, "the edited file is imported")
+    assert "code" not in live.predict(1)["seen"]
+    _edit(live, "third")
+    live.wait_served(1, lambda entry: entry["seen"].get("code") == "third")
+    wait_until(lambda: len(live.model_processes()) == 1, "the process that hangs is ended")
+
+
+def test_with_reload_a_server_that_started_with_such_a_file_gets_its_correction(make: Make) -> None:
+    live = make()
+    _edit(live, "first", _HANGS)
+    live.backend.arguments = [*live.backend.arguments, "--reload"]
+    live.backend.start()
+    live.setup(1)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(live.predict, 1)
+        _edit(live, "second")
+        assert waiting.result(60)["seen"]["code"] == "second"
+    wait_until(lambda: len(live.model_processes()) == 1, "the process that hangs is ended")

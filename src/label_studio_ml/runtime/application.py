@@ -62,13 +62,17 @@ class Application:
         self.endpoints = Endpoints(settings, self.pool, store, projects, intake)
         self.registry.counts = self.endpoints.counts
         self._refreshing: asyncio.Task[None] | None = None
+        self._reloading: asyncio.Task[None] | None = None
         self._reload = reload
+        self._code_watch: CodeWatch | None = None
 
     async def start(self) -> None:
         """Start event intake, version store and models, and the checks for new versions."""
         await asyncio.to_thread(private_files.restrict_permissions, *self._folders)
         await asyncio.to_thread(self._intake.start)
         await asyncio.to_thread(self._store.start)
+        if self._reload:  # before a process reads the files, so that any edit from then on is noticed
+            self._code_watch = await asyncio.to_thread(self._watch)
         await self.registry.start()
         self._refreshing = asyncio.create_task(self._refresh())
 
@@ -78,25 +82,32 @@ class Application:
 
     async def close(self) -> None:
         """Stop the checks, event intake, version store and models."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
+        for task in (self._refreshing, self._reloading):
+            if task is not None:
+                task.cancel()
         await asyncio.to_thread(self._intake.stop)
         await asyncio.to_thread(self._store.stop)
         await self.registry.close()
 
     async def _refresh(self) -> None:
-        watch = await asyncio.to_thread(self._watch) if self._reload else None
         while True:
             await asyncio.sleep(REFRESH_INTERVAL)
             try:
-                if watch is not None and await asyncio.to_thread(watch.changed):
-                    await self._load_again()
+                if self._code_watch is not None and await asyncio.to_thread(self._code_watch.changed):
+                    await self._begin_reload()
                 await self.registry.refresh()
             except Exception:
                 logger.exception("The check for new versions failed")
 
     def _watch(self) -> CodeWatch:
         return CodeWatch(locate(*self._source).script, lambda: code_on_disk(*self._source))
+
+    async def _begin_reload(self) -> None:
+        """Begin to reload all models, after cancelling a reload in progress: code that hangs would not let it end."""
+        if self._reloading is not None and not self._reloading.done():
+            self._reloading.cancel()
+            await asyncio.wait([self._reloading])
+        self._reloading = asyncio.create_task(self._load_again())
 
     async def _load_again(self) -> None:
         """Reload all models with the edited code; if that fails, log why and keep the models with the previous code."""
@@ -107,6 +118,8 @@ class Application:
             logger.error(
                 "The edited code is not used: %s. The previous code stays in use; edit it again", error
             )
+        except Exception:
+            logger.exception("The edited code cannot be loaded")
         else:
             logger.info("The edited code is used from now on")
 

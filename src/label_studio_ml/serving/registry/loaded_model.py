@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from label_studio_ml.errors import (
     BackendError,
     ModelError,
+    ModelFileError,
     ModelLoadError,
     ModelProcessDied,
     NoLabelConfig,
@@ -166,8 +167,8 @@ def load_failure(model: LoadedModel, error: Exception) -> Exception:
     """
     if not isinstance(error, BackendError):
         logger.error("A model cannot be loaded", exc_info=error)
-    if model.process.retired and isinstance(error, ModelProcessDied):
-        return RunnerClosed(str(error))  # the process was ended for another model: load this one elsewhere
+    if model.process.retired and isinstance(error, ModelProcessDied | ModelFileError):
+        return RunnerClosed(str(error))  # the process was ended for another one: load this model elsewhere
     if not isinstance(error, ModelError | ModelProcessDied):
         error = ModelError(str(error))  # not a fault of the version or its process
     if isinstance(error, ModelLoadError) and not parse_label_config(model.project.label_config):

@@ -168,7 +168,7 @@ class ModelProcesses:
             runner.when_edited = lambda: self.spawn(self._load_again(process))
         try:
             await runner.start()
-        except Exception:
+        except BaseException:
             self.all.discard(process)
             raise
         self.spawn(self._watch(process, quiet=quiet))
@@ -214,11 +214,17 @@ class ModelProcesses:
         return process is self._spare or self._current.get(process.group) is process
 
     async def retire(self, process: ServingProcess) -> None:
-        """End a process after its requests in flight; afterwards its queue refuses requests."""
+        """End a process after its requests in flight; afterwards its queue refuses requests.
+
+        A process that still imports the model file has none, and is ended at once: the import may hang.
+        """
         await process.batcher.drained()
         process.retired = True
         process.batcher.close("Its model process was replaced")
-        await process.runner.close()
+        if process.runner.info.done():
+            await process.runner.close()
+        else:
+            await process.runner.close(0)
 
     def end_unused(self) -> None:
         """End the processes without models, except the last one."""
