@@ -110,15 +110,15 @@ def test_a_copy_of_a_damaged_append_only_file(context: Context) -> None:
 
 
 def test_invalid_predictions_are_counted_by_kind(context: Context) -> None:
-    assert _one(work.invalid_predictions(context)).status is Status.SKIP
+    assert work.invalid_predictions(context).status is Status.SKIP
     context.about = {"invalid_predictions": {}}
-    assert _one(work.invalid_predictions(context)).status is Status.OK
+    assert work.invalid_predictions(context).status is Status.OK
     context.about = {"invalid_predictions": {ODD_SCORES: 7, "regions of 'a': x": 1}}
-    check = _one(work.invalid_predictions(context))
+    check = work.invalid_predictions(context)
     assert (check.status, check.what) == (Status.WARN, f"7 times {ODD_SCORES} (and 1 other kind)")
     assert "return a probability as score" in check.fix
     context.about = {"invalid_predictions": {"regions of 'a': x": 2, "regions of 'b': y": 5}}
-    check = _one(work.invalid_predictions(context))
+    check = work.invalid_predictions(context)
     assert (check.status, check.what) == (Status.WARN, "5 times regions of 'b': y (and 1 other kind)")
 
 
@@ -169,7 +169,7 @@ class FakeLabelStudio:
 )
 def test_release(context: Context, release: str, status: str) -> None:
     context.studio = cast("LabelStudio", FakeLabelStudio(release))
-    assert _one(studio.reachable(context)).status == status
+    assert studio.reachable(context).status == status
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_release(context: Context, release: str, status: str) -> None:
 def test_clock(context: Context, difference: float | None, status: str, what: str) -> None:
     context.studio = cast("LabelStudio", FakeLabelStudio(difference=difference))
     context.studio_works = True
-    found = _one(studio.clock(context))
+    found = studio.clock(context)
     assert found.status == status
     assert what in found.what
 
@@ -187,7 +187,7 @@ def test_clock(context: Context, difference: float | None, status: str, what: st
 def test_without_a_token_none_is_said_to_be_refused(context: Context) -> None:
     context.studio = LabelStudio.open(replace(context.settings, studio_url="http://ls"))
     context.studio_works = True
-    check = _one(studio.token(context))
+    check = studio.token(context)
     assert (check.status, context.studio_works) == (Status.FAIL, False)
     assert check.what.startswith("none is given")
     assert "personal access token at http://ls/user/account, and set LABEL_STUDIO_API_KEY" in check.fix
@@ -198,7 +198,7 @@ def test_missing_package(context: Context, monkeypatch: pytest.MonkeyPatch) -> N
         return ["no-such-package[x]>=1,<2", "other ; extra == 'test'", "redis>=5"]
 
     monkeypatch.setattr("importlib.metadata.requires", requires)
-    found = _one(machine.packages(context))
+    found = machine.packages(context)
     assert found.fix == "Run: pip install no-such-package"
 
 
@@ -227,7 +227,7 @@ def test_an_advised_command_can_be_pasted_whatever_the_folder_is_called(context:
 )
 def test_files_are_counted(context: Context, data: dict[str, str], what: str) -> None:
     context.task = {"id": 1, "data": data}
-    found = _one(work.files(context))
+    found = work.files(context)
     assert found.what.startswith(what)
 
 
@@ -248,7 +248,7 @@ def test_model_file_in_its_own_interpreter(context: Context) -> None:
         "<View></View>",
     ):
         context.project = {"label_config": xml}
-        found += machine.label_config(context)
+        found.append(machine.label_config(context))
     assert [check.status for check in found[1:]] == ["fail", "ok", "fail"]
     assert "no choice here" in found[1].what
 
@@ -287,7 +287,7 @@ def test_what_somebody_chose_is_no_fault(context: Context, chosen: str, status: 
     context.studio = cast("LabelStudio", Chooser("stored-0", "stored-1"))
     context.project, context.entry = {**PROJECT, "model_version": chosen}, {"title": "mine"}
     context.number = 1
-    check = _one(work.prelabeling(context))
+    check = work.prelabeling(context)
     assert check.status == status
     assert what in check.what
 
@@ -304,7 +304,7 @@ def test_what_somebody_chose_is_no_fault(context: Context, chosen: str, status: 
 def test_scores_of_the_version_that_is_chosen(context: Context, chosen: str, status: str, what: str) -> None:
     context.studio = cast("LabelStudio", Chooser("stored-1", "rank-entropy-20261128-120000", chosen=chosen))
     context.project, context.number = {**PROJECT, "model_version": chosen}, 1
-    check = _one(work.score_column(context))
+    check = work.score_column(context)
     assert check.status == status
     assert what in check.what
 
@@ -329,13 +329,13 @@ def test_the_score_column_is_advised_to_show_the_served_or_newest_version(
     context.studio = cast("LabelStudio", Several())
     context.project, context.number = {**PROJECT, "model_version": "mine"}, 1
     context.entry = {"model_version": served}
-    assert f"or choose version {advised} in the project" in _one(work.score_column(context)).fix
+    assert f"or choose version {advised} in the project" in work.score_column(context).fix
 
 
 def test_a_label_studio_below_a_path(context: Context) -> None:
     context.settings = replace(context.settings, studio_url="http://studio.example")
     context.task = {"id": 1, "data": {"image": "/ls/data/upload/1/a.png", "text": "/not/a/file"}}
-    check = _one(work.files(context))
+    check = work.files(context)
     assert check.status == "fail"
     assert "Label Studio is below /ls" in check.what
     assert check.fix == "Set LABEL_STUDIO_URL (or --url) to http://studio.example/ls"

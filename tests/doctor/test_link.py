@@ -1,6 +1,5 @@
 """Checks of the connection without servers; with servers: e2e/test_doctor.py."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +9,6 @@ import pytest
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect.backend_client import BackendView
 from label_studio_ml.doctor import link, studio, work
-from label_studio_ml.doctor.check import Check
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import StudioAuthError
 from label_studio_ml.studio.resources.label_studio import LabelStudio
@@ -56,13 +54,8 @@ def set_about(context: Context, settings: dict[str, bool] | None, **fields: Any)
     context.view = cast("BackendView", FakeView(context.about))
 
 
-def _one(found: Iterator[Check]) -> Check:
-    (check,) = found
-    return check
-
-
 def test_a_backend_without_a_token_for_label_studio(context: Context) -> None:
-    check = _one(link.annotations(context))
+    check = link.annotations(context)
     assert check.status == "warn"
     assert "only those that webhooks deliver" in check.what
     assert "without LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY" in check.what
@@ -70,9 +63,9 @@ def test_a_backend_without_a_token_for_label_studio(context: Context) -> None:
         "Start the backend with LABEL_STUDIO_URL=http://ls and LABEL_STUDIO_API_KEY, a personal"
     )
     set_about(context, {"LABEL_STUDIO_URL": True, "LABEL_STUDIO_API_KEY": False})
-    assert "runs without LABEL_STUDIO_API_KEY, and" in _one(link.annotations(context)).what
+    assert "runs without LABEL_STUDIO_API_KEY, and" in link.annotations(context).what
     set_about(context, BOTH)
-    assert _one(link.annotations(context)).status == "ok"
+    assert link.annotations(context).status == "ok"
 
 
 @pytest.mark.parametrize(("refused", "status"), [(False, "ok"), (True, "warn")])
@@ -96,7 +89,7 @@ def test_the_token_that_setup_brought_is_tried(
             pass
 
     monkeypatch.setattr(LabelStudio, "open", Studio)
-    check = _one(link.annotations(context))
+    check = link.annotations(context)
     assert tried == ["a" * 40]
     assert check.status == status
     if refused:
@@ -105,25 +98,25 @@ def test_the_token_that_setup_brought_is_tried(
 
 def test_when_annotations_are_not_checked(context: Context) -> None:
     set_about(context, None)
-    assert "older release" in _one(link.annotations(context)).what
+    assert "older release" in link.annotations(context).what
     set_about(context, NONE, learns=False)
-    assert _one(link.annotations(context)).what == "the model does not learn"
+    assert link.annotations(context).what == "the model does not learn"
 
 
 def test_what_is_missing_for_a_skipped_check_is_said(context: Context) -> None:
     context.entry = None
-    assert _one(link.webhook(context)).what == "the backend is not in the project"
+    assert link.webhook(context).what == "the backend is not in the project"
     context.about = None
-    assert _one(link.events(context)).what == "the backend is not up"
+    assert link.events(context).what == "the backend is not up"
     context.project = None
-    assert _one(link.events(context)).what == "project 1 could not be read"
+    assert link.events(context).what == "project 1 could not be read"
     context.number = None
     address = "give --project ID, the number in the project's address: http://ls/projects/ID"
-    assert _one(studio.project(context)).what == address
+    assert studio.project(context).what == address
     for check in (link.addresses, link.entry, link.webhook, link.annotations, work.files):
-        assert _one(check(context)).what == "give --project ID"
+        assert check(context).what == "give --project ID"
     context.studio = None
-    assert _one(link.entry(context)).what == "Label Studio's address is not given"
+    assert link.entry(context).what == "Label Studio's address is not given"
 
 
 class Taking:
@@ -156,10 +149,10 @@ def test_a_certificate_that_label_studio_may_not_trust(
     context.url = "https://localhost:9090"
     present = [{"url": "https://127.0.0.1:9090/", "state": state}] if state else []
     context.studio = cast("LabelStudio", Taking(*present))
-    check = _one(link.addresses(context))
+    check = link.addresses(context)
     assert check.status == status
     if status == "warn":
         assert "(self-signed certificate), and Label Studio verifies it" in check.what
         assert "REQUESTS_CA_BUNDLE" in check.fix
     context.url = "http://localhost:9090"
-    assert _one(link.addresses(context)).status == "ok"
+    assert link.addresses(context).status == "ok"

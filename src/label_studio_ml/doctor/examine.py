@@ -7,7 +7,7 @@ from label_studio_ml.doctor.check import Check, Status, fail, failed
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError
 
-CHECKS: tuple[Callable[[Context], Iterator[Check]], ...] = (
+CHECKS: tuple[Callable[[Context], Check | Iterator[Check]], ...] = (
     machine.packages,
     machine.disk,
     machine.store,
@@ -42,7 +42,8 @@ def examine(context: Context) -> Iterator[Check]:
     for check in CHECKS:
         name = check.__name__.replace("_", " ")
         try:
-            yield from check(context)
+            result = check(context)
+            yield from (result,) if isinstance(result, Check) else result
         except BackendError as error:
             yield failed(name, error)
         except Exception as error:  # noqa: BLE001 - a check that breaks must not hide the others

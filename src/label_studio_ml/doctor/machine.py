@@ -28,7 +28,7 @@ _TOO_LITTLE = 100 << 20
 _BUILD = 300.0
 
 
-def packages(context: Context) -> Iterator[Check]:
+def packages(context: Context) -> Check:
     """Check that the packages that label-studio-ml requires are installed."""
     missing = []
     for line in importlib.metadata.requires("label-studio-ml") or []:
@@ -42,16 +42,15 @@ def packages(context: Context) -> Iterator[Check]:
             missing.append(name)
     here = f"label-studio-ml {__version__}, Python {platform.python_version()}, {platform.system()}"
     if missing:
-        yield fail(
+        return fail(
             "packages",
             f"{here}; missing: {', '.join(missing)}",
             f"Run: {shell_command('pip', 'install', *missing)}",
         )
-        return
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}" for name in ("label-studio-sdk", "rq", "redis")
     )
-    yield ok("packages", f"{here}; {versions}")
+    return ok("packages", f"{here}; {versions}")
 
 
 def model_file(context: Context) -> Iterator[Check]:
@@ -66,26 +65,25 @@ def model_file(context: Context) -> Iterator[Check]:
         yield ok("model file", _last(done.stdout).removeprefix("OK: "))
 
 
-def label_config(context: Context) -> Iterator[Check]:
+def label_config(context: Context) -> Check:
     """Check, in a new interpreter, that the class can be instantiated with the project's label config."""
     if context.project is None or not context.model_works:
         why = "the model file does not work" if context.project is not None else context.without_project
-        yield skip("label config", why)
-        return
+        return skip("label config", why)
     config = str(context.project.get("label_config") or "")
     if "<" not in config or config.strip() in {"<View></View>", "<View/>"}:
-        yield fail(
+        return fail(
             "label config",
             "the project has no label config",
             f"Set one up: {context.settings.studio_url}/projects/{context.number}/settings/labeling",
         )
-        return
     done = _build(context, config)
     if done is None or done.returncode:
         cause = _last(done.stderr) if done else "it takes too long"
-        yield fail("label config", cause, "Change the project's label config, or the class, so that they fit")
-        return
-    yield ok("label config", "the class can be built with it")
+        return fail(
+            "label config", cause, "Change the project's label config, or the class, so that they fit"
+        )
+    return ok("label config", "the class can be built with it")
 
 
 def _build(context: Context, config: str) -> "subprocess.CompletedProcess[str] | None":

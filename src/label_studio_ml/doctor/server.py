@@ -58,7 +58,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def redis_durability(context: Context) -> Iterator[Check]:
+def redis_durability(context: Context) -> Check:
     """Check that Redis is configured to lose no events: append-only file on, no eviction."""
     from label_studio_ml.runtime.broker import running_url
     from label_studio_ml.training.redis.redis_client import connect
@@ -68,17 +68,14 @@ def redis_durability(context: Context) -> Iterator[Check]:
     url = settings.redis_url or running_url(settings.model_dir / "broker")
     if not url:
         if problem := _said_by_server(context, "broker"):
-            yield fail("redis", problem, "See logs/server.log")
-        else:
-            yield skip("redis", "the backend brings its own and does not run")
-        return
+            return fail("redis", problem, "See logs/server.log")
+        return skip("redis", "the backend brings its own and does not run")
     client = connect(url)
     try:
         persistence: dict[str, Any] = client.info("persistence")
         memory: dict[str, Any] = client.info("memory")
     except Exception as error:  # noqa: BLE001 - `explain` describes any error
-        yield failed("redis", explain(error))
-        return
+        return failed("redis", explain(error))
     finally:
         client.close()
     policy = memory.get("maxmemory_policy", "")
@@ -88,14 +85,13 @@ def redis_durability(context: Context) -> Iterator[Check]:
     if memory.get("maxmemory") and policy not in {"", "noeviction"}:
         losses.append((f"it drops what it holds when it is full ({policy})", "maxmemory-policy noeviction"))
     if losses:
-        yield warn(
+        return warn(
             "redis",
             "; ".join(what for what, _ in losses),
             f"Set in redis.conf: {', '.join(setting for _, setting in losses)}",
         )
-        return
     where = "given by REDIS_URL" if settings.redis_url else "the backend's own"
-    yield ok("redis", f"{where}, append-only file on, {policy or 'unknown policy'}")
+    return ok("redis", f"{where}, append-only file on, {policy or 'unknown policy'}")
 
 
 def spool(context: Context) -> Iterator[Check]:

@@ -18,11 +18,10 @@ _PROBABILITY = "Let predict return a probability as score: Label Studio shows it
 _FLAG = "ff_front_dev_1682_model_version_dropdown_070622_short=true"
 
 
-def files(context: Context) -> Iterator[Check]:
+def files(context: Context) -> Check:
     """Check that all files of one task can be fetched."""
     if context.task is None:
-        yield skip("files", context.without_task)
-        return
+        return skip("files", context.without_task)
     settings = context.settings
     access = FileAccess(
         studio_url=settings.studio_url,
@@ -36,21 +35,19 @@ def files(context: Context) -> Iterator[Check]:
     for text in texts:
         if prefix := missing_sub_path(text, settings.studio_url):
             address = settings.studio_url.rstrip("/") + prefix
-            yield fail(
+            return fail(
                 "files",
                 f"task {context.task['id']} refers to {mask(text)}: Label Studio is below {prefix}",
                 f"Set LABEL_STUDIO_URL (or --url) to {address}",
             )
-            return
     urls = [url for url in texts if find_reference(url, settings.studio_url)]
     for url in urls:
         try:
             access.local_path(url, task_id=context.task["id"])
         except FileFetchError as error:
             fix = error.fix or "Correct the URL in the task"
-            yield fail("files", f"task {context.task['id']}: {error.message}", fix)
-            return
-    yield ok("files", f"task {context.task['id']} {_files(urls)}")
+            return fail("files", f"task {context.task['id']}: {error.message}", fix)
+    return ok("files", f"task {context.task['id']} {_files(urls)}")
 
 
 def _files(urls: list[str]) -> str:
@@ -66,11 +63,10 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def prediction(context: Context) -> Iterator[Check]:
+def prediction(context: Context) -> Check:
     """Check that the backend predicts one task, and that the label config allows the prediction."""
     if context.task is None or context.about is None or context.project is None:
-        yield skip("prediction", context.without_task if context.task is None else "the backend is not up")
-        return
+        return skip("prediction", context.without_task if context.task is None else "the backend is not up")
     config = str(context.project.get("label_config") or "")
     body = {
         "tasks": [context.task],
@@ -82,62 +78,54 @@ def prediction(context: Context) -> Iterator[Check]:
     try:
         results = context.view.predict({key: value for key, value in body.items() if value}).get("results")
     except BackendError as error:
-        yield fail("prediction", error.message, error.fix or see)
-        return
+        return fail("prediction", error.message, error.fix or see)
     first = results[0] if isinstance(results, list) and results else None
     if isinstance(first, list):
         first = first[0] if first else None
     if first is None and isinstance(results, list):
-        yield ok("prediction", f"the model has nothing to say of task {context.task['id']} by itself")
-        return
+        return ok("prediction", f"the model has nothing to say of task {context.task['id']} by itself")
     if not isinstance(first, dict) or "result" not in first:
         cause = first.get("error") if isinstance(first, dict) else "no result"
         refused = str(cause).startswith(INVALID)
-        yield fail("prediction", f"task {context.task['id']}: {cause}", _USE_CONFIG if refused else see)
-        return
+        return fail("prediction", f"task {context.task['id']}: {cause}", _USE_CONFIG if refused else see)
     refusal = RegionChecks(config).refusal(first["result"])
     if refusal is not None:
-        yield fail("prediction", f"the label config does not allow it: {refusal}", _USE_CONFIG)
-        return
-    yield ok("prediction", f"{plural(len(first['result']), 'region')}, version {first.get('model_version')}")
+        return fail("prediction", f"the label config does not allow it: {refusal}", _USE_CONFIG)
+    return ok("prediction", f"{plural(len(first['result']), 'region')}, version {first.get('model_version')}")
 
 
-def invalid_predictions(context: Context) -> Iterator[Check]:
+def invalid_predictions(context: Context) -> Check:
     """Warn if the running server made predictions that the label config does not allow, or with odd scores."""
     if context.about is None:
-        yield skip("invalid predictions", "the backend is not up")
-        return
+        return skip("invalid predictions", "the backend is not up")
     kinds: dict[str, int] = context.about.get("invalid_predictions") or {}
     if not kinds:
-        yield ok("invalid predictions", "none since the server started")
-        return
+        return ok("invalid predictions", "none since the server started")
     worst = max(kinds, key=lambda kind: kinds[kind])
     others = f" (and {plural(len(kinds) - 1, 'other kind')})" if len(kinds) > 1 else ""
     fix = _PROBABILITY if worst == ODD_SCORES else _USE_CONFIG
-    yield warn("invalid predictions", f"{plural(kinds[worst], 'time')} {worst}{others}", fix)
+    return warn("invalid predictions", f"{plural(kinds[worst], 'time')} {worst}{others}", fix)
 
 
-def prelabeling(context: Context) -> Iterator[Check]:
+def prelabeling(context: Context) -> Check:
     """Check that tasks show predictions of this backend, live or stored."""
     if context.project is None or context.entry is None:
         known = context.project is not None
-        yield skip("pre-labeling", "the backend is not in the project" if known else context.without_project)
-        return
+        return skip("pre-labeling", "the backend is not in the project" if known else context.without_project)
     chosen, title = context.project.get("model_version") or "", context.entry["title"]
     if chosen == title and context.project.get("show_collab_predictions"):
-        yield ok("pre-labeling", f"tasks show the predictions of {title!r}")
-    elif RANK_NAME.fullmatch(chosen):
-        yield ok("pre-labeling", f"tasks are in the order of {chosen}, whose predictions they show")
-    elif not chosen or not context.project.get("show_collab_predictions"):
-        yield warn("pre-labeling", "no predictions show in tasks", context.connect_command)
-    elif chosen == context.entry.get("model_version") or _has_stored(context, chosen):
-        yield ok("pre-labeling", f"tasks show the stored predictions of version {chosen}")
-    else:
-        yield warn(
-            "pre-labeling",
-            f"the project's model version is {chosen!r}, not this backend's title {title!r}",
-            context.connect_command,
-        )
+        return ok("pre-labeling", f"tasks show the predictions of {title!r}")
+    if RANK_NAME.fullmatch(chosen):
+        return ok("pre-labeling", f"tasks are in the order of {chosen}, whose predictions they show")
+    if not chosen or not context.project.get("show_collab_predictions"):
+        return warn("pre-labeling", "no predictions show in tasks", context.connect_command)
+    if chosen == context.entry.get("model_version") or _has_stored(context, chosen):
+        return ok("pre-labeling", f"tasks show the stored predictions of version {chosen}")
+    return warn(
+        "pre-labeling",
+        f"the project's model version is {chosen!r}, not this backend's title {title!r}",
+        context.connect_command,
+    )
 
 
 def _has_stored(context: Context, version: str) -> bool:
@@ -154,11 +142,10 @@ def _has_stored(context: Context, version: str) -> bool:
     )
 
 
-def score_column(context: Context) -> Iterator[Check]:
+def score_column(context: Context) -> Check:
     """Check that Label Studio's prediction score column, by which tasks are ordered by uncertainty, shows scores."""
     if context.studio is None or context.project is None or context.number is None:
-        yield skip("scores", context.without_project)
-        return
+        return skip("scores", context.without_project)
     chosen = context.project.get("model_version") or ""
     served = str((context.entry or {}).get("model_version") or "")
     try:  # not all tasks have the chosen version: `rank` skips labelled tasks; nor the served one, after a training
@@ -167,21 +154,18 @@ def score_column(context: Context) -> Iterator[Check]:
         )
         task = next((task for task in found if task), None) or context.studio.tasks.predicted(context.number)
     except BackendError as error:
-        yield failed("scores", error)
-        return
+        return failed("scores", error)
     if task is None:
-        yield skip("scores", "no task has a prediction yet")
-        return
+        return skip("scores", "no task has a prediction yet")
     scored = [
         prediction
         for prediction in task.get("predictions") or []
         if isinstance(prediction, dict) and prediction.get("score") is not None
     ]
     if task.get("predictions_score") is not None or not scored:
-        yield ok("scores", "the column shows them" if scored else "the predictions have none")
-        return
+        return ok("scores", "the column shows them" if scored else "the predictions have none")
     version = _to_choose(scored, served)
-    yield warn(
+    return warn(
         "scores",
         f"the column is empty: it shows predictions of version {chosen!r} only, and theirs is {version!r}",
         f"Start Label Studio with {_FLAG}, or choose version {version} in the project's settings, Predictions",
