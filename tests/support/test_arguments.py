@@ -158,8 +158,16 @@ def test_a_split_by_a_field_that_no_task_has_is_told(caplog: pytest.LogCaptureFi
         ("tasks", [{"id": 1}], "tasks must be LabelledTasks, as tasks_in.file. returns them, not a list"),
         ("project", "1", "project must be a Project with its label config, not the text '1'"),
         ("choice", 0.2, "choice must be a Choice, .*, not 0.2"),
-        ("seen", [1, 2], "seen must be a set of task ids, or None if it is not known, not a list"),
-        ("seen", {"1"}, "an element of seen must be a task's id, a whole number, not the text '1'"),
+        (
+            "trained_ids",
+            [1, 2],
+            "trained_ids must be a set of task ids, or None if it is not known, not a list",
+        ),
+        (
+            "trained_ids",
+            {"1"},
+            "an element of trained_ids must be a task's id, a whole number, not the text '1'",
+        ),
     ],
 )
 def test_an_evaluation_looks_at_its_arguments_first(name: str, value: Any, text: str) -> None:
@@ -167,7 +175,7 @@ def test_an_evaluation_looks_at_its_arguments_first(name: str, value: Any, text:
         "tasks": _labelled(),
         "project": Project(uid="1", label_config=CONFIG),
         "choice": Choice(everything=True),
-        "seen": None,
+        "trained_ids": None,
     }
     with pytest.raises(ValueError, match=text):
         Assignment(**{**arguments, name: value})
