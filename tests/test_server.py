@@ -175,7 +175,7 @@ def test_a_problem_page_takes_no_body(known: Backend, chunked: bool) -> None:
     data: Any = iter([b"{}"]) if chunked else b"{}"
     answer = requests.post(f"{known.url}/problem/500/x", data=data, headers=JSON, timeout=PATIENCE)
     assert (answer.status_code, answer.json()["field"]) == (413, "body")
-    assert "takes no body" in answer.json()["detail"]
+    assert "accepts no body" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])

@@ -12,7 +12,7 @@ import pytest
 from helpers import LIMIT as LIMIT_OF_A_TEST
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
-from label_studio_ml.http_server.body_budget import FEW, BodyBudget, UntrustedBodies
+from label_studio_ml.http_server.body_budget import RESERVE_LIMIT, BodyBudget, UntrustedBodies
 from label_studio_ml.http_server.connection_registry import CANDIDATES, Stage
 from label_studio_ml.http_server.connection_states import State
 from label_studio_ml.http_server.messages import Admission
@@ -165,12 +165,12 @@ class TestBytesInFlight:
         assert budget.in_use == 1600
 
     def test_large_ones_without_the_login_leave_room_for_small_ones(self) -> None:
-        budget = BodyBudget(16 * 4 * FEW)
-        budget.reserve(3 * FEW, trusted=False)
+        budget = BodyBudget(16 * 4 * RESERVE_LIMIT)
+        budget.reserve(3 * RESERVE_LIMIT, trusted=False)
         with pytest.raises(Overloaded):
-            budget.reserve(1, trusted=False, before=FEW)
-        assert budget.share_is_full(1, FEW)
-        budget.reserve(FEW, trusted=False)
+            budget.reserve(1, trusted=False, counted=RESERVE_LIMIT)
+        assert budget.share_is_full(1, RESERVE_LIMIT)
+        budget.reserve(RESERVE_LIMIT, trusted=False)
         assert budget.share_is_full(1)
 
     def test_a_large_one_without_the_login_takes_no_small_ones_place(self) -> None:
@@ -183,18 +183,18 @@ class TestBytesInFlight:
                 self.given_up = True
                 budget.release(self.received, trusted=False)
 
-        budget = BodyBudget(16 * 8 * FEW)
-        budget.reserve(4 * FEW - 10, trusted=False)  # wait to be parsed
+        budget = BodyBudget(16 * 8 * RESERVE_LIMIT)
+        budget.reserve(4 * RESERVE_LIMIT - 10, trusted=False)  # wait to be parsed
         bodies = UntrustedBodies(budget)
-        small, large = Body(10), Body(2 * FEW)
+        small, large = Body(10), Body(2 * RESERVE_LIMIT)
         for body in (small, large):
             budget.reserve(body.received, trusted=False)
             bodies.add(body)
         newcomer = Body(0)
-        bodies.make_room(FEW + 1, newcomer)
+        bodies.make_room(RESERVE_LIMIT + 1, newcomer)
         assert (small.given_up, large.given_up) == (False, True)
         for _ in range(4):
-            budget.reserve(FEW, trusted=False)
+            budget.reserve(RESERVE_LIMIT, trusted=False)
         bodies.make_room(1, newcomer)
         assert small.given_up
 
@@ -224,7 +224,7 @@ class TestWithoutLogin:
                 assert (await (await it.connect(self.WHOLE)).answer())[0] == 200
                 status, headers, detail = await wires[0].answer()
                 assert (status, headers["connection"]) == (503, "close")
-                assert "others need its room" in json.loads(detail)["detail"]
+                assert "other requests need its memory" in json.loads(detail)["detail"]
                 for wire in wires[1:]:
                     wire.send(b"x" * 10)
                     assert (await wire.answer())[0] == 200
@@ -409,9 +409,9 @@ class TestConnections:
             async with site(max_connections=1) as it:
                 await it.connect()
                 [new] = await connected(it)
-                monkeypatch.setattr("label_studio_ml.http_server.connection.FRESH", 3600.0)
+                monkeypatch.setattr("label_studio_ml.http_server.connection.NEW_TIME", 3600.0)
                 assert new.stage == Stage.HEAD
-                monkeypatch.setattr("label_studio_ml.http_server.connection.FRESH", 0.0)
+                monkeypatch.setattr("label_studio_ml.http_server.connection.NEW_TIME", 0.0)
                 await until(lambda: new.stage == Stage.IDLE, "it is not new any more")
 
         run(test())

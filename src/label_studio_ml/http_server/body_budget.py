@@ -7,8 +7,9 @@ from label_studio_ml.errors import BodyTooLarge, Overloaded
 
 #: Untrusted requests (without the required login) may use this fraction (1/n) of the memory for request bodies.
 UNTRUSTED_SHARE = 16
-#: This fraction (1/n) of the untrusted share is reserved for bodies of up to FEW bytes: most events are small.
-RESERVED_SHARE, FEW = 4, 64 << 10
+#: This fraction (1/n) of the untrusted share is reserved for bodies of up to RESERVE_LIMIT bytes: most events are
+#: small.
+RESERVED_SHARE, RESERVE_LIMIT = 4, 64 << 10
 
 
 def _share(limit: int, *, large: bool) -> int:
@@ -33,24 +34,24 @@ class BodyBudget:
         #: Bytes in memory now: of all bodies, and of untrusted ones.
         self.in_use = self._untrusted = 0
 
-    def check(self, size: int, *, trusted: bool, before: int = 0) -> None:
-        """Raise Overloaded if `size` more bytes of a body exceed the limits; `before` bytes of it are counted."""
+    def check(self, size: int, *, trusted: bool, counted: int = 0) -> None:
+        """Raise Overloaded if `size` more bytes of a body exceed the limits; `counted` bytes of it are counted."""
         limit = self.limit
-        if size + self.in_use > limit or (not trusted and self.share_is_full(size, before)):
-            share = limit if trusted else _share(limit, large=before + size > FEW)
+        if size + self.in_use > limit or (not trusted and self.share_is_full(size, counted)):
+            share = limit if trusted else _share(limit, large=counted + size > RESERVE_LIMIT)
             raise Overloaded(
                 f"The request bodies in memory would be larger than {share} bytes together",
                 fix="Send the request again later, or raise LABEL_STUDIO_ML_MAX_IN_FLIGHT",
             )
 
-    def share_is_full(self, size: int, before: int = 0) -> bool:
-        """Return whether `size` more bytes of an untrusted body exceed the share; `before` bytes of it are counted."""
-        return size + self._untrusted > _share(self.limit, large=before + size > FEW)
+    def share_is_full(self, size: int, counted: int = 0) -> bool:
+        """Return whether `size` more bytes of an untrusted body exceed the share; `counted` bytes of it are counted."""
+        return size + self._untrusted > _share(self.limit, large=counted + size > RESERVE_LIMIT)
 
-    def reserve(self, size: int, *, trusted: bool, before: int = 0) -> None:
+    def reserve(self, size: int, *, trusted: bool, counted: int = 0) -> None:
         """Count `size` more bytes of a body. Raises Overloaded, and counts nothing, if they exceed the limits."""
         if not trusted or size + self.in_use > self.limit:
-            self.check(size, trusted=trusted, before=before)
+            self.check(size, trusted=trusted, counted=counted)
         self.in_use += size
         if not trusted:
             self._untrusted += size
@@ -88,17 +89,17 @@ class UntrustedBodies:
         """Return the number of bodies being received."""
         return len(self._open)
 
-    def make_room(self, size: int, request: IncomingBody, before: int = 0) -> None:
+    def make_room(self, size: int, request: IncomingBody, counted: int = 0) -> None:
         """Evict bodies older than that of `request` until `size` more bytes of it fit into the untrusted share.
 
-        `before` of its bytes are counted already. If it has more than FEW bytes, smaller bodies are not evicted: the
-        reserve is theirs.
+        `counted` of its bytes are counted already. If it has more than RESERVE_LIMIT bytes, smaller bodies are not
+        evicted: the reserve is for them.
         """
-        large = before + size > FEW
+        large = counted + size > RESERVE_LIMIT
         for older in list(self._open):
-            if older is request or not self._budget.share_is_full(size, before):
+            if older is request or not self._budget.share_is_full(size, counted):
                 return
-            if not large or older.received > FEW:
+            if not large or older.received > RESERVE_LIMIT:
                 del self._open[older]
                 older.evict()
 
@@ -114,7 +115,7 @@ class UntrustedBodies:
 def too_large(limit: int, *, trusted: bool = True) -> BodyTooLarge:
     """Return the error for a body over `limit` bytes. Untrusted requests are told that a login raises the limit."""
     if not limit:
-        return BodyTooLarge("This address takes no body", fix="Send the request without one", field="body")
+        return BodyTooLarge("This address accepts no body", fix="Send the request without one", field="body")
     return BodyTooLarge(
         f"The body is larger than {limit} bytes",
         fix="Send fewer tasks in one request, or raise LABEL_STUDIO_ML_MAX_BODY"

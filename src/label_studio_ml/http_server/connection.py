@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 #: Seconds that an idle connection stays open: longer than the minute after which proxies close theirs.
 KEEP_ALIVE = 75.0
 #: Seconds for which a new connection counts as one whose first request is arriving.
-FRESH = 5.0
+NEW_TIME = 5.0
 #: Seconds without progress after which the connection of a client that does not read its response is aborted.
 WRITE_TIMEOUT = 60.0
 #: Seconds that a client has to read the last response and to stop sending, before its connection is aborted.
@@ -45,7 +45,7 @@ LINGER = 2.0
 #: connection is closing would be lost.
 LAST_REQUEST = 0.5
 #: Maximum number of queued requests of a connection, at which reading pauses, and maximum bytes parsed at a time.
-PIPELINE = 8
+MAX_QUEUED = 8
 PIECE = 64 << 10
 
 
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         #: The response that is being sent piece by piece, if any.
         self._stream: ResponseStream | None = None
         #: Times of the event loop: of the last use; and since when responses are not read, or the connection lingers.
-        self._last_used = self._since = now
+        self._last_used = self._paused_since = now
         #: Bytes of responses that were unsent at the last check.
         self._unsent = 0
 
@@ -99,7 +99,7 @@ class Connection(asyncio.Protocol):
         """Progress of the connection's request.
 
         An untrusted client that does not read its responses, gets a stream, or has queued requests, counts as HEAD
-        only. So does a new connection for FRESH seconds: it may not have been read yet. While a trusted response is
+        only. So does a new connection for NEW_TIME seconds: it may not have been read yet. While a trusted response is
         partly unsent, the stage is ANSWERING.
         """
         trusted = self._admission.trusted
@@ -108,8 +108,8 @@ class Connection(asyncio.Protocol):
             return Stage.HEAD if demanding and not trusted else Stage.ANSWERING
         if self._transport is not None and self._transport.get_write_buffer_size():
             return Stage.ANSWERING if trusted else Stage.HEAD
-        is_fresh = self._state is NEW and self._loop.time() - self._last_used <= FRESH
-        return Stage.HEAD if is_fresh and not self._reader.reading else self._reader.stage
+        is_new = self._state is NEW and self._loop.time() - self._last_used <= NEW_TIME
+        return Stage.HEAD if is_new and not self._reader.reading else self._reader.stage
 
     def gone(self) -> bool:
         """Return whether the client has left. A client that has only closed its sending side still reads."""
@@ -169,13 +169,13 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._unsent = 0
-        self._since = self._loop.time()
+        self._paused_since = self._loop.time()
         self._set_input(PAUSED)
 
     def resume_writing(self) -> None:
         """Continue with the next response."""
         if self._state is ENDING:  # unread input would reset the connection and cut off the response
-            self._since = self._loop.time()
+            self._paused_since = self._loop.time()
             self._set_input(READING)
         elif self._state is BLOCKED:
             self._enter(READY if self._task is None else ANSWERING)
@@ -192,15 +192,15 @@ class Connection(asyncio.Protocol):
             self._unparsed.append(data)
         elif len(data) <= PIECE:
             self._reader.feed(data, self._loop.time())
-            if len(self._queue) >= PIPELINE:
+            if len(self._queue) >= MAX_QUEUED:
                 self._update_input()
         else:
             self._unparsed.extend(data[start : start + PIECE] for start in range(0, len(data), PIECE))
             self._parse_further()
 
     def _parse_further(self) -> None:
-        """Parse received bytes until PIPELINE requests wait, or the client does not read its responses."""
-        while self._unparsed and len(self._queue) < PIPELINE and self._state is not BLOCKED:
+        """Parse received bytes until MAX_QUEUED requests wait, or the client does not read its responses."""
+        while self._unparsed and len(self._queue) < MAX_QUEUED and self._state is not BLOCKED:
             self._reader.feed(self._unparsed.popleft(), self._loop.time())
             if self._reader.finished:
                 self._unparsed.clear()
@@ -208,7 +208,7 @@ class Connection(asyncio.Protocol):
 
     def _update_input(self) -> None:
         """Pause or resume reading from the socket, depending on queued requests and unparsed bytes."""
-        full = self._state is BLOCKED or len(self._queue) >= PIPELINE or bool(self._unparsed)
+        full = self._state is BLOCKED or len(self._queue) >= MAX_QUEUED or bool(self._unparsed)
         self._set_input(PAUSED if full else READING)
 
     def _set_input(self, change: Input) -> None:
@@ -244,7 +244,7 @@ class Connection(asyncio.Protocol):
             request = self._queue.popleft()
             self._admission, self._http10 = request.admission, request.http10
             self._enter(ANSWERING)
-            self._task = self._loop.create_task(self._answer(request))
+            self._task = self._loop.create_task(self._respond(request))
         elif self._input is ENDED:
             if self._unparsed:
                 self._parse_further()  # may start the next request
@@ -264,7 +264,7 @@ class Connection(asyncio.Protocol):
         else:
             self._update_input()
 
-    async def _answer(self, request: IncomingRequest) -> None:
+    async def _respond(self, request: IncomingRequest) -> None:
         try:
             if request.refused is not None:
                 response = request.refused
@@ -293,12 +293,12 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if self._state is LOST or transport is None or transport.is_closing():
             return
-        keep = keeps_open(request, response, draining=self._server.draining)
-        lines = head_lines(request, response, self._server.date, keep=keep)
+        keep_alive = keeps_open(request, response, draining=self._server.draining)
+        lines = head_lines(request, response, self._server.date, keep_alive=keep_alive)
         if request.method != "HEAD" and response.status not in WITHOUT_BODY:
             lines.append(response.body)
         transport.write(b"".join(lines))
-        if not keep and response.stream is None:
+        if not keep_alive and response.stream is None:
             self._end(linger=self._can_half_close() or request.refused is not None)
 
     async def _send_stream(
@@ -347,7 +347,7 @@ class Connection(asyncio.Protocol):
         if transport is None or not self._enter(ENDING):
             return
         self._discard_requests()
-        self._since = self._loop.time()
+        self._paused_since = self._loop.time()
         if not linger or self._input is ENDED or transport.is_closing():
             transport.close()
             return
@@ -370,18 +370,18 @@ class Connection(asyncio.Protocol):
         elif self.answering:
             return
         elif self._reader.timed_out(now):
-            self._reader.refuse(failure(408, "The request did not come to its end"))
+            self._reader.refuse(failure(408, "The request was not complete in time"))
         elif not self._reader.reading and now - self._last_used > KEEP_ALIVE:
             self._end()
 
     def _sweep_unsent(self, transport: asyncio.Transport, now: float) -> None:
         """Abort the connection if its client has stopped reading, or does not close it after the last response."""
         unsent = transport.get_write_buffer_size()
-        if self._state is ENDING and now - self._since > LINGER and not unsent:
+        if self._state is ENDING and now - self._paused_since > LINGER and not unsent:
             (self.abort if self._can_half_close() else transport.close)()
         elif unsent != self._unsent:
-            self._unsent, self._since = unsent, now
-        elif now - self._since > WRITE_TIMEOUT:
+            self._unsent, self._paused_since = unsent, now
+        elif now - self._paused_since > WRITE_TIMEOUT:
             self.abort()
 
     def drain(self, now: float) -> None:

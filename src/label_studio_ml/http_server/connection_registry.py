@@ -1,4 +1,4 @@
-"""Registry of the open connections. At the connection limit, it closes the connection that is missed least."""
+"""Registry of the open connections. At the connection limit, it closes the connection whose loss costs least."""
 
 import enum
 from collections.abc import Iterator

@@ -52,7 +52,7 @@ def _unsupported(version: str) -> Fault:
     """Return the refusal of an unsupported HTTP version; HTTP/0.9 has neither headers nor statuses."""
     if version == "0.9":
         return Fault(400, "This is not an HTTP request: it has no version, or 0.9")
-    return Fault(505, f"HTTP/{version} is not spoken here: use HTTP/1.1")
+    return Fault(505, f"HTTP/{version} is not supported: use HTTP/1.1")
 
 
 @functools.lru_cache(maxsize=256)

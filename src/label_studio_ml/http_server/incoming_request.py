@@ -8,7 +8,7 @@ import httptools
 from label_studio_ml.http_server.messages import Admission, Call, Response, json_response
 
 #: Length in bytes up to which a request's target is parsed with a cache.
-SHORT = 64
+CACHED_LENGTH = 64
 
 _REFUSED = Admission(trusted=False, max_body=0)
 
@@ -16,10 +16,10 @@ _REFUSED = Admission(trusted=False, max_body=0)
 class IncomingRequest(Call):
     """One request of a connection, filled in as it is received. `charge` is the number of bytes counted for its body.
 
-    `refused` is its response if it must not be handled. `keep` says whether the connection stays open after it.
+    `refused` is its response if it must not be handled. `keep_alive` says whether the connection stays open after it.
     """
 
-    __slots__ = ("charge", "http10", "keep", "refused")
+    __slots__ = ("charge", "http10", "keep_alive", "refused")
 
     admission: Admission
 
@@ -31,13 +31,13 @@ class IncomingRequest(Call):
         self.body = b""
         self.admission = _REFUSED
         self.gone = None
-        self.has_body = self.keep = self.http10 = False
+        self.has_body = self.keep_alive = self.http10 = False
         self.charge = 0
         self.refused = refused
 
     def set_target(self, target: bytes) -> None:
         """Set path and query from the target in the request line."""
-        self.path, self.query = _split(target) if len(target) > SHORT else _split_short(target)
+        self.path, self.query = _split(target) if len(target) > CACHED_LENGTH else _split_short(target)
 
 
 def failure(status: int, detail: str) -> Response:

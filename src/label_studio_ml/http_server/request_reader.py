@@ -122,15 +122,15 @@ class RequestReader:
         """Parse a piece of input."""
         self._last_input = now
         progress = self._progress
-        rest: bytes | memoryview = data
+        unparsed: bytes | memoryview = data
         while True:
             try:
-                self._parser.feed_data(rest)
+                self._parser.feed_data(unparsed)
             except httptools.HttpParserUpgrade as upgrade:
                 # The request is handled without the upgrade that it asks for; what follows is HTTP.
-                rest = memoryview(rest)[upgrade.args[0] :]
+                unparsed = memoryview(unparsed)[upgrade.args[0] :]
                 self._resume()
-                if rest and not self.closed:
+                if unparsed and not self.closed:
                     continue
             except httptools.HttpParserError as error:
                 if not self.closed:
@@ -219,7 +219,7 @@ class RequestReader:
         parser, request = self._parser, self._request
         headers = request.headers
         version = parser.get_http_version()
-        request.keep = bool(parser.should_keep_alive())
+        request.keep_alive = bool(parser.should_keep_alive())
         length = headers.get("content-length")
         request.has_body = (length is not None and length.strip("0") != "") or "transfer-encoding" in headers
         if fault := fault_of(version, headers, self._repeated):
@@ -277,7 +277,7 @@ class RequestReader:
             self._server.untrusted.make_room(size, self, self._size)
             self._server.untrusted.add(self)
         try:
-            self._budget.reserve(size, trusted=trusted, before=self._size)
+            self._budget.reserve(size, trusted=trusted, counted=self._size)
         except BackendError as error:
             self._refuse_for(error)
             return
@@ -304,14 +304,14 @@ class RequestReader:
         if not request.admission.trusted:
             self._server.untrusted.discard(self)
         if request.method == "CONNECT":
-            request.keep = False
+            request.keep_alive = False
         if self._size:
             body = self._body
             request.body = body if isinstance(body, bytes) else bytes(body)
             request.charge = self._size
             self._body, self._size = b"", 0
         self._request, self._upgrading = _NONE, False
-        self.closed = not request.keep
+        self.closed = not request.keep_alive
         self._on_request(request)
 
     # Refusals, timeouts and aborted requests
@@ -334,7 +334,7 @@ class RequestReader:
         """Refuse the request being read: other untrusted requests need the memory of its body."""
         self._refuse_for(
             Overloaded(
-                "The body took too long, and others need its room",
+                "The body arrived too slowly, and other requests need its memory",
                 fix="Send it faster, or with this backend's user and password",
             )
         )

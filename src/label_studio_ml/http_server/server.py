@@ -108,7 +108,7 @@ class Server:
     def _connected(self, task: "asyncio.Task[tuple[asyncio.Transport, Connection]]") -> None:
         self._connecting.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            logger.debug("A connection was lost as it began: %r", task.exception())
+            logger.debug("A connection was lost before its first request: %r", task.exception())
 
     async def _sweep(self) -> None:
         while True:

@@ -23,7 +23,7 @@ _REFUSALS = {
     "CA_KEY_TOO_SMALL": "is followed by one of an authority whose key is too short to be safe",
     "CA_MD_TOO_WEAK": "is signed with a hash that is too weak to be safe",
 }
-#: What Python names as the reason if a file does not contain what is looked for.
+#: Python's reasons for an error if a file contains no certificate or key.
 _NOTHING_FOUND = (None, "PEM_LIB", "NO_START_LINE")
 
 
@@ -73,7 +73,7 @@ def _warn_if_public(key: Path) -> None:
 
 def _refuse_password() -> str:
     raise SettingsError(
-        "TLS_KEY: the key is encrypted, and nobody is there to type its password",
+        "TLS_KEY: the key is encrypted, and the server cannot ask for its password",
         fix="Decrypt it: openssl pkey -in encrypted.pem -out key.pem; then chmod 600 key.pem",
         field="TLS_KEY",
     )
@@ -131,13 +131,13 @@ def _checked_certificate(context: ssl.SSLContext, path: Path) -> bytes:
     client.load_verify_locations(path)
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    theirs = client.wrap_bio(to_client, to_server)
-    ours = context.wrap_bio(to_server, to_client, server_side=True)
-    done = False
+    client_side = client.wrap_bio(to_client, to_server)
+    server_side = context.wrap_bio(to_server, to_client, server_side=True)
+    complete = False
     try:
-        while not done:
-            done = _advance(theirs)
-            _advance(ours)
+        while not complete:
+            complete = _advance(client_side)
+            _advance(server_side)
     except ssl.SSLCertVerificationError as error:
         problem, fix = {
             _NOT_YET_VALID: (
@@ -155,7 +155,7 @@ def _checked_certificate(context: ssl.SSLContext, path: Path) -> bytes:
         ) from None
     except ssl.SSLError as error:
         raise _refusal(error, path) from None
-    return theirs.getpeercert(binary_form=True) or b""
+    return client_side.getpeercert(binary_form=True) or b""
 
 
 def _advance(side: ssl.SSLObject) -> bool:

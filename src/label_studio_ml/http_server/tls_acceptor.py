@@ -10,7 +10,7 @@ import socket
 import ssl
 from typing import cast
 
-from label_studio_ml.http_server.connection import FRESH, Connection
+from label_studio_ml.http_server.connection import NEW_TIME, Connection
 from label_studio_ml.http_server.connection_registry import Stage
 from label_studio_ml.http_server.server_state import ServerState
 
@@ -42,8 +42,8 @@ class Handshake(asyncio.Protocol):
 
     @property
     def stage(self) -> Stage:
-        """HEAD for FRESH seconds, as of a new connection; then IDLE."""
-        return Stage.HEAD if self._loop.time() - self._began <= FRESH else Stage.IDLE
+        """HEAD for NEW_TIME seconds, as of a new connection; then IDLE."""
+        return Stage.HEAD if self._loop.time() - self._began <= NEW_TIME else Stage.IDLE
 
     def sweep(self, now: float) -> None:
         """Do nothing: the event loop enforces HANDSHAKE_TIMEOUT."""

@@ -673,7 +673,7 @@ class TestProblems:
     def test_the_page_takes_no_body_and_is_not_trusted(self, ask: Client) -> None:
         code, body = ask("POST", "/problem/500/x", {"a": 1})
         assert (code, body["field"]) == (413, "body")
-        assert "takes no body" in body["detail"]
+        assert "accepts no body" in body["detail"]
         assert ask.app._running is not None
         endpoints = ask.app._running._started_application.endpoints
         admission = endpoints.admit(Call("POST", "/problem/500/x", headers={"host": "localhost"}))

@@ -20,12 +20,12 @@ def keeps_open(request: IncomingRequest, response: Response, *, draining: bool) 
     """Return whether the connection stays open after a response."""
     if response.stream is not None and request.http10:
         return False  # only the end of the connection ends the body
-    if not request.keep or draining:
+    if not request.keep_alive or draining:
         return False
     return "Connection" not in response.headers or response.headers["Connection"].lower() != "close"
 
 
-def head_lines(request: IncomingRequest, response: Response, date: bytes, *, keep: bool) -> list[bytes]:
+def head_lines(request: IncomingRequest, response: Response, date: bytes, *, keep_alive: bool) -> list[bytes]:
     """Return the lines of a response's head, with the empty line at its end. `date` is the Date header line."""
     start = _start_of(response.status, response.content_type)
     if response.stream is not None:
@@ -37,7 +37,7 @@ def head_lines(request: IncomingRequest, response: Response, date: bytes, *, kee
     for name, value in response.headers.items():
         if name != "Connection":
             lines.append(f"{name}: {value}\r\n".encode("latin-1"))
-    if not keep:
+    if not keep_alive:
         lines.append(b"connection: close\r\n")
     elif request.http10:
         lines.append(b"connection: keep-alive\r\n")

@@ -1,4 +1,4 @@
-"""Responses with the files of a folder, which clients keep and ask for again by their ETag (RFC 9110, 13.1.2)."""
+"""Responses with the files of a folder, which clients cache and revalidate by their ETag (RFC 9110, 13.1.2)."""
 
 import asyncio
 import hashlib
@@ -29,7 +29,7 @@ class _Loaded:
 
 
 class StaticFiles:
-    """The files of a folder, read when they are asked for first, and again after they have changed."""
+    """The files of a folder, read at the first request, and again after they have changed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
