@@ -26,12 +26,12 @@ def service(
     store: VersionStore,
     *,
     deadline: float = DEADLINE,
-    tell_ids: bool = False,
+    log_request_ids: bool = False,
     **options: Any,
 ) -> PredictionService:
     """Return a prediction service with a registry of its own; `options` are the registry's."""
     registry = ModelRegistry(make_runner, store, **options)
-    return PredictionService(registry, deadline=deadline, tell_ids=tell_ids)
+    return PredictionService(registry, deadline=deadline, log_request_ids=log_request_ids)
 
 
 @dataclass

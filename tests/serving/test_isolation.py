@@ -72,7 +72,7 @@ def _papers(number: int) -> Project:
 
 def test_the_one_that_was_asked_longest_ago_ends_for_one_more(tmp_path: Path) -> None:
     async def test() -> None:
-        async with bench(tmp_path / "be", most=2) as it:
+        async with bench(tmp_path / "be", max_label_configs=2) as it:
             first = await it.ask(_papers(1))
             await it.ask(_papers(2))
             assert (await it.ask(_papers(1)))["pid"] == first["pid"]
@@ -91,7 +91,7 @@ def test_the_one_that_was_asked_longest_ago_ends_for_one_more(tmp_path: Path) ->
 @pytest.mark.parametrize("most", [1, 2])
 def test_never_more_than_that_run_though_all_are_asked_at_once(tmp_path: Path, most: int) -> None:
     async def test() -> None:
-        async with bench(tmp_path / "be", most=most) as it:
+        async with bench(tmp_path / "be", max_label_configs=most) as it:
             make = it.pool.registry.processes.make_runner
 
             def make_runner() -> Any:
@@ -109,7 +109,7 @@ def test_never_more_than_that_run_though_all_are_asked_at_once(tmp_path: Path, m
 
 def test_one_that_is_at_work_ends_after_its_answer(tmp_path: Path) -> None:
     async def test() -> None:
-        async with bench(tmp_path / "be", most=1) as it:
+        async with bench(tmp_path / "be", max_label_configs=1) as it:
             it.close_gate("gate")
             slow = asyncio.create_task(it.ask(ANIMALS, 1, "gate"))
             await until(lambda: it.reached("gate"), "it is at work")

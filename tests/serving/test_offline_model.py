@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.errors import ModelLoadError
-from label_studio_ml.serving.offline_model import FIRST, OfflineModel
+from label_studio_ml.serving.offline_model import FIRST_BATCH, OfflineModel
 from label_studio_ml.user_code.code_identity import CodeIdentity, identify
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.manifest import Manifest
@@ -33,9 +33,9 @@ def test_one_version_is_asked(tmp_path: Path) -> None:
         model = OfflineModel(Tricky(tmp_path).settings(), ONE, made(7))
         try:
             assert await model.start() == "v7"
-            assert model.batch == FIRST
+            assert model.batch == FIRST_BATCH
             (first, second) = await model.ask([task(1), task(2)])
-            assert model.batch > FIRST
+            assert model.batch > FIRST_BATCH
             assert [one.predictions[0]["result"][0]["task"] for one in (first, second)] == [1, 2]
             assert first.predictions[0]["result"][0]["number"] == 7
             assert first.predictions[0]["model_version"] == "v7"

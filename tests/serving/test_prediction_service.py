@@ -574,7 +574,7 @@ class TestFailing:
         async def test() -> None:
             async with bench(ProcessRunner, tricky, retry_after=0.0) as it:
                 works = it.pool.registry.processes.make_runner
-                it.pool.registry.processes._spare = None
+                it.pool.registry.processes._unassigned = None
 
                 def make_none() -> Any:
                     raise OSError("no more processes")
@@ -592,7 +592,7 @@ class TestFailing:
     ) -> None:
         async def test() -> None:
             async with bench(ThreadRunner, tricky) as it:
-                it.pool.registry.processes._spare = None
+                it.pool.registry.processes._unassigned = None
                 it.pool.registry.processes.quick_deaths = 5000
                 waits: list[float] = []
                 sleep = asyncio.sleep
@@ -628,7 +628,7 @@ class TestTouch:
     def test_it_does_not_wait_until_a_crashed_process_may_be_started_again(self, tricky: Tricky) -> None:
         async def test() -> None:
             async with bench(ProcessRunner, tricky) as it:
-                it.pool.registry.processes._spare = None
+                it.pool.registry.processes._unassigned = None
                 it.pool.registry.processes.quick_deaths = 50  # ten seconds
                 loop = asyncio.get_running_loop()
                 touched = asyncio.create_task(it.pool.registry.touch(ONE, 0.01))

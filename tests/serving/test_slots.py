@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
 from label_studio_ml.serving.requests import batching
-from label_studio_ml.serving.requests.batching import BULK_TURN, FEW, PACES, PATIENCE, Batcher, RunnerClosed
+from label_studio_ml.serving.requests.batching import (
+    BULK_TURN,
+    PACES,
+    SHORT_QUEUE,
+    SHORT_QUEUE_DELAY,
+    Batcher,
+    RunnerClosed,
+)
 
 
 class Held:
@@ -299,7 +306,7 @@ def test_weights_are_bounded_and_given_back() -> None:
 class TestDelay:
     """Beyond two full batches, what counts is how long the wait would be at the pace seen so far."""
 
-    async def _filled(self, max_delay: float, count: int = FEW) -> Held:
+    async def _filled(self, max_delay: float, count: int = SHORT_QUEUE) -> Held:
         it = Held(max_batch=2, max_delay=max_delay)
         for name in ("first", "slow", "last"):
             await it.ask(name)
@@ -322,13 +329,13 @@ class TestDelay:
 
     def test_a_few_may_wait_longer_but_not_for_ever(self) -> None:
         async def test() -> None:
-            it = await self._filled(max_delay=0.001, count=FEW - 1)
+            it = await self._filled(max_delay=0.001, count=SHORT_QUEUE - 1)
             await it.ask("x", key="k")
             assert not it.tasks["x"].done()
             await it.finish()
             assert it.tasks["x"].result() == "x"
             for _ in range(PACES):
-                it.batcher._learn(PATIENCE, 1, pressed=True)
+                it.batcher._update_pace(SHORT_QUEUE_DELAY, 1, others_queued=True)
             for number in range(6):
                 await it.ask(number, key="k")
             with pytest.raises(Overloaded):
@@ -366,7 +373,7 @@ class TestDelay:
         async def test() -> None:
             it = Held(max_batch=2, max_delay=1.0)
             for number in range(6):
-                it.batcher._learn(60.0 if number >= 6 - slow else 0.001, 2, pressed=True)
+                it.batcher._update_pace(60.0 if number >= 6 - slow else 0.001, 2, others_queued=True)
             for number in range(6):
                 await it.ask(number, key="k")
             await it.ask("x", key="k")

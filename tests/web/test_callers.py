@@ -107,7 +107,7 @@ def test_callers_who_leave_while_they_wait_are_not_asked_for(tricky: Tricky) -> 
             await until(lambda: it.waiting() == 6, "all wait")
             for caller in waiting[::2]:
                 caller.leave()
-            items = [item for home in it.core.pool.registry.processes.all for item in home.batcher._waiting]
+            items = [item for home in it.core.pool.registry.processes.all for item in home.batcher._normal]
             await until(lambda: sum(item.gone() for item in items if item.gone) == 3, "it is noticed")
             await it.healthy()
             tricky.release("gate")
@@ -163,7 +163,7 @@ def test_a_full_queue_says_so_at_once_and_takes_requests_again(
                     sum(
                         bool(item.gone and item.gone())
                         for home in it.core.pool.registry.processes.all
-                        for item in home.batcher._waiting
+                        for item in home.batcher._normal
                     )
                     == 2
                 ),

@@ -94,7 +94,7 @@ class StoreWriter:
         self._store = store
 
     def write(self, predicted: Sequence[Predicted]) -> int:
-        """Store the predictions of the tasks without an error; return how many tasks have theirs."""
+        """Store the predictions of the tasks without an error; return how many tasks have predictions."""
         return self._store.store(
             [(int(task["id"]), outcome.predictions) for task, outcome in predicted if not outcome.error]
         )
@@ -191,7 +191,7 @@ def _refusal_counter(progress: Progress) -> Any:
 
 @contextlib.asynccontextmanager
 async def stopping(api: ProjectApi) -> AsyncIterator[None]:
-    """Call `api.stop` at the end of the block, so that no thread goes on waiting for Label Studio."""
+    """Call `api.stop` at the end of the block, so that no thread waits any longer for Label Studio."""
     try:
         yield
     finally:

@@ -58,7 +58,7 @@ class PredictionStore:
             self._journal.done()
 
     def store(self, ready: Sequence[Ready]) -> int:
-        """Store the predictions of some tasks and return how many tasks have theirs now."""
+        """Store the predictions of some tasks and return how many tasks have predictions now."""
         if not ready:
             return 0
         ids = [task_id for task_id, _ in ready]

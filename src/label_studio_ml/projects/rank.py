@@ -208,7 +208,7 @@ def _store(
     chosen: Sequence[tuple[_PredictedTask, float]],
     fail: Callable[[str], None],
 ) -> int:
-    """Store the predictions with their scores; return the number of tasks that have theirs."""
+    """Store the predictions with their scores; return the number of tasks that have predictions."""
     journal = Journal(settings.model_dir / "predict", project.uid, name)
     with contextlib.closing(journal):
         store = PredictionStore(api, journal, name, project.label_config, lambda task, cause: fail(cause))

@@ -52,11 +52,11 @@ class Application:
             runners=runners,
             drain_first=settings.drain_first,
             separate=settings.separate,
-            most=settings.max_label_configs,
+            max_label_configs=settings.max_label_configs,
             code_on_disk=lambda: code_on_disk(*self._source),
             remembered=lambda uid: _stored_version_name(state, uid),
         )
-        self.pool = PredictionService(self.registry, tell_ids=settings.log_json)
+        self.pool = PredictionService(self.registry, log_request_ids=settings.log_json)
         shared_descriptions = intake if settings.store_url and isinstance(intake, RedisIntake) else None
         projects = ProjectRegistry(Projects(settings.model_dir), shared_descriptions)
         self.endpoints = Endpoints(settings, self.pool, store, projects, intake)

@@ -100,7 +100,7 @@ async def _serve(
     runners = 1 if debug else settings.model_workers
     count = itertools.count()
     make_runner: Callable[[], ModelRunner] = (
-        (lambda: ThreadRunner(settings, again=next(count) > 0)) if debug else (lambda: processes(settings))
+        (lambda: ThreadRunner(settings, reimport=next(count) > 0)) if debug else (lambda: processes(settings))
     )
     application = Application(settings, make_runner, intake, runners=runners, reload=reload)
     stopping = asyncio.Event()

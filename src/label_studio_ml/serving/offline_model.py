@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 #: The number by which the runner identifies the model.
 _NUMBER = 1
 #: Tasks of the first call, when their duration is not known yet, and the longest duration of a later call in seconds.
-FIRST = 16
-LONGEST = 60.0
+FIRST_BATCH = 16
+MAX_CALL_DURATION = 60.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ class OfflineModel:
 
     `version` is the name of the version, `info` describes its class, `batch` is the number of tasks of the next
     call, `at_once` the number of concurrent calls that keep the model busy. Calls are sized to take at most
-    `longest` seconds. A warning is logged if the code on the disk differs from the code that trained the version.
+    `call_duration` seconds. A warning is logged if the code on the disk differs from the code that trained the version.
 
     A process that ends is replaced, and the tasks of its call are repeated one by one. A task that then ends the
     process again gets no prediction.
@@ -98,19 +98,19 @@ class OfflineModel:
         project: Project,
         manifest: Manifest | None,
         *,
-        longest: float = LONGEST,
+        call_duration: float = MAX_CALL_DURATION,
     ) -> None:
         self._settings = settings
         self._manifest = manifest
         self._spec = ModelSpec.of(project, manifest)
-        self._longest = longest
+        self._call_duration = call_duration
         self._model: SingleModel | None = None
         self._starting = asyncio.Lock()
         self.version = ""
         self.info: ClassInfo | None = None
         self.batch = 1
         self.at_once = 1
-        self._most = 1
+        self._max_batch = 1
         self._code = ""
 
     async def start(self) -> str:
@@ -124,18 +124,18 @@ class OfflineModel:
             model = await self._started()
             began = time.monotonic()
             try:
-                answers = await model.predict(tasks, params)
+                task_outcomes = await model.predict(tasks, params)
             except RunnerClosed:  # another call ended the process before this one began
                 continue
             except ModelProcessDied as death:
                 if len(tasks) == 1:
                     return [Outcome(error=f"{death.message} while it had this task")]
                 logger.warning(
-                    "%s: its %s are asked for one by one", death.message, plural(len(tasks), "task")
+                    "%s: its %s are predicted one by one", death.message, plural(len(tasks), "task")
                 )
                 return [outcome for task in tasks for outcome in await self.ask([task], params)]
             self._adapt(len(tasks), time.monotonic() - began)
-            return answers
+            return task_outcomes
 
     async def close(self) -> None:
         """End the processes."""
@@ -143,9 +143,9 @@ class OfflineModel:
             await self._model.close(0)
 
     def _adapt(self, tasks: int, seconds: float) -> None:
-        """Set `batch` to the tasks that take `longest` seconds, at most the class's batch size."""
-        fitting = int(tasks / max(seconds, 1e-6) * self._longest)
-        self.batch = max(1, min(self._most, fitting))
+        """Set `batch` to the tasks that take `call_duration` seconds, at most the class's batch size."""
+        estimate = int(tasks / max(seconds, 1e-6) * self._call_duration)
+        self.batch = max(1, min(self._max_batch, estimate))
 
     async def _started(self) -> SingleModel:
         """Return the model, built in a new runner if there is none or it has ended."""
@@ -156,8 +156,8 @@ class OfflineModel:
                 await model.start()
                 self.info, self.version = model.info, model.version
                 self._warn_of_other_code(model.info)
-                self._most = model.info.max_batch_size
-                self.batch = min(self._most, FIRST)
+                self._max_batch = model.info.max_batch_size
+                self.batch = min(self._max_batch, FIRST_BATCH)
                 self.at_once = self._settings.model_workers * model.info.concurrency + 1
                 self._model = model
             return self._model
@@ -182,7 +182,7 @@ def outcomes(results: bytes, count: int) -> list[Outcome]:
 
 
 def _outcome(entry: Any) -> Outcome:
-    several = entry if isinstance(entry, list) else [entry]
-    if len(several) == 1 and "result" not in several[0]:
-        return Outcome(error=str(several[0].get("error") or "the prediction has no 'result'"))
-    return Outcome(predictions=several)
+    predictions = entry if isinstance(entry, list) else [entry]
+    if len(predictions) == 1 and "result" not in predictions[0]:
+        return Outcome(error=str(predictions[0].get("error") or "the prediction has no 'result'"))
+    return Outcome(predictions=predictions)

@@ -35,18 +35,18 @@ BULK_SHARE = 0.85
 class PredictionService:
     """Answers prediction requests by the models of `registry`.
 
-    `deadline` is the most seconds until a request is answered. With `tell_ids`, models get the requests' ids for
+    A request is answered within `deadline` seconds. With `log_request_ids`, models get the requests' ids for
     their log records.
     """
 
     def __init__(
-        self, registry: ModelRegistry, *, deadline: float = DEADLINE, tell_ids: bool = False
+        self, registry: ModelRegistry, *, deadline: float = DEADLINE, log_request_ids: bool = False
     ) -> None:
         self.registry = registry
         self._models = registry.models
-        self._tell_ids = tell_ids
+        self._log_request_ids = log_request_ids
         self._deadlines = Deadlines(deadline)
-        self._kept = LateResults()
+        self._late_results = LateResults()
 
     async def predict(
         self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None = None
@@ -61,7 +61,7 @@ class PredictionService:
         if not request.tasks:
             return b"[]"
         try:
-            with self._deadlines.stay():
+            with self._deadlines.limit():
                 info = self.registry.info
                 if info is None and len(request.tasks) > 1:
                     await self.registry.ready_model(project)  # then max_batch_size is known
@@ -69,7 +69,7 @@ class PredictionService:
                 if len(request.tasks) > (info.max_batch_size if info is not None else 1):
                     answer = await self._in_parts(project, request, gone)
                 else:
-                    answer = await self._answer(project, request, gone=gone)
+                    answer = await self._answer_request(project, request, gone=gone)
         except asyncio.CancelledError:
             if gone is not None and gone():
                 raise CallerLeft("The caller left before its turn") from None
@@ -84,7 +84,7 @@ class PredictionService:
             raise PredictError(answer.error)
         return answer.results
 
-    async def _answer(
+    async def _answer_request(
         self,
         project: Project,
         request: PredictRequest,
@@ -93,11 +93,11 @@ class PredictionService:
         pinned: LoadedModel | None = None,
     ) -> Answer:
         """Answer one request, or one part of a large request by the `pinned` model; retry after others' failures."""
-        request_id = logs.request_id.get() if self._tell_ids else ""
+        request_id = logs.request_id.get() if self._log_request_ids else ""
         payload = Request(request.tasks_json, request.params, request.interactive, request_id)
         deaths = 0
         while True:
-            model = pinned if pinned is not None and pinned.usable else self.registry.at_hand(project)
+            model = pinned if pinned is not None and pinned.usable else self.registry.current_model(project)
             if model is None:
                 model = await self.registry.model_for(project)
             model.in_flight += 1
@@ -156,7 +156,7 @@ class PredictionService:
             async def ask(tasks: list[bytes]) -> Answer:
                 part = msgspec.structs.replace(request, tasks=tasks)
                 try:
-                    return await self._answer(project, part, gone=gone, pinned=model)
+                    return await self._answer_request(project, part, gone=gone, pinned=model)
                 except Overloaded as error:
                     if self.registry.processes.closing:
                         return Answer(error=str(error))  # a retry would be of no use
@@ -167,13 +167,13 @@ class PredictionService:
                 request.params,
                 key=(model.key, model.version),
                 version=model.version,
-                kept=self._kept,
+                kept=self._late_results,
                 ask=ask,
             )
             batcher = model.process.batcher
-            patience = self._deadlines.seconds * BULK_SHARE - (time.monotonic() - began)
+            seconds_left = self._deadlines.seconds * BULK_SHARE - (time.monotonic() - began)
             return await bulk.run(
-                part=batcher.max_batch, at_once=batcher.slots + 1, patience=max(0.0, patience)
+                part=batcher.max_batch, at_once=batcher.slots + 1, patience=max(0.0, seconds_left)
             )
         finally:
             self._models.leave(model)

@@ -97,7 +97,7 @@ def test_the_new_version_takes_the_place_of_the_one_before() -> None:
     def check(table: Table) -> None:
         first, second = table.load(1), table.load(2, loaded=False)
         table.models.replace(None, first)
-        assert table.models.standing_in("1.1") is first
+        assert table.models.serving_now("1.1") is first
         second.succeed("v2")
         table.models.replace(first, second)
         assert table.models.serving == {"1.1": second}
@@ -113,7 +113,7 @@ def test_a_superseded_model_serves_until_its_successor_does_but_is_not_found() -
         table.models.replace(None, model)
         table.models.supersede(model)
         assert (model.state, table.models.by_key) == (ModelState.SUPERSEDED, {})
-        assert table.models.standing_in("1.1") is model
+        assert table.models.serving_now("1.1") is model
         assert table.models.in_process(table.process) == [model]
         # Loaded in another process, as when all models of a process are loaded again.
         successor = table.models.create(model.project, model.manifest, table.process)

@@ -56,13 +56,13 @@ def test_a_reloaded_model_without_its_place_is_not_at_hand(
         first, successor, reloaded = create(loaded=True), create(loaded=False), create(loaded=True)
         registry.models.add(first)
         registry.models.replace(None, first)
-        assert registry.at_hand(PROJECT) is first
+        assert registry.current_model(PROJECT) is first
         registry.models.supersede(first)
-        assert registry.at_hand(PROJECT) is None
+        assert registry.current_model(PROJECT) is None
         registry.models.add(successor)
         registry.models.replace(first, reloaded)
         remove(registry.models, successor)
-        assert registry.at_hand(PROJECT) is None
-        assert registry.models.standing_in(PROJECT.uid) is reloaded, "it answers until a successor is loaded"
+        assert registry.current_model(PROJECT) is None
+        assert registry.models.serving_now(PROJECT.uid) is reloaded, "it answers until a successor is loaded"
 
     run(test())

@@ -127,12 +127,14 @@ class TestPool:
                 assert first[-1]["model_version"] == "INITIAL"
                 tricky.release("gate")
                 monkeypatch.undo()
-                await until(lambda: len(it.pool._kept) == 100, "the part under way and the next one are kept")
+                await until(
+                    lambda: len(it.pool._late_results) == 100, "the part under way and the next one are kept"
+                )
                 before = len(it.asked)
                 rest = await it.ask(*many[100:])
                 assert numbers(rest) == list(range(100, 300))
                 assert sorted(itertools.chain.from_iterable(it.asked[before:])) == list(range(200, 300))
-                assert len(it.pool._kept) == 0
+                assert len(it.pool._late_results) == 0
 
         run(test())
 
@@ -165,7 +167,9 @@ class TestPool:
                 await asyncio.wait([asked])
                 assert asked.cancelled()
                 tricky.release("gate")
-                await until(lambda: len(it.pool._kept) == 150, "two parts, and the one that waited, are kept")
+                await until(
+                    lambda: len(it.pool._late_results) == 150, "two parts, and the one that waited, are kept"
+                )
                 assert numbers(await it.ask(*many)) == list(range(500))
                 assert sum(map(len, it.asked)) == 1 + 500
 
@@ -461,7 +465,7 @@ class TestBulk:
                 one.cancel()
 
     def test_what_is_kept_is_bounded_and_the_oldest_go_first(self) -> None:
-        kept = LateResults(most=10 * (100 + OVERHEAD))
+        kept = LateResults(max_bytes=10 * (100 + OVERHEAD))
         for number in range(1000):
             kept.put("m", b"{}", b"%d" % number, b"x" * 100)
             assert len(kept) <= 10

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2e.processes import wait_until
-from label_studio_ml.serving.runners.user_output import LONGEST, OutputCopy
+from label_studio_ml.serving.runners.user_output import MAX_LINE_BYTES, OutputCopy
 
 
 @dataclass
@@ -59,10 +59,12 @@ def test_the_terminal_gets_every_byte_at_once_and_the_file_whole_lines(printer: 
 
 
 def test_a_line_without_end_is_not_kept_for_ever(printer: Printer) -> None:
-    printer.print(b"x" * (4 * LONGEST))
-    wait_until(lambda: printer.file.exists() and printer.file.stat().st_size > LONGEST, "the file has a part")
+    printer.print(b"x" * (4 * MAX_LINE_BYTES))
+    wait_until(
+        lambda: printer.file.exists() and printer.file.stat().st_size > MAX_LINE_BYTES, "the file has a part"
+    )
     _, file = printer.end()
-    assert file.count(b"x") == 4 * LONGEST
+    assert file.count(b"x") == 4 * MAX_LINE_BYTES
 
 
 def test_a_log_that_cannot_be_written_does_not_silence_the_terminal(tmp_path: Path, printer: Printer) -> None:

@@ -277,7 +277,7 @@ class PredictionWorker:
         if self._model is None or self._built_for != (project, version_id):
             await self._close_model()
             manifest = await asyncio.to_thread(self._local_version, project.uid, version, version_id)
-            self._model = OfflineModel(self._settings, project, manifest, longest=CALL_DURATION)
+            self._model = OfflineModel(self._settings, project, manifest, call_duration=CALL_DURATION)
             self._built_for = (project, version_id)
         if (name := await self._model.start()) != version:
             raise VersionError(

@@ -16,7 +16,7 @@ class CodeWatch:
         code = on_disk()
         self._hash = code.hash
         self._files = code.files
-        self._settled = self._last = signature(script, self._files)
+        self._reported = self._last_seen = signature(script, self._files)
 
     def changed(self) -> bool:
         """Return whether the code has changed since the last call that returned True.
@@ -26,20 +26,20 @@ class CodeWatch:
         """
         if self._is_out_of_reach():
             return False
-        seen = signature(self._script, self._files)
-        if seen == self._settled:
+        current = signature(self._script, self._files)
+        if current == self._reported:
             return False
-        if seen != self._last:
-            self._last = seen
+        if current != self._last_seen:
+            self._last_seen = current
             return False
         code = self._on_disk()
         if not code.hash and self._is_out_of_reach():
             return False
-        before, self._hash = self._hash, code.hash
+        previous_hash, self._hash = self._hash, code.hash
         if code.hash:
             self._files = code.files
-        self._settled = self._last = signature(self._script, self._files)
-        return not code.hash or code.hash != before
+        self._reported = self._last_seen = signature(self._script, self._files)
+        return not code.hash or code.hash != previous_hash
 
     def _is_out_of_reach(self) -> bool:
         """Return whether the model file cannot be read for a temporary reason, such as too many open files."""

@@ -44,7 +44,7 @@ class ModelState(enum.Enum):
     SUPERSEDED = enum.auto()
     #: No further request is sent to it; those that wait or run are answered, then it is removed.
     WITHDRAWN = enum.auto()
-    #: Its process has been told to remove it, ends, or removes it when it loads the successor.
+    #: Its process was sent Unload, ends, or removes it when it loads the successor.
     REMOVED = enum.auto()
 
 
@@ -179,4 +179,4 @@ def load_failure(model: LoadedModel, error: Exception) -> Exception:
 
 def shutting_down() -> Overloaded:
     """Return the error for requests during the shutdown."""
-    return Overloaded("The backend is shutting down", fix="Ask again in a moment")
+    return Overloaded("The backend is shutting down", fix="Send the request again in a moment")

@@ -48,10 +48,10 @@ class LoadedModels:
 
     def latest(self, uid: str) -> LoadedModel | None:
         """Return the model that serves a project, or the one used last; None if it has none."""
-        others = (model for model in reversed(self.by_key.values()) if model.project.uid == uid)
-        return self.serving.get(uid) or next(others, None)
+        candidates = (model for model in reversed(self.by_key.values()) if model.project.uid == uid)
+        return self.serving.get(uid) or next(candidates, None)
 
-    def standing_in(self, uid: str) -> LoadedModel | None:
+    def serving_now(self, uid: str) -> LoadedModel | None:
         """Return the model that can answer for a project while another one loads, or None."""
         model = self.serving.get(uid)
         if model is None or not model.loaded or model.process.runner.ended.done():
@@ -82,7 +82,7 @@ class LoadedModels:
     def withdraw(self, model: LoadedModel, *, unload: bool = True) -> None:
         """Send no further requests to a model. After those in flight, its process removes it.
 
-        Without `unload`, it is not told to: it ends, or removes the model when it loads the successor.
+        Without `unload`, no message is sent: the process ends, or removes the model when it loads the successor.
         """
         self._hide(model)
         if self.serving.get(model.project.uid) is model:

@@ -21,7 +21,7 @@ from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 
 #: Seconds that /setup waits for a remote store to name the version to serve; Label Studio waits 3 s.
-FETCH_PATIENCE = 2.0
+SETUP_STORE_WAIT = 2.0
 
 
 class ModelRegistry:
@@ -90,7 +90,7 @@ class ModelRegistry:
 
     def version(self, uid: str) -> str:
         """Return the name of the version that serves the project, or will."""
-        serving = self.models.standing_in(uid)
+        serving = self.models.serving_now(uid)
         if serving is not None:
             return serving.version
         manifest = self._selection.manifest(uid)
@@ -128,7 +128,7 @@ class ModelRegistry:
 
     # The model for a request
 
-    def at_hand(self, project: Project) -> LoadedModel | None:
+    def current_model(self, project: Project) -> LoadedModel | None:
         """Return the project's serving model if it is still the wanted one, else None. A fast path for `model_for`."""
         model = self.models.serving.get(project.uid)
         if (
@@ -165,8 +165,10 @@ class ModelRegistry:
         if model.loaded:
             self.models.serving[project.uid] = model
             return model
-        before = self.models.standing_in(project.uid)
-        return before if before is not None and before.project.label_config == project.label_config else model
+        serving = self.models.serving_now(project.uid)
+        return (
+            serving if serving is not None and serving.project.label_config == project.label_config else model
+        )
 
     async def ready_model(self, project: Project) -> LoadedModel:
         """Return a loaded model for the project. Raises the error that keeps it from loading."""
@@ -192,18 +194,18 @@ class ModelRegistry:
         Raises the load error if no version can serve.
         """
 
-        async def settled_model() -> LoadedModel:
+        async def loaded_or_failed() -> LoadedModel:
             model = await self.model_for(project)
             if not model.ready.done():
                 await asyncio.wait([model.ready])
             older_serves = model.failure is not None and model.manifest is not None
             return await self.model_for(project) if older_serves else model
 
-        await self._fetches.fetch(project.uid, patience=FETCH_PATIENCE)
-        settling = self.processes.spawn(settled_model())
-        await asyncio.wait([settling], timeout=wait)
-        failure = settling.result().failure if settling.done() else None
-        if failure is not None and self.models.standing_in(project.uid) is None:
+        await self._fetches.fetch(project.uid, patience=SETUP_STORE_WAIT)
+        loading = self.processes.spawn(loaded_or_failed())
+        await asyncio.wait([loading], timeout=wait)
+        failure = loading.result().failure if loading.done() else None
+        if failure is not None and self.models.serving_now(project.uid) is None:
             raise failure
         return self.version(project.uid)
 
@@ -229,7 +231,7 @@ class ModelRegistry:
     async def reload(self) -> None:
         """Load all models again in new processes with the code on the disk. Raises the error of a failed load."""
         for process in self.processes.current:
-            await self._replacement.load_again(process)
+            await self._replacement.reload_models(process)
 
     def forget(self, uid: str) -> None:
         """Remove all models of a project."""

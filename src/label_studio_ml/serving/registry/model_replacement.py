@@ -1,15 +1,15 @@
-"""Load models, and replace those before them.
+"""Load models, and replace older models by them.
 
-Whatever the reason, a model is replaced in the same steps, and the one before answers until the fourth:
+Every replacement takes the same steps. The previous model answers until the fourth:
 
   1. `_choose_process`  the process of its label config, or a new one that imports the code on the disk
   2. `_drain`           only with `drain_first`: wait for the requests to older versions, which leave the memory
-  3. `_build`           the process builds the model; if that fails, the one before goes on serving
-  4. `_install`         the model serves from now on; the one before is withdrawn
-  5. `_retire`          the process that was left, if any, ends after its requests in flight
+  3. `_build`           the process builds the model; if that fails, the previous model goes on serving
+  4. `_install`         the model serves from now on; the previous one is withdrawn
+  5. `_retire`          the replaced process, if any, ends after its requests in flight
 
 `load` takes them for one model, at the first request for a new version, or for a project whose process was lost or
-retires. `load_again` builds all models of a process in a new one before it installs any.
+retires. `reload_models` builds all models of a process in a new one before it installs any.
 """
 
 import asyncio
@@ -41,10 +41,10 @@ RETRY_AFTER = 5.0
 class ModelReplacement:
     """Loads models in `processes` and records them in `models`. Implements `process_assignment.ModelOwner`.
 
-    `model_for(project)` returns the model to ask, after beginning to load it if there is none. `make_runner` returns
-    a new runner, which runs `runners` times `concurrency` calls at a time. With `separate`, projects with different
-    label configs share no runner, and at most `most` label configs have one. With `drain_first`, a new version loads
-    only after the old one has left the memory; requests wait. `code_on_disk` returns the identity of the current
+    `model_for(project)` returns the model to ask, after beginning to load it if there is none. `make_runner` returns a
+    new runner, which runs `runners` times `concurrency` calls at a time. With `separate`, projects with different label
+    configs share no runner, and at most `max_label_configs` label configs have one. With `drain_first`, a new version
+    loads only after the old one has left the memory; requests wait. `code_on_disk` returns the identity of the current
     files.
     """
 
@@ -60,12 +60,17 @@ class ModelReplacement:
         runners: int = 1,
         drain_first: bool = False,
         separate: bool = False,
-        most: int = DEFAULT_LABEL_CONFIGS,
+        max_label_configs: int = DEFAULT_LABEL_CONFIGS,
         code_on_disk: Callable[[], CodeIdentity] = CodeIdentity,
     ) -> None:
         self.models = models
         self.processes = ModelProcesses(
-            make_runner, self, counts, retry_after=retry_after, separate=separate, most=most
+            make_runner,
+            self,
+            counts,
+            retry_after=retry_after,
+            separate=separate,
+            max_label_configs=max_label_configs,
         )
         self._selection = selection
         self._model_for = model_for
@@ -85,46 +90,50 @@ class ModelReplacement:
         if loading is not None:
             return loading
         serving = self.models.serving.get(project.uid)
-        others = [*self._versions_in(process, project.uid), *([serving] if serving else [])]
+        other_versions = [*self._versions_in(process, project.uid), *([serving] if serving else [])]
         # The same version may load again, for another label config or because its process was replaced.
         is_event = self.processes.info is not None and self.processes.info.generation == "event"
-        fresh = is_event and manifest is not None and any(other.manifest != manifest for other in others)
+        without_others = (
+            is_event
+            and manifest is not None
+            and any(version.manifest != manifest for version in other_versions)
+        )
         model = self.models.create(project, manifest, process, retried=retried)
-        self.processes.spawn(self._finish_load(model, fresh=fresh))
+        self.processes.spawn(self._finish_load(model, without_others=without_others))
         self.models.add(model)
         return model
 
-    async def _finish_load(self, model: LoadedModel, *, fresh: bool) -> None:
-        """Take the steps to replace a project's model by `model`; `fresh`: in a process without other versions."""
-        before = model.process
+    async def _finish_load(self, model: LoadedModel, *, without_others: bool) -> None:
+        """Replace a project's model by `model`; with `without_others`, in a process without other versions."""
+        previous = model.process
         try:
-            await asyncio.shield(before.runner.info)
-            if await self._code.needs_process(model) or fresh:
-                model.process = await self._choose_process(model, fresh=fresh)
+            await asyncio.shield(previous.runner.info)
+            if await self._code.needs_process(model) or without_others:
+                model.process = await self._choose_process(model, without_others=without_others)
             info = self.processes.info = await asyncio.shield(model.process.runner.info)
             self._set_limits(model.process, info)
             await self._build(model, await self._drain(model))
         except Exception as error:  # noqa: BLE001 (any error must reach the tasks that wait for it)
             self._load_failed(model, error)
-            if model.process is not before and not model.process.placed and self._is_empty(model.process):
-                self._new_processes.arrived(model.process)
+            if model.process is not previous and not model.process.assigned and self._is_empty(model.process):
+                self._new_processes.stop_sharing(model.process)
                 await model.process.runner.close(0)
             return
-        if model.process is not before and not model.process.placed:
-            self._new_processes.arrived(model.process)
-            self._place(model.process, model.project.label_config)
+        if model.process is not previous and not model.process.assigned:
+            self._new_processes.stop_sharing(model.process)
+            self._make_current(model.process, model.project.label_config)
         self._code.warn_if_other(model)
         self._install(model)
 
-    async def _choose_process(self, model: LoadedModel, *, fresh: bool) -> ServingProcess:
-        """Return a process to replace the model's own; with `fresh`, one without other versions of the project."""
+    async def _choose_process(self, model: LoadedModel, *, without_others: bool) -> ServingProcess:
+        """Return a process to replace the model's own; with `without_others`, one without its other versions."""
         label_config, uid = model.project.label_config, model.project.uid
         if self._drain_first:
             return await self.processes.exchange(model.process, label_config)
 
         def has_others(process: ServingProcess) -> bool:
-            return fresh and any(
-                other.manifest != model.manifest for other in self._versions_in(process, uid)
+            return without_others and any(
+                version.manifest != model.manifest for version in self._versions_in(process, uid)
             )
 
         return await self._new_processes.join(self.processes.group(label_config), model, has_others)
@@ -163,32 +172,32 @@ class ModelReplacement:
             self._selection.failed(uid, model.manifest, str(error))
 
     def _install(self, model: LoadedModel) -> None:
-        """Let a model serve its project from now on, unless it was withdrawn or another one is wanted meanwhile."""
+        """Let a model serve its project from now on, unless it was withdrawn or another version is to be served."""
         uid = model.project.uid
         if model.manifest is not None:
             self._selection.loaded(uid, model.manifest)
         if model.state not in (ModelState.LOADED, ModelState.SUPERSEDED):
             self.models.unload_if_idle(model)
             return
-        before = self.models.serving.get(uid)
+        previous = self.models.serving.get(uid)
         manifest = self._selection.manifest(uid)
-        if before is not None and key_of(model.project, manifest) != model.key:
-            if model.manifest != manifest:  # a newer one was published while it loaded, and loads itself
+        if previous is not None and key_of(model.project, manifest) != model.key:
+            if model.manifest != manifest:  # a newer version was published meanwhile, and is loading
                 self.models.withdraw(model)
             return
-        if before is not None and before is not model:
+        if previous is not None and previous is not model:
             logger.info("Project %s: version %s is served now", uid, model.version)
-        self.models.replace(before, model)
+        self.models.replace(previous, model)
 
-    def _place(self, process: ServingProcess, label_config: str) -> None:
+    def _make_current(self, process: ServingProcess, label_config: str) -> None:
         """Make `process` the process for new loads of this label config.
 
         The previous one ends when it is idle, or, if its code differs, when its projects get a version or process of
         the new code.
         """
-        before = self.processes.replace(process, label_config)
-        if before is not None and before.code.same(process.code):
-            self.processes.spawn(self._retire(before))
+        previous = self.processes.replace(process, label_config)
+        if previous is not None and previous.code.same(process.code):
+            self.processes.spawn(self._retire(previous))
 
     async def _retire(self, process: ServingProcess) -> None:
         """End a process; its models answer until their successors are loaded or its queue is empty."""
@@ -240,7 +249,7 @@ class ModelReplacement:
         for model in models:
             await model.wait_until_idle()
 
-    async def load_again(self, process: ServingProcess) -> None:
+    async def reload_models(self, process: ServingProcess) -> None:
         """Load the models of a process and of others for its label config in a new one, then end those.
 
         Raises the error of a model that fails to load, and changes nothing then. With `drain_first`, models load on
@@ -249,31 +258,31 @@ class ModelReplacement:
         new = await self.processes.new(quiet=True)
         try:
             self._set_limits(new, await asyncio.shield(new.runner.info))
-            if self._drain_first and process.placed:
+            if self._drain_first and process.assigned:
                 await new.runner.close(0)
                 await self.processes.exchange(process, process.group)
                 return
             successors = [
                 (model, await self._build(self.models.create(model.project, model.manifest, new)))
                 for model in self.models.all()
-                if model.loaded and process.placed and model.process.group == process.group
+                if model.loaded and process.assigned and model.process.group == process.group
             ]
         except BaseException:
             await new.runner.close(0)
             raise
-        before = self.processes.take_over(new, process)
+        previous = self.processes.take_over(new, process)
         for model, successor in successors:
             self.models.replace(model, successor)
-        for old in before:
+        for old in previous:
             self.processes.spawn(self._retire(old))
 
-    async def lost(self, process: ServingProcess, why: str, *, current: bool) -> None:
+    async def lost(self, process: ServingProcess, cause: str, *, current: bool) -> None:
         """Remove the models of a process that ended unexpectedly, and load them again."""
         models = [model for model in self.models.in_process(process) if model.failure is None]
         for model in models:
             self.models.withdraw(model, unload=False)
-        again = [model for model in models if current or model.loaded]
-        if again and not self.processes.closing:
-            logger.error("%s; a new one is started", why)
-            for model in again:
+        to_reload = [model for model in models if current or model.loaded]
+        if to_reload and not self.processes.closing:
+            logger.error("%s; a new one is started", cause)
+            for model in to_reload:
                 await self._model_for(model.project)

@@ -20,20 +20,24 @@ class NewProcesses:
         self._starting: dict[str, asyncio.Future[ServingProcess]] = {}
 
     async def join(
-        self, group: str, model: LoadedModel, hinders: Callable[[ServingProcess], bool]
+        self, group: str, model: LoadedModel, excludes: Callable[[ServingProcess], bool]
     ) -> ServingProcess:
         """Return a process to replace the model's own: the group's current one, one that is starting, or a new one.
 
-        A process is not shared if its code differs from that of the model's version, or if `hinders` returns True
+        A process is not shared if its code differs from that of the model's version, or if `excludes` returns True
         for it. Raises the errors of starting a process.
         """
         current = self._processes.current_for(group)
-        if current is not None and current is not model.process and await self._fits(current, model, hinders):
+        if (
+            current is not None
+            and current is not model.process
+            and await self._can_share(current, model, excludes)
+        ):
             return current
         unfit: asyncio.Future[ServingProcess] | None = None
         while (starting := self._starting.get(group)) is not None and starting is not unfit:
             process = await asyncio.shield(starting)
-            if await self._fits(process, model, hinders):
+            if await self._can_share(process, model, excludes):
                 return process
             unfit = starting
         started = self._starting[group] = asyncio.ensure_future(self._processes.new())
@@ -43,17 +47,17 @@ class NewProcesses:
             self._forget(group, started)
             raise
 
-    async def _fits(
-        self, process: ServingProcess, model: LoadedModel, hinders: Callable[[ServingProcess], bool]
+    async def _can_share(
+        self, process: ServingProcess, model: LoadedModel, excludes: Callable[[ServingProcess], bool]
     ) -> bool:
         """Return whether the model may load in a process that was started for another model."""
         with contextlib.suppress(BackendError):
             await asyncio.shield(process.runner.info)
             wrong = await self._code.needs_process(model, process)
-            return not (wrong or hinders(process) or process.retired or process.runner.ended.done())
+            return not (wrong or excludes(process) or process.retired or process.runner.ended.done())
         return False
 
-    def arrived(self, process: ServingProcess) -> None:
+    def stop_sharing(self, process: ServingProcess) -> None:
         """Stop sharing `process`: it has been assigned, or it ends."""
         for group, starting in list(self._starting.items()):
             if (

@@ -51,19 +51,19 @@ class ModelOwner(Protocol):
     async def empty(self, process: ServingProcess) -> None:
         """Stop using all models of a process; return when no request waits for them."""
 
-    async def lost(self, process: ServingProcess, why: str, *, current: bool) -> None:
+    async def lost(self, process: ServingProcess, cause: str, *, current: bool) -> None:
         """Handle the unexpected end of a process; `current` tells that it was the one for new loads."""
 
-    async def load_again(self, process: ServingProcess) -> None:
+    async def reload_models(self, process: ServingProcess) -> None:
         """Load the models of a process again in a new one. Raises the error of a model that fails to load."""
 
 
 class ModelProcesses:
     """Processes for the models of one backend, on one event loop.
 
-    `make_runner` returns a new one. With `separate`, each label config has its own, and at most `most` have one:
-    before another starts, the least recently used one ends after its requests in flight. A process without models
-    ends at the next `end_unused`, except the last one.
+    `make_runner` returns a new one. With `separate`, each label config has its own, and at most `max_label_configs`
+    have one: before another starts, the least recently used one ends after its requests in flight. A process without
+    models ends at the next `end_unused`, except the last one.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ModelProcesses:
         *,
         retry_after: float,
         separate: bool = False,
-        most: int = DEFAULT_LABEL_CONFIGS,
+        max_label_configs: int = DEFAULT_LABEL_CONFIGS,
     ) -> None:
         self.make_runner = make_runner
         self.all: set[ServingProcess] = set()
@@ -87,9 +87,9 @@ class ModelProcesses:
         self._counts = counts
         self._retry_after = retry_after
         self._separate = separate
-        self._most = most
+        self._max_label_configs = max_label_configs
         self._current: dict[str, ServingProcess] = {}
-        self._spare: ServingProcess | None = None
+        self._unassigned: ServingProcess | None = None
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._starting = 0
         self._leaving: set[ServingProcess] = set()
@@ -98,7 +98,7 @@ class ModelProcesses:
 
     async def start(self) -> None:
         """Start the first process, which begins to import the model file; the first label config gets it."""
-        self._spare = await self.new()
+        self._unassigned = await self.new()
 
     async def close(self) -> None:
         """End all processes."""
@@ -118,12 +118,12 @@ class ModelProcesses:
     @property
     def current(self) -> list[ServingProcess]:
         """The processes for new loads, one for each label config, and the first process while it has none."""
-        return [*self._current.values(), *([self._spare] if self._spare is not None else [])]
+        return [*self._current.values(), *([self._unassigned] if self._unassigned is not None else [])]
 
     def current_for(self, group: str) -> ServingProcess | None:
         """Return the process for new loads of a group, None if none runs."""
         process = self._current.get(group)
-        return process if process is not None and self._placed(process) else None
+        return process if process is not None and self._is_assigned(process) else None
 
     def group(self, label_config: str) -> str:
         """Return the key by which projects with this label config share a process."""
@@ -138,17 +138,17 @@ class ModelProcesses:
         group = self.group(label_config)
         async with self._lock(group):
             process = self._current.get(group)
-            if process is None and self._spare is not None:
-                process, self._spare = self._spare, None
-                self._place(process, group)
+            if process is None and self._unassigned is not None:
+                process, self._unassigned = self._unassigned, None
+                self._assign(process, group)
             if process is None or process.runner.ended.done() or process.import_failed(self._retry_after):
-                before, process = process, await self._start_for(group)
-                self._place(process, group)
-                if before is not None and not before.runner.ended.done():
-                    self.spawn(before.runner.close(0))
+                previous, process = process, await self._start_for(group)
+                self._assign(process, group)
+                if previous is not None and not previous.runner.ended.done():
+                    self.spawn(previous.runner.close(0))
             if code.same(process.code):
                 return process
-            return next((other for other in self._of(group) if other.code.hash == code.hash), process)
+            return next((other for other in self._in_group(group) if other.code.hash == code.hash), process)
 
     async def new(self, *, quiet: bool = False) -> ServingProcess:
         """Start a process without a label config. With `quiet`, the caller reports import errors of the model file.
@@ -165,7 +165,7 @@ class ModelProcesses:
         self.own_memory = runner.own_memory
         self.all.add(process)
         if isinstance(runner, RunnerGroup):
-            runner.when_edited = lambda: self.spawn(self._load_again(process))
+            runner.on_edit = lambda: self.spawn(self._reload(process))
         try:
             await runner.start()
         except BaseException:
@@ -184,7 +184,7 @@ class ModelProcesses:
             if self._current.get(group) is old:
                 self._owner.leave(old)
                 await self.retire(old)
-                self._place(await self.new(), group)
+                self._assign(await self.new(), group)
             process = self._current.get(group)
         if process is None:
             raise RunnerClosed("There is no model process")
@@ -195,23 +195,23 @@ class ModelProcesses:
 
         These are all those of the same label config, or only `old` if it has none yet.
         """
-        if not old.placed:
-            self._spare = process
+        if not old.assigned:
+            self._unassigned = process
             return [old]
-        before = self._of(old.group)
-        self._place(process, old.group)
-        return before
+        previous = self._in_group(old.group)
+        self._assign(process, old.group)
+        return previous
 
     def replace(self, process: ServingProcess, label_config: str) -> ServingProcess | None:
         """Make `process` the current process of a label config, and return the previous one."""
         group = self.group(label_config)
-        before = self._current.get(group)
-        self._place(process, group)
-        return before
+        previous = self._current.get(group)
+        self._assign(process, group)
+        return previous
 
     def is_current(self, process: ServingProcess) -> bool:
         """Return whether models are loaded in a process from now on."""
-        return process is self._spare or self._current.get(process.group) is process
+        return process is self._unassigned or self._current.get(process.group) is process
 
     async def retire(self, process: ServingProcess) -> None:
         """End a process after its requests in flight; afterwards its queue refuses requests.
@@ -229,23 +229,23 @@ class ModelProcesses:
     def end_unused(self) -> None:
         """End the processes without models, except the last one."""
         for process in list(self.all):
-            if process is self._spare or process in self._leaving or not self._placed(process):
+            if process is self._unassigned or process in self._leaving or not self._is_assigned(process):
                 continue
             lock = self._locks.get(process.group)
             if self._owner.models_in(process) or (lock is not None and lock.locked()):
                 continue
             if len(self.all - self._leaving) > 1:
-                self._take_away(process)
+                self._stop_loading(process)
                 self.spawn(self._end(process))
 
     def spawn(self, work: "Coroutine[Any, Any, Any]") -> "asyncio.Task[Any]":
         """Run `work` in the background; errors are logged."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._task_done)
         return task
 
-    def _done(self, task: "asyncio.Task[Any]") -> None:
+    def _task_done(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error("A background step failed", exc_info=task.exception())
@@ -253,30 +253,32 @@ class ModelProcesses:
     def _lock(self, group: str) -> asyncio.Lock:
         return self._locks.setdefault(group, asyncio.Lock())
 
-    def _place(self, process: ServingProcess, group: str) -> None:
+    def _assign(self, process: ServingProcess, group: str) -> None:
         self._current[group] = process
         process.group = group
-        process.placed = True
+        process.assigned = True
 
-    def _placed(self, process: ServingProcess) -> bool:
-        return process.placed and not process.retired and not process.runner.ended.done()
+    def _is_assigned(self, process: ServingProcess) -> bool:
+        return process.assigned and not process.retired and not process.runner.ended.done()
 
-    def _of(self, group: str) -> list[ServingProcess]:
+    def _in_group(self, group: str) -> list[ServingProcess]:
         return [
             process
             for process in self.all
-            if self._placed(process) and process.group == group and process not in self._leaving
+            if self._is_assigned(process) and process.group == group and process not in self._leaving
         ]
 
     async def _start_for(self, group: str) -> ServingProcess:
-        """Start a process for another label config, after ending one if there are `most` already."""
-        while self._separate and self._count_others(group) >= self._most:
-            others = [process for process in self._current.values() if process.group != group]
-            others = [process for process in others if not process.runner.ended.done()]
-            if others:
-                last = min(others, key=lambda process: (self._owner.busy(process), process.asked))
-                self._take_away(last)
-                await self._end(last)
+        """Start a process for another label config, after ending one if there are `max_label_configs` already."""
+        while self._separate and self._count_others(group) >= self._max_label_configs:
+            candidates = [process for process in self._current.values() if process.group != group]
+            candidates = [process for process in candidates if not process.runner.ended.done()]
+            if candidates:
+                least_used = min(
+                    candidates, key=lambda process: (self._owner.busy(process), process.last_call)
+                )
+                self._stop_loading(least_used)
+                await self._end(least_used)
             else:
                 self._freed.clear()
                 await self._freed.wait()
@@ -292,7 +294,7 @@ class ModelProcesses:
         running = {process for process in self._current.values() if process.group != group} | self._leaving
         return sum(not process.runner.ended.done() for process in running) + self._starting
 
-    def _take_away(self, process: ServingProcess) -> None:
+    def _stop_loading(self, process: ServingProcess) -> None:
         """Load no further models in a process, because it is to end."""
         self._leaving.add(process)
         if self._current.get(process.group) is process:
@@ -312,8 +314,9 @@ class ModelProcesses:
 
         async def run(key: Hashable, requests: Sequence[Request]) -> Sequence[Answer]:
             if runner.ended.done():
-                raise RunnerClosed(runner.ended.result())  # these requests did not end it: retry them as new
-            process.asked = time.monotonic()
+                # These requests are not the cause, so they are retried as new ones.
+                raise RunnerClosed(runner.ended.result())
+            process.last_call = time.monotonic()
             return await runner.predict(key[0], requests)  # type: ignore[index]
 
         batcher: Batcher[Request, Answer] = Batcher(
@@ -328,16 +331,16 @@ class ModelProcesses:
         process = ServingProcess(runner, batcher, time.monotonic())
         return process
 
-    async def _load_again(self, process: ServingProcess) -> None:
+    async def _reload(self, process: ServingProcess) -> None:
         """Load the edited code in new processes, after one process of a group has ended and cannot be replaced."""
-        if process.retired or self.closing or not (process.placed or process is self._spare):
+        if process.retired or self.closing or not (process.assigned or process is self._unassigned):
             return
         logger.info("The models are loaded again in new processes, with the code on the disk")
         try:
-            await self._owner.load_again(process)
+            await self._owner.reload_models(process)
         except BackendError as error:
             logger.error(
-                "The edited code is not used: %s. The code before goes on, in fewer processes; edit it again",
+                "The edited code is not used: %s. The previous code stays in use, in fewer processes; edit it again",
                 error,
             )
 
@@ -348,10 +351,10 @@ class ModelProcesses:
         except BackendError as error:
             if not quiet:
                 logger.error("The model file cannot be used: %s", error)
-        why = await asyncio.shield(process.runner.ended)
+        cause = await asyncio.shield(process.runner.ended)
         self.all.discard(process)
         self._freed.set()
-        process.batcher.close(why)
+        process.batcher.close(cause)
         if process.retired:
             return
         current = self.is_current(process) and not self.closing
@@ -359,4 +362,4 @@ class ModelProcesses:
             quick = time.monotonic() - process.started < 10
             self.quick_deaths = self.quick_deaths + 1 if quick else 0
             self._counts().restarts += 1
-        await self._owner.lost(process, why, current=current)
+        await self._owner.lost(process, cause, current=current)

@@ -13,8 +13,8 @@ from label_studio_ml.user_code.code_identity import CodeIdentity
 class ServingProcess:
     """A runner with its queue: a model process, a group of several with `--model-workers`, a thread with `--debug`.
 
-    `retired`: it has been replaced, and its queue refuses requests. `group` is the label config that it is for, once
-    it is `placed`; empty if all label configs share one. `started` and `asked` are the times of its start and of its
+    `retired`: it has been replaced, and its queue refuses requests. `group` is the label config that it is for, once it
+    is `assigned`; empty if all label configs share one. `started` and `last_call` are the times of its start and of its
     last prediction call, on the monotonic clock.
     """
 
@@ -23,8 +23,8 @@ class ServingProcess:
     started: float
     retired: bool = False
     group: str = ""
-    placed: bool = False
-    asked: float = 0.0
+    assigned: bool = False
+    last_call: float = 0.0
 
     @property
     def usable(self) -> bool:

@@ -13,7 +13,7 @@ from label_studio_ml.versions.store.local_store import VersionStore
 T = TypeVar("T")
 
 #: Seconds to wait for the store before a project is served the version on this machine.
-QUICK = 3.0
+STORE_WAIT = 3.0
 
 
 class VersionFetch:
@@ -27,7 +27,7 @@ class VersionFetch:
     async def fetch(self, uid: str, patience: float | None = None) -> None:
         """Fetch the version to serve if the project is unknown here or its files are missing.
 
-        Waits at most `patience` seconds for it. If the store takes more than `QUICK` seconds, the version on this
+        Waits at most `patience` seconds for it. If the store takes more than `STORE_WAIT` seconds, the version on this
         machine is served while the fetch goes on; without `patience`, and with no usable version here, wait for the
         fetch to end. Raises StoreError if the fetch fails and there is no usable version here.
         """
@@ -36,8 +36,10 @@ class VersionFetch:
         task = self._fetches.get(uid)
         if task is None or task.done():
             task = self._fetches[uid] = asyncio.create_task(self._fetch(uid))
-        done, _ = await asyncio.wait([task], timeout=QUICK if patience is None else min(patience, QUICK))
-        if not done and patience is None and not await self._serve_what_is_here(uid):
+        done, _ = await asyncio.wait(
+            [task], timeout=STORE_WAIT if patience is None else min(patience, STORE_WAIT)
+        )
+        if not done and patience is None and not await self._serve_local_version(uid):
             done, _ = await asyncio.wait([task])
         if done:
             task.result()
@@ -46,12 +48,12 @@ class VersionFetch:
         try:
             await _in_thread(lambda: self._store.synchronise(uid))
         except StoreError:
-            if not await self._serve_what_is_here(uid):
+            if not await self._serve_local_version(uid):
                 raise
         finally:
             self._selection.renew(uid)
 
-    async def _serve_what_is_here(self, uid: str) -> bool:
+    async def _serve_local_version(self, uid: str) -> bool:
         usable = await asyncio.to_thread(self._store.servable_offline, uid)
         self._selection.renew(uid)
         return usable

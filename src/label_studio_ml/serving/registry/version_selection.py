@@ -28,7 +28,7 @@ class VersionSelection:
         self._logged: dict[str, str] = {}
         self._decided: dict[str, Decision | None] = {}
         self._failures: dict[str, dict[str, str]] = {}
-        self._first: dict[str, Manifest | None] = {}
+        self._first_versions: dict[str, Manifest | None] = {}
         self._held_back: dict[str, str] = {}
 
     def manifest(self, uid: str) -> Manifest | None:
@@ -39,13 +39,13 @@ class VersionSelection:
         if uid not in self._cached:
             self._cached[uid] = self._choose(uid)
         newest = self._cached[uid][1]
-        first = self._first.setdefault(uid, newest)
+        first = self._first_versions.setdefault(uid, newest)
         if not self.keep_first or first == newest:
             return newest
         if newest is not None and self._held_back.get(uid) != newest.id:
             self._held_back[uid] = newest.id
             logger.warning(
-                "Project %s: version %s is served after a restart only: this process cannot import the model afresh",
+                "Project %s: version %s is served after a restart only: this process cannot import the model again",
                 uid,
                 newest.name,
             )
@@ -101,7 +101,7 @@ class VersionSelection:
         self._failures.setdefault(uid, {})[manifest.id] = cause
         self._store.record_failure(uid, manifest.id, cause)
         self._cached.pop(uid, None)
-        self._first.pop(uid, None)
+        self._first_versions.pop(uid, None)
 
     def loaded(self, uid: str, manifest: Manifest) -> None:
         """Clear the record of an earlier load failure, because the version has loaded."""
@@ -112,22 +112,22 @@ class VersionSelection:
 
         A project whose folder cannot be reached, for example because a disk is gone, keeps its known version.
         """
-        before, self._cached = self._cached, {}
+        previous, self._cached = self._cached, {}
         changed: list[str] = []
         for uid in uids:
-            if uid in before and self._is_same(uid, before[uid][0]):
-                self._cached[uid] = before[uid]
-            elif uid in before:
+            if uid in previous and self._is_same(uid, previous[uid][0]):
+                self._cached[uid] = previous[uid]
+            elif uid in previous:
                 changed.append(uid)
         return changed
 
-    def _is_same(self, uid: str, before: str | None) -> bool:
-        """Return whether the hint is still `before`, or cannot be read now."""
+    def _is_same(self, uid: str, previous: str | None) -> bool:
+        """Return whether the hint is still `previous`, or cannot be read now."""
         hint = self._store.hint(uid)
-        return hint is None or hint == before or (bool(before) and not self._store.folder(uid).is_dir())
+        return hint is None or hint == previous or (bool(previous) and not self._store.folder(uid).is_dir())
 
     def renew(self, uid: str) -> None:
-        """Clear the cached decision, so that the store is asked again."""
+        """Clear the cached decision, so that the store is read again."""
         self._cached.pop(uid, None)
 
     def forget(self, uid: str) -> None:
@@ -137,4 +137,4 @@ class VersionSelection:
         self._logged.pop(uid, None)
         self._decided.pop(uid, None)
         self._failures.pop(uid, None)
-        self._first.pop(uid, None)
+        self._first_versions.pop(uid, None)

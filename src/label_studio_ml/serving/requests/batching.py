@@ -22,12 +22,13 @@ Result = TypeVar("Result")
 
 #: Full batches per slot that may be queued however long they take.
 FULL_BATCHES = 2
-#: Longest estimated wait in seconds (`PATIENCE`, instead of `max_delay`) while fewer items than `FEW` are queued.
-FEW = 32
-PATIENCE = 60.0
-#: Seconds between two searches of a full queue for callers who left, and the length from which on a queue is long.
-LOOK = 0.05
-LONG = 256
+#: Longest estimated wait in seconds (`SHORT_QUEUE_DELAY`, instead of `max_delay`) while fewer items than `SHORT_QUEUE`
+#: are queued.
+SHORT_QUEUE = 32
+SHORT_QUEUE_DELAY = 60.0
+#: Seconds between two searches of a full queue for callers that left, and the length from which on a queue is long.
+SEARCH_INTERVAL = 0.05
+LONG_QUEUE = 256
 #: While other items are queued, every `BULK_TURN`-th batch is a bulk item.
 BULK_TURN = 4
 #: Number of batches whose median duration per task is used to estimate the wait.
@@ -48,7 +49,7 @@ class _Item(Generic[Payload, Result]):
     future: "asyncio.Future[Result]" = field(repr=False)
 
     @property
-    def left(self) -> bool:
+    def abandoned(self) -> bool:
         """Whether no caller waits for this item any more."""
         if self.future.done():
             return True
@@ -91,7 +92,7 @@ class Batcher(Generic[Payload, Result]):
     ) -> None:
         self._run = run
         self._ahead = ahead
-        self._last = float("inf")
+        self._last_duration = float("inf")
         self._exclusive = False
         self.max_batch = max_batch
         self.max_wait = max_wait
@@ -104,7 +105,7 @@ class Batcher(Generic[Payload, Result]):
         self._paces: deque[float] = deque(maxlen=PACES)
         self._searched = 0.0
         self._interactive: deque[_Item[Payload, Result]] = deque()
-        self._waiting: deque[_Item[Payload, Result]] = deque()
+        self._normal: deque[_Item[Payload, Result]] = deque()
         self._bulk: deque[_Item[Payload, Result]] = deque()
         self._since_bulk = 0
         self._slots = slots
@@ -115,7 +116,7 @@ class Batcher(Generic[Payload, Result]):
 
     def __len__(self) -> int:
         """Return the number of queued items."""
-        return len(self._interactive) + len(self._waiting) + len(self._bulk)
+        return len(self._interactive) + len(self._normal) + len(self._bulk)
 
     @property
     def slots(self) -> int:
@@ -125,7 +126,7 @@ class Batcher(Generic[Payload, Result]):
     @slots.setter
     def slots(self, slots: int) -> None:
         self._slots = slots
-        self._pump()
+        self._start_batches()
 
     async def submit(
         self,
@@ -150,11 +151,11 @@ class Batcher(Generic[Payload, Result]):
         if self._closed is not None:
             raise RunnerClosed(self._closed)
         if self._full(weight, bulk=bulk):
-            self._forget_gone()
+            self._drop_abandoned()
         if self._full(weight, bulk=bulk):
             raise Overloaded(
                 f"{plural(len(self), 'prediction request is', 'prediction requests are')} waiting already",
-                fix="Ask again in a moment",
+                fix="Send the request again in a moment",
             )
         item: _Item[Payload, Result] = _Item(
             key,
@@ -168,10 +169,10 @@ class Batcher(Generic[Payload, Result]):
         )
         self._weight += weight
         self._size += 0 if bulk else size
-        (self._interactive if interactive else self._bulk if bulk else self._waiting).append(item)
-        self._pump()
-        for stir in self._filling:
-            stir.set()
+        (self._interactive if interactive else self._bulk if bulk else self._normal).append(item)
+        self._start_batches()
+        for arrival in self._filling:
+            arrival.set()
         return await item.future
 
     async def drained(self) -> None:
@@ -179,11 +180,11 @@ class Batcher(Generic[Payload, Result]):
         while self._busy:
             await asyncio.wait(self._busy)
 
-    def close(self, why: str) -> None:
+    def close(self, reason: str) -> None:
         """Refuse new items, and let queued ones raise RunnerClosed. Running batches continue."""
-        self._closed = why
-        for queue in (self._interactive, self._waiting, self._bulk):
-            _fail(queue, RunnerClosed(why))
+        self._closed = reason
+        for queue in (self._interactive, self._normal, self._bulk):
+            _fail(queue, RunnerClosed(reason))
             queue.clear()
         self._weight = self._size = 0
 
@@ -195,61 +196,67 @@ class Batcher(Generic[Payload, Result]):
             self._max_delay is not None
             and not bulk
             and self._size >= FULL_BATCHES * self.max_batch * self._slots
-            and self._size * self._pace > (self._max_delay if count >= FEW else PATIENCE) * self._slots
+            and self._size * self._pace
+            > (self._max_delay if count >= SHORT_QUEUE else SHORT_QUEUE_DELAY) * self._slots
         ):
             return True
         return self._max_weight is not None and count > 0 and self._weight + weight > self._max_weight
 
-    def _pump(self) -> None:
+    def _start_batches(self) -> None:
         """Start every batch that may start."""
-        while batch := self._next(len(self._busy)):
+        while batch := self._next_batch(len(self._busy)):
             task = asyncio.ensure_future(self._work(batch))
             self._busy.add(task)
             task.add_done_callback(self._finished)
 
-    def _next(self, busy: int) -> list[_Item[Payload, Result]]:
+    def _next_batch(self, busy: int) -> list[_Item[Payload, Result]]:
         """Remove and return the batch that may start while `busy` others run; empty if there is none."""
         if self._exclusive:
             return []
         if busy < self._slots:
-            return self._take(busy)
+            return self._pop_batch(busy)
         if not self._ahead or self._slots > 1:
             return []
-        if busy == 1 and self._last < QUICK and self._size >= self.max_batch and not self._interactive:
-            return self._take(busy)
+        if (
+            busy == 1
+            and self._last_duration < QUICK
+            and self._size >= self.max_batch
+            and not self._interactive
+        ):
+            return self._pop_batch(busy)
         # A batch was sent ahead: an interactive item must not wait until it ends.
-        first = self._first(self._interactive, busy) if busy == 2 else None
+        first = self._pop_first(self._interactive, busy) if busy == 2 else None
         return [] if first is None else [first]
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._busy.discard(task)
-        self._pump()  # for items that came after the task last examined the queue
+        self._start_batches()  # for items that came after the task last examined the queue
 
     async def _work(self, batch: list[_Item[Payload, Result]]) -> None:
         """Run `batch`, then further batches, until no item is queued or the slot is removed."""
         while batch:
             if self.max_wait and not batch[0].alone:
                 await self._fill(batch)
-                batch = [item for item in batch if not item.left]
+                batch = [item for item in batch if not item.abandoned]
             if batch:
                 await self._run_batch(batch)
-            batch = self._next(len(self._busy) - 1)
+            batch = self._next_batch(len(self._busy) - 1)
 
     async def _fill(self, batch: list[_Item[Payload, Result]]) -> None:
         """Add queued items to `batch` until it is full, `max_wait` is over, or an interactive item needs the slot."""
-        stir = asyncio.Event()
-        self._filling.add(stir)
+        arrival = asyncio.Event()
+        self._filling.add(arrival)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.max_wait):
                 while not self._interactive and sum(item.size for item in batch) < self.max_batch:
-                    await stir.wait()
-                    stir.clear()
-                    self._gather(batch, self._waiting)
-        self._filling.discard(stir)
+                    await arrival.wait()
+                    arrival.clear()
+                    self._gather(batch, self._normal)
+        self._filling.discard(arrival)
 
     async def _run_batch(self, batch: list[_Item[Payload, Result]]) -> None:
         began = time.monotonic()
-        pressed = len(self) > 0
+        others_queued = len(self) > 0
         share = self._slots / max(self._slots, len(self._busy))  # others ran in the rest of the time
         try:
             results = await self._run(batch[0].key, [item.payload for item in batch])
@@ -267,30 +274,32 @@ class Batcher(Generic[Payload, Result]):
             for item, result in zip(batch, results, strict=True):
                 if not item.future.done():
                     item.future.set_result(result)
-        self._learn((time.monotonic() - began) * share, sum(item.size for item in batch), pressed=pressed)
+        self._update_pace(
+            (time.monotonic() - began) * share, sum(item.size for item in batch), others_queued=others_queued
+        )
         if batch[0].exclusive:
             self._exclusive = False
-            asyncio.get_running_loop().call_soon(self._pump)
+            asyncio.get_running_loop().call_soon(self._start_batches)
 
-    def _learn(self, seconds: float, size: int, *, pressed: bool) -> None:
+    def _update_pace(self, seconds: float, size: int, *, others_queued: bool) -> None:
         """Update the pace (seconds per task) with the duration of a batch.
 
         The pace is the median of the last batches that left other items queued. Batches without a queue are not
         full, so they say nothing about full ones, and a median ignores single delays.
         """
-        self._last = seconds
+        self._last_duration = seconds
         self.on_batch(size)
-        if not pressed:
+        if not others_queued:
             return
         self._paces.append(seconds / max(1, size))
         self._pace = sorted(self._paces)[(len(self._paces) - 1) // 2]
 
-    def _take(self, busy: int) -> list[_Item[Payload, Result]]:
+    def _pop_batch(self, busy: int) -> list[_Item[Payload, Result]]:
         """Remove and return the next batch; empty if no item is queued, or the next one must run exclusively."""
         bulk_now = self._since_bulk >= BULK_TURN - 1
-        turns = (self._bulk, self._waiting) if bulk_now else (self._waiting, self._bulk)
-        for queue in (self._interactive, *turns):
-            first = self._first(queue, busy)
+        queues = (self._bulk, self._normal) if bulk_now else (self._normal, self._bulk)
+        for queue in (self._interactive, *queues):
+            first = self._pop_first(queue, busy)
             if first is not None:
                 break
             if queue:
@@ -306,23 +315,23 @@ class Batcher(Generic[Payload, Result]):
         self._since_bulk += 1
         batch = [first]
         if not first.alone:
-            self._gather(batch, self._waiting)
+            self._gather(batch, self._normal)
         return batch
 
-    def _first(self, queue: deque[_Item[Payload, Result]], busy: int) -> _Item[Payload, Result] | None:
-        """Remove and return the first item of `queue` that may run beside `busy` batches; None if there is none."""
+    def _pop_first(self, queue: deque[_Item[Payload, Result]], busy: int) -> _Item[Payload, Result] | None:
+        """Remove and return the first item of `queue` that may run while `busy` batches run; None if there is none."""
         while queue:
             item = queue[0]
-            if item.exclusive and busy and not item.left:
+            if item.exclusive and busy and not item.abandoned:
                 return None
             queue.popleft()
-            self._forget(item, bulk=queue is self._bulk)
-            if not item.left:
+            self._subtract(item, bulk=queue is self._bulk)
+            if not item.abandoned:
                 self._exclusive = item.exclusive
                 return item
         return None
 
-    def _forget(self, item: _Item[Payload, Result], *, bulk: bool) -> None:
+    def _subtract(self, item: _Item[Payload, Result], *, bulk: bool) -> None:
         """Subtract an item from the totals of the queue."""
         self._weight -= item.weight
         self._size -= 0 if bulk else item.size
@@ -335,30 +344,30 @@ class Batcher(Generic[Payload, Result]):
         while queue and size < self.max_batch:
             item = queue.popleft()
             if item.key == key and not item.alone and size + item.size <= self.max_batch:
-                self._forget(item, bulk=False)
-                if not item.left:
+                self._subtract(item, bulk=False)
+                if not item.abandoned:
                     batch.append(item)
                     size += item.size
             else:
                 passed.append(item)
         queue.extendleft(reversed(passed))
 
-    def _forget_gone(self) -> None:
-        """Drop items whose callers have left; skip a long queue if a search found none within `LOOK` seconds."""
+    def _drop_abandoned(self) -> None:
+        """Drop items whose callers have left; a long queue is searched again only after `SEARCH_INTERVAL` seconds."""
         now = time.monotonic()
-        before = len(self)
-        if before >= LONG and now - self._searched < LOOK:
+        length_before = len(self)
+        if length_before >= LONG_QUEUE and now - self._searched < SEARCH_INTERVAL:
             return
-        for queue in (self._interactive, self._waiting, self._bulk):
-            kept: list[_Item[Payload, Result]] = []
+        for queue in (self._interactive, self._normal, self._bulk):
+            remaining: list[_Item[Payload, Result]] = []
             for item in queue:
-                if item.left:
-                    self._forget(item, bulk=queue is self._bulk)
+                if item.abandoned:
+                    self._subtract(item, bulk=queue is self._bulk)
                 else:
-                    kept.append(item)
+                    remaining.append(item)
             queue.clear()
-            queue.extend(kept)
-        if len(self) == before:
+            queue.extend(remaining)
+        if len(self) == length_before:
             self._searched = now
 
 

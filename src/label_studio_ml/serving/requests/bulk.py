@@ -1,4 +1,4 @@
-"""Answer a large request in parts. At the deadline, send the available results and keep late ones.
+"""Answer a large request in parts. At the deadline, send the available results, and cache late ones.
 
 Label Studio sends a whole selection of tasks in one request, and discards the response if it takes over 100 s. It
 asks again for tasks without a result, which then get the results that were kept.
@@ -21,7 +21,7 @@ from label_studio_ml.support.texts import plural
 logger = logging.getLogger(__name__)
 
 #: Bytes of kept results, and the bytes that each counts in addition to its own size.
-MOST_KEPT = 64 << 20
+MAX_KEPT_BYTES = 64 << 20
 OVERHEAD = 400
 
 #: Seconds until a part is submitted again that the queue refused.
@@ -33,8 +33,8 @@ _entries = msgspec.json.Decoder(list[msgspec.Raw])
 class LateResults:
     """Cache of results that were not sent, by model, params and task; the oldest are evicted first."""
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
-        self._most = most
+    def __init__(self, max_bytes: int = MAX_KEPT_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._bytes = 0
         self._results: OrderedDict[Hashable, bytes] = OrderedDict()
 
@@ -43,7 +43,7 @@ class LateResults:
         self.take(key, params, task)
         self._results[_name(key, params, task)] = entry
         self._bytes += len(entry) + OVERHEAD
-        while self._bytes > self._most:
+        while self._bytes > self._max_bytes:
             self._bytes -= len(self._results.popitem(last=False)[1]) + OVERHEAD
 
     def take(self, key: Hashable, params: bytes, task: bytes) -> bytes | None:
@@ -91,8 +91,8 @@ class Bulk:
         self._failures: list[str] = []
         self._refused: Overloaded | None = None
         self._invalid: Answer | None = None
-        self._begun = False
-        self._late = False
+        self._any_submitted = False
+        self._closed = False
 
     async def run(self, *, part: int, at_once: int, patience: float) -> Answer:
         """Answer in parts of `part` tasks, at most `at_once` concurrently, within `patience` seconds.
@@ -108,7 +108,7 @@ class Bulk:
             self._keep_all()
             raise
         finally:
-            self._late = True  # parts in flight are finished and kept; no further part is started
+            self._closed = True  # parts in flight are finished and kept; no further part is started
         if any(worker.cancelled() for worker in workers if worker.done()):
             self._keep_all()
             raise asyncio.CancelledError
@@ -116,7 +116,7 @@ class Bulk:
             self._keep_all()
         if self._refused is not None:
             raise self._refused
-        return self._invalid or self._answer()
+        return self._invalid or self._combined_answer()
 
     def _parts(self, size: int) -> Iterator[list[int]]:
         """Yield the positions of tasks without an entry, `size` at a time."""
@@ -126,7 +126,7 @@ class Bulk:
 
     async def _work(self, parts: Iterator[list[int]]) -> None:
         for positions in parts:
-            if self._late:
+            if self._closed:
                 return
             answer = await self._part([self._tasks[position] for position in positions])
             if answer is None:
@@ -138,27 +138,27 @@ class Bulk:
                 entries = [bytes(entry) for entry in _entries.decode(answer.results)]
                 entries = entries or [self._nothing] * len(positions)
             for position, entry in zip(positions, entries, strict=True):
-                if self._late and not answer.error:
+                if self._closed and not answer.error:
                     self._kept.put(self._key, self._params, self._tasks[position], entry)
-                elif not self._late:
+                elif not self._closed:
                     self._entries[position] = entry
 
     async def _part(self, tasks: list[bytes]) -> Answer | None:
         """Return the answer to one part, or None if the request has ended meanwhile."""
-        while not self._late:
-            first, self._begun = not self._begun, True
+        while not self._closed:
+            is_first, self._any_submitted = not self._any_submitted, True
             try:
                 answer = await self._ask(tasks)
             except Overloaded as error:
-                if first:
-                    self._refused, self._late = error, True
+                if is_first:
+                    self._refused, self._closed = error, True
                     return None
                 await asyncio.sleep(PAUSE)
                 continue
-            except Exception as error:  # noqa: BLE001 (the other parts go on)
+            except Exception as error:  # noqa: BLE001 (the other parts continue)
                 answer = Answer(error=str(error) or type(error).__name__)
             if answer.invalid:
-                self._invalid, self._late = answer, True
+                self._invalid, self._closed = answer, True
                 return None
             return answer
         return None
@@ -168,16 +168,14 @@ class Bulk:
             if entry is not None and not _failed(entry):
                 self._kept.put(self._key, self._params, task, entry)
 
-    def _answer(self) -> Answer:
+    def _combined_answer(self) -> Answer:
         missing = sum(entry is None for entry in self._entries)
         if missing:
-            done = len(self._tasks) - missing
-            cause = (
-                f"not computed in time: {done} of {plural(len(self._tasks), 'task')}; ask again for the rest"
-            )
+            computed = len(self._tasks) - missing
+            cause = f"not computed in time: {computed} of {plural(len(self._tasks), 'task')}; ask again for the rest"
             logger.warning("A request of %s: %s", plural(len(self._tasks), "task"), cause)
-            left: Any = encode_failure(cause, self._version)
-            self._entries = [left if entry is None else entry for entry in self._entries]
+            missing_entry: Any = encode_failure(cause, self._version)
+            self._entries = [missing_entry if entry is None else entry for entry in self._entries]
         elif all(entry == self._nothing for entry in self._entries):
             return Answer(results=b"[]")
         elif self._failures and all(_failed(entry) for entry in self._entries):

@@ -8,65 +8,69 @@ import asyncio
 from types import TracebackType
 
 
-class _Stay:
+class _Block:
     """Context manager for one task. Raises TimeoutError when the task was cancelled by the deadline."""
 
-    __slots__ = ("_all", "_before", "_task", "due", "over")
+    __slots__ = ("_cancellations_before", "_deadlines", "_task", "due", "expired")
 
     def __init__(self, deadlines: "Deadlines") -> None:
-        self._all = deadlines
-        self.over = False
+        self._deadlines = deadlines
+        self.expired = False
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("A deadline needs a task")
         self._task = task
-        self._before = task.cancelling()
-        self.due = self._all._enter(self)
+        self._cancellations_before = task.cancelling()
+        self.due = self._deadlines._enter(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._all._stays.pop(self, None)
-        if self.over and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
+        self._deadlines._blocks.pop(self, None)
+        if (
+            self.expired
+            and self._task.uncancel() <= self._cancellations_before
+            and kind is asyncio.CancelledError
+        ):
             raise TimeoutError from error
 
     def end(self) -> None:
         """Cancel the task, because its deadline has passed."""
-        self.over = True
+        self.expired = True
         self._task.cancel()
 
 
 class Deadlines:
-    """`with deadlines.stay():` cancels a block that takes more than `seconds`, and raises TimeoutError from it."""
+    """`with deadlines.limit():` cancels a block that takes more than `seconds`, and raises TimeoutError from it."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._stays: dict[_Stay, None] = {}
+        self._blocks: dict[_Block, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def stay(self) -> _Stay:
+    def limit(self) -> _Block:
         """Return a context manager for the current task."""
-        return _Stay(self)
+        return _Block(self)
 
-    def _enter(self, stay: _Stay) -> float:
+    def _enter(self, block: _Block) -> float:
         loop = asyncio.get_running_loop()
         due = loop.time() + self.seconds
-        self._stays[stay] = None
+        self._blocks[block] = None
         if self._timer is None:
-            self._timer = loop.call_at(due, self._look)
+            self._timer = loop.call_at(due, self._cancel_overdue)
         return due
 
-    def _look(self) -> None:
+    def _cancel_overdue(self) -> None:
         """Cancel the tasks that are overdue, and set the timer for the next one."""
         self._timer = None
         loop = asyncio.get_running_loop()
         now = loop.time()
-        while self._stays:
-            first = next(iter(self._stays))
+        while self._blocks:
+            first = next(iter(self._blocks))
             if first.due > now:
-                self._timer = loop.call_at(first.due, self._look)
+                self._timer = loop.call_at(first.due, self._cancel_overdue)
                 return
-            del self._stays[first]
+            del self._blocks[first]
             first.end()

@@ -24,7 +24,7 @@ class InflightCalls:
 
     def __init__(self, descriptor: int) -> None:
         self._memory = mmap.mmap(descriptor, _PAGES * mmap.PAGESIZE)
-        self._own = threading.local()
+        self._thread_entry = threading.local()
         self._threads = 0
         self._free: list[int] = []
         self._counting = threading.Lock()
@@ -42,30 +42,30 @@ class InflightCalls:
 
     def begin(self, call: int) -> None:
         """Record that the current thread runs `call`; 0 means none."""
-        place: int | None = getattr(self._own, "place", None)
-        if place is None:
+        offset: int | None = getattr(self._thread_entry, "offset", None)
+        if offset is None:
             with self._counting:
                 if self._free:
-                    place = self._free.pop()
+                    offset = self._free.pop()
                 else:
-                    place = min(self._threads, THREADS - 1) * _ENTRY.size
+                    offset = min(self._threads, THREADS - 1) * _ENTRY.size
                     self._threads += 1
-            self._own.place = place
-        _ENTRY.pack_into(self._memory, place, call, time.monotonic())
+            self._thread_entry.offset = offset
+        _ENTRY.pack_into(self._memory, offset, call, time.monotonic())
 
     def leave(self) -> None:
         """Release the current thread's entry, before the thread ends."""
-        place: int | None = self._own.__dict__.pop("place", None)
-        if place is not None:
-            _ENTRY.pack_into(self._memory, place, 0, 0.0)
+        offset: int | None = self._thread_entry.__dict__.pop("offset", None)
+        if offset is not None:
+            _ENTRY.pack_into(self._memory, offset, 0, 0.0)
             with self._counting:
-                self._free.append(place)
+                self._free.append(offset)
 
     def running(self) -> dict[int, float]:
         """Return the calls that the process runs, or was running when it ended, with their durations in seconds."""
         now = time.monotonic()
         calls: dict[int, float] = {}
-        for call, since in _ENTRY.iter_unpack(self._memory):
+        for call, started in _ENTRY.iter_unpack(self._memory):
             if call:
-                calls[call] = now - since
+                calls[call] = now - started
         return calls

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class ModelHost:
     """Builds models and calls them. One thread may build a model while another predicts.
 
-    With `again`, user modules that this process has imported already are imported again.
+    With `reimport`, user modules that this process has imported already are imported again.
     """
 
     def __init__(
@@ -30,12 +30,12 @@ class ModelHost:
         settings: Settings,
         model_class: type[LabelStudioMLBase] | None = None,
         *,
-        again: bool = False,
+        reimport: bool = False,
     ) -> None:
         self._settings = settings
         self._class = model_class
         self._code: CodeIdentity | None = None
-        self._again = again
+        self._reimport = reimport
         self._predictors: dict[int, Predictor] = {}
 
     def import_class(self) -> ClassInfo:
@@ -44,7 +44,7 @@ class ModelHost:
         if self._code is None:
             self._code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
         if self._class is None:
-            if self._again:
+            if self._reimport:
                 forget_modules(settings.backend_dir)
             self._class = user_class(settings)
         return msgspec.structs.replace(describe_class(self._class, settings.threads), code=self._code)

@@ -66,13 +66,13 @@ class Inbox:
         self._frames = Frames()
         self._piece = memoryview(bytearray(1 << 20))
         self._urgent: collections.deque[ToModel] = collections.deque()
-        self._others: collections.deque[ToModel] = collections.deque()
+        self._normal: collections.deque[ToModel] = collections.deque()
 
     def get(self) -> ToModel:
         """Remove and return the next message; wait if there is none. Exit the process when the server has ended."""
-        while self._read(wait=not self._urgent and not self._others):
+        while self._read(wait=not self._urgent and not self._normal):
             pass
-        return self._urgent.popleft() if self._urgent else self._others.popleft()
+        return self._urgent.popleft() if self._urgent else self._normal.popleft()
 
     def _read(self, *, wait: bool) -> bool:
         """Read available messages; return whether to read again before one is handled."""
@@ -85,8 +85,8 @@ class Inbox:
         for body in self._frames.feed(self._piece[:count]):
             message = to_model_decoder.decode(body)
             urgent = isinstance(message, Predict) and message.requests[0].interactive
-            (self._urgent if urgent else self._others).append(message)
-        return not self._urgent and (not self._others or count == len(self._piece))
+            (self._urgent if urgent else self._normal).append(message)
+        return not self._urgent and (not self._normal or count == len(self._piece))
 
 
 class ModelProcess:
@@ -125,11 +125,11 @@ class ModelProcess:
             logger.exception("The model class cannot be used")
             self._send(ImportFailed(reason(error), "", ""))
             return 1
-        several = info.concurrency > 1
-        load = self._answer if several else self._load_in_own_thread
+        is_concurrent = info.concurrency > 1
+        load = self._handle if is_concurrent else self._load_in_own_thread
         threading.Thread(target=self._load, args=(load,), daemon=True, name="loader").start()
-        if several:
-            self._predict_several(info.concurrency)
+        if is_concurrent:
+            self._predict_concurrently(info.concurrency)
         else:
             message: ToModel | None = None
             while self._take_turn(0, self._main, message):
@@ -137,14 +137,14 @@ class ModelProcess:
         self._loads.put(None)
         return 0
 
-    def _predict_several(self, concurrency: int) -> None:
+    def _predict_concurrently(self, concurrency: int) -> None:
         """Read messages in this thread and handle requests in `concurrency` others, until Stop."""
         threads = ThreadPoolExecutor(concurrency, "predict")
         while not isinstance(message := self._predictions.get(), Stop):
             if isinstance(message, Unload):
                 self._host.unload(message.number)
             elif isinstance(message, Predict):
-                threads.submit(self._answer, message)
+                threads.submit(self._handle, message)
         threads.shutdown()
 
     def _read(self) -> None:
@@ -158,18 +158,18 @@ class ModelProcess:
         finally:  # the server has ended; a broken connection is an OSError
             os._exit(0)
 
-    def _take_turn(self, number: int, own: Turns, message: ToModel | None) -> bool:
+    def _take_turn(self, number: int, own_turns: Turns, message: ToModel | None) -> bool:
         """Handle `message`, if any, and those read after it, until one is for another thread, which gets the turn.
 
-        This thread is that of model `number` (0: the main thread) and gets turns through `own`. Return whether it must
-        wait for another turn: False once its model was removed or the process is to stop.
+        This thread is that of model `number` (0: the main thread) and gets turns through `own_turns`. Return whether it
+        must wait for another turn: False once its model was removed or the process is to stop.
         """
         while True:
             message = message or self._predictions.get()
             owner = self._main if isinstance(message, Stop) else self._turns.get(message.number, self._main)
-            if owner is not own:
+            if owner is not own_turns:
                 owner.put(message)
-                return not number or self._turns.get(number) is own
+                return not number or self._turns.get(number) is own_turns
             if isinstance(message, Stop):
                 return False
             if isinstance(message, Unload):
@@ -178,7 +178,7 @@ class ModelProcess:
                     self._main.put(None)
                     return False
             else:
-                self._answer(message)
+                self._handle(message)
             message = None
 
     def _load(self, load: Callable[[Load], None]) -> None:
@@ -191,9 +191,9 @@ class ModelProcess:
 
     def _load_in_own_thread(self, message: Load) -> None:
         """Build a model in a new thread, which lives as long as the model; return when building has ended."""
-        before = self._threads.pop(message.instead_of, None)
-        if before is not None:  # the Unload for that model arrives on the other socket
-            before.join()
+        previous = self._threads.pop(message.instead_of, None)
+        if previous is not None:  # the Unload for that model arrives on the other socket
+            previous.join()
         built = threading.Event()
         thread = threading.Thread(
             target=self._run_model, args=(message, built), daemon=True, name=f"model {message.number}"
@@ -208,16 +208,16 @@ class ModelProcess:
 
     def _serve_model(self, message: Load, built: threading.Event) -> None:
         """Build a model and answer its requests until it is removed."""
-        own: Turns = queue.SimpleQueue()
+        own_turns: Turns = queue.SimpleQueue()
         try:
             answer = self._attempt(message)
             if isinstance(answer, Loaded):
-                self._turns[message.number] = own
+                self._turns[message.number] = own_turns
             self._send(answer)
         finally:
             built.set()
         if isinstance(answer, Loaded):
-            while self._take_turn(message.number, own, own.get()):
+            while self._take_turn(message.number, own_turns, own_turns.get()):
                 pass
         self._inflight.leave()
         if self._threads.get(message.number) is threading.current_thread():
@@ -236,7 +236,7 @@ class ModelProcess:
             logger.exception("A call failed")
             return _failed(message.call, error)
 
-    def _answer(self, message: Load | Predict) -> None:
+    def _handle(self, message: Load | Predict) -> None:
         """Handle a message and send the answer."""
         self._send(self._attempt(message))
         if isinstance(message, Predict):
@@ -251,7 +251,7 @@ class ModelProcess:
             with self._sending:
                 self._control.sendall(data)
         except OSError as error:  # user code may have closed all descriptors, as daemons do
-            logger.error("The server cannot be answered any more: %s", error)
+            logger.error("Answers cannot be sent to the server any more: %s", error)
             _end(1)
 
 
@@ -268,7 +268,7 @@ def _ending_on_failure() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        logger.exception("The model process cannot go on")
+        logger.exception("The model process cannot continue")
         _end(1)
 
 

@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between the exit of a model process and the end of its connection, in either order. A process that user
 #: code forked keeps the socket open; a thread that user code left running keeps the process alive.
-ENDING = 2.0
+EXIT_TIMEOUT = 2.0
 
 #: Seconds that one call of `predict` may run before its process is killed and replaced: twice the deadline of its
 #: callers, because late results of a large request's parts are still of use.
@@ -132,7 +132,7 @@ class ProcessRunner(asyncio.Protocol):
         self._next_call = 0
         self._inflight: InflightCalls | None = None
         self._longest_call = longest_call
-        self._too_long: set[int] = set()
+        self._overdue: set[int] = set()
         self._hung = False
         self._guarded: GuardedProcess | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -154,14 +154,14 @@ class ProcessRunner(asyncio.Protocol):
     async def start(self) -> None:
         """Start the process; `info` gets the outcome of importing the model file."""
         loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair()
+        own_end, child_end = socket.socketpair()
         our_predictions, their_predictions = socket.socketpair()
         self._guard, guards = socket.socketpair()
         try:
             page = InflightCalls.descriptor()
-            with theirs, their_predictions, guards, _closing(page):
+            with child_end, their_predictions, guards, _closing(page):
                 self._inflight = InflightCalls(page)
-                descriptors = [theirs.fileno(), their_predictions.fileno(), page, guards.fileno()]
+                descriptors = [child_end.fileno(), their_predictions.fileno(), page, guards.fileno()]
                 arguments = [*descriptors, int(self._output is None)]
                 self._guarded = GuardedProcess(
                     command(self._settings, "label_studio_ml.serving.runners.model_process", *arguments),
@@ -173,12 +173,12 @@ class ProcessRunner(asyncio.Protocol):
                     start_new_session=self._own_session,  # Ctrl-C goes to the server only, which ends this process
                 )
                 self._process = self._guarded.popen
-            ours.setblocking(False)
+            own_end.setblocking(False)
             our_predictions.setblocking(False)
-            await loop.create_connection(lambda: self, sock=ours)
+            await loop.create_connection(lambda: self, sock=own_end)
             self._predictions, _ = await loop.create_connection(asyncio.Protocol, sock=our_predictions)
         except BaseException as error:
-            ours.close()
+            own_end.close()
             our_predictions.close()
             self._guard.close()
             if self._guarded is not None:
@@ -196,12 +196,12 @@ class ProcessRunner(asyncio.Protocol):
         """Build a model in the process and return its version's name."""
         if instead_of:  # removed by the thread that runs it
             self._send(Unload(instead_of))
-        answer = await self._ask(lambda call: Load.of(call, number, spec, instead_of))
+        answer = await self._call(lambda call: Load.of(call, number, spec, instead_of))
         return str(answer.version)
 
     async def predict(self, number: int, requests: Sequence[Request]) -> list[Answer]:
         """Answer `requests` in the process."""
-        answer = await self._ask(lambda call: Predict(call, number, list(requests)))
+        answer = await self._call(lambda call: Predict(call, number, list(requests)))
         answers: list[Answer] = answer.answers
         return answers
 
@@ -220,7 +220,7 @@ class ProcessRunner(asyncio.Protocol):
             self._kill()
             await asyncio.shield(self.ended)
 
-    async def _ask(self, make: Callable[[int], Load | Predict]) -> Any:
+    async def _call(self, make: Callable[[int], Load | Predict]) -> Any:
         if self.ended.done():
             raise ModelProcessDied(self.ended.result())
         self._next_call += 1
@@ -255,10 +255,10 @@ class ProcessRunner(asyncio.Protocol):
             self._receive(from_model_decoder.decode(body))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Finish if the process has exited; otherwise kill it after `ENDING` seconds."""
+        """Finish if the process has exited; otherwise kill it after `EXIT_TIMEOUT` seconds."""
         self._lost = True
         if self._status is None:
-            asyncio.get_running_loop().call_later(ENDING, self._kill)
+            asyncio.get_running_loop().call_later(EXIT_TIMEOUT, self._kill)
         else:
             self._finish(self._status)
 
@@ -275,18 +275,18 @@ class ProcessRunner(asyncio.Protocol):
         if self._lost:
             self._finish(status)
         elif self._transport is not None:
-            asyncio.get_running_loop().call_later(ENDING, self._transport.abort)
+            asyncio.get_running_loop().call_later(EXIT_TIMEOUT, self._transport.abort)
 
     def _check_duration(self) -> None:
         """Kill the process if a call runs for too long: a call that never returns cannot be interrupted otherwise."""
         if self.ended.done() or self._inflight is None:
             return
-        late = {call for call, seconds in self._inflight.running().items() if seconds > self._longest_call}
-        if late & self._too_long:
+        overdue = {call for call, seconds in self._inflight.running().items() if seconds > self._longest_call}
+        if overdue & self._overdue:
             self._hung = True
             logger.error("predict has run for more than %g s: its process is ended", self._longest_call)
             self._kill()
-        self._too_long = late
+        self._overdue = overdue
         asyncio.get_running_loop().call_later(self._longest_call / 10, self._check_duration)
 
     def _kill(self) -> None:
@@ -322,24 +322,24 @@ class ProcessRunner(asyncio.Protocol):
 
     def _finish(self, status: int) -> None:
         """Settle `info`, `ended` and all open calls after the process has ended."""
-        how = "was ended after a call that did not return" if self._hung else describe_exit(status)
-        why = f"The model process {how}"
-        fail(self.info, ModelFileError(f"{why} while it imported the model file"))
+        ending = "was ended after a call that did not return" if self._hung else describe_exit(status)
+        cause = f"The model process {ending}"
+        fail(self.info, ModelFileError(f"{cause} while it imported the model file"))
         self.info.exception()  # marks it as retrieved: there may be no waiter
         inflight = (
             self._inflight.running().keys() & self._calls.keys() if self._inflight is not None else set()
         )
         for call, future in self._calls.items():
-            if self._hung and call in self._too_long:
+            if self._hung and call in self._overdue:
                 error: BackendError = PredictError(f"predict ran for more than {self._longest_call:g} s")
             elif inflight and call not in inflight and call not in self._loads:
-                error = RunnerClosed(why)
+                error = RunnerClosed(cause)
             else:
-                error = ModelProcessDied(why)
+                error = ModelProcessDied(cause)
             fail(future, error)
         if self._predictions is not None:
             self._predictions.abort()
-        settle(self.ended, why)
+        settle(self.ended, cause)
 
 
 @contextlib.contextmanager

@@ -41,10 +41,10 @@ def environment(settings: Settings, index: int, cores: int | None = None) -> dic
     """
     set_already = settings.child_env()
     share = max(1, (cores or _cores()) // settings.model_workers)
-    own = {name: str(share) for name in THREAD_VARIABLES if name not in set_already}
+    variables = {name: str(share) for name in THREAD_VARIABLES if name not in set_already}
     if len(settings.devices) > 1:
-        own["CUDA_VISIBLE_DEVICES"] = settings.devices[index % len(settings.devices)]
-    return own
+        variables["CUDA_VISIBLE_DEVICES"] = settings.devices[index % len(settings.devices)]
+    return variables
 
 
 def _cores() -> int:

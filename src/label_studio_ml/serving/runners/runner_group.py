@@ -3,7 +3,7 @@
   starting ──loaded──▶ member ──its process ends──▶ replaced by a new one that loads the same models
 
 The group ends when it is closed, or when its last member ends, because no loaded model is left then. All members
-have the same code: if the model's files were edited since, members are not replaced and `when_edited` is called.
+have the same code: if the model's files were edited since, members are not replaced and `on_edit` is called.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ LONGEST_PAUSE = 10.0
 class RunnerGroup:
     """`count` runners made by `make_runner(index)`, used as one runner.
 
-    `when_edited` is called when a member has ended and the files on the disk differ from the members' code, once for
+    `on_edit` is called when a member has ended and the files on the disk differ from the members' code, once for
     each such edit.
     """
 
@@ -52,7 +52,7 @@ class RunnerGroup:
         self._specs: dict[int, ModelSpec] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._edits: set[str] = set()
-        self.when_edited: Callable[[], object] = lambda: None
+        self.on_edit: Callable[[], object] = lambda: None
 
     async def start(self) -> None:
         """Start all members, which begin to import the model file; `info` gets the outcome."""
@@ -90,11 +90,11 @@ class RunnerGroup:
             raise
         names = [outcome for outcome in outcomes if isinstance(outcome, str)]
         died = [outcome for outcome in outcomes if isinstance(outcome, ModelProcessDied)]
-        others = [outcome for outcome in outcomes if not isinstance(outcome, str | ModelProcessDied)]
-        if names and not others:
+        errors = [outcome for outcome in outcomes if not isinstance(outcome, str | ModelProcessDied)]
+        if names and not errors:
             return names[0]
         self.unload(number)
-        raise (others or died or [ModelProcessDied("No model process is left")])[0]
+        raise (errors or died or [ModelProcessDied("No model process is left")])[0]
 
     async def predict(self, number: int, requests: Sequence[Request]) -> list[Answer]:
         """Answer `requests` by model `number` of the least busy member.
@@ -159,20 +159,20 @@ class RunnerGroup:
         failures = 0
         while True:
             joined = time.monotonic()
-            why = await asyncio.shield(runner.ended)
+            cause = await asyncio.shield(runner.ended)
             self._members.pop(index, None)
             if time.monotonic() - joined > LONGEST_PAUSE:
                 failures = 0
-            logger.error("%s; it is replaced as long as others go on", why)
+            logger.error("%s; it is replaced while other model processes run", cause)
             replacement: ModelRunner | None = None
             while replacement is None:
                 if self._cannot_replace():
-                    return await self._finish(why, 0)
+                    return await self._finish(cause, 0)
                 failures += 1
                 pause = pause_after(failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
                 await asyncio.sleep(LONGEST_PAUSE if self._edits and failures > 1 else pause)
                 if self._cannot_replace():
-                    return await self._finish(why, 0)
+                    return await self._finish(cause, 0)
                 replacement = await self._replacement(index)
             self._members[index] = runner = replacement
 
@@ -215,13 +215,13 @@ class RunnerGroup:
             self._edits.add(info.code.hash)
             logger.warning(
                 "The model's files were edited since its processes started (different: %s): "
-                "the one that ended is not replaced beside those with the code before",
+                "the process that ended is not replaced while others run the previous code",
                 ", ".join(members.code.differences(info.code)),
             )
-            self.when_edited()
+            self.on_edit()
         return True
 
-    async def _finish(self, why: str, grace: float) -> None:
+    async def _finish(self, cause: str, grace: float) -> None:
         """End the background tasks and all runners, then settle `info` and `ended`."""
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
@@ -230,10 +230,10 @@ class RunnerGroup:
         runners = {*self._members.values(), *self._joining}
         await asyncio.gather(*(runner.close(grace) for runner in runners))
         if not self.info.done():
-            self.info.set_exception(ModelProcessDied(why))
+            self.info.set_exception(ModelProcessDied(cause))
             self.info.exception()
         if not self.ended.done():
-            self.ended.set_result(why)
+            self.ended.set_result(cause)
 
     def _spawn(self, work: "Coroutine[Any, Any, None]") -> None:
         task = asyncio.create_task(work)

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class ThreadRunner:
     """Runner in this process: for `--debug`, for tests, and for classes that no other process can import.
 
-    A crash of the model ends the server. With `again`, user modules that are loaded already are imported again.
+    A crash of the model ends the server. With `reimport`, user modules that are loaded already are imported again.
     `renewable` is False if trainings run in another process and `model_class` cannot be imported again. If the class
     has `concurrency` 1, each model is built and called in a thread of its own.
     """
@@ -35,17 +35,17 @@ class ThreadRunner:
         settings: Settings,
         model_class: type[LabelStudioMLBase] | None = None,
         *,
-        again: bool = False,
+        reimport: bool = False,
         renewable: bool = True,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.renewable = renewable
         self.info: asyncio.Future[ClassInfo] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
-        self._host = ModelHost(settings, model_class, again=again)
+        self._host = ModelHost(settings, model_class, reimport=reimport)
         self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._load_turn = asyncio.Lock()
-        self._several: ThreadPoolExecutor | None = None
+        self._shared_threads: ThreadPoolExecutor | None = None
         self._threads: dict[int, ThreadPoolExecutor] = {}
         self._one_at_a_time = threading.Lock()
 
@@ -54,7 +54,7 @@ class ThreadRunner:
         try:
             info = await self._call(self._loading, self._host.import_class)
             if info.concurrency > 1:
-                self._several = ThreadPoolExecutor(info.concurrency, thread_name_prefix="predict")
+                self._shared_threads = ThreadPoolExecutor(info.concurrency, thread_name_prefix="predict")
             settle(self.info, info)
         except BackendError as error:
             fail(self.info, error)
@@ -63,14 +63,14 @@ class ThreadRunner:
     async def load(self, number: int, spec: ModelSpec, instead_of: int = 0) -> str:
         """Build a model and return its version's name."""
         async with self._load_turn:
-            if self._several is not None:
+            if self._shared_threads is not None:
                 return str(await self._call(self._loading, self._host.load, number, spec, instead_of))
-            before = self._threads.pop(instead_of, None)
-            if before is not None:
+            previous = self._threads.pop(instead_of, None)
+            if previous is not None:
                 try:
-                    await self._call(before, self._host.unload, instead_of)
+                    await self._call(previous, self._host.unload, instead_of)
                 finally:
-                    before.shutdown(wait=False)
+                    previous.shutdown(wait=False)
             thread = ThreadPoolExecutor(1, thread_name_prefix=f"model {number}")
             try:
                 version = str(await self._call(thread, self._host.load, number, spec, instead_of))
@@ -85,27 +85,31 @@ class ThreadRunner:
 
     async def predict(self, number: int, requests: Sequence[Request]) -> list[Answer]:
         """Answer `requests` by model `number`. Raises ModelLoadError if there is none, ModelProcessDied if closed."""
-        thread = self._several or self._threads.get(number)
+        thread = self._shared_threads or self._threads.get(number)
         if thread is None:
             raise ModelLoadError(f"model {number} is not loaded")
         answers: list[Answer] = await self._call(thread, self._predict, number, list(requests))
         return answers
 
     def _predict(self, number: int, requests: list[Request]) -> list[Answer]:
-        with contextlib.nullcontext() if self._several is not None else self._one_at_a_time:
+        with contextlib.nullcontext() if self._shared_threads is not None else self._one_at_a_time:
             return self._host.predict(number, requests)
 
     def unload(self, number: int) -> None:
         """Remove model `number`, after the predictions that were requested before."""
-        thread = self._several or self._threads.pop(number, None)
+        thread = self._shared_threads or self._threads.pop(number, None)
         if thread is not None and not self.ended.done():
             thread.submit(self._host.unload, number)
-            if thread is not self._several:
+            if thread is not self._shared_threads:
                 thread.shutdown(wait=False)
 
     async def close(self, grace: float = 5.0) -> None:
         """End the threads. Calls that are running cannot be interrupted."""
-        for thread in (*self._threads.values(), self._loading, *([self._several] if self._several else [])):
+        for thread in (
+            *self._threads.values(),
+            self._loading,
+            *([self._shared_threads] if self._shared_threads else []),
+        ):
             thread.shutdown(wait=False, cancel_futures=True)
         settle(self.ended, "The model's thread was stopped")
 

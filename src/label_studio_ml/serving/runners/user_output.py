@@ -11,7 +11,7 @@ import msgspec
 from label_studio_ml.monitoring.logs import RotatingFile
 
 #: Longest line in bytes that is kept whole.
-LONGEST = 1 << 16
+MAX_LINE_BYTES = 1 << 16
 
 
 class OutputCopy:
@@ -32,17 +32,17 @@ class OutputCopy:
         """Copy everything that process id `process` writes to `descriptor`, until it is closed."""
         with contextlib.suppress(OSError):  # the server has reported this error
             self._file = RotatingFile(self._path)
-        rest = b""
+        incomplete_line = b""
         while data := os.read(descriptor, 1 << 16):
             if not self._as_json:
                 _write(self._terminal, data)
-            *lines, rest = (rest + data).split(b"\n")
-            if len(rest) > LONGEST:
-                lines, rest = [*lines, rest], b""
-            self._take(lines, process)
-        self._take([rest] if rest else [], process)
+            *lines, incomplete_line = (incomplete_line + data).split(b"\n")
+            if len(incomplete_line) > MAX_LINE_BYTES:
+                lines, incomplete_line = [*lines, incomplete_line], b""
+            self._write_lines(lines, process)
+        self._write_lines([incomplete_line] if incomplete_line else [], process)
 
-    def _take(self, lines: list[bytes], process: int) -> None:
+    def _write_lines(self, lines: list[bytes], process: int) -> None:
         shown = [line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines]
         if self._as_json:
             shown = [_record(line, process) for line in shown if line]
@@ -71,10 +71,10 @@ def _record(line: bytes, process: int) -> bytes:
 
 def _write(descriptor: int, data: bytes) -> None:
     """Write all of `data`; ignore errors of a closed terminal."""
-    left = memoryview(data)
+    unwritten = memoryview(data)
     with contextlib.suppress(OSError):
-        while left:
+        while unwritten:
             try:
-                left = left[os.write(descriptor, left) :]
+                unwritten = unwritten[os.write(descriptor, unwritten) :]
             except BlockingIOError:
                 select.select([], [descriptor], [])
