@@ -5,7 +5,28 @@ regions.prediction(regions.boxes(box, xyxy=array, labels=labels, scores=scores, 
 """
 
 from label_studio_ml.regions.box import Box, box, box_of, boxes
+from label_studio_ml.regions.ellipse import Ellipse, ellipse, ellipse_of
+from label_studio_ml.regions.key_point import key_point, key_points, point_of
 from label_studio_ml.regions.picture import PictureSize, size_of
+from label_studio_ml.regions.polygon import points_of, polygon
 from label_studio_ml.regions.region import Region, attach, prediction
 
-__all__ = ["Box", "PictureSize", "Region", "attach", "box", "box_of", "boxes", "prediction", "size_of"]
+__all__ = [
+    "Box",
+    "Ellipse",
+    "PictureSize",
+    "Region",
+    "attach",
+    "box",
+    "box_of",
+    "boxes",
+    "ellipse",
+    "ellipse_of",
+    "key_point",
+    "key_points",
+    "point_of",
+    "points_of",
+    "polygon",
+    "prediction",
+    "size_of",
+]

@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import Any
 
 from label_studio_ml.controls.control import Control
-from label_studio_ml.regions.picture import UNIT, PictureSize, size_of, size_of_region
+from label_studio_ml.regions.picture import Frame, PictureSize, frame_of, size_of_region
 from label_studio_ml.regions.region import Region, make, number, numbers, plain
 from label_studio_ml.support.texts import plural
 
@@ -96,12 +96,7 @@ class Box:
         The first two are the ends of what is the top side before the box is turned. Raises ValueError if opposite
         sides differ by more than a twentieth.
         """
-        points = plain(corners)
-        if not isinstance(points, Sequence) or len(points) not in (4, 8):
-            raise ValueError(f"corners must be four points, not {corners!r}")
-        if len(points) == 8:
-            points = [points[at : at + 2] for at in range(0, 8, 2)]
-        a, b, c, d = (numbers(point, 2, "corners") for point in points)
+        a, b, c, d = (numbers(corner, 2, "corners") for corner in _corners(corners))
         cross = (b[0] - a[0]) * (d[1] - a[1]) - (b[1] - a[1]) * (d[0] - a[0])
         if cross < 0:  # counter-clockwise on the screen, where y points down
             a, b, c, d = b, a, d, c
@@ -155,6 +150,14 @@ class Box:
         return cls._upright(a, b, a + c, b + d, rotation)
 
 
+def _corners(corners: Any) -> Sequence[Any]:
+    """Return four points, given as such or as eight numbers. Raises ValueError for anything else."""
+    points = plain(corners)
+    if not isinstance(points, Sequence) or len(points) not in (4, 8):
+        raise ValueError(f"corners must be four points, not {corners!r}")
+    return points if len(points) == 4 else [points[at : at + 2] for at in range(0, 8, 2)]
+
+
 def box(
     control: Control,
     *,
@@ -184,10 +187,11 @@ def box(
     given = [name for name, values in forms.items() if values is not None]
     if len(given) != 1:
         raise ValueError(f"Pass one of {', '.join(forms)}, not {' and '.join(given) or 'none of them'}")
-    frame = _Frame.of(size, relative=relative)
-    return frame.region(
+    frame = frame_of(size, relative=relative)
+    return _region(
         control,
-        frame.box(given[0], forms[given[0]], number(rotation, "rotation")),
+        frame,
+        _in_pixels(frame, given[0], forms[given[0]], number(rotation, "rotation")),
         clip=clip,
         label=label,
         score=score,
@@ -222,7 +226,7 @@ def boxes(
     if len(given) != 1:
         raise ValueError(f"Pass one of {', '.join(forms)}, not {' and '.join(given) or 'none of them'}")
     rows = list(plain(forms[given[0]]))
-    frame = _Frame.of(size, relative=relative)
+    frame = frame_of(size, relative=relative)
     regions = []
     columns = zip(
         rows,
@@ -234,8 +238,8 @@ def boxes(
     for row, label, score, rotation in columns:
         if score is not None and score < min_score:
             continue
-        made = frame.box(given[0], row, number(rotation or 0.0, "rotations"))
-        region = frame.region(control, made, clip=clip, label=label, score=score, item_index=item)
+        made = _in_pixels(frame, given[0], row, number(rotation or 0.0, "rotations"))
+        region = _region(control, frame, made, clip=clip, label=label, score=score, item_index=item)
         if region is not None:
             regions.append(region)
     return regions
@@ -254,50 +258,25 @@ def _column(values: Any, count: int, name: str) -> Iterable[Any]:
     return entries
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """The picture that boxes are in, and the unit of their numbers."""
-
-    size: PictureSize
-    known: bool
-    relative: bool
-
-    @classmethod
-    def of(cls, size: Any, *, relative: bool) -> "_Frame":
-        if size is None and not relative:
-            raise ValueError(
-                "Pass size=(width, height) of the picture in pixels, or relative=True for numbers from 0 to 1"
-            )
-        return cls(UNIT if size is None else size_of(size), size is not None, relative)
-
-    def box(self, form: str, values: Any, rotation: float) -> Box:
-        """Return a box in pixels. Raises ValueError if a turned box is relative to a picture of unknown size."""
-        if self.relative and self.known:
-            values = self._in_pixels(form, values)
-        made = Box.of(form, values, rotation)
-        if made.rotation % 360 and not self.known:
-            raise ValueError(
-                "A box that is turned needs size=(width, height) of its picture, also with relative=True"
-            )
-        return made
-
-    def _in_pixels(self, form: str, values: Any) -> Any:
-        width, height = self.size.width, self.size.height
+def _in_pixels(frame: Frame, form: str, values: Any, rotation: float) -> Box:
+    """Return the box of numbers in a frame. Raises ValueError if it is turned in a picture of unknown size."""
+    if frame.relative and frame.known:
         if form == "corners":
-            points = plain(values)
-            if len(points) == 8:
-                points = [points[at : at + 2] for at in range(0, 8, 2)]
-            return [(number(x, form) * width, number(y, form) * height) for x, y in points]
-        a, b, c, d = numbers(values, 4, form)
-        return a * width, b * height, c * width, d * height
+            values = [frame.point(numbers(corner, 2, form)) for corner in _corners(values)]
+        else:
+            a, b, c, d = numbers(values, 4, form)
+            values = (*frame.point((a, b)), *frame.point((c, d)))
+    made = Box.of(form, values, rotation)
+    frame.require_size_if(bool(made.rotation % 360), "A box that is turned")
+    return made
 
-    def region(self, control: Control, made: Box, *, clip: bool, **fields: Any) -> Region | None:
-        """Return the region of a box; None if nothing of it is in the picture."""
-        shown = made.clipped(self.size) if clip else made
-        if shown is None:
-            return None
-        size_fields = self.size.fields if self.known else {}
-        return make(control, shown.value(self.size), **size_fields, **fields)
+
+def _region(control: Control, frame: Frame, made: Box, *, clip: bool, **fields: Any) -> Region | None:
+    """Return the region of a box; None if nothing of it is in the picture, or its label is dropped."""
+    shown = made.clipped(frame.size) if clip else made
+    if shown is None:
+        return None
+    return make(control, shown.value(frame.size), **frame.fields, **fields)
 
 
 def box_of(region: Region, size: Any = None) -> Box:

@@ -1,6 +1,6 @@
 """Sizes of pictures, and coordinates between pixels and the percentages of Label Studio."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,7 @@ def size_of(picture: Any) -> PictureSize:
     return result
 
 
-def size_of_region(region: dict[str, Any], size: Any = None) -> PictureSize:
+def size_of_region(region: Mapping[str, Any], size: Any = None) -> PictureSize:
     """Return the size of a region's picture: `size` if given, else the one in the region. Raises ValueError without."""
     if size is not None:
         return size_of(size)
@@ -83,3 +83,36 @@ def size_of_region(region: dict[str, Any], size: Any = None) -> PictureSize:
     if not width or not height:
         raise ValueError("The region does not say how large its picture is: pass size=(width, height)")
     return size_of((width, height))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The picture that a builder's numbers are in: its size, and whether they are shares of it instead of pixels."""
+
+    size: PictureSize
+    known: bool
+    relative: bool
+
+    def point(self, pair: Sequence[float]) -> tuple[float, float]:
+        """Return two numbers in pixels; in shares, if the size is not known."""
+        x, y = pair
+        return (x * self.size.width, y * self.size.height) if self.relative else (x, y)
+
+    def require_size_if(self, condition: bool, what: str) -> None:
+        """Raise ValueError if `condition` holds and the size is not known: turns are made in pixels."""
+        if condition and not self.known:
+            raise ValueError(f"{what} needs size=(width, height) of its picture, also with relative=True")
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of a region that say the picture's size; none if it is not known."""
+        return self.size.fields if self.known else {}
+
+
+def frame_of(size: Any, *, relative: bool) -> Frame:
+    """Return the frame of a picture. Raises ValueError for numbers in pixels of a picture without a size."""
+    if size is None and not relative:
+        raise ValueError(
+            "Pass size=(width, height) of the picture in pixels, or relative=True for numbers from 0 to 1"
+        )
+    return Frame(UNIT if size is None else size_of(size), size is not None, relative)

@@ -1,0 +1,105 @@
+"""Key points on pictures: `<KeyPointLabels>` and `<KeyPoint>`.
+
+Label Studio stores a point's place and the width of its dot in percent of the picture. It has no field for points that
+are hidden or for the lines of a skeleton: points that are not labelled are left out, and a skeleton is relations.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from label_studio_ml.controls.control import Control
+from label_studio_ml.regions.picture import frame_of, size_of_region
+from label_studio_ml.regions.region import Region, make, number, numbers, plain
+from label_studio_ml.support.texts import plural
+
+#: The width of a dot in percent of the picture's width: what Label Studio draws by default (`strokeWidth`).
+DOT = 0.5
+
+
+def key_point(
+    control: Control,
+    *,
+    xy: Any,
+    size: Any = None,
+    relative: bool = False,
+    label: Any = None,
+    score: float | None = None,
+    id: str | None = None,  # noqa: A002 (the name of the field)
+    item: int | None = None,
+    width: float = DOT,
+    positive: bool | None = None,
+) -> Region | None:
+    """Return a key point as a region of `control`; None if its label is dropped.
+
+    `xy` is in pixels of a picture of `size`; with `relative`, in shares from 0 to 1. `width` is that of the dot in
+    percent of the picture's width. `positive` is for points that are clicks of a smart tool: inside or outside.
+
+    Raises ValueError for numbers that are no point, and LabelConfigError for a label that the control does not have.
+    """
+    frame = frame_of(size, relative=relative)
+    x, y = frame.point(numbers(xy, 2, "xy"))
+    value = {"x": frame.size.percent_x(x), "y": frame.size.percent_y(y), "width": number(width, "width")}
+    return make(
+        control,
+        value,
+        label=label,
+        score=score,
+        id=id,
+        item_index=item,
+        is_positive=positive,
+        **frame.fields,
+    )
+
+
+def key_points(
+    control: Control,
+    *,
+    points: Any,
+    labels: Sequence[Any],
+    third: Literal["score", "visibility"] | None = None,
+    scores: Any = None,
+    size: Any = None,
+    relative: bool = False,
+    min_score: float = 0.0,
+    item: int | None = None,
+) -> list[Region]:
+    """Return the key points of one object, such as those of a pose model, as regions.
+
+    `points` has a row for each label, the model's names of the points: x and y, or three numbers, of which `third` says
+    what the last one is. A visibility is that of COCO: 0 means that the point is not labelled. Points with visibility
+    0, with a score below `min_score` or with a dropped label are left out. Raises as `key_point` does.
+    """
+    rows = [list(plain(row)) for row in plain(points)]
+    scores = plain(scores)
+    if third is None and any(len(row) != 2 for row in rows):
+        raise ValueError(
+            'points must be x and y; for three numbers, pass third="score" or third="visibility"'
+        )
+    if third == "score":
+        scores = [number(row[2], "points") for row in rows]
+    for name, entries in (("labels", labels), ("scores", scores)):
+        if entries is not None and len(entries) != len(rows):
+            raise ValueError(
+                f"{name} must have an entry for each of the {plural(len(rows), 'point')}, not {len(entries)}"
+            )
+    regions = []
+    for at, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        score = number(scores[at], "scores") if scores is not None else None
+        hidden = third == "visibility" and number(row[2], "points") == 0
+        if hidden or (score is not None and score < min_score):
+            continue
+        region = key_point(
+            control, xy=row[:2], size=size, relative=relative, label=label, score=score, item=item
+        )
+        if region is not None:
+            regions.append(region)
+    return regions
+
+
+def point_of(region: Mapping[str, Any], size: Any = None) -> tuple[float, float]:
+    """Return a key point's place in pixels of its picture, whose size is the region's unless `size` is given.
+
+    Raises ValueError if the region is no point, or the size is not known.
+    """
+    picture, value = size_of_region(region, size), region["value"]
+    return picture.pixels_x(number(value.get("x"), "x")), picture.pixels_y(number(value.get("y"), "y"))

@@ -1,0 +1,64 @@
+"""Polygons on pictures: `<PolygonLabels>` and `<Polygon>`, whose corners are stored in percent of the picture."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from label_studio_ml.controls.control import Control
+from label_studio_ml.regions.picture import frame_of, size_of_region
+from label_studio_ml.regions.region import Region, make, numbers, plain
+
+#: The fewest corners of a polygon.
+LEAST = 3
+
+
+def polygon(
+    control: Control,
+    *,
+    points: Any,
+    size: Any = None,
+    relative: bool = False,
+    label: Any = None,
+    score: float | None = None,
+    id: str | None = None,  # noqa: A002 (the name of the field)
+    item: int | None = None,
+) -> Region | None:
+    """Return a polygon as a region of `control`; None if its label is dropped.
+
+    `points` are its corners in order, as pairs of x and y or as one flat list (the segmentation of COCO), in pixels of
+    a picture of `size`; with `relative`, in shares from 0 to 1. A last corner that repeats the first one is left out.
+
+    Raises ValueError for fewer than three corners, and LabelConfigError for a label that the control does not have.
+    """
+    frame = frame_of(size, relative=relative)
+    corners = [frame.point(point) for point in _pairs(points)]
+    if len(corners) > 1 and corners[0] == corners[-1]:
+        corners.pop()
+    if len(corners) < LEAST:
+        raise ValueError(f"points must be at least {LEAST} different corners, not {len(corners)}")
+    value = {
+        "points": [[frame.size.percent_x(x), frame.size.percent_y(y)] for x, y in corners],
+        "closed": True,
+    }
+    return make(control, value, label=label, score=score, id=id, item_index=item, **frame.fields)
+
+
+def _pairs(points: Any) -> list[list[float]]:
+    rows = list(plain(points))
+    if rows and not hasattr(rows[0], "__len__"):
+        if len(rows) % 2:
+            raise ValueError(f"points must be pairs of x and y, not an odd number of {len(rows)}")
+        rows = [rows[at : at + 2] for at in range(0, len(rows), 2)]
+    return [numbers(row, 2, "points") for row in rows]
+
+
+def points_of(region: Mapping[str, Any], size: Any = None) -> list[tuple[float, float]]:
+    """Return a polygon's corners in pixels of its picture, whose size is the region's unless `size` is given.
+
+    Raises ValueError if the region is no polygon, or the size is not known.
+    """
+    picture = size_of_region(region, size)
+    points = region["value"].get("points")
+    if not isinstance(points, list | tuple):
+        raise ValueError(f"The region has no points: its value has {', '.join(region['value']) or 'nothing'}")
+    pairs = [numbers(point, 2, "points") for point in points]
+    return [(picture.pixels_x(x), picture.pixels_y(y)) for x, y in pairs]

@@ -1,0 +1,148 @@
+"""Ellipses, key points and polygons: from a model's numbers to a region and back."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from label_studio_ml.controls import Controls
+from label_studio_ml.protocol.region_checks import RegionChecks
+from label_studio_ml.regions import (
+    ellipse,
+    ellipse_of,
+    key_point,
+    key_points,
+    point_of,
+    points_of,
+    polygon,
+)
+
+CONFIG = """<View><Image name="photo" value="$image"/>
+<Ellipse name="ellipse" toName="photo"/><KeyPoint name="point" toName="photo"/><Polygon name="polygon" toName="photo"/>
+<KeyPointLabels name="pose" toName="photo"><Label value="Nose"/><Label value="Eye"/></KeyPointLabels>
+<EllipseLabels name="cell" toName="photo"><Label value="Cell"/></EllipseLabels>
+<PolygonLabels name="field" toName="photo"><Label value="Field"/></PolygonLabels></View>"""
+CONTROLS = Controls(CONFIG)
+
+sizes = st.tuples(st.integers(1, 30_000), st.integers(1, 30_000))
+shares = st.floats(0, 1)
+
+
+def near(first: Any, second: Any) -> bool:
+    """Tell whether numbers differ by less than a hundredth of a pixel."""
+    return bool(np.allclose(np.asarray(first, float), np.asarray(second, float), rtol=0, atol=0.01))
+
+
+@given(sizes, st.tuples(shares, shares), st.tuples(shares, shares), st.floats(0, 359))
+@settings(max_examples=200, deadline=None)
+def test_ellipses_come_back(size: Any, center: Any, radii: Any, rotation: float) -> None:
+    pixels = [share * side for share, side in zip(center, size, strict=True)]
+    lengths = [share * side / 2 for share, side in zip(radii, size, strict=True)]
+    region = ellipse(
+        CONTROLS["cell"], center=pixels, radii=lengths, rotation=rotation, size=size, label="Cell"
+    )
+    assert region is not None
+    back = ellipse_of(region)
+    assert near((back.cx, back.cy, back.radius_x, back.radius_y), (*pixels, *lengths))
+    assert back.rotation == pytest.approx(rotation, abs=1e-5)
+    assert RegionChecks(CONFIG).refusal([region]) is None
+
+
+@given(sizes, shares, shares)
+@settings(max_examples=200, deadline=None)
+def test_key_points_come_back(size: Any, x: float, y: float) -> None:
+    place = (x * size[0], y * size[1])
+    region = key_point(CONTROLS["point"], xy=place, size=size)
+    assert region is not None
+    assert near(point_of(region), place)
+    assert RegionChecks(CONFIG).refusal([region]) is None
+
+
+@given(sizes, st.lists(st.tuples(shares, shares), min_size=3, max_size=20, unique=True))
+@settings(max_examples=200, deadline=None)
+def test_polygons_come_back(size: Any, points: Any) -> None:
+    pixels = [(x * size[0], y * size[1]) for x, y in points]
+    region = polygon(CONTROLS["polygon"], points=pixels, size=size)
+    assert region is not None
+    assert near(points_of(region), pixels)
+    assert region["value"]["closed"] is True
+    assert RegionChecks(CONFIG).refusal([region]) is None
+
+
+def test_relative_numbers_need_no_size_unless_turned() -> None:
+    region = ellipse(CONTROLS["ellipse"], center=(0.5, 0.25), radii=(0.1, 0.2), relative=True)
+    assert region is not None
+    assert region["value"] == {"x": 50.0, "y": 25.0, "radiusX": 10.0, "radiusY": 20.0, "rotation": 0.0}
+    with pytest.raises(ValueError, match="An ellipse that is turned needs size"):
+        ellipse(CONTROLS["ellipse"], center=(0.5, 0.25), radii=(0.1, 0.2), rotation=5, relative=True)
+    point = key_point(CONTROLS["point"], xy=(0.5, 0.1), relative=True, size=(200, 100))
+    assert point is not None
+    assert near(point_of(point), (100, 10))
+
+
+def test_points_of_a_pose() -> None:
+    pose = CONTROLS["pose"]
+    array = np.array([[10, 20, 0.9], [30, 40, 0.2]])
+    made = key_points(
+        pose, points=array, third="score", labels=["nose", "eye"], size=(100, 100), min_score=0.5
+    )
+    assert [(region["value"]["keypointlabels"], region["score"]) for region in made] == [(["Nose"], 0.9)]
+    coco = key_points(
+        pose, points=[[1, 2, 0], [3, 4, 1]], third="visibility", labels=["nose", "eye"], size=(10, 10)
+    )
+    assert [region["value"]["keypointlabels"] for region in coco] == [["Eye"]]
+    plain = key_points(
+        pose, points=[[1, 2], [3, 4]], scores=[0.1, 0.2], labels=["nose", "eye"], size=(10, 10)
+    )
+    assert [region["score"] for region in plain] == [0.1, 0.2]
+    with pytest.raises(ValueError, match='for three numbers, pass third="score"'):
+        key_points(pose, points=[[1, 2, 0]], labels=["nose"], size=(10, 10))
+    with pytest.raises(ValueError, match="labels must have an entry for each of the 2 points, not 1"):
+        key_points(pose, points=[[1, 2], [3, 4]], labels=["nose"], size=(10, 10))
+
+
+def test_clicks_are_inside_or_outside() -> None:
+    inside = key_point(CONTROLS["point"], xy=(1, 2), size=(10, 10), positive=False)
+    assert inside is not None
+    assert inside["is_positive"] is False
+
+
+@pytest.mark.parametrize(
+    "points",
+    [[0, 0, 50, 0, 50, 50], [(0, 0), (50, 0), (50, 50), (0, 0)], np.array([[0, 0], [50, 0], [50, 50]])],
+)
+def test_polygons_of_flat_lists_closed_lists_and_arrays(points: Any) -> None:
+    region = polygon(CONTROLS["field"], points=points, size=(100, 200), label="Field")
+    assert region is not None
+    assert region["value"] == {
+        "points": [[0.0, 0.0], [50.0, 0.0], [50.0, 25.0]],
+        "closed": True,
+        "polygonlabels": ["Field"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ([(0, 0), (1, 1)], "at least 3 different corners, not 2"),
+        ([(0, 0), (1, 1), (0, 0)], "at least 3 different corners, not 2"),
+        ([1, 2, 3], "pairs of x and y, not an odd number of 3"),
+        ([(0, 0), (1, float("nan")), (2, 2)], "points must be a finite number"),
+    ],
+)
+def test_what_is_no_polygon_is_an_error(points: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        polygon(CONTROLS["polygon"], points=points, size=(10, 10))
+
+
+def test_regions_without_the_shape_are_errors() -> None:
+    region = key_point(CONTROLS["point"], xy=(1, 2), size=(10, 10))
+    assert region is not None
+    with pytest.raises(ValueError, match="The region has no points: its value has x, y, width"):
+        points_of(region)
+    with pytest.raises(ValueError, match="radiusX must be a number, not None"):
+        ellipse_of(region)
+    with pytest.raises(ValueError, match="radii must be 0 or more"):
+        ellipse(CONTROLS["ellipse"], center=(1, 2), radii=(-1, 2), size=(10, 10))
