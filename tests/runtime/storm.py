@@ -1,6 +1,7 @@
 """A backend whose processes are killed at random while events come, and what must be true of it afterwards.
 
-It is one server with its own broker and worker, or a server, a Redis and workers that are started by themselves.
+It is one server with its own broker and worker, gunicorn with several processes that share one broker and worker, or a
+server, a Redis and workers that are started by themselves.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import redis
@@ -71,6 +72,7 @@ class Storm:
     """Kills processes of one backend that trains `projects`. `seed` decides which, when and how.
 
     `parts` are the programs of it, all running; `job_store` returns its job records over a connection of the caller's.
+    `kinds` are the kinds of processes below them that are killed, as in `KINDS`.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Storm:
         projects: tuple[int, ...],
         parts: dict[str, Part],
         job_store: Callable[[], JobStore],
+        kinds: Mapping[str, tuple[str, bool | None]] | None = None,
     ) -> None:
         self.live = live
         self.random = random.Random(seed)
@@ -88,6 +91,7 @@ class Storm:
         self.programs = [part.program for part in parts.values()]
         self.killed: list[str] = []
         self._job_store = job_store
+        self._kinds = KINDS if kinds is None else kinds
 
     def rage(self, kills: int) -> None:
         """Let events come, kill so many processes meanwhile, and return when the last event was sent."""
@@ -98,7 +102,7 @@ class Storm:
             while len(self.killed) < kills:
                 time.sleep(self.random.uniform(0, PAUSE))
                 count = 2 if self.random.random() < PAIRS else 1
-                self._kill(self.random.sample(sorted({*KINDS, *self.parts}), count))
+                self._kill(self.random.sample(sorted({*self._kinds, *self.parts}), count))
         finally:
             for sender in self.senders:
                 sender.stop.set()
@@ -154,7 +158,7 @@ class Storm:
         """Return the processes of a kind. A guard has the same command line as the process below it."""
         if name == "broker":
             return self._broker()
-        words, guard = KINDS[name]
+        words, guard = self._kinds[name]
         pids = [pid for pid in self._descendants() if alive(pid) and words in command_line(pid)]
         if guard is None:
             return pids
@@ -274,3 +278,6 @@ KINDS: dict[str, tuple[str, bool | None]] = {
     "run": (TRAINING, False),
     "run's guard": (TRAINING, True),
 }
+
+#: The same, and gunicorn's workers.
+GUNICORN_KINDS = {**KINDS, "gunicorn worker": ("gunicorn", None)}

@@ -3,12 +3,15 @@
 A seed decides what is killed when, as far as the machine's speed leaves it to it. `KILL_SEEDS=3,17` runs those seeds.
 """
 
+import contextlib
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from e2e.backend import CLI
 from e2e.processes import Program, wait_until
@@ -16,7 +19,8 @@ from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from live import Live, created
 from redis_server import MakeRedis, make_redis
-from runtime.storm import Part, Storm
+from runtime.gunicorn_server import start_gunicorn
+from runtime.storm import GUNICORN_KINDS, Part, Storm
 
 __all__ = ["make_redis"]
 
@@ -42,6 +46,16 @@ KILLED_IN_A_FIT = [
 ]
 
 SEEDS = [int(seed) for seed in os.environ.get("KILL_SEEDS", "").split(",") if seed]
+
+#: A backend of an older release, and the names of the models' classes.
+WSGI = """
+from label_studio_ml.api import init_app
+from {module} import {name}
+
+app = init_app(model_class={name})
+"""
+CLASSES = {"seed_model": "Counter", "event_model": "Listener"}
+GUNICORN_WORKERS = 3
 
 Make = Callable[..., Live]
 
@@ -89,6 +103,44 @@ def _one_machine(make: Make, seed: int, kills: int, env: dict[str, str]) -> None
     _survive(Storm(live, seed, PROJECTS, parts, live.job_store), seed, kills)
 
 
+def _gunicorn(make: Make, seed: int, kills: int, env: dict[str, str]) -> None:
+    """Kill gunicorn, its workers, and what one of these runs for all of them."""
+    model = "event_model" if seed % 2 else "seed_model"
+    live = make(model, env=env)
+
+    def start() -> Program:
+        start_gunicorn(live, WSGI.format(module=model, name=CLASSES[model]), workers=GUNICORN_WORKERS)
+        assert live.backend.program is not None
+        return live.backend.program
+
+    parts = {"gunicorn": Part(start, start())}
+    _set_up(live)
+    with _probed(live):
+        _survive(Storm(live, seed, PROJECTS, parts, live.job_store, GUNICORN_KINDS), seed, kills)
+
+
+@contextlib.contextmanager
+def _probed(live: Live) -> Iterator[None]:
+    """Ask for /health every second, as the probe of a container does: a WSGI process starts with its first request.
+
+    Without requests, a gunicorn that was started again would have no broker, and would not train on what waits.
+    """
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.wait(1.0):
+            with contextlib.suppress(requests.RequestException):
+                requests.get(f"{live.backend.url}/health", timeout=5)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 def _several_machines(
     make: Make, make_redis: MakeRedis, tmp_path: Path, seed: int, kills: int, env: dict[str, str]
 ) -> None:
@@ -130,6 +182,18 @@ def _several_machines(
 @pytest.mark.parametrize("seed", [101, 102])
 def test_a_few_kills(seed: int, make: Make) -> None:
     _one_machine(make, seed, 8, QUICK)
+
+
+@pytest.mark.timeout(600)
+def test_a_few_kills_under_gunicorn(make: Make) -> None:
+    _gunicorn(make, 101, 8, QUICK)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", SEEDS or range(1, 5))
+def test_many_kills_under_gunicorn(seed: int, make: Make) -> None:
+    _gunicorn(make, seed, KILLS, USUAL)
 
 
 @pytest.mark.soak

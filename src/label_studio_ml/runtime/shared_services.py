@@ -99,6 +99,8 @@ class SharedServices:
                 self._check()
                 self._error = None
             except (BackendError, OSError) as error:
+                if self._stop.is_set():  # `stop` has interrupted the start of the broker
+                    return
                 if isinstance(error, OSError):
                     error = start_error("Broker or worker", error, self._folder)
                 if str(error) != str(self._error):
