@@ -16,7 +16,7 @@ from label_studio_ml.doctor.context import Context
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.runtime.broker_file import copies
 from label_studio_ml.storage.damaged_database import damaged_copies
-from label_studio_ml.storage.folder_problems import folder_problem
+from label_studio_ml.storage.folder_problems import folder_problem, present_user
 from label_studio_ml.support.texts import our_command, shell_command
 from label_studio_ml.versions.factory import check_store, open_store
 
@@ -118,7 +118,9 @@ def disk(context: Context) -> Iterator[Check]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         yield fail(
-            "disk", f"{place} cannot be written to: {reason}", f"Let {_user()} write to it, or set MODEL_DIR"
+            "disk",
+            f"{place} cannot be written to: {reason}",
+            f"Let {present_user()} write to it, or set MODEL_DIR",
         )
         return
     free = shutil.disk_usage(place).free
@@ -187,7 +189,3 @@ def _used(folder: Path) -> int:
             return sum(entry.stat().st_size for entry in entries if entry.is_file())
     except OSError:
         return 0
-
-
-def _user() -> str:
-    return f"the user with the number {os.getuid()}" if hasattr(os, "getuid") else "the present user"

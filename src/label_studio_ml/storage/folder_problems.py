@@ -32,7 +32,9 @@ def folder_problem(folder: Path, *, write: bool = False) -> FolderProblem | None
         return _dangling_link(existing)
     if _may(existing, os.W_OK | os.X_OK):
         return None
-    return FolderProblem(f"{existing} cannot be written to by {_user()}", _permission_commands(existing))
+    return FolderProblem(
+        f"{existing} cannot be written to by {present_user()}", _permission_commands(existing)
+    )
 
 
 def nearest_existing(path: Path) -> Path:
@@ -52,12 +54,13 @@ def _read_problem(folder: Path) -> FolderProblem | None:
         return _is_a_file(next((path for path in parents if path.exists() and not path.is_dir()), folder))
     except OSError as error:
         return FolderProblem(
-            f"{folder} cannot be read: {error.strerror or error}", f"Give {_user()} the right to read it"
+            f"{folder} cannot be read: {error.strerror or error}",
+            f"Give {present_user()} the right to read it",
         )
     if not stat.S_ISDIR(status.st_mode):
         return _is_a_file(folder)
     if not _may(folder, os.R_OK | os.X_OK):
-        return FolderProblem(f"{folder} cannot be read by {_user()}", _permission_commands(folder))
+        return FolderProblem(f"{folder} cannot be read by {present_user()}", _permission_commands(folder))
     return None
 
 
@@ -83,10 +86,11 @@ def _dangling_link(link: Path) -> FolderProblem:
 def _permission_commands(folder: Path) -> str:
     """Return the commands that give this user access to a folder."""
     if not hasattr(os, "geteuid"):
-        return f"Give {_user()} the right to read and write in {folder}"
+        return f"Give {present_user()} the right to read and write in {folder}"
     chown = shell_command("chown", "-R", os.geteuid(), folder)
     return f"Give it to that user: {chown} (as root), and {shell_command('chmod', 'u+rwx', folder)}"
 
 
-def _user() -> str:
+def present_user() -> str:
+    """Return a phrase for the user that this process runs as."""
     return f"the user with the number {os.geteuid()}" if hasattr(os, "geteuid") else "the present user"
