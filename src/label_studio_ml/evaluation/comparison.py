@@ -76,11 +76,11 @@ class _HeldOutTasks:
 
     def text(self) -> str:
         """Return a text about the difference between the two sets, for messages."""
-        now = plural(len(self.new), "task")
+        task_count = plural(len(self.new), "task")
         if self.previous is None:
-            return f"they were measured on {now} now, and on tasks that are not known before"
+            return f"they were measured on {task_count} now, and on tasks that are not known before"
         return (
-            f"they were measured on {now} now and on {len(self.previous)} before, "
+            f"they were measured on {task_count} now and on {len(self.previous)} before, "
             f"{self.same} of them the same"
         )
 

@@ -56,17 +56,17 @@ def promote(store: VersionStore, model_dir: Path, uid: str, name: str, *, pinned
     Raises UnknownVersion, VersionError if its files are damaged, RequestError if MODEL_VERSION names another version.
     """
     store.synchronise(uid)
-    chosen = find(store, uid, name)
-    damage = store.damage(chosen, full=True)
+    target = find(store, uid, name)
+    damage = store.damage(target, full=True)
     if damage:
-        raise VersionError(f"Version {chosen.name} is damaged: {damage}", fix="Promote another one")
-    _check_pin(store, uid, chosen)
-    store.clear_failure(uid, chosen.id)
+        raise VersionError(f"Version {target.name} is damaged: {damage}", fix="Promote another one")
+    _check_pin(store, uid, target)
+    store.clear_failure(uid, target.id)
     with store.folders.locked(uid):
-        earlier = [version.id for version in _served_line(store, uid) if version.id != chosen.id]
-        _decide(store, model_dir, chosen, before=earlier, pinned=pinned, by_hand=[chosen.id])
+        earlier = [version.id for version in _served_line(store, uid) if version.id != target.id]
+        _decide(store, model_dir, target, previous_ids=earlier, pinned=pinned, by_hand=[target.id])
     store.announce(uid)
-    return chosen
+    return target
 
 
 def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, Manifest]:
@@ -80,7 +80,7 @@ def rollback(store: VersionStore, model_dir: Path, uid: str) -> tuple[Manifest, 
         present, target = _step_back(store, uid)
         _check_pin(store, uid, target)
         ids = [version.id for version in store.line(uid)]
-        _decide(store, model_dir, target, before=ids[: ids.index(target.id)])
+        _decide(store, model_dir, target, previous_ids=ids[: ids.index(target.id)])
     store.announce(uid)
     return present, target
 
@@ -89,12 +89,12 @@ def unpin(store: VersionStore, model_dir: Path, uid: str) -> Manifest | None:
     """Let newer versions be served again, including those published since the pin; return the version served now."""
     store.synchronise(uid)
     with store.folders.locked(uid):
-        decision, before = store.decision(uid), store.served(uid)
+        decision, previously_served = store.decision(uid), store.served(uid)
         if decision is None or not decision.pinned:
-            return before
+            return previously_served
         store.decide(uid, msgspec.structs.replace(decision, pinned=False))
         served = store.served(uid)
-        if served is not None and served != before:
+        if served is not None and served != previously_served:
             apply_all(store, model_dir, served)
     store.announce(uid)
     return served
@@ -111,18 +111,18 @@ def delete(store: VersionStore, uid: str, names: Iterable[str]) -> list[str]:
         served = store.served(uid)
         damaged = set(store.unreadable(uid)).intersection(names := list(names))
         named_versions = [find(store, uid, name) for name in names if name not in damaged]
-        chosen = list({version.id: version for version in named_versions}.values())
-        for version in chosen:
+        versions = list({version.id: version for version in named_versions}.values())
+        for version in versions:
             if served is not None and version.id == served.id:
                 raise RequestError(
                     f"Version {version.name} is served, so it cannot be deleted",
                     fix="Promote another one first",
                     field="version",
                 )
-        for version_id in (*(version.id for version in chosen), *damaged):
+        for version_id in (*(version.id for version in versions), *damaged):
             store.delete(uid, version_id)
     store.announce(uid)
-    return [*(version.name for version in chosen), *sorted(damaged)]
+    return [*(version.name for version in versions), *sorted(damaged)]
 
 
 def _step_back(store: VersionStore, uid: str) -> tuple[Manifest, Manifest]:
@@ -144,24 +144,24 @@ def _step_back(store: VersionStore, uid: str) -> tuple[Manifest, Manifest]:
 def _decide(
     store: VersionStore,
     model_dir: Path,
-    chosen: Manifest,
+    target: Manifest,
     *,
-    before: list[str],
+    previous_ids: list[str],
     pinned: bool = False,
     by_hand: Iterable[str] = (),
 ) -> None:
-    """Record the decision to serve `chosen`, after applying its key/value pairs: a model reads them as it loads."""
-    uid = chosen.project
+    """Record the decision to serve `target`, after applying its key/value pairs: a model reads them as it loads."""
+    uid = target.project
     last, served = _present(store, uid)
-    if served != chosen:
-        apply_all(store, model_dir, chosen)
+    if served != target:
+        apply_all(store, model_dir, target)
     store.decide(
         uid,
         Decision(
-            version=chosen.id,
+            version=target.id,
             fence=store.fence(uid),
             pinned=pinned,
-            before=before,
+            before=previous_ids,
             promoted=list(dict.fromkeys([*(last.promoted if last else []), *by_hand])),
             at=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
@@ -184,10 +184,10 @@ def _present(store: VersionStore, uid: str) -> tuple[Decision | None, Manifest |
         return None, None
 
 
-def _check_pin(store: VersionStore, uid: str, chosen: Manifest) -> None:
-    """Raise RequestError if MODEL_VERSION names another version of the project than `chosen`."""
+def _check_pin(store: VersionStore, uid: str, target: Manifest) -> None:
+    """Raise RequestError if MODEL_VERSION names another version of the project than `target`."""
     pin = named(store.versions(uid), store.pin)
-    if pin is not None and pin.id != chosen.id:
+    if pin is not None and pin.id != target.id:
         raise RequestError(
             f"MODEL_VERSION keeps version {pin.name} served", fix="Unset it and start the backend again"
         )

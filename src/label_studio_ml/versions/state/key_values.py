@@ -149,13 +149,13 @@ class LenientState:
         if not isinstance(value, str):
             raise ValueError(f"The value of {key!r} must be a str, not {type(value).__name__}")
         with self._lock:
-            before = self._pending
-            self._pending = {**before, key: value}
+            earlier = self._pending
+            self._pending = {**earlier, key: value}
             try:
                 self._write()
             except BaseException:
-                self._pending = before
-                if not before:
+                self._pending = earlier
+                if not earlier:
                     self._last_try = 0.0
                 raise
 

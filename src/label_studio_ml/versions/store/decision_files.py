@@ -101,12 +101,12 @@ class DecisionFiles:
 
     def _record_problem(self, uid: str, problem: str, level: int) -> None:
         """Record the problem with a project's decision (empty: none), and log it if it is new."""
-        before = self.problems.pop(uid, "")
+        previous = self.problems.pop(uid, "")
         if problem:
             self.problems[uid] = problem
-        if problem and problem != before:
+        if problem and problem != previous:
             logger.log(level, "%s", problem)
-        elif before and not problem:
+        elif previous and not problem:
             logger.info("Project %s: the decision about its versions can be read again", uid)
 
 

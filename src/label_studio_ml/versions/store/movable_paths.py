@@ -62,9 +62,7 @@ class MovablePaths:
         self._open = f"<{name} folder"
         self._folder = str(folder)
         resolvers = (str, os.path.abspath, os.path.realpath)
-        self._spellings = {str(resolve(place)) for resolve in resolvers for place in (folder, *former)} - {
-            "/"
-        }
+        self._spellings = {str(resolve(path)) for resolve in resolvers for path in (folder, *former)} - {"/"}
         patterns = map(_pattern, sorted(self._spellings, key=len, reverse=True))
         self._path = re.compile(f"{_BEFORE}(?:{'|'.join(patterns)}){_AFTER}")
         #: The longest part of each spelling that no way of escaping changes: a quick test before the pattern.
@@ -88,10 +86,10 @@ class MovablePaths:
     def _style(self, written: str, usual: str) -> str:
         """Return the end of the mark that restores a path as it was `written`; of several, prefer the `usual` one."""
         path = written if written in self._spellings else _unescaped(written)
-        fitting = [end for end, style in _STYLES.items() if style(path) == written]
-        if usual in fitting:
+        matching_styles = [end for end, style in _STYLES.items() if style(path) == written]
+        if usual in matching_styles:
             return usual
-        return next((end for end in fitting if end != ">"), ", in JSON>")
+        return next((end for end in matching_styles if end != ">"), ", in JSON>")
 
     def unpacked(self, text: str) -> str:
         """Return a packed text with the present path of the folder in place of each mark."""
@@ -124,7 +122,7 @@ def localized(manifest: Manifest, folder: Path) -> Manifest:
     A manifest of an earlier release has the paths of the folder in which the version was made; these are replaced, too.
     """
     if not manifest.portable:
-        former = [place for place in _former_folders(manifest) if place != folder]
+        former = [path for path in _former_folders(manifest) if path != folder]
         manifest = portable(manifest, folder, *former) if former else manifest
     if manifest.portable:
         version, model = MovablePaths("version", folder), MovablePaths("model", folder.parents[2])
