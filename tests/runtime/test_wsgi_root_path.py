@@ -1,6 +1,7 @@
 """A WSGI application below a path of a proxy: ROOT_PATH, or SCRIPT_NAME where the WSGI server removes the path."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("clean_env")
 
 
 class Silent(LabelStudioMLBase):
-    def predict(self, tasks, **kwargs):  # type: ignore[no-untyped-def]
+    def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
         return []
 
 

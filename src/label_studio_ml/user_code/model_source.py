@@ -4,7 +4,9 @@ Locating a class reads files; a file in which no class is found that way is impo
 """
 
 import ast
+import contextlib
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,9 @@ from label_studio_ml.user_code.import_scan import (
 )
 
 logger = logging.getLogger(__name__)
+
+#: Seconds in which a program that saves a file has written it, and seconds between two reads meanwhile.
+SAVING_TIME, BETWEEN_READS = 1.0, 0.05
 
 #: Files in a backend's folder that are not searched for models.
 _NOT_MODELS = frozenset({"_wsgi.py", "conftest.py", "setup.py"})
@@ -80,6 +85,30 @@ def code_on_disk(folder: Path, script: Path | None = None, class_name: str = "")
         return identify(locate(folder, script, class_name).script)
     except (ModelFileError, OSError):
         return CodeIdentity()
+
+
+def settled_code(folder: Path, script: Path | None = None, class_name: str = "") -> CodeIdentity:
+    """Return `code_on_disk`, for a result that is kept or for an import that follows.
+
+    A program that saves a file leaves it empty or incomplete for a moment. If no class is found, the files are read
+    again for up to SAVING_TIME seconds, as long as they were modified that recently.
+    """
+    end = time.monotonic() + SAVING_TIME
+    while not (code := code_on_disk(folder, script, class_name)).hash:
+        if time.monotonic() > end or not _was_just_saved(folder):
+            break
+        time.sleep(BETWEEN_READS)
+    return code
+
+
+def _was_just_saved(folder: Path) -> bool:
+    """Return whether a module in `folder`, or the list of its files, was modified in the last SAVING_TIME seconds."""
+    now = time.time()
+    for path in (folder, *folder.glob("*.py")):
+        with contextlib.suppress(OSError):
+            if abs(now - path.stat().st_mtime) < SAVING_TIME:
+                return True
+    return False
 
 
 def served_class(wsgi: Path) -> ModelSource | None:

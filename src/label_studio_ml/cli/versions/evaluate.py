@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.evaluation.task_selection import Choice, expected, trained_on
     from label_studio_ml.model_calls.adapter import ModelSpec
     from label_studio_ml.monitoring import logs
-    from label_studio_ml.user_code.model_source import code_on_disk
+    from label_studio_ml.user_code.model_source import settled_code
     from label_studio_ml.versions.factory import open_store
     from label_studio_ml.versions.store.version_files import file_name
 
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     manifest = _version(store, project.uid, args.version)
     if manifest is not None:
         store.fetch(manifest)
-        code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
+        code = settled_code(settings.backend_dir, settings.script, settings.class_name)
         if note := manifest.other_code(code):
             logger.warning("Project %s: %s", project.uid, note)
     tasks = _tasks(settings, project, args.annotations)

@@ -13,7 +13,7 @@ from label_studio_ml.model_calls.predictor import Answer, Predictor, Request
 from label_studio_ml.monitoring import logs
 from label_studio_ml.user_code.code_identity import CodeIdentity
 from label_studio_ml.user_code.loading import forget_modules, user_class
-from label_studio_ml.user_code.model_source import code_on_disk
+from label_studio_ml.user_code.model_source import settled_code
 from label_studio_ml.versions.state.key_values import LenientState, MemoryState, State, StoredState
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class ModelHost:
         """Import the user's model file, after taking the identity of its code. Raises ModelFileError."""
         settings = self._settings
         if self._code is None:
-            self._code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
+            self._code = settled_code(settings.backend_dir, settings.script, settings.class_name)
         if self._class is None:
             if self._reimport:
                 forget_modules(settings.backend_dir)

@@ -18,7 +18,7 @@ from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.training.process.training_process import perform
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_record import new_job_id
-from label_studio_ml.user_code.model_source import code_on_disk
+from label_studio_ml.user_code.model_source import settled_code
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.project_state import Projects
 
@@ -139,7 +139,7 @@ class SynchronousIntake:
             return record | ({"message": outcome.message} if outcome.message else {})
         fence = max(self._store.fence(event.uid), 0) + 1
         settings = self._settings
-        code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
+        code = settled_code(settings.backend_dir, settings.script, settings.class_name)
         outcome = msgspec.structs.replace(outcome, code=code)
         manifest = publish(
             self._store, settings, request, outcome, version_id=version_id, fence=fence, unique_events=False

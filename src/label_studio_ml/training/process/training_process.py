@@ -46,7 +46,7 @@ from label_studio_ml.training.process.version_comparison import compared, metric
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.user_code.loading import user_class
-from label_studio_ml.user_code.model_source import code_on_disk
+from label_studio_ml.user_code.model_source import settled_code
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.key_values import StagedState, StoredState
 
@@ -212,7 +212,7 @@ def run(
         )
     policy: Policy | None = None
     kind = ""
-    code = code_on_disk(settings.backend_dir, settings.script, settings.class_name)
+    code = settled_code(settings.backend_dir, settings.script, settings.class_name)
     request = msgspec.structs.replace(request, code=code)
     try:
         cls = load()
