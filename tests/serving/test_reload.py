@@ -123,7 +123,7 @@ def test_a_process_of_a_group_that_ends_after_an_edit_gets_no_other_code_than_th
             assert codes == sorted(codes)  # never one code beside the other
             assert it.pool.registry.version(ANIMALS.uid) == "v1"
             await until(lambda: len(it.running) == 1, "the group with the code before has ended")
-        assert "keeper.py): the one that ended is not replaced" in caplog.text
+        assert "keeper.py): the process that ended is not replaced" in caplog.text
 
     run(test())
 
