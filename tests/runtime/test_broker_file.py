@@ -179,11 +179,5 @@ def test_the_end_of_the_backend_ends_the_tool(tmp_path: Path) -> None:
         broker_file._check(tool, tmp_path, lock.fileno(), stopping)
 
 
-def test_two_copies_in_one_second(tmp_path: Path) -> None:
-    first = broker_file._unused(tmp_path)
-    first.mkdir()
-    assert broker_file._unused(tmp_path) != first
-
-
 def test_other_last_words_are_no_damage(tmp_path: Path) -> None:
     assert damage_error(tmp_path, "Failed opening Unix socket: bind: Permission denied") is None

@@ -16,7 +16,13 @@ from label_studio_ml.projects.journal import Journal, unfinished
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.serving.registry.code_watch import CodeWatch
 from label_studio_ml.storage.server_address import address
-from label_studio_ml.storage.small_files import DamagedFile, is_passing, read_json, read_text
+from label_studio_ml.storage.small_files import (
+    DamagedFile,
+    is_passing,
+    read_json,
+    read_text,
+    unused_damaged_path,
+)
 from label_studio_ml.training.dataset import HELD_OUT
 from label_studio_ml.training.intake.spool import Spool
 from label_studio_ml.training.intake.spool_capacity import Spooled
@@ -171,3 +177,11 @@ def test_code_that_cannot_be_read_now_has_not_changed(
     finally:
         release()
     assert True in [watch.changed(), watch.changed(), watch.changed()], "it is seen as soon as it can be read"
+
+
+def test_two_damaged_ones_in_one_second_have_two_names(tmp_path: Path) -> None:
+    first = unused_damaged_path(tmp_path / "appendonlydir")
+    first.mkdir()
+    second = unused_damaged_path(tmp_path / "appendonlydir")
+    assert second != first
+    assert all(path.match("appendonlydir.damaged-*") for path in (first, second))

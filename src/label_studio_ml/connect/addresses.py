@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.studio.addresses.private_addresses import is_loopback
 from label_studio_ml.studio.addresses.references import origin
+from label_studio_ml.support.server_urls import server_url
 
 
 def checked(url: str, option: str = "--backend-url") -> str:
@@ -44,7 +45,7 @@ def backend_url(studio_url: str, port: int, scheme: str = "http") -> str:
         ) from None
     if own == other or is_loopback(other):
         return f"{scheme}://localhost:{port}"
-    return f"{scheme}://[{own}]:{port}" if ":" in own else f"{scheme}://{own}:{port}"
+    return server_url(scheme, own, port)
 
 
 def port_in(url: str) -> int | None:

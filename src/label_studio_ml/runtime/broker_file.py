@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.storage import atomic_files
 from label_studio_ml.storage.disk_errors import disk_fix
+from label_studio_ml.storage.small_files import unused_damaged_path
 from label_studio_ml.support.texts import shell_command, whole_number
 
 #: Folder in the broker's folder with the append-only file, which consists of several parts.
@@ -92,7 +92,7 @@ def cut_at_damage(
         os.truncate(trial_copy, kept)
         if _check(server, trial_copy, lock, stopping) is not None:
             return None
-        copy = _unused(folder)
+        copy = unused_damaged_path(folder / PARTS)
         with _removed_on_error(copy):
             shutil.copytree(part.parent, copy)
         atomic_files.move_into_place(trial_copy, part)
@@ -148,16 +148,6 @@ def _check(server: Path, part: Path, lock: int, stopping: threading.Event) -> tu
                 raise BrokerError("The backend is shutting down") from None
     match = _ANALYZED.search(output)
     return (int(match[1]), int(match[2])) if process.returncode and match else None
-
-
-def _unused(folder: Path) -> Path:
-    """Return an unused path for a copy, named by the current time in UTC."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    copy, number = folder / f"{PARTS}.damaged-{stamp}", 1
-    while copy.exists():
-        number += 1
-        copy = folder / f"{PARTS}.damaged-{stamp}-{number}"
-    return copy
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from label_studio_ml.serving.runners.runner_choice import processes
 from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.storage import server_address
 from label_studio_ml.studio.addresses.private_addresses import is_loopback
+from label_studio_ml.support.server_urls import server_url
 from label_studio_ml.training.intake.event_intake import RedisIntake
 
 logger = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ async def _serve(
     host, port = listener.getsockname()[:2]
     application.endpoints.access.loopback = is_loopback(host)
     scheme = "http" if tls is None else "https"
-    url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    url = server_url(scheme, host, port)
     try:
         if not await _started(application, services, stopping):
             return 0

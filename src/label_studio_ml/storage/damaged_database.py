@@ -3,11 +3,11 @@
 import contextlib
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from label_studio_ml.storage import file_locks
+from label_studio_ml.storage.small_files import unused_damaged_path
 
 #: SQLite's error codes for a damaged file, and for one that is not a database.
 _DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -94,12 +94,7 @@ def _rows(name: str) -> tuple[Rows, bool]:
 
 def set_aside(file: Path) -> Path:
     """Rename a file and its log files; return the new path. The caller holds `exclusive_access`. Raises OSError."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    damaged_path = file.with_name(f"{file.name}.damaged-{stamp}")
-    number = 1
-    while damaged_path.exists():
-        number += 1
-        damaged_path = file.with_name(f"{file.name}.damaged-{stamp}-{number}")
+    damaged_path = unused_damaged_path(file)
     for suffix in _SUFFIXES:
         with contextlib.suppress(FileNotFoundError):
             os.replace(f"{file}{suffix}", f"{damaged_path}{suffix}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from label_studio_ml.storage import atomic_files, file_locks
 from label_studio_ml.storage.private_files import make_folder
-from label_studio_ml.support.server_urls import same_server
+from label_studio_ml.support.server_urls import same_server, server_url
 
 _FILE = "server.json"
 
@@ -30,7 +30,7 @@ def announced(model_dir: Path, host: str, port: int, fingerprint: str = "") -> I
     """
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (nothing is bound here)
     scheme = "https" if fingerprint else "http"
-    url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    url = server_url(scheme, host, port)
     own_entry: _Entry = {"url": url, "pid": os.getpid(), "host": socket.gethostname()}
     if fingerprint:
         own_entry["fingerprint"] = fingerprint

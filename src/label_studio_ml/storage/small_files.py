@@ -1,6 +1,7 @@
-"""Read small files of this package, distinguishing missing, damaged and temporarily unreadable files."""
+"""Read small files of this package: distinguish missing, damaged and temporarily unreadable ones; name damaged ones."""
 
 import errno
+import time
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,16 @@ _PASSING = frozenset(
 
 class DamagedFile(ValueError):
     """A file is a folder, or its content is not what this package writes."""
+
+
+def unused_damaged_path(path: Path) -> Path:
+    """Return an unused path beside `path` for a damaged file or folder, named by the current time in UTC."""
+    damaged = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}")
+    unused, number = damaged, 1
+    while unused.exists():
+        number += 1
+        unused = damaged.with_name(f"{damaged.name}-{number}")
+    return unused
 
 
 def is_passing(error: BaseException) -> bool:

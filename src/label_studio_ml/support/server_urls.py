@@ -1,8 +1,13 @@
-"""Compare the URLs of servers, whatever their spelling."""
+"""Build the URL of a server, and compare URLs regardless of their spelling."""
 
 from urllib.parse import urlsplit, urlunsplit
 
 _LOCALHOST = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
+
+def server_url(scheme: str, host: str, port: int) -> str:
+    """Return the URL of a server at `host`, a name or an IP address, and `port`."""
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def canonical(url: str) -> str:

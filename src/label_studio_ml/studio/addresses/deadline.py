@@ -1,4 +1,4 @@
-"""A deadline for a whole transfer, which also holds against a server that sends one byte now and then.
+"""A deadline for a whole transfer, which also holds against a server that sends single bytes with long pauses.
 
 A socket timeout restarts with each byte. So when the deadline passes, a timer thread shuts down every socket that
 the transfer uses, and reads that block on them return.

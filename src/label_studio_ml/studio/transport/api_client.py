@@ -30,7 +30,7 @@ class ApiClient:
     """Requests through `http` that return decoded JSON. Thread-safe.
 
     `retry_seconds` is the number of seconds for which a request is repeated while Label Studio cannot be reached, or
-    answers with 429 or 5xx, but not after a wrong redirect or certificate, which waiting does not mend; None: it is not
+    answers with 429 or 5xx, but not after a wrong redirect or certificate, which waiting does not fix; None: it is not
     repeated beyond the attempts of `http`. `notify` is called with the reason of each wait. `blames_token` tells
     whether status 403 is read as a refused token, or as a refused request. Every method raises StudioAuthError when the
     token is refused, StudioRefusedError for other error statuses, and StudioError when Label Studio cannot be reached

@@ -91,7 +91,7 @@ class EventStorage:
             job_store.delivered.add(event.uid, pairs)
 
     def _description(self, uid: str) -> Project | None:
-        """Return the description of a project; None if it cannot be read, so that the event is stored all the same."""
+        """Return the description of a project; None if it cannot be read, so that the event can be stored."""
         try:
             return self._projects.get(uid) if self._projects is not None else None
         except BackendError as error:

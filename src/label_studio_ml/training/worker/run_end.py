@@ -10,7 +10,7 @@ from label_studio_ml.training.policy import Decision, Entry
 class EndKind(Enum):
     """How a run ended."""
 
-    #: The outcome of the run is known: a version, no new version, or an error that another run would not mend.
+    #: The outcome of the run is known: a version, no new version, or an error that another run would not fix.
     SETTLED = auto()
     #: The run broke off after some events; their outcome was committed from its progress file.
     RECOVERED = auto()

@@ -37,8 +37,9 @@ def commit(
     """Commit the version of a run, if it made one, and return the end of the run.
 
     `entries` are all events of the run, `processed` those that `outcome` covers. The end is SETTLED for the events
-    `processed`, also if the version cannot be committed for a cause that another run would not mend. It is MAY_PASS for
-    all events if disk or store refuse for a cause that may pass, and OVERTAKEN if another worker was faster.
+    `processed`, also if the version cannot be committed for a cause that another run would not fix. It is MAY_PASS for
+    all events if disk or store refuse for a cause that may pass, and OVERTAKEN if another worker has committed a
+    version meanwhile.
     """
     model_dir = project.settings.model_dir
     fields: dict[str, object] = {"state": "failed" if outcome.error else "finished", "error": outcome.error}
