@@ -128,7 +128,7 @@ def test_polygons_of_flat_lists_closed_lists_and_arrays(points: Any) -> None:
     [
         ([(0, 0), (1, 1)], "at least 3 different corners, not 2"),
         ([(0, 0), (1, 1), (0, 0)], "at least 3 different corners, not 2"),
-        ([1, 2, 3], "pairs of x and y, not an odd number of 3"),
+        ([1, 2, 3], "there is an odd number of them: 3"),
         ([(0, 0), (1, float("nan")), (2, 2)], "points must be a finite number"),
     ],
 )

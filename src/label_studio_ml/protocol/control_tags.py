@@ -35,23 +35,6 @@ class Geometry(enum.StrEnum):
     CODE = "data of its own code"
 
 
-#: Geometries of regions that cover a part of an object: of a picture, a text, a recording.
-PLACED = frozenset(
-    {
-        Geometry.BOX,
-        Geometry.ELLIPSE,
-        Geometry.KEY_POINT,
-        Geometry.POLYGON,
-        Geometry.VECTOR,
-        Geometry.BRUSH,
-        Geometry.BITMASK,
-        Geometry.VIDEO_BOX,
-        Geometry.VIDEO_VECTOR,
-        Geometry.SPAN,
-        Geometry.TIMELINE,
-    }
-)
-
 _TEXTS = ("Text", "HyperText", "Paragraphs")
 
 

@@ -46,7 +46,9 @@ def _pairs(points: Any) -> list[list[float]]:
     rows = list(plain(points))
     if rows and not hasattr(rows[0], "__len__"):
         if len(rows) % 2:
-            raise ValueError(f"points must be pairs of x and y, not an odd number of {len(rows)}")
+            raise ValueError(
+                f"points must be pairs of x and y, but there is an odd number of them: {len(rows)}"
+            )
         rows = [rows[at : at + 2] for at in range(0, len(rows), 2)]
     return [numbers(row, 2, "points") for row in rows]
 
