@@ -279,5 +279,5 @@ KINDS: dict[str, tuple[str, bool | None]] = {
     "run's guard": (TRAINING, True),
 }
 
-#: The same, and gunicorn's workers.
-GUNICORN_KINDS = {**KINDS, "gunicorn worker": ("gunicorn", None)}
+#: The same, and gunicorn's workers: the processes below gunicorn itself, with the same command line.
+GUNICORN_KINDS = {**KINDS, "gunicorn worker": ("gunicorn", False)}
