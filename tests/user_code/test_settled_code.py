@@ -10,12 +10,18 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import ModelFileError
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.model_calls.adapter import ModelSpec
+from label_studio_ml.protocol.requests import Event
 from label_studio_ml.serving.runners.model_host import ModelHost
-from label_studio_ml.training.intake import synchronous
+from label_studio_ml.training.intake.synchronous import SynchronousIntake
 from label_studio_ml.training.process import training_process
+from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.user_code import model_source
 from label_studio_ml.user_code.code_identity import identify
 from label_studio_ml.user_code.model_source import code_on_disk, settled_code
+from label_studio_ml.versions.state.project_state import Project
+from label_studio_ml.versions.store.local_store import VersionStore
 
 MODEL = """
 from label_studio_ml.model import LabelStudioMLBase
@@ -83,9 +89,30 @@ def test_a_model_process_imports_the_complete_file(saved: Path) -> None:
     assert (info.name, info.code) == ("Saved", identify(saved))
 
 
-@pytest.mark.parametrize("module", [training_process, synchronous])
-def test_a_training_records_the_complete_file(module: Any) -> None:
-    assert module.settled_code is settled_code
+def test_a_training_records_the_complete_file(saved: Path) -> None:
+    settings = Settings(backend_dir=saved.parent, model_dir=saved.parent / "data", script=saved)
+    spec = ModelSpec(project=Project(uid="1.1"))
+    request = RunRequest(job="job", spec=spec, events=[], workdir=str(saved.parent / "work"))
+
+    def load() -> type[LabelStudioMLBase]:
+        raise RuntimeError("not today")
+
+    outcome = training_process.run(request, settings, load)
+    assert "not today" in outcome.error
+    assert outcome.code == identify(saved)
+
+
+class Seed(LabelStudioMLBase):
+    def fit(self, annotations: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        return {"trained": True}
+
+
+def test_a_training_in_the_same_process_records_the_complete_file(saved: Path) -> None:
+    settings = Settings(backend_dir=saved.parent, model_dir=saved.parent / "data", script=saved)
+    event = Event(action="START_TRAINING", uid="1.1", label_config="", title="", data={})
+    SynchronousIntake(settings, Seed).hand_in(event, trusted=True, train=True)
+    (manifest,) = VersionStore(settings.model_dir).versions("1.1")
+    assert manifest.code == identify(saved)
 
 
 def test_an_error_of_the_file_is_not_hidden(tmp_path: Path) -> None:
