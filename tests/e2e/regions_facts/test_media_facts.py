@@ -121,14 +121,14 @@ def test_timeline_ranges_count_frames_from_one_and_have_a_last_frame(
 
 
 @pytest.mark.soak
-def test_one_fraction_in_a_range_loses_the_whole_prediction(labelling: Labelling, video: str) -> None:
-    values = [[{"start": 1.5, "end": 3}], [{"start": 5, "end": 6}]]
+def test_a_fraction_in_a_range_loses_its_region_and_those_after_it(labelling: Labelling, video: str) -> None:
+    starts = {"before": 1, "fraction": 2.5, "after": 5}
     items = [
-        region(name, "timelinelabels", {"ranges": ranges, "timelinelabels": ["A"]})
-        for name, ranges in zip("ab", values, strict=True)
+        region(name, "timelinelabels", {"ranges": [{"start": start, "end": 9}], "timelinelabels": ["A"]})
+        for name, start in starts.items()
     ]
     labelling.open(TIMELINE, {"video": video}, items)
-    assert labelling.regions() == []
+    assert [shown["id"] for shown in labelling.regions()] == ["before"]
 
 
 def sound() -> bytes:
