@@ -95,7 +95,7 @@ class Labelling:
             polling=200,
             timeout=patience,
         )
-        self._settle()
+        self._settle(patience)
 
     def breaks(self, config: str, data: Json, result: Sequence[Json]) -> bool:
         """Return whether the page never shows the prediction, or cannot serialise it."""
@@ -106,10 +106,14 @@ class Labelling:
             return True
         return False
 
-    def _settle(self) -> None:
-        """Wait until every object tag is ready, and what depends on it has been drawn."""
-        self.page.wait_for_function(f"() => {SELECTED}.objects.every((tag) => tag.isReady !== false)")
-        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 400)))")
+    def _settle(self, patience: float = 60_000) -> None:
+        """Wait until every object tag is ready, and give what depends on it the time to be drawn."""
+        script = f"() => {SELECTED}.objects.every((tag) => tag.isReady !== false)"
+        self.page.wait_for_function(script, timeout=patience)
+        # Not `evaluate`, which has no time-out: a prediction may have stopped the page.
+        script = "() => (window.settling ??= performance.now()) < performance.now() - 400"
+        self.page.wait_for_function(script, timeout=patience)
+        self.page.wait_for_function("() => delete window.settling", timeout=patience)
 
     def evaluate(self, script: str, argument: Any = None) -> Any:
         """Run JavaScript in the page; `SELECTED` in it is the selected annotation or prediction."""
