@@ -176,7 +176,8 @@ class Settings:
     devices: tuple[str, ...] = setting("CUDA_VISIBLE_DEVICES", WORDS, (),
         "GPUs; each model process gets one of them", "all")
     threads: int | None = setting("LABEL_STUDIO_ML_THREADS", integer(1, maximum=MAX_THREADS), None,
-        "calls of `predict` at a time in a model process, if the class sets no `concurrency` (also `--threads`)",
+        f"calls of `predict` at a time in a model process, at most {MAX_THREADS}, if the class sets no `concurrency` "
+        "(also `--threads`)",
         "1; below gunicorn, uWSGI and mod_wsgi their threads")
     separate: bool = setting("LABEL_STUDIO_ML_ISOLATION", choice({"label-config": True, "off": False}), True,
         "`label-config`: projects with different label configs do not share model processes; `off`: all projects share "
