@@ -145,6 +145,6 @@ def test_a_copy_of_a_backend_beside_it_is_a_backend_of_its_own(make: Make, make_
     done = finished(second)
     assert done["model_class"] == "Second"
     assert served_weights(second, done["model_version"]) == "Second: 2"
-    assert "is a backend of its own from now on" in second.backend.output()
+    assert "it gets an id of its own" in second.backend.output()
     assert versions(first) == {version}
     assert versions(second) == {version, done["model_version"]}

@@ -9,6 +9,7 @@ import msgspec
 
 from label_studio_ml.errors import BackendError, NotAuthorized
 from label_studio_ml.model_calls.adapter import MAX_BATCH
+from label_studio_ml.protocol.prediction_json import NOT_IN_TIME, TAKEN_OVER
 from label_studio_ml.serving.offline_model import Outcome, outcomes
 from label_studio_ml.support import pinned_requests
 from label_studio_ml.support.texts import plural
@@ -24,8 +25,8 @@ TARGET_DURATION = 15.0
 MAX_TASKS = 5_000
 #: Seconds until the next request to a busy backend.
 PAUSE = 1.0
-#: Beginnings of the errors of tasks that the backend had no time for; these tasks are requested again.
-_RETRY_CAUSES = ("not computed in time", "took over meanwhile")
+#: Beginnings of the errors of tasks that are requested again.
+_RETRY_CAUSES = (NOT_IN_TIME, TAKEN_OVER)
 
 
 class BackendGone(BackendError):

@@ -26,6 +26,8 @@ _encoder = msgspec.json.Encoder(enc_hook=lambda value: plain(value))  # bytes be
 #: Error of a task for which `predict` returned nothing while other tasks of the request have predictions.
 NOTHING = "predict returned nothing for this task"
 
+#: Beginnings of the errors of tasks that the backend did not come to: clients ask again for them.
+NOT_IN_TIME, TAKEN_OVER = "not computed in time", "another version took over meanwhile"
 
 #: Kind of refusal for scores outside of 0 to 1, which Label Studio stores and then shows as meaningless percentages.
 ODD_SCORES = "scores that are not between 0 and 1"

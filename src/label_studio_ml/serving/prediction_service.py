@@ -18,6 +18,7 @@ from label_studio_ml.errors import (
 )
 from label_studio_ml.model_calls.predictor import Answer, Request
 from label_studio_ml.monitoring import logs
+from label_studio_ml.protocol.prediction_json import TAKEN_OVER
 from label_studio_ml.protocol.requests import PredictRequest
 from label_studio_ml.serving.registry.loaded_model import LoadedModel, shutting_down
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
@@ -105,7 +106,7 @@ class PredictionService:
                 if not model.loaded:
                     await asyncio.shield(model.ready)
                 if pinned is not None and model.version != pinned.version:
-                    return Answer(error=f"version {model.version} took over meanwhile; ask again")
+                    return Answer(error=f"{TAKEN_OVER}, {model.version}; ask again")
                 answer = await model.process.batcher.submit(
                     (model.number, request.params),
                     payload,

@@ -15,7 +15,7 @@ import msgspec
 
 from label_studio_ml.errors import Overloaded
 from label_studio_ml.model_calls.predictor import Answer
-from label_studio_ml.protocol.prediction_json import NOTHING, encode_failure
+from label_studio_ml.protocol.prediction_json import NOT_IN_TIME, NOTHING, encode_failure
 from label_studio_ml.support.texts import plural
 
 logger = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ class Bulk:
         missing = sum(entry is None for entry in self._entries)
         if missing:
             computed = len(self._tasks) - missing
-            cause = f"not computed in time: {computed} of {plural(len(self._tasks), 'task')}; ask again for the rest"
+            cause = f"{NOT_IN_TIME}: {computed} of {plural(len(self._tasks), 'task')}; ask again for the rest"
             logger.warning("A request of %s: %s", plural(len(self._tasks), "task"), cause)
             missing_entry: Any = encode_failure(cause, self._version)
             self._entries = [missing_entry if entry is None else entry for entry in self._entries]
