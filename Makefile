@@ -42,8 +42,7 @@ unit:
 e2e: setup
 	.venv/bin/python -m pytest -v tests/e2e $(ARGS)
 
-soak:
-	@$(PYTHON) scripts/setup package
+soak: setup
 	@scripts/soak $(ARGS)
 
 tables:

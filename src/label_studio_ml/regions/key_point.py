@@ -1,6 +1,7 @@
 """Key points on pictures: `<KeyPointLabels>` and `<KeyPoint>`.
 
-Label Studio stores a point's place and the width of its dot in percent of the picture. It has no field for points that
+Label Studio stores a point's place in percent of the picture, and as `width` the radius of its dot in percent of the
+picture's width, without which it shows no point. It has no field for points that
 are hidden or for the lines of a skeleton: points that are not labelled are left out, and a skeleton is relations.
 """
 
@@ -12,7 +13,7 @@ from label_studio_ml.regions.picture import frame_of, size_of_region
 from label_studio_ml.regions.region import Region, make, number, numbers, plain
 from label_studio_ml.support.texts import plural
 
-#: The width of a dot in percent of the picture's width: what Label Studio draws by default (`strokeWidth`).
+#: The radius of a dot in percent of the picture's width.
 DOT = 0.5
 
 
@@ -31,7 +32,7 @@ def key_point(
 ) -> Region | None:
     """Return a key point as a region of `control`; None if its label is dropped.
 
-    `xy` is in pixels of a picture of `size`; with `relative`, in shares from 0 to 1. `width` is that of the dot in
+    `xy` is in pixels of a picture of `size`; with `relative`, in shares from 0 to 1. `width` is the dot's radius in
     percent of the picture's width. `positive` is for points that are clicks of a smart tool: inside or outside.
 
     Raises ValueError for numbers that are no point, and LabelConfigError for a label that the control does not have.
