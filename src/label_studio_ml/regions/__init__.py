@@ -7,6 +7,7 @@ regions.prediction(regions.boxes(box, xyxy=array, labels=labels, scores=scores, 
 from label_studio_ml.regions.box import Box, box, box_of, boxes
 from label_studio_ml.regions.ellipse import Ellipse, ellipse, ellipse_of
 from label_studio_ml.regions.key_point import key_point, key_points, point_of
+from label_studio_ml.regions.labelled_text import LabelledText, labelled_text
 from label_studio_ml.regions.picture import PictureSize, size_of
 from label_studio_ml.regions.polygon import points_of, polygon
 from label_studio_ml.regions.region import Region, attach, prediction
@@ -14,6 +15,7 @@ from label_studio_ml.regions.region import Region, attach, prediction
 __all__ = [
     "Box",
     "Ellipse",
+    "LabelledText",
     "PictureSize",
     "Region",
     "attach",
@@ -24,6 +26,7 @@ __all__ = [
     "ellipse_of",
     "key_point",
     "key_points",
+    "labelled_text",
     "point_of",
     "points_of",
     "polygon",
