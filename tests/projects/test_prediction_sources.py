@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from certificates import https_server, make
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.projects import prediction_sources
 from label_studio_ml.projects.prediction_sources import FallbackSource
@@ -51,3 +52,21 @@ def test_each_task_is_asked_for_once_though_batches_grow(
         assert prediction_source._offline_model.sizes == [2, 4, 5]
 
     asyncio.run(test())
+
+
+def test_the_note_about_a_backend_that_is_given_up_says_how_to_use_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_sources, "OfflineModel", Growing)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    notes: list[str] = []
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path)
+    with https_server(make(tmp_path / "tls")) as url:
+        source = FallbackSource(settings, Project(uid="1"), url, "", notes.append)
+        assert asyncio.run(source.start()) == "INITIAL"
+    (note,) = notes
+    assert (
+        "(self-signed certificate): the model is built in a process of its own. To use the backend: set"
+        in note
+    )

@@ -1,10 +1,14 @@
-"""Requests of `predict` to a running backend: what is asked for again. The backend's responses are made up here."""
+"""Requests of `predict` to a running backend: what is asked for again, and why a backend is given up."""
 
+import socket
+import threading
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from certificates import https_server, make
 from helpers import run
 from label_studio_ml.projects import running_backend
 from label_studio_ml.projects.running_backend import BackendGone, BackendSource
@@ -71,3 +75,29 @@ def test_an_error_of_the_model_stays_with_its_task(monkeypatch: pytest.MonkeyPat
     outcomes = run(source.ask(TASKS))
     assert asked == [[1, 2]]
     assert [outcome.error for outcome in outcomes] == ["", "predict failed"]
+
+
+def test_a_certificate_that_is_not_trusted_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    with https_server(make(tmp_path)) as url, pytest.raises(BackendGone) as raised:
+        run(BackendSource(url, Project(uid="1.1")).start())
+    trust = f"The certificate of {url} is not trusted on this machine (self-signed certificate)"
+    assert raised.value.message == trust
+    assert "REQUESTS_CA_BUNDLE" in raised.value.fix
+
+
+def test_a_connection_that_is_closed_is_no_problem_of_the_certificate() -> None:
+    def close_after_hello() -> None:
+        with listener.accept()[0] as connected:
+            connected.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closing = threading.Thread(target=close_after_hello, daemon=True)
+        closing.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(BackendGone) as raised:
+            run(BackendSource(url, Project(uid="1.1")).start())
+        closing.join(60)
+    assert raised.value.message.startswith(f"{url} does not answer (")
+    assert not raised.value.fix

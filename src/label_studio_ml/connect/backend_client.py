@@ -50,7 +50,7 @@ class BackendView:
 
         Raises BackendDown.
         """
-        return self._ask("GET", "/readyz", patience=_TIMEOUT, accepted=(200, 503))
+        return self._ask("GET", "/readyz", timeout=_TIMEOUT, accepted=(200, 503))
 
     def connection(self, project: int | str | None = None) -> dict[str, Any]:
         """Return the response of /connection, with the backend's record of `project` unless that is None.
@@ -61,23 +61,23 @@ class BackendView:
 
     def predict(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return the response of /predict. Raises BackendDown with the cause that the backend reports."""
-        return self._ask("POST", "/predict", json=body, patience=100.0)
+        return self._ask("POST", "/predict", json=body, timeout=100.0)
 
     def _get(self, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
-        return self._ask("GET", path, params=params, patience=_TIMEOUT)
+        return self._ask("GET", path, params=params, timeout=_TIMEOUT)
 
     def _ask(
         self,
         method: str,
         path: str,
         *,
-        patience: float,
+        timeout: float,
         accepted: Collection[int] = (200,),
         **arguments: Any,
     ) -> dict[str, Any]:
         import requests
 
-        failure = ""
+        failure: BackendDown | None = None
         headers = {"Authorization": value} if (value := self.authorization()) else {}
         for url in self.urls:
             try:
@@ -86,12 +86,12 @@ class BackendView:
                     url + path,
                     fingerprint=fingerprint(self.settings.model_dir, url),
                     headers=headers,
-                    timeout=patience,
+                    timeout=timeout,
                     **arguments,
                 )
                 body = response.json()
             except (requests.RequestException, ValueError) as error:
-                failure = failure or f"nothing of ours answers at {url} ({type(error).__name__})"
+                failure = failure or self._unanswered(url, error)
                 continue
             if response.status_code == 401:
                 raise BackendDown(
@@ -105,9 +105,20 @@ class BackendView:
                 return body
             if method == "POST" and isinstance(body, dict) and body.get("detail"):
                 raise BackendDown(f"{path} answers {response.status_code}: {body['detail']}")
-            failure = failure or f"{url}{path} answers {response.status_code}"
-        raise BackendDown(
-            f"The backend is not up: {failure}",
+            failure = failure or self._not_up(f"{url}{path} answers {response.status_code}")
+        raise failure or self._not_up("it has no address")
+
+    def _unanswered(self, url: str, error: Exception) -> BackendDown:
+        """Return the error to raise if the request to `url` failed with `error`."""
+        if reason := pinned_requests.distrust_reason(error):
+            return BackendDown(
+                pinned_requests.untrusted(url, reason), fix=pinned_requests.TRUST_ON_THIS_MACHINE
+            )
+        return self._not_up(f"no backend answers at {url} ({type(error).__name__})")
+
+    def _not_up(self, reason: str) -> BackendDown:
+        return BackendDown(
+            f"The backend is not up: {reason}",
             fix=f"Start it with: {our_command('start', self.settings.backend_dir)}",
         )
 
@@ -121,11 +132,8 @@ def certificate_problem(url: str) -> str:
 
     try:
         requests.get(f"{url}/health", timeout=_TIMEOUT, allow_redirects=False)
-    except requests.exceptions.SSLError as error:
-        _, failed, reason = str(error).partition("certificate verify failed: ")
-        return reason.partition(" (_ssl.c")[0] if failed else ""
-    except requests.RequestException:
-        return ""
+    except requests.RequestException as error:
+        return pinned_requests.distrust_reason(error)
     return ""
 
 
@@ -135,18 +143,18 @@ def view(settings: Settings, url: str, port: int) -> BackendView:
     It tries `url`, then the address that the model folder's running server announced (if that has this `port`), then
     `port` on this machine.
     """
-    here = [f"http://127.0.0.1:{port}"]
+    local_urls = [f"http://127.0.0.1:{port}"]
     if (announced := address(settings.model_dir)) and port_in(announced) == port:
-        here.insert(0, announced)
-    seen = {canonical(place): place for place in (url, *here)}
-    if canonical(url) in map(canonical, here):
-        seen = {canonical(place): place for place in here}
-    return BackendView(tuple(seen.values()), settings)
+        local_urls.insert(0, announced)
+    by_canonical_url = {canonical(each): each for each in (url, *local_urls)}
+    if canonical(url) in map(canonical, local_urls):
+        by_canonical_url = {canonical(each): each for each in local_urls}
+    return BackendView(tuple(by_canonical_url.values()), settings)
 
 
-def port_of(settings: Settings, stated: int | None) -> int:
-    """Return the backend's port on this machine: `stated`, else that of its running server, else DEFAULT_PORT."""
-    return stated or port_in(address(settings.model_dir)) or DEFAULT_PORT
+def port_of(settings: Settings, requested: int | None) -> int:
+    """Return the backend's port on this machine: `requested`, else that of its running server, else DEFAULT_PORT."""
+    return requested or port_in(address(settings.model_dir)) or DEFAULT_PORT
 
 
 def scheme_of(settings: Settings, port: int) -> str:

@@ -135,5 +135,6 @@ class FallbackSource:
     def _give_up_backend(self, error: BackendGone) -> None:
         """Go on without the backend, and report why."""
         if self._backend is not None:
-            self._notify(f"{error.message}: the model is built in a process of its own")
+            advice = f". To use the backend: {error.fix[0].lower()}{error.fix[1:]}" if error.fix else ""
+            self._notify(f"{error.message}: the model is built in a process of its own{advice}")
             self._backend = None

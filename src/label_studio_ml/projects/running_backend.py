@@ -162,6 +162,10 @@ class BackendSource:
                 fingerprint=self._fingerprint,
             )
         except requests.RequestException as error:
+            if reason := pinned_requests.distrust_reason(error):
+                raise BackendGone(
+                    pinned_requests.untrusted(self.url, reason), fix=pinned_requests.TRUST_ON_THIS_MACHINE
+                ) from None
             raise BackendGone(f"{self.url} does not answer ({type(error).__name__})") from None
 
     def _read(self, response: "Response") -> dict[str, Any]:

@@ -5,6 +5,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from requests import Response
 
+#: What to do if a certificate is not trusted on this machine.
+TRUST_ON_THIS_MACHINE = (
+    "Set REQUESTS_CA_BUNDLE to a file that contains the certificate, or that of its authority, beside those of the "
+    "system"
+)
+
 
 def request(method: str, url: str, *, fingerprint: str = "", **options: Any) -> "Response":
     """Send a request with `requests` and return the response. Raises the errors of `requests.request`.
@@ -29,3 +35,21 @@ def request(method: str, url: str, *, fingerprint: str = "", **options: Any) -> 
     with requests.Session() as session:
         session.mount("https://", Pinned())
         return session.request(method, url, verify=False, **options)
+
+
+def distrust_reason(error: Exception) -> str:
+    """Return why the error of a request says that the server's certificate is not trusted; empty for other errors.
+
+    A connection that the server closes during the TLS handshake is such another error, although it has the same class.
+    """
+    import requests
+
+    if not isinstance(error, requests.exceptions.SSLError):
+        return ""
+    _, failed, reason = str(error).partition("certificate verify failed: ")
+    return reason.partition(" (_ssl.c")[0] if failed else ""
+
+
+def untrusted(url: str, reason: str) -> str:
+    """Return the message about a certificate that is not trusted on this machine, for the `reason` given."""
+    return f"The certificate of {url} is not trusted on this machine ({reason})"
