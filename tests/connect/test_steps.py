@@ -8,7 +8,7 @@ import requests
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect.backend_client import BackendView
-from label_studio_ml.connect.steps import _explained, arrived
+from label_studio_ml.connect.steps import _with_advice, arrived
 from label_studio_ml.doctor import server, work
 from label_studio_ml.doctor.check import Status
 from label_studio_ml.doctor.context import Context
@@ -92,8 +92,8 @@ def test_doctors_prediction_leaves_no_project_behind(live: Live) -> None:
         ("Able to connect, but authentication parameters were not provided", "BASIC_AUTH_USER"),
     ],
 )
-def test_what_label_studio_says_of_an_address_is_explained(said: str, says: str) -> None:
-    error = _explained(
+def test_what_label_studio_says_of_an_address_is_with_advice(said: str, says: str) -> None:
+    error = _with_advice(
         StudioRefusedError(f"Label Studio refused: {said}", 400, said), "https://ml.example.com"
     )
     assert says in (error.fix or "")

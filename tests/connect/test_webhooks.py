@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from label_studio_ml.connect import webhooks
-from label_studio_ml.connect.ownership import HEADER, description, identity, is_ours
+from label_studio_ml.connect.ownership import HEADER, belongs_to, description, identity
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.model import TRAIN_EVENTS
 from label_studio_ml.studio.resources.webhooks import WebhookResource
@@ -33,15 +33,15 @@ class FakeWebhooks:
         del self.hooks[webhook_id]
 
 
-def _settle(webhook_resource: FakeWebhooks, urls: tuple[str, ...] = (URL,)) -> tuple[str, int]:
+def _synchronise(webhook_resource: FakeWebhooks, urls: tuple[str, ...] = (URL,)) -> tuple[str, int]:
     wanted = webhooks.fields(URL, "me", "Basic x", ["PROJECT_UPDATED"])
-    return webhooks.settle(cast("WebhookResource", webhook_resource), 5, wanted, "me", urls)
+    return webhooks.synchronise(cast("WebhookResource", webhook_resource), 5, wanted, "me", urls)
 
 
 def test_made_once() -> None:
     webhook_resource = FakeWebhooks()
-    assert _settle(webhook_resource) == ("made", 0)
-    assert _settle(webhook_resource) == ("is as it should be", 0)
+    assert _synchronise(webhook_resource) == ("created", 0)
+    assert _synchronise(webhook_resource) == ("unchanged", 0)
     (hook,) = webhook_resource.hooks.values()
     assert hook["project"] == 5
     assert hook["url"] == f"{URL}/webhook"
@@ -52,7 +52,7 @@ def test_label_studios_own_webhook_is_taken_over() -> None:
     webhook_resource = FakeWebhooks(
         {"url": "http://127.0.0.1:9090/webhook", "send_for_all_actions": True, "headers": {}}
     )
-    assert _settle(webhook_resource) == ("updated", 0)
+    assert _synchronise(webhook_resource) == ("updated", 0)
     (hook,) = webhook_resource.hooks.values()
     assert (hook["id"], hook["url"]) == (1, f"{URL}/webhook")
     assert hook["send_for_all_actions"] is False
@@ -67,13 +67,13 @@ def test_stale_and_doubled_ones_go_and_others_stay() -> None:
         {"url": "http://other:1/webhook", "headers": {HEADER: "you"}},
         {"url": "http://third:1/webhook", "headers": None},
     )
-    assert _settle(webhook_resource, (URL, "http://older:1")) == ("updated", 3)
+    assert _synchronise(webhook_resource, (URL, "http://older:1")) == ("updated", 3)
     assert sorted(webhook_resource.hooks) == [2, 5, 6]
 
 
 def test_actions_that_matter() -> None:
-    assert webhooks.wanted_actions(TRAIN_EVENTS, learns=False) == ["PROJECT_UPDATED"]
-    assert webhooks.wanted_actions(["TASKS_CREATED", "MINE", "START_TRAINING"], learns=True) == [
+    assert webhooks.required_actions(TRAIN_EVENTS, learns=False) == ["PROJECT_UPDATED"]
+    assert webhooks.required_actions(["TASKS_CREATED", "MINE", "START_TRAINING"], learns=True) == [
         "ANNOTATIONS_DELETED",
         "PROJECT_UPDATED",
         "TASKS_CREATED",
@@ -85,9 +85,9 @@ def test_identity_stays(tmp_path: Path) -> None:
     made = identity(tmp_path / "data")
     assert identity(tmp_path / "data") == made
     assert identity(tmp_path / "other") != made
-    assert is_ours({"description": f"Mine. {description(made)}"}, made)
-    assert not is_ours({"description": description("0" * 12)}, made)
-    assert not is_ours({"description": None}, made)
+    assert belongs_to({"description": f"Mine. {description(made)}"}, made)
+    assert not belongs_to({"description": description("0" * 12)}, made)
+    assert not belongs_to({"description": None}, made)
     (tmp_path / "data" / "backend-id").write_text("broken")
     assert identity(tmp_path / "data") == identity(tmp_path / "data")
 

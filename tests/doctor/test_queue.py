@@ -45,10 +45,10 @@ def test_its_own_with_its_workers(
     monkeypatch.setattr(server, "WORKER_START", 0.0)
     found = context(tmp_path, redis_url=redis.url)
     name = open_job_store(connect(redis.url), found.settings, embedded=False).keys.queue
-    assert looked(found) == ("skip", f"{name}; no worker of it is there, as the backend is not", "")
+    assert looked(found) == ("skip", f"{name} has no worker, because the backend is not running", "")
     found.about = {}
     status, what, fix = looked(found)
-    assert (status, what) == ("warn", f"{name}, and no worker of it is there: nothing is trained")
+    assert (status, what) == ("warn", f"{name} has no worker, so nothing is trained")
     assert f"label-studio-ml worker {tmp_path}" in fix
     worker = make_worker(redis.url, name)
     worker.register_birth()

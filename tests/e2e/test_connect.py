@@ -81,7 +81,7 @@ def test_connect_and_again(label_studio: Studio, make_backend: MakeBackend, proj
 
     again = _connect(backend, label_studio, project, "--interactive", env=LOGIN)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "is as it should be" in again.stdout
+    assert "/webhook: unchanged, " in again.stdout
     assert {**label_studio.backend(project), "updated_at": 0} == {
         **made,
         "updated_at": 0,

@@ -65,11 +65,11 @@ def test_a_model_for_clicks_is_no_failure(label_studio: Studio, make_backend: Ma
     (task,) = label_studio.import_tasks(project, [{"image": url}])
     done = _command("connect", backend, label_studio, project, "--interactive")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the model has nothing to say of this task by itself" in done.stdout
+    assert "the model returned no prediction for this task" in done.stdout
     check = _doctor(backend, label_studio, project)["prediction"]
     assert (check["status"], check["what"]) == (
         "ok",
-        f"the model has nothing to say of task {task} by itself",
+        f"the model returned no prediction for task {task}",
     )
     label_studio.get_task(task)
     label_studio.retrieve_predictions(project)

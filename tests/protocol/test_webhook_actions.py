@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import label_studio_ml
-from label_studio_ml.connect.webhooks import wanted_actions
+from label_studio_ml.connect.webhooks import required_actions
 from label_studio_ml.model import TRAIN_EVENTS
 from label_studio_ml.protocol import webhook_actions
 from label_studio_ml.protocol.webhook_actions import (
@@ -54,7 +54,7 @@ def test_a_class_that_learns_from_single_events_gets_their_bulk_events() -> None
 
 def test_the_actions_of_a_webhook() -> None:
     deletions_and_configs = ["ANNOTATIONS_DELETED", "PROJECT_UPDATED", "TASKS_DELETED"]
-    assert wanted_actions(["ANNOTATION_DELETED", "UNKNOWN"], learns=True) == deletions_and_configs
+    assert required_actions(["ANNOTATION_DELETED", "UNKNOWN"], learns=True) == deletions_and_configs
 
 
 def test_an_unknown_action_has_no_annotations() -> None:

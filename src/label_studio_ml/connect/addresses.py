@@ -13,10 +13,10 @@ def checked(url: str, option: str = "--backend-url") -> str:
     """Return the http(s) URL without a trailing slash. Raises SettingsError, naming `option`, for other text."""
     try:
         parts = urlsplit(url.strip())
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
-        good = False
-    if not good:
+        is_valid = False
+    if not is_valid:
         raise SettingsError(f"{option} {url!r} is not an http(s) address", field=option)
     return url.strip().rstrip("/")
 
@@ -36,16 +36,16 @@ def backend_url(studio_url: str, port: int, scheme: str = "http") -> str:
         family, kind, protocol, _, address = socket.getaddrinfo(host, studio_port, type=socket.SOCK_DGRAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.connect(address)  # a UDP connect sends nothing; it only selects the route
-            own, other = probe.getsockname()[0], probe.getpeername()[0]
+            own_address, studio_address = probe.getsockname()[0], probe.getpeername()[0]
     except OSError as error:
         raise SettingsError(
-            f"It cannot be told how Label Studio at {host} sees this machine: {error.strerror or error}",
-            fix="Give --backend-url",
+            f"This machine's address as seen from Label Studio at {host} cannot be found: {error.strerror or error}",
+            fix="Give --backend-url with the address at which Label Studio reaches the backend",
             field="--backend-url",
         ) from None
-    if own == other or is_loopback(other):
+    if own_address == studio_address or is_loopback(studio_address):
         return f"{scheme}://localhost:{port}"
-    return server_url(scheme, own, port)
+    return server_url(scheme, own_address, port)
 
 
 def port_in(url: str) -> int | None:

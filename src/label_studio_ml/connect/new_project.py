@@ -22,13 +22,15 @@ def make_project(
     if not parse_label_config(xml):
         raise LabelConfigError(
             f"{label_config} has no control tags",
-            fix='It needs one such as <Choices name="choice" toName="text">',
+            fix='Add one, such as <Choices name="choice" toName="text">',
             field="--label-config",
         )
     data = _read(tasks, "--tasks") if tasks else b""
     if tasks and tasks.suffix.lower() not in _TASK_FILES:
         raise SettingsError(
-            f"{tasks} is not one of {', '.join(_TASK_FILES)}", fix="Give a file of tasks", field="--tasks"
+            f"{tasks} is not a file of tasks: its name ends with none of {', '.join(_TASK_FILES)}",
+            fix="Give a file in one of these formats",
+            field="--tasks",
         )
     number = studio.projects.create(title, xml)
     if tasks is None:
@@ -37,8 +39,8 @@ def make_project(
         return number, studio.tasks.add_file(number, tasks.name, data)
     except StudioRefusedError as error:
         raise StudioError(
-            f"Project {number} is made, and the tasks of {tasks} are refused: {error.message}",
-            fix=f"Correct the file, import it there, and go on with --project {number} instead of --new",
+            f"Project {number} was created, but Label Studio refuses the tasks of {tasks}: {error.message}",
+            fix=f"Correct the file, import it into the project, and give --project {number} instead of --new",
             field="--tasks",
         ) from None
 

@@ -12,7 +12,7 @@ from label_studio_ml.storage import atomic_files
 #: The header of our webhooks that holds the backend's id.
 HEADER = "X-Label-Studio-ML-Backend"
 
-_MARK = re.compile(r"label-studio-ml backend ([0-9a-f]{12})")
+_DESCRIPTION = re.compile(r"label-studio-ml backend ([0-9a-f]{12})")
 
 
 def identity(folder: Path) -> str:
@@ -22,16 +22,16 @@ def identity(folder: Path) -> str:
     """
     path = folder / "backend-id"
     try:
-        if present := known_identity(folder):
-            return present
+        if existing_id := known_identity(folder):
+            return existing_id
         folder.mkdir(parents=True, exist_ok=True)
-        made = secrets.token_hex(6)
-        atomic_files.replace_file(path, f"{made}\n", mode=0o666, durable=False)
+        generated_id = secrets.token_hex(6)
+        atomic_files.replace_file(path, f"{generated_id}\n", mode=0o666, durable=False)
     except OSError as error:
         raise SettingsError(
             f"{path} cannot be used: {error}", fix="MODEL_DIR must be a folder that this user may write to"
         ) from None
-    return made
+    return generated_id
 
 
 def known_identity(folder: Path) -> str:
@@ -48,7 +48,7 @@ def description(name: str) -> str:
     return f"label-studio-ml backend {name}"
 
 
-def is_ours(backend: Mapping[str, Any], name: str) -> bool:
+def belongs_to(backend: Mapping[str, Any], name: str) -> bool:
     """Tell whether the description of a backend in Label Studio names the backend with the id `name`."""
-    match = _MARK.search(str(backend.get("description") or ""))
+    match = _DESCRIPTION.search(str(backend.get("description") or ""))
     return match is not None and match[1] == name

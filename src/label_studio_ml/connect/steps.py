@@ -10,7 +10,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect import webhooks
 from label_studio_ml.connect.addresses import webhook_host_fits
 from label_studio_ml.connect.backend_client import TRUST_CERTIFICATE, BackendView
-from label_studio_ml.connect.ownership import description, is_ours
+from label_studio_ml.connect.ownership import belongs_to, description
 from label_studio_ml.errors import BackendError, StudioError, StudioRefusedError
 from label_studio_ml.protocol.requests import uid_of
 from label_studio_ml.studio.resources.label_studio import LabelStudio
@@ -19,15 +19,15 @@ from label_studio_ml.studio.transport.api_client import Json
 from label_studio_ml.support.server_urls import canonical
 from label_studio_ml.support.texts import plural
 
-#: Seconds to wait for the backend to import its model file, and for the test event to arrive in `_TRIES` attempts.
-_MODEL = 120.0
-_EVENT = 6.0
-_TRIES = 3
+#: Seconds to wait for the backend to import its model file, and for the test event to arrive in `_EVENT_ATTEMPTS`.
+_MODEL_TIMEOUT = 120.0
+_EVENT_TIMEOUT = 6.0
+_EVENT_ATTEMPTS = 3
 
 
 @dataclass(kw_only=True)
 class Plan:
-    """The wanted connection of the backend with the id `name`, at `url` as Label Studio reaches it, with `project`.
+    """The desired connection of the backend with the id `name`, at `url` as Label Studio reaches it, with `project`.
 
     `title` is the backend's title in Label Studio; None keeps the present one, or sets `default_title` for a new
     backend. `interactive` None keeps the present value. `prelabel` shows the backend's predictions in new tasks.
@@ -60,13 +60,13 @@ def connect(plan: Plan) -> Iterator[str]:
     about = _about(plan)
     yield f"Backend at {plan.url}: {about['model_class']}, label-studio-ml {about['version']}"
 
-    backend, old_urls, done = _backend(plan)
-    yield f"Backend {backend['id']} in the project: {done}, title {backend['title']!r}"
+    backend, old_urls, change = _backend(plan)
+    yield f"Backend {backend['id']} in the project: {change}, title {backend['title']!r}"
     first = studio.backends.of_project(plan.project)[0]
     if first["id"] != backend["id"]:
         yield (
             f"Note: Label Studio asks only the first backend of a project, and that is {first['title']!r} "
-            f"({first['url']}); remove it there if this one is to predict"
+            f"({first['url']}); remove it there if this backend is to predict"
         )
 
     yield _webhook(plan, about, [plan.url, *old_urls])
@@ -78,9 +78,9 @@ def connect(plan: Plan) -> Iterator[str]:
 def _about(plan: Plan) -> Json:
     """Return the response of /connection once the backend has imported its model file.
 
-    Raises BackendError when that takes more than `_MODEL` seconds.
+    Raises BackendError when that takes more than `_MODEL_TIMEOUT` seconds.
     """
-    end = time.monotonic() + _MODEL
+    end = time.monotonic() + _MODEL_TIMEOUT
     while True:
         about = plan.view.connection()
         if about.get("model_class"):
@@ -97,14 +97,14 @@ def _backend(plan: Plan) -> tuple[Json, list[str], str]:
     present = [
         backend
         for backend in plan.studio.backends.of_project(plan.project)
-        if is_ours(backend, plan.name) or canonical(str(backend.get("url"))) == canonical(plan.url)
+        if belongs_to(backend, plan.name) or canonical(str(backend.get("url"))) == canonical(plan.url)
     ]
-    present.sort(key=lambda backend: (not is_ours(backend, plan.name), backend["id"]))
-    before: Json = present[0] if present else {}
+    present.sort(key=lambda backend: (not belongs_to(backend, plan.name), backend["id"]))
+    previous: Json = present[0] if present else {}
     fields: Json = {
         "project": plan.project,
         "url": plan.url,
-        "title": plan.title or before.get("title") or plan.default_title,
+        "title": plan.title or previous.get("title") or plan.default_title,
         "description": description(plan.name),
         "auth_method": "NONE",
     }
@@ -115,15 +115,15 @@ def _backend(plan: Plan) -> tuple[Json, list[str], str]:
     if plan.interactive is not None:
         fields["is_interactive"] = plan.interactive
     try:
-        saved = plan.studio.backends.save(fields, before.get("id"))
+        saved = plan.studio.backends.save(fields, previous.get("id"))
     except StudioRefusedError as error:
-        raise _explained(error, plan.url) from None
-    saved["old_title"] = before.get("title")
+        raise _with_advice(error, plan.url) from None
+    saved["old_title"] = previous.get("title")
     old_urls = [str(backend.get("url")) for backend in present]
     return saved, old_urls, "updated" if present else "added"
 
 
-def _explained(error: StudioRefusedError, url: str) -> StudioError:
+def _with_advice(error: StudioRefusedError, url: str) -> StudioError:
     """Return an error with advice for Label Studio's refusal of the backend or webhook at `url`."""
     detail = error.detail.lower()
     if error.status == 403 or "ssrf" in detail or "block" in detail or "reserved" in detail:
@@ -158,19 +158,19 @@ def _explained(error: StudioRefusedError, url: str) -> StudioError:
 def _webhook(plan: Plan, about: Json, urls: list[str]) -> str:
     if not webhook_host_fits(plan.url):
         raise StudioError(
-            f"Label Studio takes no webhook at {plan.url}: its host name has no dot",
+            f"Label Studio accepts no webhook at {plan.url}: its host name has no dot",
             fix="Give --backend-url with an address or a name with a dot, such as the network alias ml.backend",
             field="--backend-url",
         )
-    actions = webhooks.wanted_actions(about["events"], learns=bool(about["learns"]))
-    wanted = webhooks.fields(plan.url, plan.name, plan.view.authorization(), actions)
+    actions = webhooks.required_actions(about["events"], learns=bool(about["learns"]))
+    desired = webhooks.fields(plan.url, plan.name, plan.view.authorization(), actions)
     try:
-        done, removed = webhooks.settle(plan.studio.webhooks, plan.project, wanted, plan.name, urls)
+        change, removed = webhooks.synchronise(plan.studio.webhooks, plan.project, desired, plan.name, urls)
     except StudioRefusedError as error:
-        raise _explained(error, plan.url) from None
+        raise _with_advice(error, plan.url) from None
     login = "with" if plan.view.authorization() else "without"
-    gone = f"; {removed} stale removed" if removed else ""
-    return f"Webhook {wanted['url']}: {done}, {login} login, for {', '.join(actions)}{gone}"
+    removal = f"; {removed} stale removed" if removed else ""
+    return f"Webhook {desired['url']}: {change}, {login} login, for {', '.join(actions)}{removal}"
 
 
 def _prelabel(plan: Plan, project: Json, backend: Json, old_titles: list[str]) -> str:
@@ -183,14 +183,14 @@ def _prelabel(plan: Plan, project: Json, backend: Json, old_titles: list[str]) -
     if chosen and chosen in {title, *old_titles}:
         plan.studio.projects.change(plan.project, model_version="")
         return f"Pre-labeling: {title!r} is no longer chosen"
-    return "Pre-labeling: left as it is"
+    return "Pre-labeling: unchanged"
 
 
 def _prediction(plan: Plan, backend: Json) -> str:
     """Test a prediction through Label Studio and return the result as a line. Raises StudioError when it fails."""
     task = plan.studio.tasks.first(plan.project)
     if task is None:
-        return "Test prediction: left out, the project has no tasks yet"
+        return "Test prediction: skipped, because the project has no tasks yet"
     try:
         answer = plan.studio.backends.test_prediction(int(backend["id"]))
     except StudioRefusedError as error:
@@ -198,9 +198,11 @@ def _prediction(plan: Plan, backend: Json) -> str:
         raise StudioError(message, fix="See the backend's logs/server.log") from None
     results: Any = answer.get("response")
     if results == [] or (isinstance(results, list) and results[0] == []):
-        return "Test prediction through Label Studio: it works; the model has nothing to say of this task by itself"
+        return (
+            "Test prediction through Label Studio: it works; the model returned no prediction for this task"
+        )
     if not isinstance(results, list):
-        raise StudioError("The backend's answer to the test prediction has no results")
+        raise StudioError("The backend's response to the test prediction has no results")
     first = results[0][0] if isinstance(results[0], list) and results[0] else results[0]
     if not isinstance(first, dict) or "result" not in first:
         cause = first.get("error") if isinstance(first, dict) else first
@@ -240,13 +242,13 @@ def _event(plan: Plan, project: Json) -> str:
 def arrived(projects: ProjectResource, view: BackendView, project: Json) -> Json:
     """Make Label Studio send an event, by saving the unchanged project title; return the backend's record of it.
 
-    The record is empty when the event does not arrive within `_EVENT` seconds. Raises BackendError.
+    The record is empty when the event does not arrive within `_EVENT_TIMEOUT` seconds. Raises BackendError.
     """
     number, uid = int(project["id"]), uid_of(project)
     before = _receipt(view, uid).get("at", 0.0)
-    for _ in range(_TRIES):
+    for _ in range(_EVENT_ATTEMPTS):
         projects.change(number, title=project["title"])
-        end = time.monotonic() + _EVENT / _TRIES
+        end = time.monotonic() + _EVENT_TIMEOUT / _EVENT_ATTEMPTS
         while time.monotonic() < end:
             receipt = _receipt(view, uid)
             if receipt.get("at", 0.0) > before:
@@ -257,6 +259,6 @@ def arrived(projects: ProjectResource, view: BackendView, project: Json) -> Json
 
 def _receipt(view: BackendView, uid: str) -> Json:
     """Return the backend's record of the last PROJECT_UPDATED of the project, empty if it has none."""
-    heard = (view.connection(uid).get("project") or {}).get("heard") or {}
-    receipt: Json = heard.get("PROJECT_UPDATED") or {}
+    receipts = (view.connection(uid).get("project") or {}).get("heard") or {}
+    receipt: Json = receipts.get("PROJECT_UPDATED") or {}
     return receipt

@@ -1,4 +1,4 @@
-"""The backend's webhook in a Label Studio project: find it, compare it with the wanted state, create or update it."""
+"""The backend's webhook in a Label Studio project: find it, compare it with the desired state, create or update it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from label_studio_ml.studio.transport.api_client import Json
 from label_studio_ml.support.server_urls import canonical
 
 
-def wanted_actions(events: Iterable[str], *, learns: bool) -> list[str]:
+def required_actions(events: Iterable[str], *, learns: bool) -> list[str]:
     """Return the webhook actions that the backend needs, sorted.
 
     These are PROJECT_UPDATED, for a changed label config; and if the class `learns`, also its training `events` and the
@@ -26,13 +26,14 @@ def address(backend_url: str) -> str:
     return backend_url.rstrip("/") + "/webhook"
 
 
-def ours(webhooks: Iterable[Json], name: str, urls: Iterable[str]) -> list[Json]:
+def of_backend(webhooks: Iterable[Json], name: str, urls: Iterable[str]) -> list[Json]:
     """Return the webhooks of the backend `name`: those with its name in HEADER, and those to one of its `urls`."""
-    places = {canonical(address(url)) for url in urls}
+    webhook_urls = {canonical(address(url)) for url in urls}
     return [
         webhook
         for webhook in webhooks
-        if (webhook.get("headers") or {}).get(HEADER) == name or canonical(str(webhook.get("url"))) in places
+        if (webhook.get("headers") or {}).get(HEADER) == name
+        or canonical(str(webhook.get("url"))) in webhook_urls
     ]
 
 
@@ -49,32 +50,32 @@ def fields(url: str, name: str, authorization: str, actions: Iterable[str]) -> J
     }
 
 
-def differences(webhook: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Return the names of the fields whose value in `webhook` differs from `wanted`."""
+def differences(webhook: Mapping[str, Any], desired: Mapping[str, Any]) -> list[str]:
+    """Return the names of the fields whose value in `webhook` differs from `desired`."""
     return [
         name
-        for name, value in wanted.items()
+        for name, value in desired.items()
         if (sorted(webhook.get(name) or []) if name == "actions" else webhook.get(name)) != value
     ]
 
 
-def settle(
-    webhooks: WebhookResource, project: int, wanted: Json, name: str, urls: Iterable[str]
+def synchronise(
+    webhooks: WebhookResource, project: int, desired: Json, name: str, urls: Iterable[str]
 ) -> tuple[str, int]:
-    """Create or update the backend's webhook as `wanted`, and delete its other webhooks in the project.
+    """Create or update the backend's webhook as `desired`, and delete its other webhooks in the project.
 
-    Return a text that says what was done, and the number of deleted webhooks. Raises StudioError.
+    Return "created", "updated" or "unchanged", and the number of deleted webhooks. Raises StudioError.
     """
-    present = ours(webhooks.of_project(project), name, urls)
-    here = canonical(str(wanted["url"]))
-    present.sort(key=lambda webhook: (canonical(str(webhook.get("url"))) != here, webhook["id"]))
+    present = of_backend(webhooks.of_project(project), name, urls)
+    desired_url = canonical(str(desired["url"]))
+    present.sort(key=lambda webhook: (canonical(str(webhook.get("url"))) != desired_url, webhook["id"]))
     if not present:
-        webhooks.save({**wanted, "project": project})
-        return "made", 0
+        webhooks.save({**desired, "project": project})
+        return "created", 0
     first, *others = present
-    changed = differences(first, wanted)
+    changed = differences(first, desired)
     if changed:
-        webhooks.save(wanted, int(first["id"]))
+        webhooks.save(desired, int(first["id"]))
     for other in others:
         webhooks.delete(int(other["id"]))
-    return ("updated" if changed else "is as it should be"), len(others)
+    return ("updated" if changed else "unchanged"), len(others)

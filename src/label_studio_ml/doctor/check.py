@@ -17,7 +17,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of the check `name`: `what` was found, and the `fix` for a warning or failure."""
+    """The result of the check `name`: the finding `what`, and the `fix` for a warning or failure."""
 
     name: str
     status: Status

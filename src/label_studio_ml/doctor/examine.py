@@ -46,8 +46,10 @@ def examine(context: Context) -> Iterator[Check]:
             yield from (result,) if isinstance(result, Check) else result
         except BackendError as error:
             yield failed(name, error)
-        except Exception as error:  # noqa: BLE001 - a check that breaks must not hide the others
-            yield fail(name, f"the check itself broke: {type(error).__name__}: {error}", "Report it as a bug")
+        except Exception as error:  # noqa: BLE001 - a check with an error must not hide the others
+            yield fail(
+                name, f"an error in the check itself: {type(error).__name__}: {error}", "Report it as a bug"
+            )
 
 
 def exit_code(checks: list[Check]) -> int:

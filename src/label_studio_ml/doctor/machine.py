@@ -21,11 +21,11 @@ from label_studio_ml.support.texts import our_command, shell_command
 from label_studio_ml.versions.factory import check_store, open_store
 
 #: Free bytes on the model folder's disk below which the check warns, and below which it fails.
-_LITTLE = 1 << 30
-_TOO_LITTLE = 100 << 20
+_WARN_BELOW = 1 << 30
+_FAIL_BELOW = 100 << 20
 
 #: Seconds within which the model file must be imported and its class instantiated.
-_BUILD = 300.0
+_BUILD_TIMEOUT = 300.0
 
 
 def packages(context: Context) -> Check:
@@ -40,29 +40,33 @@ def packages(context: Context) -> Check:
             importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
-    here = f"label-studio-ml {__version__}, Python {platform.python_version()}, {platform.system()}"
+    installation = f"label-studio-ml {__version__}, Python {platform.python_version()}, {platform.system()}"
     if missing:
         return fail(
             "packages",
-            f"{here}; missing: {', '.join(missing)}",
+            f"{installation}; missing: {', '.join(missing)}",
             f"Run: {shell_command('pip', 'install', *missing)}",
         )
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}" for name in ("label-studio-sdk", "rq", "redis")
     )
-    return ok("packages", f"{here}; {versions}")
+    return ok("packages", f"{installation}; {versions}")
 
 
 def model_file(context: Context) -> Iterator[Check]:
     """Check, in a new interpreter, that the model file can be imported and its class instantiated."""
-    done = _build(context, "")
-    if done is None:
-        yield fail("model file", f"it takes more than {_BUILD:g} seconds", "Load less while importing it")
-    elif done.returncode:
-        yield fail("model file", _last(done.stderr), f"Correct {context.settings.script or 'the model file'}")
+    process = _build(context, "")
+    if process is None:
+        yield fail(
+            "model file", f"it takes more than {_BUILD_TIMEOUT:g} seconds", "Load less while importing it"
+        )
+    elif process.returncode:
+        yield fail(
+            "model file", _last_line(process.stderr), f"Correct {context.settings.script or 'the model file'}"
+        )
     else:
         context.model_works = True
-        yield ok("model file", _last(done.stdout).removeprefix("OK: "))
+        yield ok("model file", _last_line(process.stdout).removeprefix("OK: "))
 
 
 def label_config(context: Context) -> Check:
@@ -77,9 +81,9 @@ def label_config(context: Context) -> Check:
             "the project has no label config",
             f"Set one up: {context.settings.studio_url}/projects/{context.number}/settings/labeling",
         )
-    done = _build(context, config)
-    if done is None or done.returncode:
-        cause = _last(done.stderr) if done else "it takes too long"
+    process = _build(context, config)
+    if process is None or process.returncode:
+        cause = _last_line(process.stderr) if process else "it takes too long"
         return fail(
             "label config", cause, "Change the project's label config, or the class, so that they fit"
         )
@@ -95,46 +99,46 @@ def _build(context: Context, config: str) -> "subprocess.CompletedProcess[str] |
             capture_output=True,
             text=True,
             check=False,
-            timeout=_BUILD,
+            timeout=_BUILD_TIMEOUT,
         )
     except subprocess.TimeoutExpired:
         return None
 
 
-def _last(text: str) -> str:
+def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].removeprefix("label-studio-ml: ") if lines else "it ended without a word"
+    return lines[-1].removeprefix("label-studio-ml: ") if lines else "it ended without output"
 
 
 def disk(context: Context) -> Iterator[Check]:
     """Check that the model folder is writable and that its disk has enough free space."""
     folder = context.settings.model_dir
-    place = folder
-    while not place.exists():
-        place = place.parent
+    existing_folder = folder
+    while not existing_folder.exists():
+        existing_folder = existing_folder.parent
     try:
-        with tempfile.TemporaryFile(dir=place) as probe:
+        with tempfile.TemporaryFile(dir=existing_folder) as probe:
             probe.write(b"x")
     except OSError as error:
         reason = error.strerror or type(error).__name__
         yield fail(
             "disk",
-            f"{place} cannot be written to: {reason}",
+            f"{existing_folder} cannot be written to: {reason}",
             f"Let {present_user()} write to it, or set MODEL_DIR",
         )
         return
-    free = shutil.disk_usage(place).free
-    what = f"{free / (1 << 30):.1f} GiB free in {folder}"
-    cache = _used(folder / "files")
-    if cache:
-        what += f", task files {cache / (1 << 20):.0f} MiB"
-    fix = "Make room, lower FILES_CACHE_MB, or set MODEL_DIR to a folder on a larger disk"
-    if free < _TOO_LITTLE:
-        yield fail("disk", what, fix)
-    elif free < _LITTLE:
-        yield warn("disk", what, fix)
+    free = shutil.disk_usage(existing_folder).free
+    summary = f"{free / (1 << 30):.1f} GiB free in {folder}"
+    cache_size = _file_sizes(folder / "files")
+    if cache_size:
+        summary += f", task files {cache_size / (1 << 20):.0f} MiB"
+    fix = "Free disk space, lower FILES_CACHE_MB, or set MODEL_DIR to a folder on a larger disk"
+    if free < _FAIL_BELOW:
+        yield fail("disk", summary, fix)
+    elif free < _WARN_BELOW:
+        yield warn("disk", summary, fix)
     else:
-        yield ok("disk", what)
+        yield ok("disk", summary)
 
 
 def store(context: Context) -> Iterator[Check]:
@@ -163,7 +167,7 @@ def decisions(context: Context) -> Iterator[Check]:
             is_known = False
             yield fail("decisions", text, fix)
     if is_known:
-        yield ok("decisions", "which version each project is served is known")
+        yield ok("decisions", "the version to serve is known for each project")
 
 
 def set_aside(context: Context) -> Iterator[Check]:
@@ -171,19 +175,19 @@ def set_aside(context: Context) -> Iterator[Check]:
     for path in damaged_copies(context.settings.model_dir):
         yield warn(
             "set aside",
-            f"{path} was damaged and set aside; the log of that time says what could be read of it",
-            "Remove it, with what has its name and -wal or -shm, when nothing of it is missed",
+            f"{path} was damaged and set aside; the log of that time says how much of it could be read",
+            "Remove it, and the files with its name and -wal or -shm, when none of its data is needed",
         )
     for path in copies(context.settings.model_dir / "broker"):
         yield warn(
             "set aside",
-            f"{path} is a copy of the broker's append-only file, which was damaged and was cut there; the log of that "
-            "time says from where on",
-            "Remove it when no event is missed",
+            f"{path} is a copy of the broker's append-only file, which was damaged and has been truncated since; the "
+            "log of that time says where",
+            "Remove it when no event is missing",
         )
 
 
-def _used(folder: Path) -> int:
+def _file_sizes(folder: Path) -> int:
     try:
         with os.scandir(folder) as entries:
             return sum(entry.stat().st_size for entry in entries if entry.is_file())

@@ -29,17 +29,20 @@ def server(context: Context) -> Iterator[Check]:
     except BackendDown as error:
         if error.field == "BASIC_AUTH_USER":
             yield failed("server", error)
-        elif (other := address(context.settings.model_dir)) and port_in(other) not in (None, context.port):
+        elif (announced := address(context.settings.model_dir)) and port_in(announced) not in (
+            None,
+            context.port,
+        ):
             yield fail(
                 "server",
-                f"it is not on port {context.port}: it listens at {other}",
-                f"Leave out --port, or give --port {port_in(other)}",
+                f"it is not on port {context.port}: it listens at {announced}",
+                f"Leave out --port, or give --port {port_in(announced)}",
             )
         elif _listens(context.port):
             yield fail(
                 "server",
                 f"something else listens on port {context.port} of this machine",
-                "End it, or start the backend with another --port and give that to doctor and connect",
+                "Stop that program, or start the backend with another --port and give that to doctor and connect",
             )
         else:
             start = our_command("start", context.folder, "--port", context.port)
@@ -67,9 +70,9 @@ def redis_durability(context: Context) -> Check:
     settings = context.settings
     url = settings.redis_url or running_url(settings.model_dir / "broker")
     if not url:
-        if problem := _said_by_server(context, "broker"):
+        if problem := _reported_problem(context, "broker"):
             return fail("redis", problem, "See logs/server.log")
-        return skip("redis", "the backend brings its own and does not run")
+        return skip("redis", "it is started by the backend, which is not running")
     client = connect(url)
     try:
         persistence: dict[str, Any] = client.info("persistence")
@@ -81,13 +84,13 @@ def redis_durability(context: Context) -> Check:
     policy = memory.get("maxmemory_policy", "")
     losses = []
     if not persistence.get("aof_enabled"):
-        losses.append(("it forgets events when it ends", "appendonly yes"))
+        losses.append(("it loses events when it stops", "appendonly yes"))
     if memory.get("maxmemory") and policy not in {"", "noeviction"}:
-        losses.append((f"it drops what it holds when it is full ({policy})", "maxmemory-policy noeviction"))
+        losses.append((f"it drops events when its memory is full ({policy})", "maxmemory-policy noeviction"))
     if losses:
         return warn(
             "redis",
-            "; ".join(what for what, _ in losses),
+            "; ".join(loss for loss, _ in losses),
             f"Set in redis.conf: {', '.join(setting for _, setting in losses)}",
         )
     where = "given by REDIS_URL" if settings.redis_url else "the backend's own"
@@ -106,23 +109,23 @@ def spool(context: Context) -> Iterator[Check]:
         yield skip("spool", "the model folder cannot be read")  # `disk` fails and says why
         return
     folder = settings.model_dir / "spool"
-    room = SpoolCapacity(folder, settings.spool_events, settings.spool_bytes)
-    room.recount(set())
-    if room.problem:
-        yield fail("spool", room.problem, "Bring Redis back, or raise SPOOL_EVENTS and SPOOL_MB")
+    capacity = SpoolCapacity(folder, settings.spool_events, settings.spool_bytes)
+    capacity.recount(set())
+    if capacity.problem:
+        yield fail("spool", capacity.problem, "Make Redis reachable, or raise SPOOL_EVENTS and SPOOL_MB")
     elif problem := folder_problem(folder, write=True):
         yield fail("spool", f"{FOLDER_UNUSABLE}: {problem.message}", problem.fix)
-    elif reported := _said_by_server(context, "spool"):
-        yield fail("spool", reported, "See that the user of the backend can write there")
-    elif room.events:
+    elif reported := _reported_problem(context, "spool"):
+        yield fail("spool", reported, "Let the user that runs the backend write there")
+    elif capacity.events:
         yield warn(
             "spool",
-            f"{plural(room.events, 'event waits', 'events wait')} on this machine's disk for Redis",
+            f"{plural(capacity.events, 'event waits', 'events wait')} on this machine's disk for Redis",
             "Start the backend, and see that it reaches Redis",
         )
 
 
-def _said_by_server(context: Context, part: str) -> str:
+def _reported_problem(context: Context, part: str) -> str:
     """Return the problem that /readyz reports for `part`; empty if there is none or the server does not answer."""
     if context.about is None:
         return ""
@@ -146,7 +149,7 @@ def trainings(context: Context) -> Iterator[Check]:
     if problem := parts.get("training"):
         yield fail("trainings", str(problem), _how_to_train(context))
     else:
-        yield ok("trainings", "no event waits for more than its turn")
+        yield ok("trainings", "no event has waited too long for a training")
 
 
 def _how_to_train(context: Context) -> str:
@@ -176,7 +179,7 @@ def queue(context: Context) -> Iterator[Check]:
         others = leftover_queues(client, name, job_store.owner) if job_store.owner is not None else []
         other = owner_of(client, settings.queue) if settings.queue not in ("", name) else None
     except BackendError as error:
-        yield skip("queue", f"it cannot be looked at: {error.message}")
+        yield skip("queue", f"it cannot be read: {error.message}")
         return
     finally:
         client.close()
@@ -194,11 +197,9 @@ def queue(context: Context) -> Iterator[Check]:
             f"To train on them, start it with RQ_QUEUE_NAME={waiting}",
         )
     elif not workers and context.about is None:  # starting the backend may start workers, too
-        yield skip("queue", f"{name}; no worker of it is there, as the backend is not")
+        yield skip("queue", f"{name} has no worker, because the backend is not running")
     elif not workers:
-        yield warn(
-            "queue", f"{name}, and no worker of it is there: nothing is trained", _how_to_train(context)
-        )
+        yield warn("queue", f"{name} has no worker, so nothing is trained", _how_to_train(context))
     else:
         yield ok("queue", f"{name}, {plural(workers, 'worker')}")
 

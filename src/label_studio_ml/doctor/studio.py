@@ -7,10 +7,10 @@ from label_studio_ml.studio.transport.api_tokens import TokenKind
 from label_studio_ml.support.texts import plural, whole_number
 
 #: The oldest supported release: the first whose task list has the filters that a training needs.
-_OLDEST = (1, 13)
+_OLDEST_RELEASE = (1, 13)
 
 #: Allowed difference of the clocks in seconds: access tokens expire after five minutes.
-_SKEW = 30.0
+_MAX_CLOCK_DIFFERENCE = 30.0
 
 
 def reachable(context: Context) -> Check:
@@ -26,7 +26,7 @@ def reachable(context: Context) -> Check:
     context.studio_works = True
     parts = (whole_number(part) for part in release.split(".")[:2])
     numbers = tuple(part for part in parts if part is not None)
-    if numbers and numbers < _OLDEST:
+    if numbers and numbers < _OLDEST_RELEASE:
         return fail("label studio", f"{release} is too old", "Install Label Studio 1.13 or newer, best 1.23")
     return ok("label studio", f"{release} at {context.studio.url}")
 
@@ -50,7 +50,7 @@ def token(context: Context) -> Check:
         context.studio_works = False
         return fail(
             "token",
-            "none is given, and Label Studio's API asks for one",
+            "none is given, and Label Studio's API requires one",
             f"Make a personal access token at {studio.url}/user/account, and set LABEL_STUDIO_API_KEY to it or give "
             "--api-key-file FILE with it",
         )
@@ -59,11 +59,13 @@ def token(context: Context) -> Check:
     except BackendError as error:
         context.studio_works = False
         if isinstance(error, StudioRefusedError) and error.status == 404:
-            fix = "Correct --url: Label Studio's address with its sub-path, if it has one, and nothing behind"
+            fix = (
+                "Correct --url: Label Studio's address with its sub-path, if it has one, and nothing after it"
+            )
             return fail("token", f"there is no API to try it on at {studio.url}", fix)
         return failed("token", error)
     if kind is TokenKind.ACCESS:
-        return warn("token", "it is an access token, which ends in five minutes", kind.value)
+        return warn("token", "it is an access token, which expires within five minutes", kind.value)
     return ok("token", f"a {'personal access' if kind is TokenKind.PERSONAL else 'legacy'} token")
 
 
@@ -93,13 +95,13 @@ def project(context: Context) -> Check:
 
 
 def clock(context: Context) -> Check:
-    """Check that the clocks of Label Studio and of this machine differ by at most `_SKEW` seconds."""
+    """Check that the clocks of Label Studio and of this machine differ by at most `_MAX_CLOCK_DIFFERENCE` seconds."""
     if context.studio is None or not context.studio_works:
         return skip("clock", _unreached(context))
     difference = context.studio.clock_difference()
     if difference is None:
-        return skip("clock", "Label Studio does not tell the time")
-    if abs(difference) > _SKEW:
+        return skip("clock", "Label Studio's responses do not say its time")
+    if abs(difference) > _MAX_CLOCK_DIFFERENCE:
         return warn(
             "clock",
             f"Label Studio's is {abs(difference):.0f} s {'ahead of' if difference > 0 else 'behind'} this machine's",

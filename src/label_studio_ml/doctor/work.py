@@ -74,20 +74,20 @@ def prediction(context: Context) -> Check:
         "label_config": config,
         "params": {"context": None},
     }
-    see = "See the backend's logs/server.log"
+    see_log = "See the backend's logs/server.log"
     try:
         results = context.view.predict({key: value for key, value in body.items() if value}).get("results")
     except BackendError as error:
-        return fail("prediction", error.message, error.fix or see)
+        return fail("prediction", error.message, error.fix or see_log)
     first = results[0] if isinstance(results, list) and results else None
     if isinstance(first, list):
         first = first[0] if first else None
     if first is None and isinstance(results, list):
-        return ok("prediction", f"the model has nothing to say of task {context.task['id']} by itself")
+        return ok("prediction", f"the model returned no prediction for task {context.task['id']}")
     if not isinstance(first, dict) or "result" not in first:
         cause = first.get("error") if isinstance(first, dict) else "no result"
         refused = str(cause).startswith(INVALID)
-        return fail("prediction", f"task {context.task['id']}: {cause}", _USE_CONFIG if refused else see)
+        return fail("prediction", f"task {context.task['id']}: {cause}", _USE_CONFIG if refused else see_log)
     refusal = RegionChecks(config).refusal(first["result"])
     if refusal is not None:
         return fail("prediction", f"the label config does not allow it: {refusal}", _USE_CONFIG)
@@ -110,8 +110,8 @@ def invalid_predictions(context: Context) -> Check:
 def prelabeling(context: Context) -> Check:
     """Check that tasks show predictions of this backend, live or stored."""
     if context.project is None or context.entry is None:
-        known = context.project is not None
-        return skip("pre-labeling", "the backend is not in the project" if known else context.without_project)
+        reason = context.without_project if context.project is None else "the backend is not in the project"
+        return skip("pre-labeling", reason)
     chosen, title = context.project.get("model_version") or "", context.entry["title"]
     if chosen == title and context.project.get("show_collab_predictions"):
         return ok("pre-labeling", f"tasks show the predictions of {title!r}")
@@ -149,10 +149,12 @@ def score_column(context: Context) -> Check:
     chosen = context.project.get("model_version") or ""
     served = str((context.entry or {}).get("model_version") or "")
     try:  # not all tasks have the chosen version: `rank` skips labelled tasks; nor the served one, after a training
-        found = (
+        tasks_of_versions = (
             context.studio.tasks.predicted(context.number, version) for version in (chosen, served) if version
         )
-        task = next((task for task in found if task), None) or context.studio.tasks.predicted(context.number)
+        task = next((task for task in tasks_of_versions if task), None) or context.studio.tasks.predicted(
+            context.number
+        )
     except BackendError as error:
         return failed("scores", error)
     if task is None:
@@ -164,7 +166,7 @@ def score_column(context: Context) -> Check:
     ]
     if task.get("predictions_score") is not None or not scored:
         return ok("scores", "the column shows them" if scored else "the predictions have none")
-    version = _to_choose(scored, served)
+    version = _version_to_show(scored, served)
     return warn(
         "scores",
         f"the column is empty: it shows predictions of version {chosen!r} only, and theirs is {version!r}",
@@ -172,7 +174,7 @@ def score_column(context: Context) -> Check:
     )
 
 
-def _to_choose(scored: list[dict[str, Any]], served: str) -> Any:
+def _version_to_show(scored: list[dict[str, Any]], served: str) -> Any:
     """Return the version whose scores the column should show: the served one, else that of the newest prediction."""
     versions = [prediction.get("model_version") for prediction in scored]
     if served in versions:

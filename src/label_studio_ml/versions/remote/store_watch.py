@@ -102,7 +102,7 @@ class StoreWatch:
                 failures += 1
                 pause = pause_after(failures, first=CHECK_INTERVAL, longest=_LONGEST_PAUSE)
             except Exception:
-                logger.exception("Looking for new versions failed")
+                logger.exception("The check of the object store for new versions failed")
                 pause = _LONGEST_PAUSE
             finally:
                 self._call_began = None
