@@ -126,6 +126,38 @@ def test_controls_of_a_repeater_are_found_by_their_numbered_names() -> None:
         controls["kind_x"]
 
 
+def test_controls_of_nested_repeaters_have_an_index_for_each() -> None:
+    controls = Controls(
+        '<View><Repeater on="$docs" indexFlag="{{doc}}"><Text name="text_{{doc}}" value="$docs[{{doc}}].text"/>'
+        '<Repeater on="$asks" indexFlag="{{ask}}"><Choices name="kind_{{doc}}_{{ask}}" toName="text_{{doc}}">'
+        '<Choice value="a"/></Choices></Repeater></Repeater></View>'
+    )
+    kind = controls["kind_1_2"]
+    assert (kind.name, kind.to_name, kind.field) == ("kind_1_2", "text_1", "docs[1].text")
+    assert controls[0].at({"{{doc}}": 1}).at({"{{ask}}": 2}) == kind
+    assert controls[0].at(3).name == "kind_3_3"
+    assert "kind_1_2" in controls
+    assert "kind_1" not in controls
+    assert "kind_01_2" not in controls  # Label Studio names none so
+    with pytest.raises(LabelConfigError, match="no control named 'kind_1'"):
+        controls["kind_1"]
+
+
+def test_a_placeholder_that_is_twice_in_a_name_has_one_index() -> None:
+    controls = Controls(
+        '<View><Repeater on="$a" indexFlag="{{i}}"><Text name="t{{i}}" value="$a[{{i}}]"/>'
+        '<Rating name="r{{i}}_{{i}}" toName="t{{i}}"/></Repeater></View>'
+    )
+    assert controls["r2_2"].to_name == "t2"
+    assert "r1_2" not in controls
+
+
+def test_the_control_for_its_first_object_is_the_control_itself() -> None:
+    controls = Controls(CONFIG)
+    assert controls.first("RectangleLabels", on="Image") is controls["box"]  # with its label map
+    assert controls.first("Choices", on="Image") is not controls["mood"]
+
+
 def test_a_chat_labels_itself() -> None:
     controls = Controls('<View><Chat name="chat" value="$messages"/></View>')
     chat = controls.first("Chat")

@@ -116,3 +116,21 @@ def test_labels_that_come_with_the_task() -> None:
         control.for_task({"data": {}})
     fixed = Controls(CONFIG)["box"]
     assert fixed.for_task({"data": {}}) is fixed
+
+
+def test_the_value_of_a_text_area_is_no_field_with_labels() -> None:
+    words = Controls('<View><Text name="t" value="$t"/><TextArea name="w" toName="t" value="$t"/></View>')[
+        "w"
+    ]
+    assert words.labels_field == ""
+    assert words.for_task({"data": {}}) is words
+
+
+def test_labels_from_a_server_are_open_ended() -> None:
+    config = (
+        '<View><Text name="t" value="$t"/><Taxonomy name="c" toName="t" apiUrl="https://example.com/labels">'
+        '<Choice value="A"/></Taxonomy></View>'
+    )
+    control = Controls(config)["c"]
+    assert not control.has_own_labels
+    assert control.label_map.path(("B", "C")) == ("B", "C")

@@ -1,7 +1,9 @@
 """From a model's labels to those of a control."""
 
 import logging
+import time
 
+import numpy as np
 import pytest
 
 from label_studio_ml.controls import Controls
@@ -80,3 +82,47 @@ def test_nested_labels_have_paths() -> None:
     assert labels.path("Plants") == ("Plants",)
     with pytest.raises(LabelConfigError, match="no label 'Plants / Cat'"):
         labels.path(("Plants", "Cat"))
+
+
+def test_a_dropped_label_is_logged_once_also_if_each_call_of_predict_maps_the_labels_anew(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = CONFIG.replace('"Person"', '"Pedestrian"')
+    for _ in range(3):
+        assert Controls(config)["box"].map_labels(unknown="drop").label_map.name("tram") is None
+    assert len(caplog.records) == 1
+    assert "it has: car, Pedestrian" in caplog.text
+
+
+@pytest.mark.parametrize("label", [2, 2.0, np.float32(2), np.int64(2), np.array(2), np.array(2.0)])
+def test_a_number_of_a_class_is_found_whatever_its_type(label: object) -> None:
+    assert Controls(CONFIG)["box"].map_labels({"2": "Person"}).label_map.name(label) == "Person"
+
+
+def test_a_label_that_is_written_as_a_fraction_is_found_first() -> None:
+    config = (
+        '<View><Text name="t" value="$t"/><Choices name="c" toName="t">'
+        '<Choice value="2"/><Choice value="2.0"/></Choices></View>'
+    )
+    labels = Controls(config)["c"].label_map
+    assert [labels.name(label) for label in (2, 2.0)] == ["2", "2.0"]
+    with pytest.raises(LabelConfigError, match=r"has no label '2\.5'"):
+        labels.name(2.5)
+
+
+def test_the_same_label_twice_has_the_predicted_values_of_both() -> None:
+    config = (
+        '<View><Text name="t" value="$t"/><Choices name="c" toName="t">'
+        '<Choice value="A" predicted_values="x"/><Choice value="A" predicted_values="y"/></Choices></View>'
+    )
+    assert Controls(config)["c"].label_map.names(["x", "y"]) == ["A"]
+
+
+def test_mapping_20000_labels_does_not_search_all_of_them_for_each() -> None:
+    choices = "".join(f'<Choice value="choice {number}"/>' for number in range(20_000))
+    config = f'<View><Text name="t" value="$t"/><Choices name="c" toName="t">{choices}</Choices></View>'
+    control = Controls(config)["c"]
+    started = time.process_time()
+    mapped = control.map_labels({str(number): f"choice {number}" for number in range(20_000)})
+    assert time.process_time() - started < 1.5
+    assert mapped.label_map.name(19_999) == "choice 19999"

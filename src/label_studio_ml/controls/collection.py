@@ -37,7 +37,9 @@ class Controls:
         return iter(self._controls)
 
     def __contains__(self, item: object) -> bool:
-        return item in self._by_name or item in self._controls
+        if isinstance(item, str):
+            return item in self._by_name or self._repeated(item) is not None
+        return item in self._controls
 
     @overload
     def __getitem__(self, key: int | str) -> Control: ...
@@ -61,14 +63,10 @@ class Controls:
         return control
 
     def _repeated(self, name: str) -> Control | None:
+        """Return the control within a `<Repeater>` whose name with an index filled in is `name`; None without."""
         for control in self._controls:
-            if not control.index_variables:
-                continue
-            pattern = re.escape(control.name)
-            for variable in control.index_variables:
-                pattern = pattern.replace(re.escape(variable), r"(\d+)")
-            if match := re.fullmatch(pattern, name):
-                return control.at(int(match[1])) if match.groups() else control
+            if indices := _indices(control, name):
+                return control.at(indices)
         return None
 
     def all(self, tag: Names = (), on: Names = (), *, per_region: bool | None = None) -> list[Control]:
@@ -134,6 +132,24 @@ class Controls:
 
 def _names(names: Names) -> tuple[str, ...]:
     return ((names,) if names else ()) if isinstance(names, str) else tuple(names)
+
+
+def _indices(control: Control, name: str) -> dict[str, int]:
+    """Return the index of each placeholder with which the control's name becomes `name`; empty if none does."""
+    if not control.index_variables:
+        return {}
+    groups: dict[str, str] = {}
+    pattern = ""
+    for part in re.split(f"({'|'.join(map(re.escape, control.index_variables))})", control.name):
+        if part not in control.index_variables:
+            pattern += re.escape(part)
+        elif part in groups:
+            pattern += f"(?P={groups[part]})"
+        else:
+            groups[part] = f"index{len(groups)}"
+            pattern += f"(?P<{groups[part]}>0|[1-9][0-9]*)"
+    match = re.fullmatch(pattern, name)
+    return {variable: int(match[group]) for variable, group in groups.items()} if match else {}
 
 
 def _control(element: ControlElement, tree: LabelConfigTree) -> Control:

@@ -113,6 +113,8 @@ class Control:
             raise LabelConfigError(
                 f"The control {self.name!r} labels {has}, not {' or '.join(targets)}", field="label_config"
             )
+        if chosen[0] is self.objects[0]:
+            return self  # with its label map, which is slow to make for thousands of labels
         others = tuple(item for item in self.objects if item is not chosen[0])
         return dataclasses.replace(self, objects=(chosen[0], *others))
 
@@ -122,7 +124,7 @@ class Control:
     def labels_field(self) -> str:
         """The field of a task's data with the labels, of `value="$options"`; empty if the label config lists them."""
         value = self.attributes.get("value", "")
-        return value[1:] if value.startswith("$") else ""
+        return value[1:] if value.startswith("$") and self.kind.labels_field else ""
 
     @property
     def has_own_labels(self) -> bool:
@@ -137,8 +139,7 @@ class Control:
     @cached_property
     def label_map(self) -> LabelMap:
         """The mapping from a model's labels to those of the control."""
-        open_ended = not self.has_own_labels and self.labels_field
-        return LabelMap(self.name, () if open_ended else self.labels, self.mapping, self.unknown)
+        return LabelMap(self.name, self.labels if self.has_own_labels else (), self.mapping, self.unknown)
 
     def map_labels(
         self, mapping: Mapping[str, str] | None = None, *, unknown: Unknown = "error"
@@ -167,17 +168,18 @@ class Control:
 
     # Controls of a <Repeater>
 
-    def at(self, index: int) -> "Control":
+    def at(self, index: int | Mapping[str, int]) -> "Control":
         """Return the control for one entry of its `<Repeater>`: the index replaces the placeholder in its names.
 
-        `index` counts from 0. The names of objects are replaced likewise. A control outside of a `<Repeater>` is
-        returned as it is.
+        `index` counts from 0; within nested ones, it may be a dict with the index of each placeholder. The names of
+        objects are replaced likewise. A control outside of a `<Repeater>` is returned as it is.
         """
         variables = self.index_variables
+        indices = index if isinstance(index, Mapping) else dict.fromkeys(variables, index)
 
         def numbered(text: str) -> str:
-            for variable in variables:
-                text = text.replace(variable, str(index))
+            for variable, number in indices.items():
+                text = text.replace(variable, str(number))
             return text
 
         if not variables:
@@ -194,7 +196,7 @@ class Control:
                 )
                 for item in self.objects
             ),
-            index_variables=(),
+            index_variables=tuple(variable for variable in variables if variable not in indices),
         )
 
     def __str__(self) -> str:

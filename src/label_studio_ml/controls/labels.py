@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from label_studio_ml.errors import LabelConfigError
@@ -70,6 +71,7 @@ class LabelMap:
         self._control = control
         self._unknown = unknown
         self._paths = [(path, label) for top in labels for path, label in top.walk()]
+        self._known_paths = {path for path, _ in self._paths}
         self._exact: dict[str, tuple[str, ...]] = {}
         self._dropped: set[str] = set()
         for names in (
@@ -80,12 +82,13 @@ class LabelMap:
             for path, label in self._paths:
                 for name in names(label):
                     self._exact.setdefault(name, path)
-        self._mapped = {str(name): self._target(label) for name, label in (mapping or {}).items()}
-        self._exact.update(self._mapped)
+        if mapping:
+            by_name = {label.name: path for path, label in reversed(self._paths)}
+            self._exact.update((str(name), self._target(label, by_name)) for name, label in mapping.items())
         self._by_lower = {name.casefold(): path for name, path in reversed(self._exact.items())}
 
-    def _target(self, label: str) -> tuple[str, ...]:
-        path = next((path for path, known in self._paths if known.name == label), None)
+    def _target(self, label: str, by_name: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        path = by_name.get(label)
         if path is not None:
             return path
         if self._paths:
@@ -99,17 +102,22 @@ class LabelMap:
     def path(self, label: Any) -> tuple[str, ...] | None:
         """Return the path of names to a model's label, of length 1 unless labels are nested; None if it is dropped.
 
-        `label` may itself be a path, as a list or tuple of names from the top. Raises LabelConfigError for a label that
-        the control does not have, unless `unknown="drop"`.
+        `label` may itself be a path, as a list or tuple of names from the top. A class number may be a float or an
+        array of one, as detectors give it: 2.0 is found as "2", too. Raises LabelConfigError for a label that the
+        control does not have, unless `unknown="drop"`.
         """
+        if hasattr(label, "tolist"):
+            label = label.tolist()
         if isinstance(label, list | tuple):
             names = tuple(map(str, label))
-            if not self._paths or any(path == names for path, _ in self._paths):
+            if not self._paths or names in self._known_paths:
                 return names
             name = " / ".join(names)
         else:
             name = str(label)
-        path = self._exact.get(name) or self._by_lower.get(name.casefold())
+        path = self._found(name)
+        if path is None and isinstance(label, float) and label.is_integer():
+            path = self._found(str(int(label)))
         if path is not None:
             return path
         if not self._paths:
@@ -123,12 +131,11 @@ class LabelMap:
             )
         if name not in self._dropped:
             self._dropped.add(name)
-            logger.warning(
-                "The control %r has no label %r: predictions of it are left out (this is logged once)",
-                self._control,
-                name,
-            )
+            _log_dropped(self._control, self._names(), name)
         return None
+
+    def _found(self, name: str) -> tuple[str, ...] | None:
+        return self._exact.get(name) or self._by_lower.get(name.casefold())
 
     def name(self, label: Any) -> str | None:
         """Return the control's label for a model's label; None if it is dropped. Raises as `path` does."""
@@ -140,10 +147,24 @@ class LabelMap:
         return list(dict.fromkeys(name for label in labels if (name := self.name(label)) is not None))
 
     def _names(self) -> str:
-        names = [label.name for _, label in self._paths]
-        return ", ".join(names[:_LISTED]) + (
-            f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        )
+        return listed([label.name for _, label in self._paths])
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names of labels for a message: the first ones, and how many more there are."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+@lru_cache(maxsize=1024)
+def _log_dropped(control: str, labels: str, name: str) -> None:
+    """Log that a label is dropped, once for each: a model makes its controls anew for each call of `predict`."""
+    logger.warning(
+        "The control %r has no label %r: predictions of it are left out (this is logged once); it has: %s",
+        control,
+        name,
+        labels,
+    )
 
 
 def labels_in_task(entries: Any) -> tuple[Label, ...]:
