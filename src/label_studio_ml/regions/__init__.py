@@ -8,9 +8,20 @@ from label_studio_ml.regions.box import Box, box, box_of, boxes
 from label_studio_ml.regions.ellipse import Ellipse, ellipse, ellipse_of
 from label_studio_ml.regions.key_point import key_point, key_points, point_of
 from label_studio_ml.regions.labelled_text import LabelledText, labelled_text
+from label_studio_ml.regions.mask import mask, mask_of
 from label_studio_ml.regions.picture import PictureSize, size_of
 from label_studio_ml.regions.polygon import points_of, polygon
 from label_studio_ml.regions.region import Region, attach, prediction
+from label_studio_ml.regions.task_value import (
+    best_choices,
+    choices,
+    date_time,
+    pair,
+    quantity,
+    rating,
+    relation,
+    texts,
+)
 
 __all__ = [
     "Box",
@@ -19,17 +30,27 @@ __all__ = [
     "PictureSize",
     "Region",
     "attach",
+    "best_choices",
     "box",
     "box_of",
     "boxes",
+    "choices",
+    "date_time",
     "ellipse",
     "ellipse_of",
     "key_point",
     "key_points",
     "labelled_text",
+    "mask",
+    "mask_of",
+    "pair",
     "point_of",
     "points_of",
     "polygon",
     "prediction",
+    "quantity",
+    "rating",
+    "relation",
     "size_of",
+    "texts",
 ]

@@ -1,0 +1,93 @@
+"""Masks as brush regions and bitmasks: bit by bit, and back."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from label_studio_ml.controls import Controls
+from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.protocol.region_checks import RegionChecks
+from label_studio_ml.regions.mask import mask, mask_of
+
+CONFIG = """<View><Image name="image" value="$image"/>
+<BrushLabels name="brush" toName="image"><Label value="Road"/></BrushLabels>
+<BitmaskLabels name="bits" toName="image"><Label value="Road"/></BitmaskLabels>
+<Rectangle name="box" toName="image"/></View>"""
+CONTROLS = Controls(CONFIG)
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.floats(0.01, 1),
+    st.integers(0, 1 << 32),
+    st.sampled_from(["brush", "bits"]),
+)
+@settings(max_examples=200, deadline=None)
+def test_masks_come_back_bit_by_bit(height: int, width: int, density: float, seed: int, name: str) -> None:
+    pixels = np.random.default_rng(seed).random((height, width)) < density
+    region = mask(CONTROLS[name], pixels, label="road")
+    if not pixels.any():
+        assert region is None
+        return
+    assert region is not None
+    assert (region["original_width"], region["original_height"]) == (width, height)
+    assert np.array_equal(mask_of(region), pixels)
+    assert RegionChecks(CONFIG).refusal([region]) is None
+
+
+def test_probabilities_and_extra_dimensions() -> None:
+    probabilities = np.array([[[0.2, 0.8], [0.5, 0.51]]], dtype=np.float32)
+    region = mask(CONTROLS["brush"], probabilities, threshold=0.5, label="Road", score=0.7)
+    assert region is not None
+    assert mask_of(region).tolist() == [[False, True], [False, True]]
+    assert region["value"]["brushlabels"] == ["Road"]
+    nested = mask(CONTROLS["brush"], [[0, 1], [0, 1]], label="Road")
+    assert nested is not None
+    assert nested["value"]["rle"] == region["value"]["rle"]
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4), (0, 5)])
+def test_what_is_no_mask_is_an_error(shape: Any) -> None:
+    with pytest.raises(ValueError, match=r"must be an array of shape \(height, width\)"):
+        mask(CONTROLS["brush"], np.ones(shape), label="Road")
+
+
+def test_controls_without_masks_are_errors() -> None:
+    with pytest.raises(LabelConfigError, match='<Rectangle name="box"> for <Image> takes no masks'):
+        mask(CONTROLS["box"], np.ones((2, 2)))
+
+
+def test_a_bitmask_of_another_size_is_scaled() -> None:
+    region = mask(CONTROLS["bits"], np.array([[1, 0], [0, 1]]), label="Road")
+    assert region is not None
+    large = mask_of(region, size=(4, 2))
+    assert large.tolist() == [[True, True, False, False], [False, False, True, True]]
+
+
+def test_a_bitmask_without_alpha_covers_the_whole_picture() -> None:
+    data = io.BytesIO()
+    Image.new("L", (3, 2), 0).save(data, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+    assert mask_of({"value": {"imageDataURL": url}}, size=(3, 2)).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"x": 1}, "has no mask: its value has x"),
+        ({"imageDataURL": "http://host/a.png"}, "imageDataURL must begin with"),
+        ({"imageDataURL": "data:image/png;base64,AAAA"}, "is no PNG that can be read"),
+        ({"imageDataURL": "data:image/png;base64,!"}, "is no PNG that can be read"),
+        ({"rle": [1, 2]}, "shorter than its header"),
+    ],
+)
+def test_damaged_masks_are_errors(value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        mask_of({"value": value}, size=(3, 2))

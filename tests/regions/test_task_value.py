@@ -1,0 +1,117 @@
+"""Values for a whole task, and relations."""
+
+import datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from label_studio_ml.controls import Controls
+from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.protocol.region_checks import RegionChecks
+from label_studio_ml.regions.task_value import (
+    best_choices,
+    choices,
+    date_time,
+    pair,
+    quantity,
+    rating,
+    relation,
+    texts,
+)
+
+CONFIG = """<View><Text name="t" value="$t"/><Text name="u" value="$u"/>
+<Choices name="one" toName="t">
+<Choice value="Good" predicted_values="1"/><Choice value="Bad" predicted_values="0"/></Choices>
+<Choices name="many" toName="t" choice="multiple"><Choice value="a"/><Choice value="b"/><Choice value="c"/></Choices>
+<Taxonomy name="kind" toName="t"><Choice value="A"><Choice value="B"/></Choice><Choice value="C"/></Taxonomy>
+<Rating name="stars" toName="t" maxRating="3"/><Number name="count" toName="t" min="0" max="10"/>
+<DateTime name="day" toName="t" only="date"/><DateTime name="time" toName="t"/>
+<DateTime name="year" toName="t" format="%Y"/><TextArea name="summary" toName="t"/>
+<Pairwise name="better" toName="t,u"/></View>"""
+CONTROLS = Controls(CONFIG)
+
+
+def value(region: dict[str, Any] | None) -> dict[str, Any]:
+    assert region is not None
+    assert RegionChecks(CONFIG).refusal([region]) is None
+    return dict(region["value"])
+
+
+def test_choices() -> None:
+    assert value(choices(CONTROLS["one"], 1, score=0.5)) == {"choices": ["Good"]}
+    assert value(choices(CONTROLS["many"], "a", "C")) == {"choices": ["a", "c"]}
+    assert choices(CONTROLS["many"]) is None
+    assert choices(CONTROLS["many"].map_labels(unknown="drop"), "d") is None
+    with pytest.raises(ValueError, match='takes one choice, not Good, Bad; choice="multiple" allows more'):
+        choices(CONTROLS["one"], 1, 0)
+    with pytest.raises(LabelConfigError, match="has no label 'd'"):
+        choices(CONTROLS["many"], "d")
+    with pytest.raises(LabelConfigError, match="holds no choices or taxonomy"):
+        choices(CONTROLS["stars"], "a")
+
+
+def test_taxonomies_have_paths() -> None:
+    assert value(choices(CONTROLS["kind"], "b", "C")) == {"taxonomy": [["A", "B"], ["C"]]}
+    assert value(choices(CONTROLS["kind"], ("A", "B"))) == {"taxonomy": [["A", "B"]]}
+
+
+def test_the_choices_of_probabilities() -> None:
+    region = best_choices(CONTROLS["one"], np.array([0.3, 0.7], dtype=np.float32), [0, 1])
+    assert value(region) == {"choices": ["Good"]}
+    assert region is not None
+    assert region["score"] == pytest.approx(0.7)
+    several = best_choices(CONTROLS["many"], [0.9, 0.2, 0.6], ["a", "b", "c"])
+    assert value(several) == {"choices": ["a", "c"]}
+    assert several is not None
+    assert several["score"] == 0.6
+    assert best_choices(CONTROLS["many"], [0.1, 0.2, 0.3], ["a", "b", "c"]) is None
+    assert best_choices(CONTROLS["one"], [], []) is None
+    with pytest.raises(ValueError, match=r"a name for each probability \(2\), not 1"):
+        best_choices(CONTROLS["one"], [0.5, 0.5], ["a"])
+
+
+def test_ratings_and_numbers() -> None:
+    assert value(rating(CONTROLS["stars"], 3)) == {"rating": 3}
+    assert value(quantity(CONTROLS["count"], 2.5)) == {"number": 2.5}
+    assert value(quantity(CONTROLS["count"], np.int64(7))) == {"number": 7}
+    for stars in (4, -1, 1.5, "x", None):
+        with pytest.raises(ValueError, match="stars must be"):
+            rating(CONTROLS["stars"], stars)
+    with pytest.raises(ValueError, match="value 11 is beyond max=10"):
+        quantity(CONTROLS["count"], 11)
+    with pytest.raises(ValueError, match="value -1 is beyond min=0"):
+        quantity(CONTROLS["count"], -1)
+
+
+def test_dates_are_in_the_format_of_the_control() -> None:
+    moment = datetime.datetime(2026, 11, 29, 13, 5, tzinfo=datetime.UTC)
+    assert value(date_time(CONTROLS["day"], moment)) == {"datetime": "2026-11-29"}
+    assert value(date_time(CONTROLS["time"], moment)) == {"datetime": "2026-11-29T13:05"}
+    assert value(date_time(CONTROLS["year"], moment.date())) == {"datetime": "2026"}
+    assert value(date_time(CONTROLS["day"], "2026-01-02")) == {"datetime": "2026-01-02"}
+    with pytest.raises(ValueError, match="moment must be in the format %Y-%m-%d of"):
+        date_time(CONTROLS["day"], "2.1.2026")
+
+
+def test_texts_and_pairs() -> None:
+    assert value(texts(CONTROLS["summary"], "one", "two")) == {"text": ["one", "two"]}
+    assert texts(CONTROLS["summary"]) is None
+    with pytest.raises(TypeError, match="A text must be a str, not 5"):
+        texts(CONTROLS["summary"], 5)  # type: ignore[arg-type]
+    assert value(pair(CONTROLS["better"], "right")) == {"selected": "right"}
+    with pytest.raises(ValueError, match='side must be "left" or "right"'):
+        pair(CONTROLS["better"], "both")  # type: ignore[arg-type]
+
+
+def test_relations() -> None:
+    first, second = {"id": "a"}, {"id": "b"}
+    assert relation(first, second, "cause", direction="bi") == {
+        "type": "relation",
+        "from_id": "a",
+        "to_id": "b",
+        "direction": "bi",
+        "labels": ["cause"],
+    }
+    with pytest.raises(ValueError, match="direction must be"):
+        relation(first, second, direction="up")  # type: ignore[arg-type]
