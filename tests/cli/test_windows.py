@@ -203,7 +203,7 @@ def test_file_locks_keep_others_out(tmp_path: Path) -> None:
 def test_a_log_file_is_rotated(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\nfrom label_studio_ml.monitoring.logs import RotatingFile\n"
-        "file = RotatingFile(Path('logs/x.log'), max_bytes=8, kept=2)\n"
+        "file = RotatingFile(Path('logs/x.log'), max_bytes=8, max_rotated=2)\n"
         "for number in range(3): file.write(b'line %d\\n' % number)\n"
     )
     done = _run(tmp_path, python=code)
