@@ -337,6 +337,40 @@ def test_a_run_counts_once_although_the_answer_got_lost(
     other.redis.close()
 
 
+def test_a_job_that_a_sender_knows_keeps_its_record_although_an_earlier_run_trained_on_its_event(
+    job_store: JobStore,
+) -> None:
+    job_store.record(P, _event())
+    job_store.take_waiting(P)
+    known = job_store.record(P, _event())  # before the run of the first job reads the event queue
+    job_store.queues.acknowledge(P, [event.id for event in job_store.queues.events(P)])
+    assert job_store.take_waiting(P) == known
+    job_store.end_without_events(P, known)
+    job = job_store.jobs.get(known)
+    assert job is not None
+    assert (job.state, bool(job.ended)) == ("finished", True)
+
+
+def test_a_job_that_only_a_wake_up_needed_leaves_no_record(job_store: JobStore) -> None:
+    first = job_store.record(P, _event())
+    job_store.take_waiting(P)
+    job_store.wake(P)
+    woken = job_store.take_waiting(P)
+    assert woken
+    job_store.end_without_events(P, woken)
+    assert [job.id for job in job_store.jobs.of(P)] == [first]
+
+
+def test_a_job_of_a_wake_up_that_an_event_was_stored_for_keeps_its_record(job_store: JobStore) -> None:
+    job_store.record(P, _event())
+    job_store.take_waiting(P)
+    job_store.wake(P)
+    known = job_store.record(P, _event())
+    assert job_store.take_waiting(P) == known
+    job_store.end_without_events(P, known)
+    assert job_store.jobs.get(known) is not None
+
+
 def _lose_an_answer(monkeypatch: pytest.MonkeyPatch, is_chosen: Callable[[Any], bool]) -> list[Any]:
     """Let the connection break instead of giving the first answer that is chosen; return the lost answers."""
     lost: list[Any] = []

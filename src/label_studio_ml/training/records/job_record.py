@@ -40,7 +40,8 @@ class Job:
     `cancel` is the time of the cancellation request, `ending` describes how a stopped run ended. `upto` is the id of
     the job's last event, set by a cancellation. `model_class` is the class to train, empty if not recorded.
     `asked_by` names the sender of the training request, or else of the job's first event with a login: `token NAME`,
-    `user NAME`, or this package's own command; empty if no event had a login.
+    `user NAME`, or this package's own command; empty if no event had a login. `woken`: a wake-up created the job, and
+    no event was stored for it, so that nobody was told its id.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Job:
     upto: str = ""
     model_class: str = ""
     asked_by: str = ""
+    woken: bool = False
 
     @property
     def running(self) -> bool:
@@ -101,6 +103,7 @@ def read_job(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
         upto=texts.get("upto", ""),
         model_class=texts.get("class", ""),
         asked_by=texts.get("asked_by", ""),
+        woken="woken" in texts,
     )
 
 
@@ -123,11 +126,13 @@ class JobRecords:
             if (job := self.get(job_id.decode())) is not None:
                 yield job
 
-    def create(self, project: str, job_id: str, *, asked_by: str) -> None:
+    def create(self, project: str, job_id: str, *, asked_by: str, woken: bool) -> None:
         """Write the record of a new job, less the fields that a worker has written already."""
         fields = {"project": project, "state": "queued", "created": now()}
         if asked_by:
             fields["asked_by"] = asked_by
+        if woken:
+            fields["woken"] = "1"
         with self._redis.pipeline(transaction=True) as pipe:
             for name, value in fields.items():
                 pipe.hsetnx(self._keys.job(job_id), name, value)

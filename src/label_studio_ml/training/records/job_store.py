@@ -130,7 +130,7 @@ class JobStore:
             self.redis.delete(self.keys.waiting(project))
             return
         if not self.jobs.created(job_id):
-            self._create(project, job_id)
+            self._create(project, job_id, woken=True)
         if not self.wake_ups.queued(job_id):
             self.wake_ups.enqueue(project, job_id)
 
@@ -180,10 +180,11 @@ class JobStore:
     def end_without_events(self, project: str, job_id: str) -> None:
         """End a job for which no events are left, because they went to an earlier job that has an outcome by now.
 
-        If it has not begun, only a wake-up needed it, and its record is removed.
+        If only a wake-up needed it, its record is removed. The sender of an event may follow its job, which has no
+        events if the earlier job's run has read the event queue after the event was stored.
         """
         job = self.jobs.get(job_id)
-        if job is None or job.state == "queued":
+        if job is None or (job.woken and job.state == "queued"):
             self.jobs.remove(project, job_id)
         elif job.running:
             self.update_job(job_id, state="finished", ended=now())
@@ -300,9 +301,10 @@ class JobStore:
         """Tell whether a worker trains the project. `life` in seconds is for leases that do not store their own."""
         return bool(self.redis.eval(IS_LEASED, 1, self.keys.lease(project), round(1000 * life)))
 
-    def _create(self, project: str, job_id: str) -> None:
-        """Write the record of a new job for events that are queued already."""
-        self.jobs.create(project, job_id, asked_by=training_requester(self.queues.entries(project)))
+    def _create(self, project: str, job_id: str, *, woken: bool = False) -> None:
+        """Write the record of a new job for events that are queued already; `woken` if a wake-up needs it."""
+        requester = training_requester(self.queues.entries(project))
+        self.jobs.create(project, job_id, asked_by=requester, woken=woken)
 
 
 def _texts(fields: dict[str, object]) -> dict[str, str]:

@@ -16,8 +16,9 @@ except that `STORE_EVENT` may count an event beyond the limits twice. "Nothing" 
 #: id of the backend (nothing with an embedded broker), its class and code; digest (nothing for an event with login),
 #: event that stands for those beyond the limits, limits of events and bytes, 1 if the event is too long; sender
 #: (nothing without login). The sender is stored with the event, and as `asked_by` in the job's record: there, the
-#: sender of a training request replaces an earlier one, any other sender does not. Returns the job's id, 1 if it is
-#: new, 1 if a worker is to be woken; an empty list if another backend owns the queue.
+#: sender of a training request replaces an earlier one, any other sender does not. A job that a wake-up has created is
+#: marked no longer (`woken`), because the sender learns its id. Returns the job's id, 1 if it is new, 1 if a worker is
+#: to be woken; an empty list if another backend owns the queue.
 STORE_EVENT = """
 if ARGV[9] ~= '' then
   local owner = redis.call('hget', KEYS[8], 'id')
@@ -64,6 +65,8 @@ if not job then
   redis.call('set', KEYS[5], job)
   redis.call('hset', ARGV[8] .. job, 'project', ARGV[1], 'state', 'queued', 'created', ARGV[7])
   redis.call('lpush', KEYS[7], job)
+else
+  redis.call('hdel', ARGV[8] .. job, 'woken')
 end
 if ARGV[9] ~= '' then
   redis.call('hset', ARGV[8] .. job, 'backend', ARGV[9], 'class', ARGV[10], 'code', ARGV[11])
