@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml.config.settings import DEFAULT_LEASE
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
@@ -64,7 +65,7 @@ def measure(job_store: JobStore, events: int, annotations: int, projects: int, f
         job_store.record(f"{3 + number}.1", StoredEvent("ANNOTATION_CREATED", {}))
     before, began = commands(), time.monotonic()
     memories: Any = SimpleNamespace(code="")
-    sweep(job_store, memories)
+    sweep(job_store, memories, DEFAULT_LEASE)
     spent = time.monotonic() - began
     print(
         f"a look for lost wake-ups, {projects + 1} projects waiting: {commands() - before} commands, {spent:.2f} s"

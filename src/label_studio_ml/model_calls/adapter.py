@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 #: Folders of code that is not the user's: this package and the standard library.
 _FOREIGN = {Path(__file__).resolve().parents[1], Path(sysconfig.get_path("stdlib"))}
 
-#: Name of the version before any training, for a class of the seed generation (see `generations`).
+#: Name of the version before any training, for a class of the seed generation (see `model_api.api_generation`).
 INITIAL = "INITIAL"
 #: Maximum number of tasks in one call of `predict`, unless the class sets `max_batch_size`.
 MAX_BATCH = 128

@@ -28,8 +28,8 @@ RETRY_INTERVAL, CHECK_INTERVAL = 1.0, 15.0
 class JobStoreConnection:
     """Job records on connections with the time-outs `timeouts` (to connect, to answer) in seconds.
 
-    `url` returns the broker's URL, with a time-out in seconds as its argument; `wait` is that time-out. `tries` is the
-    number of connection attempts. `server` is the id of the server process. Safe to use from several threads.
+    `url` returns the broker's URL, with the time-out `url_timeout` in seconds as its argument. `tries` is the number of
+    connection attempts. `server` is the id of the server process. Safe to use from several threads.
     """
 
     def __init__(
@@ -120,9 +120,8 @@ def keep_claim_renewed(
 ) -> None:
     """Determine the backend's queue as soon as Redis is available; in a shared Redis, keep renewing the claim.
 
-    `background` and `webhooks` are the connections of both kinds of calls.
-
-    Returns when there is no more to do, or after `stopping` is set.
+    `background` and `webhooks` are the connections of both kinds of calls. Returns when there is no more to do, or
+    after `stopping` is set.
     """
     problem, reported = "", False
     while not stopping.is_set():

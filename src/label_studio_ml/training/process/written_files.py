@@ -2,7 +2,7 @@
 
 Model files keep weights at paths like `./results`, relative to the folder where the command was started. That folder
 may be a large home folder, so it is not searched: Python's audit events report which files this process opens for
-writing. Files that native code opens excluded Python, or that a subprocess writes, are not detected.
+writing. Files that native code opens without Python, or that a subprocess writes, are not detected.
 """
 
 import contextlib
