@@ -57,7 +57,7 @@ def init_app(
     settings = with_app_arguments(settings, kwargs)
     LabelStudioMLManager.model_class, LabelStudioMLManager.model_dir = model_class, str(settings.model_dir)
     LabelStudioMLManager.init_kwargs = dict(settings.init_kwargs)
-    return _made(settings, model_class)
+    return _new_application(settings, model_class)
 
 
 @dataclass(slots=True)
@@ -73,10 +73,12 @@ class _Applications:
 _applications = _Applications()
 
 
-def _made(settings: Settings, model_class: type[LabelStudioMLBase], *, spare: bool = False) -> BackendApp:
+def _new_application(
+    settings: Settings, model_class: type[LabelStudioMLBase], *, spare: bool = False
+) -> BackendApp:
     """Return an application for `settings` and record it as the last; reuse a spare one that has not served yet."""
-    before = _applications.last if _applications.spare else None
-    if before is None or not before.serve_instead(settings, model_class):
+    spare_app = _applications.last if _applications.spare else None
+    if spare_app is None or not spare_app.serve_instead(settings, model_class):
         _applications.last = BackendApp(settings, model_class)
     if spare and _applications.last is not None:
         _applications.last.all_here = True
@@ -88,7 +90,7 @@ def _made(settings: Settings, model_class: type[LabelStudioMLBase], *, spare: bo
 
 def _last() -> BackendApp:
     """Return the application created last, else create a spare one."""
-    return _applications.last or _made(Settings.from_env(), LabelStudioMLBase, spare=True)
+    return _applications.last or _new_application(Settings.from_env(), LabelStudioMLBase, spare=True)
 
 
 LabelStudioMLManager.make_application = staticmethod(init_app)

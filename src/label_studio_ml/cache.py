@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a statement waits for the transaction of another process.
 BUSY_TIMEOUT = 10.0
-#: The most times that one write is repeated because other processes replaced the file meanwhile.
-_MOST_REPLACEMENTS = 5
+#: Maximum number of times that one write is repeated because other processes replaced the file meanwhile.
+_MAX_REPLACEMENTS = 5
 
 _CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS cache (
@@ -186,7 +186,7 @@ class SqliteCache(BaseCache):
 
     def _write_until_kept(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Run `work`, and again if another process replaced the file meanwhile: the new file may lack the write."""
-        for _ in range(_MOST_REPLACEMENTS):
+        for _ in range(_MAX_REPLACEMENTS):
             work(self._current_connection())
             if self._identity == damaged_database.identity(self._name):
                 break
@@ -224,12 +224,12 @@ class SqliteCache(BaseCache):
 
     def _replace(self, cause: str) -> None:
         """Replace a damaged file unless another process has replaced it. Raises OSError or sqlite3.Error."""
-        before = self._identity
+        damaged_identity = self._identity
         with self._creation_locked():
             identity = damaged_database.identity(self.file)
             if (
                 identity is None
-                or (before is not None and identity != before)
+                or (damaged_identity is not None and identity != damaged_identity)
                 or damaged_database.is_intact(self.file)
             ):
                 self._disconnect()
@@ -247,11 +247,15 @@ class SqliteCache(BaseCache):
                 self._disconnect()
                 damaged_database.put_back(damaged_file, self.file)
                 raise
-            recovered = len(rows) - len(read)
-            recovery = f", {plural(recovered, 'is', 'are')} brought back from elsewhere" if recovered else ""
+            restored = len(rows) - len(read)
+            restoration = (
+                f", {plural(restored, 'entry was', 'entries were')} restored from other files"
+                if restored
+                else ""
+            )
             if blank:
                 damaged_database.remove(damaged_file)
-                logger.warning("%s was empty and is made anew%s. %s", self.file, recovery, self._loss)
+                logger.warning("%s was empty and was created again%s. %s", self.file, restoration, self._loss)
                 return
             logger.error(
                 "%s is damaged (%s) and was set aside as %s. %s of it could be read%s. %s",
@@ -260,7 +264,7 @@ class SqliteCache(BaseCache):
                     cause,
                     damaged_file.name,
                     plural(len(read), "entry", "entries"),
-                    recovery,
+                    restoration,
                     self._loss,
                 ),
             )

@@ -69,4 +69,6 @@ def test_an_application_beside_the_backend(prompts: Served) -> None:
         assert stored.json() == {"stored": event["task"]["id"]}
     else:
         assert requests.get(f"{url}/health", timeout=90).status_code == 404
-        assert "_wsgi.py: not used here: what wraps the application" in prompts.live.backend.output()
+        assert (
+            "_wsgi.py: not used here: the object that wraps the application" in prompts.live.backend.output()
+        )

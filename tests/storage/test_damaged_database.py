@@ -109,11 +109,11 @@ def test_it_is_set_aside_and_said(
     assert SqliteCache(tmp_path).get("2", "k") == "from elsewhere"
     if damage is _empty:
         assert damaged_copies(tmp_path) == [], "there is nothing in it to keep"
-        assert caplog.text.count("was empty and is made anew") == 1
+        assert caplog.text.count("was empty and was created again") == 1
     else:
         (aside,) = damaged_copies(tmp_path)
         assert caplog.text.count(f"was set aside as {aside.name}") == 1
-    assert "1 is brought back from elsewhere. Say it loudly" in caplog.text
+    assert "1 entry was restored from other files. Say it loudly" in caplog.text
     if damage is _torn:
         assert len(kept) > len(ROWS) / 2, "what lies before and behind the damage is read"
 

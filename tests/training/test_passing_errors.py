@@ -261,13 +261,13 @@ def test_the_command_ends_when_its_training_is_held_back(
         return follow(job_store, job_id, is_postponed=is_postponed)
 
     @contextlib.contextmanager
-    def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenJobStore]:
+    def opened_job_store(settings: Settings, *, work: bool = False) -> Iterator[OpenJobStore]:
         yield OpenJobStore(job_store, alone=False)
 
     monkeypatch.setattr(train, "settings_from", lambda args: settings)
     monkeypatch.setattr(train, "known_project", lambda settings, name: Project(uid=P))
     monkeypatch.setattr(train, "folder_of", lambda args: tmp_path)
-    monkeypatch.setattr(train, "reach", reach)
+    monkeypatch.setattr(train, "opened_job_store", opened_job_store)
     monkeypatch.setattr(train, "follow", train_then_follow)
     monkeypatch.setattr(logs, "configure", lambda level: None)
     assert train.run(argparse.Namespace(project=None, from_version=None, no_wait=False)) == 1

@@ -16,8 +16,8 @@ from label_studio_ml.errors import SettingsError
 from label_studio_ml.processes.guard import is_supported
 from label_studio_ml.support.texts import whole_number
 
-#: The most shards of a prediction run: each is a job in Redis.
-_MOST_SHARDS = 10_000
+#: Maximum number of shards of a prediction run: each is a job in Redis.
+_MAX_SHARDS = 10_000
 
 _NUMBER = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?")
 
@@ -40,8 +40,8 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host",
         default=default_host(),
-        help="address to listen on (default: 127.0.0.1, this machine only; in a container 0.0.0.0, since nobody else "
-        "could reach it there)",
+        help="address to listen on (default: 127.0.0.1, this machine only; in a container 0.0.0.0, because "
+        "it cannot be reached from outside otherwise)",
     )
     add_model_options(parser)
     parser.add_argument(
@@ -64,11 +64,11 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_login_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for the login that the backend asks for."""
+    """Add the options for the login that the backend requires."""
     parser.add_argument(
         "--basic-auth-user",
         metavar="USER",
-        help="user of the login that the backend asks for (default: BASIC_AUTH_USER)",
+        help="user of the login that the backend requires (default: BASIC_AUTH_USER)",
     )
     parser.add_argument(
         "--basic-auth-pass",
@@ -88,12 +88,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         action="extend",
         type=key_value,
         default=[],
-        help="arguments for the model's constructor: true, 3, 0.5, JSON or text; they win over config.json",
+        help="arguments for the model's constructor: true, 3, 0.5, JSON or text; they override config.json",
     )
     parser.add_argument(
         "--model-dir",
         metavar="FOLDER",
-        help="where trained versions are kept, seen from the backend's folder",
+        help="folder of the trained versions, relative to the backend's folder",
     )
 
 
@@ -115,17 +115,17 @@ def count(text: str) -> int:
     return number
 
 
-def _bounded(text: str, *, most: int) -> int:
+def _bounded(text: str, *, maximum: int) -> int:
     number = whole_number(text)
-    if not number or number > most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most:,}")
+    if not number or number > maximum:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {maximum:,}")
     return number
 
 
 #: Parse a number of processes, threads or shards. They raise argparse.ArgumentTypeError for other text.
-process_count = functools.partial(_bounded, most=MAX_PROCESSES)
-thread_count = functools.partial(_bounded, most=MAX_THREADS)
-shard_count = functools.partial(_bounded, most=_MOST_SHARDS)
+process_count = functools.partial(_bounded, maximum=MAX_PROCESSES)
+thread_count = functools.partial(_bounded, maximum=MAX_THREADS)
+shard_count = functools.partial(_bounded, maximum=_MAX_SHARDS)
 
 
 def key_value(text: str) -> tuple[str, Any]:
@@ -160,7 +160,7 @@ def constructor_arguments(folder: Path, pairs: Iterable[tuple[str, Any]] = ()) -
         except ValueError as error:
             raise SettingsError(f"{config} is not JSON: {error}", field=str(config)) from error
         if not isinstance(values, dict):
-            raise SettingsError(f"{config} must hold a JSON object", field=str(config))
+            raise SettingsError(f"{config} must contain a JSON object", field=str(config))
     return {**values, **dict(pairs)}
 
 

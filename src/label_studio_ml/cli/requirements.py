@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from packaging.specifiers import Specifier
 
 #: A line that installs this package, or the older one of the same name: by name, by URL, or by path.
-_OURS = re.compile(
+_OWN_PACKAGE = re.compile(
     r"\s*(-e|--editable)?[\s=]*(label[-_.]studio[-_.]ml\s*(\[|[=<>~!;@#]|$)|[^#\s]*label-studio-ml-backend)",
     re.IGNORECASE,
 )
 
 #: A line that includes another of the files that `init` writes or takes over.
-_INCLUDES = re.compile(r"\s*(-r|--requirement)[\s=]*(\./)?requirements[\w.-]*\.txt\s*(#.*)?$")
+_INCLUDE = re.compile(r"\s*(-r|--requirement)[\s=]*(\./)?requirements[\w.-]*\.txt\s*(#.*)?$")
 
 
 def own_requirements(text: str, file: str, *, includes: bool = True) -> tuple[str, list[str]]:
@@ -34,29 +34,29 @@ def own_requirements(text: str, file: str, *, includes: bool = True) -> tuple[st
     are those that install this package, and those whose version conflicts with a dependency of this package. Unless
     `includes`, lines that include another requirements file become comments, too, without a note.
     """
-    wanted = package_requirements()
-    kept: list[str] = []
+    own_requirements_by_name = package_requirements()
+    new_lines: list[str] = []
     notes: list[str] = []
     for lines in _logical_lines(text):
-        whole = " ".join(line.rstrip("\\\n") for line in lines)
-        why = ""
-        if _OURS.match(whole):
-            why = f"{package_name} is in requirements-base.txt"
-        elif not includes and _INCLUDES.match(whole):
-            kept.extend(f"# {line}" for line in lines)
+        logical_line = " ".join(line.rstrip("\\\n") for line in lines)
+        reason = ""
+        if _OWN_PACKAGE.match(logical_line):
+            reason = f"{package_name} is in requirements-base.txt"
+        elif not includes and _INCLUDE.match(logical_line):
+            new_lines.extend(f"# {line}" for line in lines)
             continue
         else:
-            for item in parse([whole]):
-                ours = wanted.get(normalized(item.name))
-                if ours is not None and _excluded(str(item.specifier), str(ours.specifier)):
-                    why = f"{package_name} needs {ours.name}{ours.specifier}"
-        if why:
-            kept.append(f"# Taken out by init, {why}:\n")
-            kept.extend(f"# {line}" for line in lines)
-            notes.append(f"{file}: {whole.split(' --hash')[0].strip()} is taken out, {why}")
+            for item in parse([logical_line]):
+                own = own_requirements_by_name.get(normalized(item.name))
+                if own is not None and _excluded(str(item.specifier), str(own.specifier)):
+                    reason = f"{package_name} needs {own.name}{own.specifier}"
+        if reason:
+            new_lines.append(f"# Taken out by init, {reason}:\n")
+            new_lines.extend(f"# {line}" for line in lines)
+            notes.append(f"{file}: {logical_line.split(' --hash')[0].strip()} is taken out, {reason}")
         else:
-            kept.extend(lines)
-    return "".join(kept), notes
+            new_lines.extend(lines)
+    return "".join(new_lines), notes
 
 
 def _logical_lines(text: str) -> Iterator[list[str]]:
@@ -71,23 +71,23 @@ def _logical_lines(text: str) -> Iterator[list[str]]:
         yield lines
 
 
-def _excluded(pin: str, ours: str) -> bool:
-    """Tell whether the bounds of the specifiers `pin` and `ours` show that no version satisfies both."""
+def _excluded(pin: str, own: str) -> bool:
+    """Tell whether the bounds of the specifiers `pin` and `own` show that no version satisfies both."""
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
-    allowed = SpecifierSet(ours)
-    least = [Version(part.version) for part in allowed if part.operator in (">=", "~=")]
-    beyond = [Version(part.version) for part in allowed if part.operator == "<"]
+    allowed = SpecifierSet(own)
+    lower_bounds = [Version(part.version) for part in allowed if part.operator in (">=", "~=")]
+    upper_bounds = [Version(part.version) for part in allowed if part.operator == "<"]
     for part in SpecifierSet(pin):
         if part.operator in ("==", "~="):
             if not any(allowed.contains(version, prereleases=True) for version in _examples(part)):
                 return True
         elif part.operator in ("<", "<="):
             bound = Version(part.version)
-            if any(bound < low or (bound == low and part.operator == "<") for low in least):
+            if any(bound < low or (bound == low and part.operator == "<") for low in lower_bounds):
                 return True
-        elif part.operator in (">", ">=") and any(Version(part.version) >= high for high in beyond):
+        elif part.operator in (">", ">=") and any(Version(part.version) >= high for high in upper_bounds):
             return True
     return False
 
@@ -106,8 +106,8 @@ def main(files: Sequence[str]) -> int:
         for item, installed in unmet(parse(Path(name).read_text(encoding="utf-8").splitlines())):
             present = f"{item.name} {installed} is installed" if installed else "it is not installed"
             say(
-                f"label-studio-ml: {name} asks for {item.name}{item.specifier}; {present}, as {package_name} or "
-                f"what it needs does not take that version"
+                f"label-studio-ml: {name} asks for {item.name}{item.specifier}; {present}, because {package_name} or "
+                f"one of its dependencies does not allow that version"
             )
     return 0
 

@@ -281,7 +281,7 @@ def test_force_keeps_a_model_file_that_another_one_replaces(
         (made / "model.py").write_text(f"{MODEL}# {edited}\n")
         capsys.readouterr()
         assert main(["init", "my_backend", "--force"]) == 0
-        assert f"it is {kept} now" in capsys.readouterr().err
+        assert f"it is named {kept} now" in capsys.readouterr().err
         assert (made / "model.py").read_text() == MODEL
         assert (made / kept).read_text() == f"{MODEL}# {edited}\n"
     assert main(["init", "my_backend", "--force"]) == 0
@@ -291,7 +291,7 @@ def test_force_keeps_a_model_file_that_another_one_replaces(
     capsys.readouterr()
     assert main(["init", "my_backend", "--force"]) == 0
     said = capsys.readouterr().err
-    assert "it is test_api.py.before now" in said
+    assert "it is named test_api.py.before now" in said
     assert "--script" not in said
     assert (made / "test_api.py.before").read_text() == "mine"
     assert locate(made).class_name == "Mine"

@@ -296,8 +296,8 @@ def test_a_broken_file_stops_nothing_and_is_said(
 
 def test_a_file_that_takes_too_long_is_ended(folder: Path) -> None:
     write(folder, "import threading\nthreading.Event().wait()\n")
-    (remark,) = read_wsgi(folder, patience=1.0).remarks
-    assert "it was not done after 1 s" in remark
+    (remark,) = read_wsgi(folder, timeout=1.0).remarks
+    assert "it did not end within 1 s" in remark
 
 
 def test_quick_commands_only_read_it(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from label_studio_ml.cache import SqliteCache
 from label_studio_ml.cli.main import main
-from label_studio_ml.cli.shared.open_job_store import reach
+from label_studio_ml.cli.shared.open_job_store import opened_job_store
 from label_studio_ml.cli.shared.project_arguments import known_project
 from label_studio_ml.cli.shared.units import moment
 from label_studio_ml.config.settings import Settings
@@ -86,7 +86,7 @@ def test_a_time_that_is_none_says_nothing(data: Path, made: str) -> None:
     assert [one.created for one in known_projects(data, VersionStore(data)) if one.number == "9"] == [""]
 
 
-def test_a_command_that_reads_takes_the_one_heard_last(
+def test_a_command_that_reads_takes_the_one_with_the_last_event(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words in ((), ("--project", "7")):
@@ -107,7 +107,7 @@ def test_a_command_that_changes_something_asks_for_the_exact_one(
     said = capsys.readouterr().err
     assert "knows 2 projects with the number 7" in said
     assert (
-        f"--project {NEW} ('production', of http://production.example, made 2026-01-01, last heard 2026-"
+        f"--project {NEW} ('production', of http://production.example, created 2026-01-01, last event 2026-"
         in said
     )
     assert f"--project {OLD} ('staging'" in said
@@ -146,7 +146,16 @@ def test_requests_without_a_project_do_not_count(tmp_path: Path) -> None:
 def test_they_are_listed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["projects", "be"]) == 0
     head, first, second = (re.split("  +", line) for line in capsys.readouterr().out.splitlines())
-    assert head == ["PROJECT", "TITLE", "LABEL STUDIO", "MADE", "LAST HEARD", "VERSIONS", "SERVED", "STATE"]
+    assert head == [
+        "PROJECT",
+        "TITLE",
+        "LABEL STUDIO",
+        "CREATED",
+        "LAST EVENT",
+        "VERSIONS",
+        "SERVED",
+        "STATE",
+    ]
     made, heard = moment("2026-01-01T00:00:00+00:00"), moment("2026-02-02T02:40:00+00:00")
     there = "http://production.example"
     assert first == [NEW, "production", there, made, heard, "1", "of-production", "current"]
@@ -181,7 +190,7 @@ def test_what_forget_does_not_do(data: Path, capsys: pytest.CaptureFixture[str])
     for words, said in (
         (("forget", "be"), "needs the uid of a project"),
         (("forget", "be", "7", "--yes"), f"Give one of: {NEW} ('production'"),
-        (("forget", "be", "9", "--yes"), "Project 9 is not known here"),
+        (("forget", "be", "9", "--yes"), "The backend knows no project 9"),
         (("forget", "be", OLD), "Give --yes"),
         (("be", OLD), f"label-studio-ml projects forget be {OLD}"),
         (("nowhere",), "There is no folder"),
@@ -205,15 +214,15 @@ def test_it_asks_first(
     monkeypatch.setattr("builtins.input", answer)
     assert [main(["projects", "forget", "be", OLD]) for _ in range(2)] == [1, 0]
     assert questions[0] == "Forget 1 project (events, jobs and keys; the versions stay)? [y/N] "
-    assert "Nothing is forgotten" in capsys.readouterr().out
+    assert "No project was forgotten" in capsys.readouterr().out
     assert Projects(data).uids() == [NEW]
 
 
 def test_a_project_that_is_being_trained_is_not_forgotten(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with reach(_settings(data)) as reached:
-        job_store = reached.job_store
+    with opened_job_store(_settings(data)) as open_jobs:
+        job_store = open_jobs.job_store
         job = job_store.record(OLD, StoredEvent("START_TRAINING", {}))
         job_store.update_job(job, state="started")
         job_store.redis.set(job_store.keys.lease(OLD), "somebody", px=60_000)
@@ -233,8 +242,8 @@ def test_a_project_that_is_being_predicted_is_not_forgotten(
     data: Path, capsys: pytest.CaptureFixture[str], content: object
 ) -> None:
     """Its journals say which predictions Label Studio may have stored. `content` is that of the two kinds of jobs."""
-    with reach(_settings(data)) as reached:
-        job_store = reached.job_store
+    with opened_job_store(_settings(data)) as open_jobs:
+        job_store = open_jobs.job_store
         queue = Queue(job_store.keys.predictions, job_store.redis)
         for job_id, project in (("other", OTHER), ("predict-1", content)):
             queue.enqueue("function", args=(project,), job_id=job_id)

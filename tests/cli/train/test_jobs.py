@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.cli.shared.open_job_store import OpenJobStore, reach
+from label_studio_ml.cli.shared.open_job_store import OpenJobStore, opened_job_store
 from label_studio_ml.cli.train import cancel, follow, jobs
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import UnknownProject
@@ -19,41 +19,41 @@ UID = "7.1767225600"
 
 
 @pytest.fixture
-def reached(tmp_path: Path) -> Iterator[OpenJobStore]:
+def open_jobs(tmp_path: Path) -> Iterator[OpenJobStore]:
     broker = Broker(tmp_path / "broker")
     settings = Settings(
         backend_dir=tmp_path, model_dir=tmp_path / "data", log_dir=tmp_path, redis_url=broker.start()
     )
-    with reach(settings) as reached:
-        yield reached
+    with opened_job_store(settings) as open_jobs:
+        yield open_jobs
     broker.stop()
 
 
 @pytest.fixture
-def job(reached: OpenJobStore) -> str:
-    return reached.job_store.record(UID, StoredEvent("START_TRAINING", {}))
+def job(open_jobs: OpenJobStore) -> str:
+    return open_jobs.job_store.record(UID, StoredEvent("START_TRAINING", {}))
 
 
 def test_follow_says_that_no_worker_is_running_and_waits(
-    reached: OpenJobStore, job: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    open_jobs: OpenJobStore, job: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def ended(job_store: object, job_id: str, **_: object) -> Job | None:
-        reached.job_store.update_job(job_id, state="finished")
-        return reached.job_store.jobs.get(job_id)
+        open_jobs.job_store.update_job(job_id, state="finished")
+        return open_jobs.job_store.jobs.get(job_id)
 
     monkeypatch.setattr(jobs, "follow", ended)
-    assert jobs._follow(reached, job, Path("be")) == 0
+    assert jobs._follow(open_jobs, job, Path("be")) == 0
     assert capsys.readouterr().err == "No worker is running. The job continues once one is running\n"
-    assert jobs._follow(reached, job, Path("be")) == 0
+    assert jobs._follow(open_jobs, job, Path("be")) == 0
     assert capsys.readouterr().err == "", "it has ended"
 
 
 @pytest.mark.parametrize("state", ["queued", "started"])
 def test_cancel_says_that_no_worker_is_running(
-    reached: OpenJobStore, job: str, state: str, capsys: pytest.CaptureFixture[str]
+    open_jobs: OpenJobStore, job: str, state: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reached.job_store.update_job(job, state=state)
-    assert cancel.cancel(reached, job, Path("be")) == 0
+    open_jobs.job_store.update_job(job, state=state)
+    assert cancel.cancel(open_jobs, job, Path("be")) == 0
     assert (
         capsys.readouterr().out.splitlines()[-1]
         == "No worker is running. The job is closed once one is running"
@@ -61,7 +61,7 @@ def test_cancel_says_that_no_worker_is_running(
 
 
 @pytest.fixture
-def leaving(reached: OpenJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def leaving(open_jobs: OpenJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker is there at the first check, and at no later one, such as one whose machine was switched off."""
     workers = iter([1])
     monkeypatch.setattr(job_store_access, "worker_count", lambda _: next(workers, 0))
@@ -70,7 +70,7 @@ def leaving(reached: OpenJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("leaving")
 def test_follow_says_that_the_worker_has_left_once(
-    reached: OpenJobStore, job: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    open_jobs: OpenJobStore, job: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checks: list[int] = []
     has_left = follow.WorkerCheck.has_left
@@ -78,21 +78,21 @@ def test_follow_says_that_the_worker_has_left_once(
     def counted(self: follow.WorkerCheck) -> bool:
         checks.append(1)
         if len(checks) == 3:
-            reached.job_store.update_job(job, state="finished")
+            open_jobs.job_store.update_job(job, state="finished")
         return has_left(self)
 
     monkeypatch.setattr(follow.WorkerCheck, "has_left", counted)
-    assert jobs._follow(reached, job, Path("be")) == 0
+    assert jobs._follow(open_jobs, job, Path("be")) == 0
     assert len(checks) == 3
     assert capsys.readouterr().err == "No worker is running. The job continues once one is running\n"
 
 
 @pytest.mark.usefixtures("leaving")
 def test_cancel_does_not_wait_for_a_worker_that_has_left(
-    reached: OpenJobStore, job: str, capsys: pytest.CaptureFixture[str]
+    open_jobs: OpenJobStore, job: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reached.job_store.update_job(job, state="started")
-    assert cancel.cancel(reached, job, Path("be")) == 0
+    open_jobs.job_store.update_job(job, state="started")
+    assert cancel.cancel(open_jobs, job, Path("be")) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"Job {job}: cancellation requested"
     assert said[-1] == "No worker is running. The job is closed once one is running"

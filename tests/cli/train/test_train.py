@@ -38,13 +38,13 @@ def test_the_event_says_that_the_command_sent_it(
     job_store = FakeJobStore()
 
     @contextlib.contextmanager
-    def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenJobStore]:
+    def opened_job_store(settings: Settings, *, work: bool = False) -> Iterator[OpenJobStore]:
         yield OpenJobStore(job_store, alone=False)
 
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path, log_dir=tmp_path / "logs")
     monkeypatch.setattr(train, "settings_from", lambda args: settings)
     monkeypatch.setattr(train, "known_project", lambda settings, name: Project(uid="5.1"))
-    monkeypatch.setattr(train, "reach", reach)
+    monkeypatch.setattr(train, "opened_job_store", opened_job_store)
     monkeypatch.setattr(logs, "configure", lambda level: None)
     assert train.run(argparse.Namespace(project=None, from_version=None, no_wait=True)) == 0
     assert capsys.readouterr().out == "Job the-job: training project 5\n"

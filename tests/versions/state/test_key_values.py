@@ -87,7 +87,7 @@ def test_a_state_that_is_damaged_is_made_of_the_manifests(
     (tmp_path / "state.db-wal").unlink(missing_ok=True)
     (tmp_path / "state.db").write_bytes(b"no database" * 1000)
     assert StoredState(tmp_path, P).items() == wanted
-    assert "3 are brought back from elsewhere" in caplog.text
+    assert "3 entries were restored from other files" in caplog.text
     assert "All other key/value pairs that models set are lost" in caplog.text
     assert state.items() == wanted, "who had it open sees the new file"
 

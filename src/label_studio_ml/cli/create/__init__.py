@@ -1,1 +1,1 @@
-"""Commands that make a backend's folder."""
+"""Commands that create a backend's folder."""

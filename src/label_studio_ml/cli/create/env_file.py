@@ -11,9 +11,9 @@ from pathlib import Path
 REDIS_PASSWORD = "REDIS_PASSWORD"  # noqa: S105
 
 ENV = ".env"
-IGNORED = ".gitignore"
+GITIGNORE = ".gitignore"
 #: Files that are extended, not replaced, if they exist.
-ADDED_TO = (ENV, IGNORED)
+EXTENDED_FILES = (ENV, GITIGNORE)
 
 
 def write_private_files(folder: Path) -> None:
@@ -23,27 +23,27 @@ def write_private_files(folder: Path) -> None:
         "# Read by docker compose; for its owner only. Neither the image nor a repository gets this file.\n"
         f"{REDIS_PASSWORD}={secrets.token_urlsafe(32)}\n",
     )
-    (folder / IGNORED).write_text(f"{ENV}\ndata/\nlogs/*\n!logs/.gitkeep\n", encoding="utf-8")
+    (folder / GITIGNORE).write_text(f"{ENV}\ndata/\nlogs/*\n!logs/.gitkeep\n", encoding="utf-8")
 
 
-def add_lines(new: Path, there: Path) -> None:
-    """Append to the existing file `there` those lines of the file `new` whose name it lacks, without comments.
+def add_lines(new: Path, existing: Path) -> None:
+    """Append to the file `existing` the lines of the file `new` whose name it lacks, without comments.
 
     In `.env`, a name without a value counts as missing, because the last line of a name is the valid one.
 
-    Raises OSError when `there` cannot be read or written.
+    Raises OSError when `existing` cannot be read or written.
     """
-    text = there.read_text(encoding="utf-8", errors="surrogateescape")
-    needs_value = there.name == ENV
+    text = existing.read_text(encoding="utf-8", errors="surrogateescape")
+    needs_value = existing.name == ENV
     names = {_name(line) for line in text.splitlines() if not (needs_value and _is_empty(line))}
     lines = [line for line in new.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     missing = [line for line in lines if _name(line) not in names]
     if missing:
         end = "\n" if text and not text.endswith("\n") else ""
-        with there.open("a", encoding="utf-8") as file:
+        with existing.open("a", encoding="utf-8") as file:
             file.write(end + "".join(f"{line}\n" for line in missing))
-    if there.name == ENV:
-        there.chmod(0o600)
+    if existing.name == ENV:
+        existing.chmod(0o600)
 
 
 def _name(line: str) -> str:

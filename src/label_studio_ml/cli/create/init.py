@@ -15,7 +15,7 @@ from label_studio_ml.user_code.model_source import ModelSource, locate
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `init`."""
-    add_folder_arguments(parser, "the folder to make")
+    add_folder_arguments(parser, "the folder to create")
     parser.add_argument(
         "--script",
         "--from",
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     notes = make(backend, target, force=args.force)
     source = locate(target)
     origin = backend.source.script if backend.source else "a new model that learns from your annotations"
-    say(f"Made {target} with {source.class_name} from {origin}.")
+    say(f"Created {target} with {source.class_name} from {origin}.")
     for note in notes:
         say(f"label-studio-ml: {note}", file=sys.stderr)
     missing = missing_modules(source.script)
@@ -68,5 +68,5 @@ def _missing(missing: list[MissingModule], target: Path) -> str:
     """Return a sentence with the modules that are not installed here and the commands that install them."""
     modules = ", ".join(f"{item.module} ({item.file.name}, line {item.line})" for item in missing)
     install = shell_command("pip", "install", *dict.fromkeys(item.distribution for item in missing))
-    every = shell_command("pip", "install", "-r", target / "requirements.txt")
-    return f"not installed here: {modules}. Before you start it: {install} (or: {every})"
+    install_all = shell_command("pip", "install", "-r", target / "requirements.txt")
+    return f"not installed here: {modules}. Before you start the backend, run: {install} (or: {install_all})"

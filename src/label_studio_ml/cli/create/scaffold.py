@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from label_studio_ml import __version__, package_name
-from label_studio_ml.cli.create.env_file import ADDED_TO, add_lines, write_private_files
+from label_studio_ml.cli.create.env_file import EXTENDED_FILES, add_lines, write_private_files
 from label_studio_ml.cli.create.wheel import PACKAGE, build_wheel
 from label_studio_ml.cli.requirements import own_requirements
 from label_studio_ml.cli.shared.sample import expected_tags, sample
@@ -35,7 +35,7 @@ TEMPLATES = {
 }
 
 #: Of these, the files that are copied from the folder of the user's script if they exist there.
-_USERS_OWN = ("README.md", "test_api.py")
+_USER_FILES = ("README.md", "test_api.py")
 
 #: The user id in the container if root runs `init`.
 _CONTAINER_UID = 1000
@@ -91,14 +91,14 @@ def make(backend: Backend, target: Path, *, force: bool = False) -> list[str]:
     """
     if target.exists() and not (force and target.is_dir()):
         raise SettingsError(
-            f"{target} exists already and is left as it is",
-            fix="Take another name, or overwrite what init writes with --force" if target.is_dir() else "",
+            f"{target} exists already and was not changed",
+            fix="Give another name, or overwrite what init writes with --force" if target.is_dir() else "",
             field=str(target),
         )
     try:
         return _make(backend, target)
     except OSError as error:
-        raise SettingsError(f"{target} cannot be made: {error}", field=str(target)) from error
+        raise SettingsError(f"{target} cannot be created: {error}", field=str(target)) from error
 
 
 def _make(backend: Backend, target: Path) -> list[str]:
@@ -106,17 +106,17 @@ def _make(backend: Backend, target: Path) -> list[str]:
     with tempfile.TemporaryDirectory(
         prefix=f".{target.name}-", dir=nearest_existing(target.absolute().parent)
     ) as temporary:
-        made = Path(temporary) / "made"  # a subfolder, because the temporary folder itself has mode 0700
-        made.mkdir()
-        notes = build(backend, made)
+        new_folder = Path(temporary) / "folder"  # the temporary folder itself has mode 0700
+        new_folder.mkdir()
+        notes = build(backend, new_folder)
         if _user() == 0:
-            for path in (made / "logs", made / "logs" / "server.log"):
+            for path in (new_folder / "logs", new_folder / "logs" / "server.log"):
                 os.chown(path, _CONTAINER_UID, _CONTAINER_UID)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
-            notes += _replace_files(made, target)
+            notes += _replace_files(new_folder, target)
         else:
-            made.rename(target)
+            new_folder.rename(target)
     return notes
 
 
@@ -170,37 +170,42 @@ def _copy_script(script: Path, folder: Path) -> None:
             )
         else:
             shutil.copy2(sibling, folder / sibling.name)
-    for pattern in _USERS_OWN:
+    for pattern in _USER_FILES:
         for path in script.parent.glob(pattern):
             if path.is_file():
                 shutil.copy2(path, folder / path.name)
 
 
-def _copy_requirements(place: Path, folder: Path) -> list[str]:
+def _copy_requirements(source_folder: Path, folder: Path) -> list[str]:
     """Copy the user's requirements files, with conflicting lines commented out; return a note for each such line.
 
     The other requirements of the user's `requirements-base.txt` are appended to `requirements.txt`.
     """
     texts = {
         path.name: path.read_text(encoding="utf-8", errors="replace")
-        for path in sorted(place.glob("requirements*.txt"))
+        for path in sorted(source_folder.glob("requirements*.txt"))
         if path.is_file()
     }
-    ours = _template("requirements-base.txt").splitlines()
-    base = [
+    template_lines = _template("requirements-base.txt").splitlines()
+    added_lines = [
         line
         for line in texts.pop("requirements-base.txt", "").splitlines()
-        if line.strip() not in ("", *ours)
+        if line.strip() not in ("", *template_lines)
     ]
-    own = [line for line in base if not line.startswith(("#", f"{package_name}="))]
-    if own:
-        lines = [texts.get("requirements.txt", "").rstrip(), "# From requirements-base.txt:", *base, ""]
+    added_requirements = [line for line in added_lines if not line.startswith(("#", f"{package_name}="))]
+    if added_requirements:
+        lines = [
+            texts.get("requirements.txt", "").rstrip(),
+            "# From requirements-base.txt:",
+            *added_lines,
+            "",
+        ]
         texts["requirements.txt"] = "\n".join(lines).lstrip()
     notes: list[str] = []
     for name, text in texts.items():
-        kept, taken_out = own_requirements(text, name, includes=name != "requirements.txt")
-        (folder / name).write_text(kept, encoding="utf-8")
-        notes += taken_out
+        new_text, removal_notes = own_requirements(text, name, includes=name != "requirements.txt")
+        (folder / name).write_text(new_text, encoding="utf-8")
+        notes += removal_notes
     return notes
 
 
@@ -234,8 +239,8 @@ def _fill(text: str, values: dict[str, str]) -> str:
     return re.sub(r"@(\w+)@", lambda match: values[match[1]], text)
 
 
-def _replace_files(made: Path, target: Path) -> list[str]:
-    """Move every file of `made` to its place in `target`, replacing existing files; existing log files stay.
+def _replace_files(new_folder: Path, target: Path) -> list[str]:
+    """Move every file of `new_folder` to its place in `target`, replacing existing files; existing log files stay.
 
     An existing `.env` or `.gitignore` is extended. An existing file of the user (such as the model file) that differs
     is renamed; return a note for each of these. Wheels of other versions are removed.
@@ -244,25 +249,26 @@ def _replace_files(made: Path, target: Path) -> list[str]:
     """
     paths = [
         path
-        for path in sorted(made.rglob("*"))
-        if not path.is_dir() and not (path.parent == made / "logs" and (target / "logs" / path.name).exists())
+        for path in sorted(new_folder.rglob("*"))
+        if not path.is_dir()
+        and not (path.parent == new_folder / "logs" and (target / "logs" / path.name).exists())
     ]
     for path in paths:
-        place = target / path.relative_to(made)
+        place = target / path.relative_to(new_folder)
         if place.is_dir():
             raise SettingsError(f"{place} is a folder where init writes a file", field=str(place))
     notes = []
     for path in paths:
-        place = target / path.relative_to(made)
+        place = target / path.relative_to(new_folder)
         place.parent.mkdir(parents=True, exist_ok=True)
-        if path.parent == made and path.name in ADDED_TO and place.exists():
+        if path.parent == new_folder and path.name in EXTENDED_FILES and place.exists():
             add_lines(path, place)
             continue
-        name = path.relative_to(made).as_posix()
-        if path.parent != made / "wheels" and (name not in TEMPLATES or name in _USERS_OWN):
+        name = path.relative_to(new_folder).as_posix()
+        if path.parent != new_folder / "wheels" and (name not in TEMPLATES or name in _USER_FILES):
             notes += _set_aside(place, path)
         path.replace(place)
-    new = {path.name for path in paths if path.parent == made / "wheels"}
+    new = {path.name for path in paths if path.parent == new_folder / "wheels"}
     for old in (target / "wheels").glob(f"{PACKAGE}-*.whl"):
         if new and old.name not in new:
             old.unlink()
@@ -274,8 +280,8 @@ def _set_aside(place: Path, new: Path) -> list[str]:
     if not place.is_file() or place.read_bytes() == new.read_bytes():
         return []
     names = (place.with_name(f"{place.name}.before{number}") for number in ("", *range(2, 1000)))
-    kept = next(name for name in names if not name.exists())
-    place.rename(kept)
+    new_name = next(name for name in names if not name.exists())
+    place.rename(new_name)
     advice = ". To keep the folder's own model, give it with --script"
-    own = place.suffix == ".py" and place.name not in _USERS_OWN
-    return [f"{place} was another file: it is {kept.name} now{advice if own else ''}"]
+    is_model = place.suffix == ".py" and place.name not in _USER_FILES
+    return [f"{place} was another file: it is named {new_name.name} now{advice if is_model else ''}"]

@@ -19,7 +19,10 @@ PACKAGE = "label_studio_ml"
 #: Build number of the wheel. pip prefers a wheel with one, so it takes this wheel over the registry's of this version.
 _BUILD = 1
 
-_WHEEL = f"Wheel-Version: 1.0\nGenerator: {package_name}\nRoot-Is-Purelib: true\nTag: py3-none-any\nBuild: {_BUILD}\n"
+_WHEEL_METADATA = (
+    f"Wheel-Version: 1.0\nGenerator: {package_name}\nRoot-Is-Purelib: true\n"
+    f"Tag: py3-none-any\nBuild: {_BUILD}\n"
+)
 
 #: The earliest time that a zip file can hold.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -35,7 +38,7 @@ def build_wheel(folder: Path) -> Path:
     contents = dict(_package_files())
     contents[f"{info}/METADATA"] = _text(installed, "METADATA").encode()
     contents[f"{info}/entry_points.txt"] = _text(installed, "entry_points.txt").encode()
-    contents[f"{info}/WHEEL"] = _WHEEL.encode()
+    contents[f"{info}/WHEEL"] = _WHEEL_METADATA.encode()
     for file in installed.files or []:
         if file.parent.name == "licenses" and file.parent.parent.suffix == ".dist-info":
             contents[f"{info}/licenses/{file.name}"] = Path(str(installed.locate_file(file))).read_bytes()
@@ -58,11 +61,11 @@ def _installed() -> Distribution:
     except PackageNotFoundError:
         raise SettingsError(
             f"{package_name} runs from {Path(__file__).parents[2]} without being installed",
-            fix="Install it with pip (pip install -e CHECKOUT, say)",
+            fix="Install it with pip, for example: pip install -e CHECKOUT",
         ) from None
     if installed.version != __version__:
         raise SettingsError(
-            f"{package_name} {__version__} runs, but what pip installed is {installed.version}",
+            f"{package_name} {__version__} runs, but pip has installed {installed.version}",
             fix="Install it again with pip",
         )
     return installed

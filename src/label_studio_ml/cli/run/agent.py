@@ -16,7 +16,7 @@ from label_studio_ml.cli.streams import say
 from label_studio_ml.monitoring import logs
 
 #: Seconds that one call retries an unreachable Label Studio before the agent reports it.
-_PATIENCE = 10.0
+_RETRY_TIME = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         type=_seconds,
         default=5.0,
-        help="pause between two requests for news (default: 5)",
+        help="pause between two requests for new tasks and annotations (default: 5)",
     )
     parser.add_argument("--all-tasks", action="store_true", help="predict labelled tasks, too")
     parser.add_argument(
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         logs.configure(settings.log_level, as_json=settings.log_json, file=settings.log_dir / "agent.log")
     except OSError as error:
         say(f"label-studio-ml: no log file: {error}", file=sys.stderr)
-    apis = [project_api(settings, project, patience=_PATIENCE) for project in args.project]
+    apis = [project_api(settings, project, patience=_RETRY_TIME) for project in args.project]
     return asyncio.run(
         serve(settings, apis, every=args.every, everything=args.all_tasks, select=not args.no_select)
     )

@@ -51,7 +51,7 @@ def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
             field="--reload",
         )
     require_writable(settings)
-    notice = "" if is_loopback(args.host) else _exposure(args.host, args.port, settings)
+    notice = "" if is_loopback(args.host) else _exposure_notice(args.host, args.port, settings)
     supervisor = importlib.import_module("label_studio_ml.runtime.supervisor")
     code: int = supervisor.serve(
         settings,
@@ -75,12 +75,12 @@ def _http_settings(args: argparse.Namespace, http: HttpSettings) -> HttpSettings
     return replace(http, **options)
 
 
-def _exposure(host: str, port: int, settings: Settings) -> str:
+def _exposure_notice(host: str, port: int, settings: Settings) -> str:
     if settings.basic_auth_user:
-        return f"listening on {host}: who can reach port {port} and has the login can use this backend"
+        return f"listening on {host}: anyone who can reach port {port} and has the login can use this backend"
     return (
         f"listening on {host}: anyone who can reach port {port} can use this backend; "
-        "to ask for a login, set BASIC_AUTH_USER and BASIC_AUTH_PASS"
+        "to require a login, set BASIC_AUTH_USER and BASIC_AUTH_PASS"
     )
 
 

@@ -9,12 +9,12 @@ from label_studio_ml.errors import SettingsError
 from label_studio_ml.storage.folder_problems import folder_problem, nearest_existing
 
 #: Errors that do not stop the start: a full disk may get free space again, and the server reports it until then.
-_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
+_TRANSIENT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: Folders in the model folder, with the sentence for the error message.
 VERSIONS, SPOOL = "versions", "spool"
-_KEPT = {
-    VERSIONS: "Trained versions are kept there",
-    SPOOL: "Events are kept there while Redis is unavailable",
+_CONTENTS = {
+    VERSIONS: "Trained versions are stored there",
+    SPOOL: "Events are stored there while Redis is unavailable",
 }
 
 
@@ -25,25 +25,25 @@ def require_writable(settings: Settings, *, folders: Collection[str] = (VERSIONS
     created: its nearest existing parent is tested instead.
     """
     folder = settings.model_dir
-    name = "CACHE_DIR" if settings.store_url else "MODEL_DIR"
+    setting = "CACHE_DIR" if settings.store_url else "MODEL_DIR"
     try:
         # A file with a name, because some network file systems cannot remove an open file, as TemporaryFile does.
         with tempfile.NamedTemporaryFile(dir=nearest_existing(folder)):
             pass
     except OSError as error:
-        if error.errno in _PASSING:
+        if error.errno in _TRANSIENT_ERRORS:
             return
         raise SettingsError(
-            f"{folder} cannot be written to: {error.strerror}. Versions, events and state are kept there",
-            fix=f"Give this user the right to write there, or name another folder in {name}",
-            field=name,
+            f"{folder} cannot be written to: {error.strerror}. Versions, events and state are stored there",
+            fix=f"Let this user write there, or name another folder in {setting}",
+            field=setting,
         ) from error
-    for name_inside in folders:
-        if name_inside == VERSIONS and settings.store_url:
+    for subfolder in folders:
+        if subfolder == VERSIONS and settings.store_url:
             continue
-        if problem := folder_problem(folder / name_inside, write=True):
+        if problem := folder_problem(folder / subfolder, write=True):
             raise SettingsError(
-                f"{problem.message}. {_KEPT[name_inside]}",
-                fix=f"{problem.fix}. Or name another folder in {name}",
-                field=name,
+                f"{problem.message}. {_CONTENTS[subfolder]}",
+                fix=f"{problem.fix}. Or name another folder in {setting}",
+                field=setting,
             )

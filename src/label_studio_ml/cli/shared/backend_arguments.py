@@ -66,7 +66,8 @@ def settings_from(args: argparse.Namespace, *, run_wsgi: bool = True) -> Setting
     settings = replace(settings, **options)
     if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
         missing = "--basic-auth-pass" if settings.basic_auth_user else "--basic-auth-user"
-        raise SettingsError(f"{missing} is not given but its partner is", fix="Give both", field=missing)
+        other = "--basic-auth-user" if settings.basic_auth_user else "--basic-auth-pass"
+        raise SettingsError(f"{missing} is not given although {other} is", fix="Give both", field=missing)
     return settings
 
 
@@ -77,7 +78,7 @@ def settings_without_model(folder: Path, model_dir: str | None) -> Settings:
     `folder` does not exist.
     """
     if not folder.is_dir():
-        raise SettingsError(f"There is no folder {folder}", field="DIR")
+        raise SettingsError(f"There is no folder {folder}", fix="Give the folder of the backend", field="DIR")
     settings = read_wsgi(folder, run=False).settings(Settings.from_env(backend_dir=folder))
     return settings.with_model_dir(model_dir) if model_dir else settings
 

@@ -50,8 +50,8 @@ async def started_source(
     prediction_source = FallbackSource(settings, project, url or "", args.version, print_note)
     try:
         await prediction_source.start()
-        asked = f"Version {prediction_source.version}, asked from {prediction_source.location}"
-        say(asked, file=sys.stderr, flush=True)
+        summary = f"Version {prediction_source.version}, asked from {prediction_source.location}"
+        say(summary, file=sys.stderr, flush=True)
         yield prediction_source
     finally:
         await prediction_source.close()

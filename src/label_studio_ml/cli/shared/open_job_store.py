@@ -26,7 +26,7 @@ class OpenJobStore:
     alone: bool
 
     def idle(self) -> str:
-        """Return who would run jobs and is missing: "No backend is running", "No worker is running", or "" for nobody.
+        """Return why no process would run jobs: "No backend is running", "No worker is running", or "" if one does.
 
         Raises BrokerError.
         """
@@ -39,7 +39,7 @@ class OpenJobStore:
 
 
 @contextlib.contextmanager
-def reach(settings: Settings, *, work: bool = False) -> Iterator[OpenJobStore]:
+def opened_job_store(settings: Settings, *, work: bool = False) -> Iterator[OpenJobStore]:
     """Open the job records of a backend for the `with` block, starting its embedded broker if none runs.
 
     With `work`, workers are started, too, if no other process has them. Raises BrokerError when the broker does not

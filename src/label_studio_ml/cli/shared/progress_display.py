@@ -1,4 +1,4 @@
-"""Progress of a long command, with the same look everywhere: a bar on a terminal, else a line every few seconds."""
+"""Progress of long commands, all in the same form: a bar on a terminal, else a line every few seconds."""
 
 import asyncio
 import contextlib
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 #: Seconds between two updates of the bar, and between two lines without a terminal.
 UPDATE = 0.2
-_LINE = 10.0
+_LINE_INTERVAL = 10.0
 #: Characters to the left of the bar's note, with a short bar.
-_NOTE_STARTS = 50
+_NOTE_COLUMN = 50
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressState:
     """How far a command is: `share` is from 0 to 1, None if unknown; `amount` says the same in words, if there are any.
 
-    `note` is what else is known, such as metrics or failures.
+    `note` has further values, such as metrics or failures.
     """
 
     title: str
@@ -61,7 +61,7 @@ def progress_display(file: TextIO, *, at_once: bool = False, keep: bool = True) 
     from rich.table import Column
 
     console = make_console(file)
-    note = Column(no_wrap=True, max_width=max(console.width - _NOTE_STARTS, 20))
+    note = Column(no_wrap=True, max_width=max(console.width - _NOTE_COLUMN, 20))
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -99,14 +99,14 @@ class _Lines:
     def __init__(self, file: TextIO, *, at_once: bool) -> None:
         self._file = file
         self._printed = ""
-        self._when = time.monotonic() - (_LINE if at_once else 0.0)
+        self._printed_at = time.monotonic() - (_LINE_INTERVAL if at_once else 0.0)
 
     def show(self, state: ProgressState) -> None:
-        """Print the state if it has changed and more than its title is known, at most every `_LINE` seconds."""
+        """Print the state if it has changed and has more than a title, at most every `_LINE_INTERVAL` seconds."""
         details = ", ".join(text for text in (state.amount, state.note) if text)
         text = f"{state.title}: {details}"
-        if details and text != self._printed and time.monotonic() - self._when >= _LINE:
-            self._printed, self._when = text, time.monotonic()
+        if details and text != self._printed and time.monotonic() - self._printed_at >= _LINE_INTERVAL:
+            self._printed, self._printed_at = text, time.monotonic()
             say(text, file=self._file, flush=True)
 
     def log(self, text: str) -> None:

@@ -38,8 +38,8 @@ def chosen_uid(
     """Return the one of `uids` with the uid or id `name`, the only one if `name` is None, or None if none matches.
 
     Of several projects with the same id, it is the only one not forgotten, else the one in the Label Studio of
-    LABEL_STUDIO_URL. If that is not known, a command that only `reads` gets the one heard last, and prints a note.
-    Raises SettingsError, with what to give, if several match.
+    LABEL_STUDIO_URL. If that is not known, a command that only `reads` gets the one with the last event, and prints a
+    note. Raises SettingsError, with what to give, if several match.
     """
     all_uids = set(uids)
     if name in all_uids:
@@ -60,10 +60,10 @@ def chosen_uid(
             fix=f"Name one with --project, such as --project {_shortest(min(matches), matches)}",
             field="--project",
         )
-    remembered = [project for project in candidates if not project.forgotten]
-    if len(remembered) == 1:
-        return remembered[0].uid
-    return _of_same_number(settings, matches, remembered or candidates, reads=reads)
+    stored_projects = [project for project in candidates if not project.forgotten]
+    if len(stored_projects) == 1:
+        return stored_projects[0].uid
+    return _of_same_number(settings, matches, stored_projects or candidates, reads=reads)
 
 
 def _shortest(uid: str, uids: Collection[str]) -> str:
@@ -87,17 +87,17 @@ def _of_same_number(
         chosen = candidates[0]
         say(
             f"label-studio-ml: there are {len(matches)} projects with the number {number}; this is {chosen.uid}, "
-            f"the one heard last ({chosen.text()}). For another one give its --project: "
+            f"the one with the last event ({chosen.text()}). For another one give its --project: "
             f"{', '.join(project.uid for project in candidates[1:])}",
             file=sys.stderr,
         )
         return chosen.uid
-    each = "; ".join(f"--project {project.uid} ({project.text()})" for project in candidates) or ", ".join(
+    choices = "; ".join(f"--project {project.uid} ({project.text()})" for project in candidates) or ", ".join(
         sorted(matches)
     )
     raise SettingsError(
         f"The backend knows {len(matches)} projects with the number {number}",
-        fix=f"Give one of: {each}; or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY. "
+        fix=f"Give one of: {choices}; or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY. "
         "`label-studio-ml projects` lists them and forgets old ones",
         field="--project",
     )

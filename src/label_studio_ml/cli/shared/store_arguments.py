@@ -47,15 +47,15 @@ def add_model_dir_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def find(args: argparse.Namespace, *, reads: bool = False, otherwise: str = "") -> StoredProject:
+def find(args: argparse.Namespace, *, reads: bool = False, fallback_uid: str = "") -> StoredProject:
     """Return the versions of the project that `args` name; the model file is not needed for it.
 
-    `reads` says that the command changes nothing. `otherwise` is the uid of a project that matches although the backend
-    may not know it; empty for none. Raises SettingsError or UnknownProject.
+    `reads` says that the command changes nothing. `fallback_uid` is the uid of a project that matches although the
+    backend may not know it; empty for none. Raises SettingsError or UnknownProject.
     """
     settings = settings_of(args)
     store = open_store(settings)
-    uid = _uid(store, settings, args.project, reads=reads, otherwise=otherwise)
+    uid = _uid(store, settings, args.project, reads=reads, fallback_uid=fallback_uid)
     store.synchronise(uid)
     return StoredProject(store, settings.model_dir, uid)
 
@@ -67,14 +67,14 @@ def settings_of(args: argparse.Namespace) -> Settings:
     return settings
 
 
-def _uid(store: VersionStore, settings: Settings, name: str | None, *, reads: bool, otherwise: str) -> str:
+def _uid(store: VersionStore, settings: Settings, name: str | None, *, reads: bool, fallback_uid: str) -> str:
     model_dir = settings.model_dir
     uids = set(store.projects())
     if (model_dir / "projects.db").exists():  # opening would create it
         uids.update(Projects(model_dir).uids())
     matches = {uid for uid in uids if name is None or name in _names(uid)}
-    if otherwise and (otherwise in matches or (not matches and name in (None, *_names(otherwise)))):
-        return otherwise
+    if fallback_uid and (fallback_uid in matches or (not matches and name in (None, *_names(fallback_uid)))):
+        return fallback_uid
     uid = chosen_uid(settings, uids, name, reads=reads)
     if uid is not None:
         return uid

@@ -1,7 +1,7 @@
-"""Tables on standard output, with the same look in every command.
+"""Tables on standard output, in the same form for every command.
 
 On a terminal, the state is coloured, and a table that is too wide has some of its columns as indented lines below each
-row. In a pipe or file, each row is one line of any length, without colours. Nothing is ever cut.
+row. In a pipe or file, each row is one line of any length, without colours. No text is truncated.
 """
 
 import shutil
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _GAP = "  "
-#: Characters that the last column needs, if it has so many, for all columns to be shown side by side.
+#: Characters that the last column needs, if it has that many, for all columns to be shown side by side.
 _LAST_COLUMN = 40
 
 
@@ -80,8 +80,8 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Row], width: int | Non
         line.rstrip()
         lines += [line, *(Text(" " * indent + text) for text in more)]
         for note in row.notes:
-            noted = _wrapped(one_line(note), width and width - indent)
-            lines += [Text(" " * indent).append(text, "cyan") for text in noted]
+            note_lines = _wrapped(one_line(note), width and width - indent)
+            lines += [Text(" " * indent).append(text, "cyan") for text in note_lines]
         if len(shown) < len(columns):
             details = [
                 text for detail in row.details for text in _wrapped(one_line(detail), width and width - 2)

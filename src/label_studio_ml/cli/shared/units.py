@@ -15,12 +15,12 @@ def moment(time: str | datetime) -> str:
 
 def duration(seconds: float) -> str:
     """Return a duration as `1:02:03`."""
-    whole = max(0, int(seconds))
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+    whole_seconds = max(0, int(seconds))
+    return f"{whole_seconds // 3600}:{whole_seconds // 60 % 60:02}:{whole_seconds % 60:02}"
 
 
 def size(count: int) -> str:
-    """Return a number of bytes in the unit that fits, such as `4.1 MB`; a kB is 1,000 bytes."""
+    """Return a number of bytes in a suitable unit, such as `4.1 MB`; a kB is 1,000 bytes."""
     amount, unit = float(count), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if amount < 1000:

@@ -63,8 +63,8 @@ def read(path: Path) -> dict[str, Any]:
         report |= {"class_name": model_class.__name__, "script": str(file) if file else "", "arguments": fit}
         report["unfit"] = [name for name, value in arguments.items() if not is_json(value)]
         report["unused"] = _additions(app)
-        if module is not None and isinstance(getattr(module, "app", app), BackendApp) is False:
-            report["unused"].append("what wraps the application")
+        if module is not None and not isinstance(getattr(module, "app", app), BackendApp):
+            report["unused"].append("the object that wraps the application")
     return report
 
 

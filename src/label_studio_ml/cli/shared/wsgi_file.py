@@ -19,7 +19,7 @@ from label_studio_ml.support.texts import shell_command
 from label_studio_ml.user_code.model_source import ModelSource
 
 #: Seconds within which a `_wsgi.py` must be imported; it may load the model's weights.
-PATIENCE = 600.0
+IMPORT_TIMEOUT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class WsgiFile:
         return settings
 
 
-def read_wsgi(folder: Path, *, run: bool = True, patience: float = PATIENCE) -> WsgiFile:
+def read_wsgi(folder: Path, *, run: bool = True, timeout: float = IMPORT_TIMEOUT) -> WsgiFile:
     """Return the settings of the `_wsgi.py` in `folder`; an empty WsgiFile if there is none.
 
-    With `run`, the file is executed if parsing does not show all values; `patience` is the time limit in seconds. A
+    With `run`, the file is executed if parsing does not show all values; `timeout` is the time limit in seconds. A
     file that cannot be parsed or executed raises nothing: a remark says so.
     """
     path = folder.resolve() / "_wsgi.py"
@@ -59,22 +59,22 @@ def read_wsgi(folder: Path, *, run: bool = True, patience: float = PATIENCE) -> 
     try:
         parsed = survey(path)
     except ModelFileError as error:
-        return WsgiFile(remarks=(f"{error.message}: nothing of it is used",))
+        return WsgiFile(remarks=(f"{error.message}: none of its settings are used",))
     if not parsed.needs_run or not run:
         arguments = parsed.arguments | parsed.script_arguments
         return WsgiFile(arguments=arguments, remarks=_remarks(path, parsed) if run else ())
-    return _merged(path, parsed, _run(path, patience))
+    return _merged(path, parsed, _run(path, timeout))
 
 
-def _run(path: Path, patience: float) -> dict[str, Any]:
+def _run(path: Path, timeout: float) -> dict[str, Any]:
     """Execute the file in a child process, and return the report of `wsgi_child`, or only its `error`."""
     settings = Settings(backend_dir=path.parent)
     try:
         answer, status = child_answer(
-            settings, "label_studio_ml.cli.shared.wsgi_child", path, timeout=patience
+            settings, "label_studio_ml.cli.shared.wsgi_child", path, timeout=timeout
         )
     except TimeoutError:
-        return {"error": f"it was not done after {patience:g} s"}
+        return {"error": f"it did not end within {timeout:g} s"}
     try:
         report: dict[str, Any] = json.loads(answer)
     except ValueError:
@@ -85,12 +85,12 @@ def _run(path: Path, patience: float) -> dict[str, Any]:
 def _merged(path: Path, parsed: Survey, report: dict[str, Any]) -> WsgiFile:
     remarks: list[str] = []
     if report["error"]:
-        rest = "" if "class_name" in report else "; what it would set is not used"
-        remarks.append(f"{path} cannot be run: {report['error'].rstrip('.')}{rest}")
+        consequence = "" if "class_name" in report else "; the settings that it would make are not used"
+        remarks.append(f"{path} cannot be run: {report['error'].rstrip('.')}{consequence}")
     if unfit := report.get("unfit"):
         remarks.append(
             f"{path}: JSON cannot hold {', '.join(unfit)}, so the model is built without. "
-            "Give it with --with, or let the class make it"
+            "Give the value with --with, or let the class create it"
         )
     script, name = report.get("script"), report.get("class_name")
     return WsgiFile(

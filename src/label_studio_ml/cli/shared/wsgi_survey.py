@@ -84,11 +84,11 @@ def survey(wsgi: Path) -> Survey:
     result = Survey()
     for statement in _imported_statements(tree.body):
         _survey_statement(statement, result)
-    reading = _Calls.of(tree.body)
-    for call in reading.imported:
+    calls = _Calls.of(tree.body)
+    for call in calls.imported:
         _add_arguments(call, result)
     defaults = _option_defaults(tree)
-    for call in reading.script:
+    for call in calls.script:
         _add_script_arguments(call, defaults, result)
     result.unused += _run_options(tree)
     return result
@@ -145,12 +145,12 @@ def _functions_used(
 ) -> list[ast.FunctionDef]:
     """Return the functions of the file that `statements` refer to, directly or through other functions."""
     used: dict[str, ast.FunctionDef] = {}
-    waiting = [*statements]
-    while waiting:
-        for node in ast.walk(waiting.pop()):
+    remaining = [*statements]
+    while remaining:
+        for node in ast.walk(remaining.pop()):
             if isinstance(node, ast.Name) and node.id in functions and node.id not in used:
                 used[node.id] = functions[node.id]
-                waiting.append(functions[node.id])
+                remaining.append(functions[node.id])
     return [*used.values()]
 
 
@@ -167,7 +167,7 @@ def _only(calls: list[ast.Call]) -> list[ast.Call]:
     return calls if len(calls) == 1 else []
 
 
-def _given(call: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
+def _arguments(call: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
     """Yield name and value of the arguments of an `init_app` call, without the class.
 
     The name is None for `**kwargs` and `*args`.
@@ -175,9 +175,9 @@ def _given(call: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
     for name, value in zip_longest(("model_class", *_LOGIN), call.args):
         if value is not None and name != "model_class":
             yield (None if isinstance(value, ast.Starred) else name), value
-    for word in call.keywords:
-        if word.arg != "model_class":
-            yield word.arg, word.value
+    for keyword in call.keywords:
+        if keyword.arg != "model_class":
+            yield keyword.arg, keyword.value
 
 
 def _option_defaults(tree: ast.Module) -> dict[str, Any]:
@@ -189,16 +189,18 @@ def _option_defaults(tree: ast.Module) -> dict[str, Any]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or dotted(node.func).rpartition(".")[2] != "add_argument":
             continue
-        words = {word.arg: word.value for word in node.keywords}
+        keywords = {keyword.arg: keyword.value for keyword in node.keywords}
         try:
-            names = [str(ast.literal_eval(name)) for name in [*node.args, *filter(None, [words.get("dest")])]]
-            value = ast.literal_eval(words["default"])
+            names = [
+                str(ast.literal_eval(name)) for name in [*node.args, *filter(None, [keywords.get("dest")])]
+            ]
+            value = ast.literal_eval(keywords["default"])
         except (KeyError, ValueError):
             continue
-        converted = isinstance(value, str) and "type" in words and ast.unparse(words["type"]) != "str"
+        converted = isinstance(value, str) and "type" in keywords and ast.unparse(keywords["type"]) != "str"
         if names and value is not None and not converted:
             long = [name for name in names if name.startswith("--")] or names
-            name = names[-1] if "dest" in words else long[0]
+            name = names[-1] if "dest" in keywords else long[0]
             defaults[name.lstrip("-").replace("-", "_")] = value
     return defaults
 
@@ -208,14 +210,14 @@ def _add_script_arguments(call: ast.Call, defaults: Mapping[str, Any], result: S
 
     `defaults` are the default values of the file's command-line options: older releases of `start` passed no options.
     """
-    for name, expression in _given(call):
+    for name, expression in _arguments(call):
         if name is None:  # `**kwargs`: start builds these itself
             continue
-        spelled = ast.unparse(expression)
-        option = spelled.removeprefix("args.")
-        if spelled in _TEMPLATE_VALUES.get(name, ()):
+        source_text = ast.unparse(expression)
+        option = source_text.removeprefix("args.")
+        if source_text in _TEMPLATE_VALUES.get(name, ()):
             continue
-        if option != spelled and option in defaults:
+        if option != source_text and option in defaults:
             result.script_arguments[name] = defaults[option]
             continue
         if name in _START_OPTIONS and option == name:
@@ -223,7 +225,7 @@ def _add_script_arguments(call: ast.Call, defaults: Mapping[str, Any], result: S
         try:
             value = ast.literal_eval(expression)
         except ValueError:
-            result.script_unused.append(f"{name}={spelled}")
+            result.script_unused.append(f"{name}={source_text}")
         else:
             result.script_arguments |= {} if value is None else {name: value}
 
@@ -244,11 +246,11 @@ def _survey_statement(node: ast.stmt, result: Survey) -> None:
 
 
 def _add_arguments(call: ast.Call, result: Survey) -> None:
-    for name, expression in _given(call):
-        spelled = ast.unparse(expression)
+    for name, expression in _arguments(call):
+        source_text = ast.unparse(expression)
         if name is None:
-            result.needs_run |= spelled != "constructor_arguments(FOLDER)"
-        elif spelled in _TEMPLATE_VALUES.get(name, ()):
+            result.needs_run |= source_text != "constructor_arguments(FOLDER)"
+        elif source_text in _TEMPLATE_VALUES.get(name, ()):
             continue
         else:
             try:
@@ -257,7 +259,7 @@ def _add_arguments(call: ast.Call, result: Survey) -> None:
                 result.needs_run = True
             else:
                 result.arguments |= {} if value is None else {name: value}
-    model = [word.value for word in call.keywords if word.arg == "model_class"] or call.args[:1]
+    model = [keyword.value for keyword in call.keywords if keyword.arg == "model_class"] or call.args[:1]
     result.needs_run |= bool(model) and not dotted(model[0])
 
 
@@ -271,10 +273,10 @@ def _run_options(tree: ast.Module) -> list[str]:
         for target in node.targets
     }
     return [
-        f"app.run({word.arg}=…)"
+        f"app.run({keyword.arg}=…)"
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and dotted(node.func).rpartition(".")[::2] in {(app, "run") for app in apps}
-        for word in node.keywords
-        if word.arg and word.arg not in _RUN_OPTIONS
+        for keyword in node.keywords
+        if keyword.arg and keyword.arg not in _RUN_OPTIONS
     ]

@@ -24,9 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `connect`."""
     add_backend_arguments(parser)
     add_link_arguments(parser)
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--project", metavar="ID", type=project_number, help="Label Studio's project")
-    which.add_argument("--new", metavar="TITLE", help="make a project with this title; needs --label-config")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--project", metavar="ID", type=project_number, help="Label Studio's project")
+    target.add_argument(
+        "--new", metavar="TITLE", help="create a project with this title; needs --label-config"
+    )
     parser.add_argument(
         "--label-config", metavar="FILE", type=Path, help="the new project's label config (XML)"
     )
@@ -112,7 +114,7 @@ def _check_new(args: argparse.Namespace) -> None:
     for option, value in (("--label-config", args.label_config), ("--tasks", args.tasks)):
         if value and args.new is None:
             raise SettingsError(
-                f"{option} is for a project that is made",
+                f"{option} is for a new project",
                 fix="Give --new TITLE instead of --project",
                 field=option,
             )
@@ -124,7 +126,7 @@ def _new_project(args: argparse.Namespace, studio: "LabelStudio") -> int:
 
     number, tasks = make_project(studio, args.new, args.label_config, args.tasks)
     say(
-        f"ok      Project {number} is made: {args.new}, {tasks} {'task' if tasks == 1 else 'tasks'}",
+        f"ok      Project {number} was created: {args.new}, {tasks} {'task' if tasks == 1 else 'tasks'}",
         flush=True,
     )
     return number

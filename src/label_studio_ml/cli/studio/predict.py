@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from label_studio_ml.studio.resources.task_filters import Filter
 
 #: Seconds to wait for a worker that predicts the same project after a training to release it.
-_PATIENCE = 60.0
+_RELEASE_TIMEOUT = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CONDITION",
         action="append",
         default=[],
-        help='predict only such tasks: "total_annotations = 0", "data.lang = en"; several must all hold',
+        help='predict only tasks for which it holds: "total_annotations = 0", "data.lang = en"; several must all hold',
     )
     parser.add_argument(
         "--only-missing",
@@ -128,14 +128,14 @@ async def _project(args: argparse.Namespace, settings: Settings) -> "Report":
                 settings,
                 progress,
                 conditions=conditions,
-                journal_of=partial(Journal, patience=_PATIENCE),
+                journal_of=partial(Journal, patience=_RELEASE_TIMEOUT),
             )
         return await _with_present(report, api, conditions)
 
 
 async def _with_present(report: "Report", api: "ProjectApi", conditions: Sequence["Filter"]) -> "Report":
     """Count the tasks that had a prediction before, if no other task was left to predict; return the report."""
-    if not _has_worked(report.progress):
+    if not _had_tasks(report.progress):
         report.present = await asyncio.to_thread(api.count, conditions)
     return report
 
@@ -164,7 +164,7 @@ def _project_of_file(args: argparse.Namespace, settings: Settings) -> Project:
     if args.label_config is None:
         if project is None:
             raise SettingsError(
-                "It is not known what label config the model is to be built for",
+                "The label config to build the model for is not known",
                 fix="Give --label-config config.xml",
                 field="--label-config",
             )
@@ -188,21 +188,21 @@ def _print_report(report: "Report", *, dry_run: bool) -> int:
         if report.sample is not None:
             say(f"The first would get: {report.sample.error or json.dumps(report.sample.predictions)}")
         return 1 if report.sample is not None and report.sample.error else 0
-    done = (
+    summary = (
         f"{plural(progress.written, 'task has', 'tasks have')} a prediction of version {report.version} now, "
         f"in {progress.seconds:.1f} s ({progress.rate:.1f}/s{_busy_share(progress)})"
     )
-    if report.present is not None and not _has_worked(progress):
-        done = _nothing_left(report.present, report.version)
+    if report.present is not None and not _had_tasks(progress):
+        summary = _nothing_left(report.present, report.version)
     if report.removed:
-        done += f"; {plural(report.removed, 'second copy was', 'second copies were')} removed"
-    say(done)
+        summary += f"; {plural(report.removed, 'second copy was', 'second copies were')} removed"
+    say(summary)
     for cause, tasks in progress.causes.items():
         say(f"label-studio-ml: {plural(tasks, 'task has', 'tasks have')} none: {cause}", file=sys.stderr)
     return 1 if progress.failed else 0
 
 
-def _has_worked(progress: "Progress") -> bool:
+def _had_tasks(progress: "Progress") -> bool:
     """Tell whether there was a task to predict."""
     return bool(progress.predicted or progress.written or progress.failed)
 

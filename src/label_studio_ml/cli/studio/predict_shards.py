@@ -44,25 +44,25 @@ async def predict_in_shards(
         job_store = await asyncio.to_thread(
             open_job_store, connection, settings, embedded=not settings.redis_url, claiming=False
         )
-        work = ShardCoordinator(job_store, api, project, settings.model_dir / "predict", print_note)
-        workers = await asyncio.to_thread(work.check_workers)
+        coordinator = ShardCoordinator(job_store, api, project, settings.model_dir / "predict", print_note)
+        workers = await asyncio.to_thread(coordinator.check_workers)
         version, version_id = await _version(args, settings, project)
         owner = job_store.owner or Owner("")
-        whole = Shard(
+        whole_project = Shard(
             *(0, args.project, project.uid, version, version_id, 0, None, 0, list(conditions)),
             backend=owner.id,
             model_class=owner.model_class,
         )
         progress = Progress()
-        run = await asyncio.to_thread(work.begin, whole, args.shards)
+        run = await asyncio.to_thread(coordinator.begin, whole_project, args.shards)
         if run is None:
             progress.total = 0
             return Report(version, progress)
         summary = f"{plural(len(run.shards), 'shard')}, {plural(workers, 'worker')}"
         say(f"Version {version}, {summary}", file=sys.stderr, flush=True)
         async with shown(progress, f"Project {args.project}"):
-            ended = await work.follow(run, progress)
-        return await asyncio.to_thread(work.finish, run, ended, progress)
+            end_states = await coordinator.follow(run, progress)
+        return await asyncio.to_thread(coordinator.finish, run, end_states, progress)
     finally:
         connection.close()
 

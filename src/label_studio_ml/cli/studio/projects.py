@@ -26,8 +26,8 @@ _COLUMNS = (
     Column("PROJECT"),
     Column("TITLE"),
     Column("LABEL STUDIO", wide=True),
-    Column("MADE", wide=True),
-    Column("LAST HEARD", wide=True),
+    Column("CREATED", wide=True),
+    Column("LAST EVENT", wide=True),
     Column("VERSIONS", right=True, wide=True),
     Column("SERVED", wide=True),
     Column("STATE"),
@@ -63,18 +63,18 @@ def run(args: argparse.Namespace) -> int:
     Raises SettingsError or UnknownProject when an argument is wrong.
     """
     forgetting = args.words[0] == _FORGET and len(args.words) > 1
-    folder, *named = args.words[1:] if forgetting else args.words
-    if named and not forgetting:
+    folder, *names = args.words[1:] if forgetting else args.words
+    if names and not forgetting:
         raise SettingsError(
-            f"{named[0]!r} is one word too many",
-            fix=f"To forget projects: {our_command('projects', 'forget', folder, *named)}",
+            f"{names[0]!r} is one argument too many",
+            fix=f"To forget projects: {our_command('projects', 'forget', folder, *names)}",
         )
     settings = settings_without_model(Path(args.root_dir, folder), args.model_dir)
     logs.configure("ERROR")
     store = open_store(settings)
     projects = known_projects(settings.model_dir, store)
     if forgetting:
-        return _forget(args, settings, store, projects, named, folder)
+        return _forget(args, settings, store, projects, names, folder)
     if args.json:
         say_json(json.dumps([_entry(project) for project in projects], indent=1, ensure_ascii=False))
     elif projects:
@@ -95,7 +95,7 @@ def _row(project: KnownProject, projects: list[KnownProject]) -> Row:
         state = "forgotten: only its versions are left"
     elif several:
         state = "current" if project.current else "older: another project has its number"
-    created, heard = moment(project.created), moment(project.heard_at) or "never"
+    created, last_event = moment(project.created), moment(project.heard_at) or "none"
     versions = plural(project.versions, "version")
     return Row(
         (
@@ -103,14 +103,14 @@ def _row(project: KnownProject, projects: list[KnownProject]) -> Row:
             project.title,
             project.host,
             created,
-            heard,
+            last_event,
             str(project.versions),
             project.served,
             state,
         ),
         details=(
-            f"Label Studio: {project.host or 'not known'}" + (f", made {created}" if created else ""),
-            f"last heard: {heard}",
+            f"Label Studio: {project.host or 'not known'}" + (f", created {created}" if created else ""),
+            f"last event: {last_event}",
             versions + (f", {project.served} is served" if project.served else ""),
         ),
     )
@@ -121,28 +121,32 @@ def _forget(
     settings: Settings,
     store: VersionStore,
     projects: list[KnownProject],
-    named: list[str],
+    names: list[str],
     folder: str,
 ) -> int:
-    if not named:
+    if not names:
         raise SettingsError(
             "projects forget needs the uid of a project",
             fix=f"Give its uid; {our_command('projects', folder)} lists them",
         )
-    chosen = [_matching(projects, name) for name in named]
+    chosen = [_matching(projects, name) for name in names]
     for project in chosen:
         _refuse_running(settings, project)
-    lost = "events, jobs and keys" + (" and all versions" if args.with_versions else "; the versions stay")
+    removed_data = "events, jobs and keys" + (
+        " and all versions" if args.with_versions else "; the versions stay"
+    )
     for project in chosen:
         say(f"{project.uid}: {project.text()}, {plural(project.versions, 'version')}")
-    if not args.yes and not _agreed(f"Forget {plural(len(chosen), 'project')} ({lost})? [y/N] "):
-        say("Nothing is forgotten")
+    if not args.yes and not _is_confirmed(
+        f"Forget {plural(len(chosen), 'project')} ({removed_data})? [y/N] "
+    ):
+        say("No project was forgotten")
         return 1
     for project in chosen:
         waiting = _forget_queue(settings, project.uid)
         forget(settings.model_dir, store, project.uid, versions=args.with_versions)
-        gone = f", with {plural(waiting, 'event')} that waited for a training" if waiting else ""
-        say(f"Forgot {project.uid}{gone}")
+        events_note = f", with {plural(waiting, 'event')} that waited for a training" if waiting else ""
+        say(f"Forgot {project.uid}{events_note}")
     return 0
 
 
@@ -156,21 +160,23 @@ def _matching(projects: list[KnownProject], name: str) -> KnownProject:
     ]
     if not matches:
         raise UnknownProject(
-            f"Project {name} is not known here",
+            f"The backend knows no project {name}",
             fix=f"Known: {', '.join(project.uid for project in projects) or 'none'}",
         )
     if len(matches) > 1:
-        each = "; ".join(f"{project.uid} ({project.text()})" for project in matches)
+        choices = "; ".join(f"{project.uid} ({project.text()})" for project in matches)
         raise SettingsError(
-            f"There are {len(matches)} projects with the number {name}", fix=f"Give one of: {each}"
+            f"There are {len(matches)} projects with the number {name}", fix=f"Give one of: {choices}"
         )
     return matches[0]
 
 
-def _agreed(question: str) -> bool:
+def _is_confirmed(question: str) -> bool:
     if not sys.stdin.isatty():
         raise SettingsError(
-            "Standard input is no terminal, so nobody can confirm", fix="Give --yes", field="--yes"
+            "Standard input is no terminal, so the question cannot be answered",
+            fix="Give --yes",
+            field="--yes",
         )
     return input(question).strip().lower() in ("y", "yes")
 
@@ -182,16 +188,16 @@ def _has_queue(settings: Settings) -> bool:
 
 def _refuse_running(settings: Settings, project: KnownProject) -> None:
     """Raise SettingsError while a training of the project runs, and ProjectBusy while its tasks are predicted."""
-    from label_studio_ml.cli.shared.open_job_store import reach
+    from label_studio_ml.cli.shared.open_job_store import opened_job_store
 
     if not _has_queue(settings):
         return
-    with reach(settings) as reached:
-        job_store = reached.job_store
-        held = bool(job_store.redis.exists(job_store.keys.lease(project.uid)))
+    with opened_job_store(settings) as open_jobs:
+        job_store = open_jobs.job_store
+        is_training = bool(job_store.redis.exists(job_store.keys.lease(project.uid)))
         job = next((job.id for job in job_store.jobs.of(project.uid) if job.state == "started"), "")
         job_store.check_no_prediction(project.uid)
-    if held:
+    if is_training:
         cancel = our_command("cancel", settings.backend_dir, job)
         raise SettingsError(
             f"Project {project.uid} is being trained by job {job}", fix=f"Wait for its end, or run: {cancel}"
@@ -200,11 +206,11 @@ def _refuse_running(settings: Settings, project: KnownProject) -> None:
 
 def _forget_queue(settings: Settings, uid: str) -> int:
     """Remove a project's events and jobs from the queue; return the number of events that waited for a training."""
-    from label_studio_ml.cli.shared.open_job_store import reach
+    from label_studio_ml.cli.shared.open_job_store import opened_job_store
 
     if not _has_queue(settings):
         return 0
-    with reach(settings) as reached:
-        waiting = len(reached.job_store.queues.entries(uid))
-        reached.job_store.forget(uid)
+    with opened_job_store(settings) as open_jobs:
+        waiting = len(open_jobs.job_store.queues.entries(uid))
+        open_jobs.job_store.forget(uid)
     return waiting

@@ -18,7 +18,7 @@ from label_studio_ml.monitoring import logs
 from label_studio_ml.support.texts import plural
 
 #: Copy of the names in `projects.rank`, which is slow to import.
-_WAYS = ("margin", "entropy", "least-confidence", "diversity", "coverage")
+_METHODS = ("margin", "entropy", "least-confidence", "diversity", "coverage")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_studio_arguments(parser)
     parser.add_argument(
-        "--by", choices=_WAYS, default="margin", help="what the order goes by (default: %(default)s)"
+        "--by", choices=_METHODS, default="margin", help="what the order goes by (default: %(default)s)"
     )
     parser.add_argument(
         "--top",
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CONDITION",
         action="append",
         default=[],
-        help="rank only such tasks, as in predict --where",
+        help="rank only tasks for which it holds, as in predict --where",
     )
     parser.add_argument(
         "--no-select", action="store_true", help="store the scores, but change no setting of the project"
@@ -92,7 +92,7 @@ async def _rank(args: argparse.Namespace, settings: Settings) -> int:
         "the lowest is to be labelled first"
     )
     if ranked.stored and not args.no_select:
-        say('"Label All Tasks" goes by it; in the Data Manager, order by prediction score, lowest first')
+        say('"Label All Tasks" uses this order; in the Data Manager, order by prediction score, lowest first')
     for task, score in ranked.first:
         say(f"  task {task}: {score:.4f}")
     for cause, tasks in progress.causes.items():

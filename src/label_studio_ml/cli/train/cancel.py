@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
-from label_studio_ml.cli.shared.open_job_store import OpenJobStore, reach
+from label_studio_ml.cli.shared.open_job_store import OpenJobStore, opened_job_store
 from label_studio_ml.cli.streams import say
 from label_studio_ml.cli.train.follow import WorkerCheck, follow
 from label_studio_ml.errors import UnknownJob
@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     """Cancel a job; return 0 if it is cancelled or will be, 1 if it ended in another state."""
     settings = settings_from(args, run_wsgi=False)
     logs.configure("WARNING")
-    with reach(settings) as open_jobs:
+    with opened_job_store(settings) as open_jobs:
         return cancel(open_jobs, args.job, folder_of(args))
 
 

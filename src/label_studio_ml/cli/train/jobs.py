@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.options import count
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
-from label_studio_ml.cli.shared.open_job_store import OpenJobStore, reach
+from label_studio_ml.cli.shared.open_job_store import OpenJobStore, opened_job_store
 from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
 from label_studio_ml.cli.shared.tables import print_table
 from label_studio_ml.cli.streams import say, say_json
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """
     settings = settings_from(args, run_wsgi=False)
     logs.configure("WARNING")
-    with reach(settings) as open_jobs:
+    with opened_job_store(settings) as open_jobs:
         if args.cancel:
             return cancel(open_jobs, args.cancel, folder_of(args))
         if args.follow:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.cli.options import require_unix
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, folder_of, settings_from
-from label_studio_ml.cli.shared.open_job_store import OpenJobStore, reach
+from label_studio_ml.cli.shared.open_job_store import OpenJobStore, opened_job_store
 from label_studio_ml.cli.shared.project_arguments import known_project
 from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument
 from label_studio_ml.cli.streams import say
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_from(args)
     logs.configure("WARNING")
     project = known_project(settings, args.project)
-    with reach(settings, work=True) as open_jobs:
+    with opened_job_store(settings, work=True) as open_jobs:
         data: dict[str, Any] = {"action": "START_TRAINING", "project": {"id": project.project_id}}
         if args.from_version:
             store = open_store(settings)

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _import(args: argparse.Namespace) -> int:
     with archive.opened(Path(args.file)) as opened_archive:
-        project = store_arguments.find(args, otherwise=opened_archive.manifest.project)
+        project = store_arguments.find(args, fallback_uid=opened_archive.manifest.project)
         imported, is_new = transfer.import_version(
             project.store,
             project.uid,
@@ -109,7 +109,7 @@ def _pull_from(other_store: VersionStore, other_name: str, args: argparse.Namesp
             field="URL",
         )
     otherwise = _matching_uid(uids, args.project_there) if args.project_there or len(uids) == 1 else None
-    project = store_arguments.find(args, otherwise=otherwise or "")
+    project = store_arguments.find(args, fallback_uid=otherwise or "")
     uid = _other_uid(other_store, args, project.uid) or otherwise
     if uid is None:
         raise UnknownProject(

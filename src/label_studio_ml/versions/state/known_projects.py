@@ -49,8 +49,8 @@ class KnownProject(msgspec.Struct, frozen=True, kw_only=True):
         words = [
             self.title and repr(self.title),
             self.host and f"of {self.host}",
-            self.created and f"made {self.created[:10]}",
-            f"last heard {self.heard_at[:16].replace('T', ' ')}" if self.heard else "never heard",
+            self.created and f"created {self.created[:10]}",
+            f"last event {self.heard_at[:16].replace('T', ' ')}" if self.heard else "no event yet",
         ]
         return ", ".join(word for word in words if word)
 
