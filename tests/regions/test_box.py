@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,14 @@ def test_relative_numbers() -> None:
 
 @pytest.mark.parametrize(
     "picture",
-    [(200, 100), [200.0, 100.0], Image.new("L", (200, 100)), np.zeros((100, 200, 3)), np.zeros((100, 200))],
+    [
+        (200, 100),
+        [200.0, 100.0],
+        np.array([200, 100]),
+        Image.new("L", (200, 100)),
+        np.zeros((100, 200, 3)),
+        np.zeros((100, 200)),
+    ],
 )
 def test_the_size_may_be_that_of_a_picture(picture: Any) -> None:
     region = box(PLAIN, xywh=(20, 10, 100, 50), size=picture)
@@ -153,6 +161,11 @@ def test_boxes_are_clipped_to_the_picture() -> None:
     assert part is not None
     assert near(box_of(part).xyxy, (0, 0, 50, 200))
     assert box(PLAIN, xyxy=(100, 0, 120, 50), size=(100, 200)) is None
+    assert box(PLAIN, cxcywh=(500, 500, 20, 10), rotation=30, size=(100, 200)) is None
+    half = box(PLAIN, cxcywh=(100, 100, 20, 10), rotation=30, size=(100, 200))
+    assert half is not None
+    assert near(box_of(half).cxcywh, (100, 100, 20, 10))
+    assert box(PLAIN, cxcywh=(500, 500, 20, 10), rotation=30, size=(100, 200), clip=False) is not None
     whole = box(PLAIN, xyxy=(-10, -10, 50, 1000), size=(100, 200), clip=False)
     assert whole is not None
     assert near(box_of(whole).xyxy, (-10, -10, 50, 1000))
@@ -175,6 +188,12 @@ def test_boxes_are_clipped_to_the_picture() -> None:
         ({"xywh": (1, 2, 3, 4), "rotation": float("nan")}, "rotation must be a finite number"),
         ({"corners": [(0, 0), (10, 0), (5, 5), (0, 5)]}, "whose opposite sides are equal"),
         ({"corners": [(0, 0), (10, 0)]}, "corners must be four points"),
+        ({"corners": [(0, 0), (20, 0), (0, 10), (20, 10)]}, "in their order around it"),
+        ({"corners": [(0, 0), (20, 0), (30, 20), (10, 20)]}, "angles are right"),
+        ({"corners": [(0, 0), (9, 0), (9, 5), (0, 5)], "rotation": 30}, "leave the rotation out"),
+        ({"xyxy": (1, 2, 10**400, 4)}, "xyxy is larger than any number"),
+        ({"xyxy": (-1e308, 2, 1e308, 4)}, "The coordinates are too large"),
+        ({"xywh": (1e308, 2, 3, 4), "clip": False}, "The coordinates are too large"),
     ],
 )
 def test_numbers_that_are_no_box_are_errors(arguments: dict[str, Any], message: str) -> None:
@@ -214,8 +233,60 @@ def test_many_boxes_of_arrays() -> None:
     turned = boxes(PLAIN, cxcywh=array[:2], rotations=[0, 45], size=(100, 100))
     assert [region["value"]["rotation"] for region in turned] == [0, 45]
     assert boxes(PLAIN, xyxy=np.zeros((0, 4)), size=(100, 100)) == []
+    with pytest.raises(ValueError, match="xyxy must have a row for each box, not 3"):
+        boxes(PLAIN, xyxy=3, size=(100, 100))
+    with pytest.raises(ValueError, match="scores must be a number, not 'high'"):
+        boxes(PLAIN, xyxy=array, scores=["high"] * 3, size=(100, 100))
     with pytest.raises(ValueError, match="labels must have an entry for each of the 3 boxes, not 2"):
         boxes(CONTROL, xyxy=array, labels=["Car", "Car"], size=(100, 100))
+
+
+class Tensor:
+    """What a tensor has in common with an array: `tolist`."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+    def tolist(self) -> Any:
+        return self.values
+
+
+def test_tensors_of_a_detector() -> None:
+    control = CONTROL.map_labels({"0": "Person", "2": "Car"})
+    made = boxes(
+        control,
+        xyxy=Tensor([[10.0, 10.0, 20.0, 20.0], [30.0, 30.0, 40.0, 50.0]]),
+        labels=Tensor([2.0, 0.0]),
+        scores=Tensor([0.9, 0.2]),
+        size=Tensor([100, 100]),
+    )
+    assert [region["value"]["rectanglelabels"] for region in made] == [["Car"], ["Person"]]
+    one = box(control, xyxy=Tensor([1, 2, 3, 4]), label=Tensor(2.0), size=(100, 100))
+    assert one is not None
+    assert one["value"]["rectanglelabels"] == ["Car"]
+    both = box(control, xyxy=(1, 2, 3, 4), label=np.array(["Car", "Person"]), size=(100, 100))
+    assert both is not None
+    assert both["value"]["rectanglelabels"] == ["Car", "Person"]
+
+
+def test_a_control_for_another_shape_is_an_error() -> None:
+    controls = Controls(
+        '<View><Image name="i" value="$i"/><Polygon name="p" toName="i"/><Labels name="l" toName="i"/>'
+        '<Choices name="c" toName="i" perRegion="true"><Choice value="a"/></Choices></View>'
+    )
+    for name, label in (("p", None), ("c", "a")):
+        with pytest.raises(LabelConfigError, match=f'name="{name}"> for <Image> have no box') as raised:
+            box(controls[name], xyxy=(1, 2, 3, 4), size=(10, 10), label=label)
+        assert raised.value.fix == "Pass one of <Rectangle>, <RectangleLabels>, <OcrLabels>"
+    assert box(controls["l"], xyxy=(1, 2, 3, 4), size=(10, 10), label="a") is not None
+
+
+def test_10000_boxes_take_less_than_a_second() -> None:
+    array = np.random.default_rng(0).random((10_000, 4)) * 100
+    started = time.process_time()
+    made = boxes(CONTROL, xywh=array, labels="Car", scores=array[:, 0] / 100, size=(300, 300))
+    assert time.process_time() - started < 1
+    assert len(made) == 10_000
 
 
 def test_a_picture_of_several_is_named_by_its_index() -> None:

@@ -106,3 +106,12 @@ def test_numpy_is_imported_by_the_first_call_only() -> None:
     program = "import sys, json, label_studio_ml.regions.brush_rle; print(json.dumps('numpy' in sys.modules))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
     assert json.loads(run.stdout) is False
+
+
+def test_codes_and_masks_of_other_types() -> None:
+    code = brush_rle.encode(np.array([[0, 1], [1, 0]]))
+    assert brush_rle.encode([[0, 1], [1, 0]]) == code  # type: ignore[arg-type]
+    for rle in (np.array(code), np.array(code, dtype=np.uint8), bytearray(code), tuple(code)):
+        assert brush_rle.decode(rle, 2, 2).tolist() == [[0, 255], [255, 0]]  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="is not a list of numbers"):
+        brush_rle.decode(10**9, 2, 2)  # type: ignore[arg-type]

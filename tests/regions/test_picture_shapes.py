@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from label_studio_ml.controls import Controls
+from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions import (
     ellipse,
@@ -99,6 +100,14 @@ def test_points_of_a_pose() -> None:
     assert [region["score"] for region in plain] == [0.1, 0.2]
     with pytest.raises(ValueError, match='for three numbers, pass third="score"'):
         key_points(pose, points=[[1, 2, 0]], labels=["nose"], size=(10, 10))
+    with pytest.raises(ValueError, match='third must be "score" or "visibility", not \'conf\''):
+        key_points(pose, points=[[1, 2, 0]], third="conf", labels=["nose"], size=(10, 10))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="points must be three numbers each: x, y and the visibility"):
+        key_points(pose, points=[[1, 2]], third="visibility", labels=["nose"], size=(10, 10))
+    with pytest.raises(ValueError, match="Pass the scores once"):
+        key_points(pose, points=[[1, 2, 0.5]], third="score", scores=[0.5], labels=["nose"], size=(10, 10))
+    with pytest.raises(ValueError, match="points must have a row for each point, not 1"):
+        key_points(pose, points=[1, 2], labels=["nose", "eye"], size=(10, 10))
     with pytest.raises(ValueError, match="labels must have an entry for each of the 2 points, not 1"):
         key_points(pose, points=[[1, 2], [3, 4]], labels=["nose"], size=(10, 10))
 
@@ -144,5 +153,17 @@ def test_regions_without_the_shape_are_errors() -> None:
         points_of(region)
     with pytest.raises(ValueError, match="radiusX must be a number, not None"):
         ellipse_of(region)
+    drawn = ellipse(CONTROLS["ellipse"], center=(1, 2), radii=(1, 2), size=(10, 10))
+    for value in ({"x": 1, "y": 2, "width": 3, "height": 4, "rotation": 0}, drawn["value"] if drawn else {}):
+        with pytest.raises(ValueError, match="The region is no point: its value has x, y, "):
+            point_of({**region, "value": value})
+    with pytest.raises(ValueError, match="points must have a row for each corner, not None"):
+        polygon(CONTROLS["polygon"], points=None, size=(10, 10))
+    with pytest.raises(LabelConfigError, match="have no polygon"):
+        polygon(CONTROLS["ellipse"], points=[(0, 0), (5, 0), (5, 5)], size=(10, 10))
+    with pytest.raises(LabelConfigError, match="have no ellipse"):
+        ellipse(CONTROLS["polygon"], center=(1, 2), radii=(1, 2), size=(10, 10))
+    with pytest.raises(LabelConfigError, match="have no key point"):
+        key_point(CONTROLS["polygon"], xy=(1, 2), size=(10, 10))
     with pytest.raises(ValueError, match="radii must be 0 or more"):
         ellipse(CONTROLS["ellipse"], center=(1, 2), radii=(-1, 2), size=(10, 10))

@@ -5,17 +5,18 @@ Label Studio stores a box by its top left corner, width and height, in percent o
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
 from label_studio_ml.controls.control import Control
+from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.picture import Frame, PictureSize, frame_of, size_of_region
-from label_studio_ml.regions.region import Region, make, number, numbers, plain
+from label_studio_ml.regions.region import Region, check_geometry, make, number, numbers, plain, rows_of
 from label_studio_ml.support.texts import plural
 
-#: The largest difference of opposite sides of four corners, as a share of the longer one, that is still a box.
+#: How far a corner may be from its place in a box, as a share of the longest side, so that four corners are one.
 _SKEW = 0.05
 
 
@@ -94,7 +95,7 @@ class Box:
         """Return the box with these four corners in order, clockwise or not.
 
         The first two are the ends of what is the top side before the box is turned. Raises ValueError if opposite
-        sides differ by more than a twentieth.
+        sides differ, or a side leans, by more than a twentieth of the longest side.
         """
         a, b, c, d = (numbers(corner, 2, "corners") for corner in _corners(corners))
         cross = (b[0] - a[0]) * (d[1] - a[1]) - (b[1] - a[1]) * (d[0] - a[0])
@@ -103,9 +104,12 @@ class Box:
         top, bottom = math.dist(a, b), math.dist(d, c)
         left, right = math.dist(a, d), math.dist(b, c)
         longest = max(top, bottom, left, right)
-        if abs(top - bottom) > _SKEW * longest or abs(left - right) > _SKEW * longest:
+        gap = math.hypot(a[0] + c[0] - b[0] - d[0], a[1] + c[1] - b[1] - d[1])
+        lean = abs((b[0] - a[0]) * (d[0] - a[0]) + (b[1] - a[1]) * (d[1] - a[1]))
+        if gap > _SKEW * longest or lean > _SKEW * longest**2:
             raise ValueError(
-                f"corners must be those of a box, whose opposite sides are equal, not {corners!r}"
+                "corners must be those of a box in their order around it, whose opposite sides are equal and whose "
+                f"angles are right, not {plain(corners)!r}; for other shapes there is regions.polygon"
             )
         rotation = math.degrees(math.atan2(b[1] - a[1] + c[1] - d[1], b[0] - a[0] + c[0] - d[0])) % 360
         return cls(
@@ -117,10 +121,14 @@ class Box:
         )
 
     def clipped(self, size: PictureSize) -> "Box | None":
-        """Return the part of an upright box that is in the picture, None if nothing is; a turned box as it is."""
-        if self.rotation % 360:
-            return self
+        """Return the part of an upright box that is in the picture; a turned box as it is, if it may be in it.
+
+        None if nothing of it is in the picture.
+        """
         left, top, right, bottom = self.xyxy
+        if self.rotation % 360:
+            outside = left > size.width or top > size.height or right < 0 or bottom < 0
+            return None if outside else self
         left, top = max(left, 0.0), max(top, 0.0)
         right, bottom = min(right, size.width), min(bottom, size.height)
         if left >= right or top >= bottom:
@@ -178,8 +186,9 @@ def box(
 
     Exactly one of `xyxy` (left, top, right, bottom), `xywh` (left, top, width, height), `cxcywh` (centre, width,
     height) and `corners` (four points) describes it, in pixels of a picture of `size` (see `size_of`); with `relative`,
-    in shares of the picture from 0 to 1. `rotation` turns the box clockwise around its centre, in degrees. `item` is
-    the index of the picture in an object with several. `clip=False` keeps what is outside of the picture.
+    in shares of the picture from 0 to 1. `rotation` turns the box clockwise around its centre, in degrees; corners say
+    by themselves how it is turned. `item` is the index of the picture in an object with several. Turned boxes are kept
+    whole, if they may be in the picture at all; `clip=False` keeps all that is outside of the picture.
 
     Raises ValueError for numbers that are no box, and LabelConfigError for a label that the control does not have.
     """
@@ -225,7 +234,7 @@ def boxes(
     given = [name for name, values in forms.items() if values is not None]
     if len(given) != 1:
         raise ValueError(f"Pass one of {', '.join(forms)}, not {' and '.join(given) or 'none of them'}")
-    rows = list(plain(forms[given[0]]))
+    rows = rows_of(forms[given[0]], given[0], "box")
     frame = frame_of(size, relative=relative)
     regions = []
     columns = zip(
@@ -235,7 +244,8 @@ def boxes(
         _column(rotations, len(rows), "rotations"),
         strict=False,
     )
-    for row, label, score, rotation in columns:
+    for row, label, given_score, rotation in columns:
+        score = None if given_score is None else number(given_score, "scores")
         if score is not None and score < min_score:
             continue
         made = _in_pixels(frame, given[0], row, number(rotation or 0.0, "rotations"))
@@ -266,6 +276,8 @@ def _in_pixels(frame: Frame, form: str, values: Any, rotation: float) -> Box:
         else:
             a, b, c, d = numbers(values, 4, form)
             values = (*frame.point((a, b)), *frame.point((c, d)))
+    if form == "corners" and rotation:
+        raise ValueError("corners say how the box is turned: leave the rotation out")
     made = Box.of(form, values, rotation)
     frame.require_size_if(bool(made.rotation % 360), "A box that is turned")
     return made
@@ -273,13 +285,14 @@ def _in_pixels(frame: Frame, form: str, values: Any, rotation: float) -> Box:
 
 def _region(control: Control, frame: Frame, made: Box, *, clip: bool, **fields: Any) -> Region | None:
     """Return the region of a box; None if nothing of it is in the picture, or its label is dropped."""
+    check_geometry(control, Geometry.BOX)
     shown = made.clipped(frame.size) if clip else made
     if shown is None:
         return None
     return make(control, shown.value(frame.size), **frame.fields, **fields)
 
 
-def box_of(region: Region, size: Any = None) -> Box:
+def box_of(region: Mapping[str, Any], size: Any = None) -> Box:
     """Return a region's box in pixels of its picture, whose size is the region's unless `size` is given.
 
     Raises ValueError if the region has no box, or the size is not known.

@@ -35,6 +35,7 @@ def encode(mask: "NDArray[Any]") -> list[int]:
     """
     import numpy as np
 
+    mask = np.asarray(mask)
     if mask.ndim != 2 or not 0 < mask.size <= MAX_VALUES // _CHANNELS:
         raise ValueError(
             f"A mask must be an array of shape (height, width) with 1 to {MAX_VALUES // _CHANNELS:,} pixels, "
@@ -97,7 +98,7 @@ def decode_values(rle: "bytes | list[int]") -> "NDArray[np.uint8]":
     import numpy as np
 
     try:
-        data = bytes(rle)
+        data = rle if isinstance(rle, bytes) else bytes(list(rle))  # a list: bytes(5) are five zeros
     except (TypeError, ValueError):
         raise ValueError("The brush region's code is not a list of numbers from 0 to 255") from None
     bits = len(data) * 8

@@ -4,12 +4,14 @@ Label Studio stores the centre in percent of the picture, the radii in percent o
 the ellipse clockwise around its centre by `rotation` degrees, in pixels.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from label_studio_ml.controls.control import Control
+from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.picture import PictureSize, frame_of, size_of_region
-from label_studio_ml.regions.region import Region, make, number, numbers
+from label_studio_ml.regions.region import Region, check_geometry, make, number, numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def ellipse(
 
     Raises ValueError for numbers that are no ellipse, and LabelConfigError for a label that the control does not have.
     """
+    check_geometry(control, Geometry.ELLIPSE)
     frame = frame_of(size, relative=relative)
     cx, cy = frame.point(numbers(center, 2, "center"))
     radius_x, radius_y = frame.point(numbers(radii, 2, "radii"))
@@ -64,7 +67,7 @@ def ellipse(
     return make(control, turned.value(frame.size), label=label, score=score, id=id, item_index=item, **fields)
 
 
-def ellipse_of(region: Region, size: Any = None) -> Ellipse:
+def ellipse_of(region: Mapping[str, Any], size: Any = None) -> Ellipse:
     """Return a region's ellipse in pixels of its picture, whose size is the region's unless `size` is given.
 
     Raises ValueError if the region has no ellipse, or the size is not known.

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from label_studio_ml.controls.control import Control
+from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.picture import frame_of, size_of_region
-from label_studio_ml.regions.region import Region, make, number, numbers, plain
+from label_studio_ml.regions.region import Region, check_geometry, make, number, numbers, plain, rows_of
 from label_studio_ml.support.texts import plural
 
 #: The radius of a dot in percent of the picture's width.
@@ -37,6 +38,7 @@ def key_point(
 
     Raises ValueError for numbers that are no point, and LabelConfigError for a label that the control does not have.
     """
+    check_geometry(control, Geometry.KEY_POINT)
     frame = frame_of(size, relative=relative)
     x, y = frame.point(numbers(xy, 2, "xy"))
     value = {"x": frame.size.percent_x(x), "y": frame.size.percent_y(y), "width": number(width, "width")}
@@ -70,13 +72,19 @@ def key_points(
     what the last one is. A visibility is that of COCO: 0 means that the point is not labelled. Points with visibility
     0, with a score below `min_score` or with a dropped label are left out. Raises as `key_point` does.
     """
-    rows = [list(plain(row)) for row in plain(points)]
-    scores = plain(scores)
+    if third not in (None, "score", "visibility"):
+        raise ValueError(f'third must be "score" or "visibility", not {third!r}')
+    rows = [rows_of(row, "points", "point") for row in rows_of(points, "points", "point")]
+    labels, scores = plain(labels), plain(scores)
     if third is None and any(len(row) != 2 for row in rows):
         raise ValueError(
             'points must be x and y; for three numbers, pass third="score" or third="visibility"'
         )
+    if third is not None and any(len(row) != 3 for row in rows):
+        raise ValueError(f"points must be three numbers each: x, y and the {third}")
     if third == "score":
+        if scores is not None:
+            raise ValueError('Pass the scores once: as scores, or with third="score"')
         scores = [number(row[2], "points") for row in rows]
     for name, entries in (("labels", labels), ("scores", scores)):
         if entries is not None and len(entries) != len(rows):
@@ -103,4 +111,6 @@ def point_of(region: Mapping[str, Any], size: Any = None) -> tuple[float, float]
     Raises ValueError if the region is no point, or the size is not known.
     """
     picture, value = size_of_region(region, size), region["value"]
+    if "height" in value or "radiusX" in value:
+        raise ValueError(f"The region is no point: its value has {', '.join(value)}")
     return picture.pixels_x(number(value.get("x"), "x")), picture.pixels_y(number(value.get("y"), "y"))

@@ -1,5 +1,6 @@
 """Sizes of pictures, and coordinates between pixels and the percentages of Label Studio."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +20,11 @@ class PictureSize:
 
     def percent_x(self, pixels: float) -> float:
         """Return a horizontal distance in percent of the width."""
-        return round(pixels / self.width * 100, _DIGITS)
+        return _percent(pixels, self.width)
 
     def percent_y(self, pixels: float) -> float:
         """Return a vertical distance in percent of the height."""
-        return round(pixels / self.height * 100, _DIGITS)
+        return _percent(pixels, self.height)
 
     def pixels_x(self, percent: float) -> float:
         """Return a horizontal distance in pixels."""
@@ -41,6 +42,14 @@ class PictureSize:
             "original_height": _whole(self.height),
             "image_rotation": 0,
         }
+
+
+def _percent(pixels: float, side: float) -> float:
+    """Return a distance in percent of a side. Raises ValueError if it is too large for a number."""
+    percent = pixels / side * 100
+    if not math.isfinite(percent):
+        raise ValueError(f"The coordinates are too large for a picture with a side of {side:g} pixels")
+    return round(percent, _DIGITS)
 
 
 def _whole(size: float) -> int | float:
@@ -62,7 +71,7 @@ def size_of(picture: Any) -> PictureSize:
     if shape is not None and len(shape) in (2, 3):
         width, height = shape[1], shape[0]
     else:
-        size = plain(getattr(picture, "size", picture))
+        size = plain(picture if shape is not None else getattr(picture, "size", picture))
         if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
             raise ValueError(
                 "size must be (width, height) in pixels, a Pillow image or an array of shape (height, width, …), "

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from label_studio_ml.controls.control import Control
+from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.picture import frame_of, size_of_region
-from label_studio_ml.regions.region import Region, make, numbers, plain
+from label_studio_ml.regions.region import Region, check_geometry, make, numbers, rows_of
 
 #: The fewest corners of a polygon.
 LEAST = 3
@@ -29,6 +30,7 @@ def polygon(
 
     Raises ValueError for fewer than three corners, and LabelConfigError for a label that the control does not have.
     """
+    check_geometry(control, Geometry.POLYGON)
     frame = frame_of(size, relative=relative)
     corners = [frame.point(point) for point in _pairs(points)]
     if len(corners) > 1 and corners[0] == corners[-1]:
@@ -43,7 +45,7 @@ def polygon(
 
 
 def _pairs(points: Any) -> list[list[float]]:
-    rows = list(plain(points))
+    rows = rows_of(points, "points", "corner")
     if rows and not hasattr(rows[0], "__len__"):
         if len(rows) % 2:
             raise ValueError(

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from label_studio_ml.controls.control import Control
+from label_studio_ml.controls.labels import listed
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.control_tags import Geometry
+from label_studio_ml.protocol.control_tags import CONTROL_TAGS, Geometry, control_tag
 
 #: A region: `id`, `from_name`, `to_name`, `type`, `value`, and maybe `score` and what belongs to its kind.
 Region: TypeAlias = dict[str, Any]
@@ -40,7 +41,7 @@ def make(
     and ValueError for a score that is not a number.
     """
     value = dict(value)
-    names = _labels(control, label)
+    names = _labels(control, plain(label))
     if names is not None:
         if not names:
             return None
@@ -71,7 +72,7 @@ def _labels(control: Control, label: Any) -> list[str] | list[list[str]] | None:
     if label is None:
         raise LabelConfigError(
             f"The regions of {control} need a label",
-            fix=f"Pass label=…, one of: {', '.join(control.label_names) or 'those of the task'}",
+            fix=f"Pass label=…, one of: {listed(control.label_names) or 'those of the task'}",
             field="label_config",
         )
     several = label if isinstance(label, list | tuple | set | frozenset) else [label]
@@ -86,6 +87,8 @@ def number(value: Any, name: str) -> float:
         result = float(value)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be a number, not {value!r}") from None
+    except OverflowError:
+        raise ValueError(f"{name} is larger than any number of a picture") from None
     if not math.isfinite(result):
         raise ValueError(f"{name} must be a finite number, not {result}")
     return result
@@ -104,15 +107,41 @@ def plain(values: Any) -> Any:
     return values.tolist() if hasattr(values, "tolist") else values
 
 
-def attach(region: Region, control: Control, value: Any, *, score: float | None = None) -> Region | None:
+def rows_of(values: Any, name: str, row: str) -> list[Any]:
+    """Return the rows of an array, tensor or list; `row` says what one is. Raises ValueError naming the argument."""
+    rows = plain(values)
+    if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable):
+        raise ValueError(f"{name} must have a row for each {row}, not {values!r}")
+    return list(rows)
+
+
+def check_geometry(control: Control, geometry: Geometry) -> None:
+    """Raise LabelConfigError if the regions of `control` have another shape, and Label Studio would not show them.
+
+    `<Labels>` are the second part of any shape; of a tag that the table lacks, the shape is not known.
+    """
+    kind = control.kind
+    if kind.geometry not in (geometry, Geometry.CODE) and kind.tag != "Labels":
+        tags = ", ".join(f"<{row.tag}>" for row in CONTROL_TAGS.values() if row.geometry is geometry)
+        raise LabelConfigError(
+            f"The regions of {control} have no {geometry}", fix=f"Pass one of {tags}", field="label_config"
+        )
+
+
+def attach(
+    region: Region | None, control: Control, value: Any, *, score: float | None = None
+) -> Region | None:
     """Return the part of `region` that belongs to a second control: a label, a choice, a text, a rating.
 
     Label Studio keeps what several controls say of one region as entries with the same id and place. For a `<Labels>`
     beside a `<Rectangle>`, or a `<TextArea perRegion="true">` with the text in a box, for example. `value` is what the
     control holds: labels of the model for controls with labels, a text or list of texts for `<TextArea>`, a number for
-    `<Rating>` and `<Number>`. The result is None if its label is dropped. Raises LabelConfigError if the control labels
-    another object, or does not have the label.
+    `<Rating>` (a whole one) and `<Number>`. The result is None if its label is dropped, or if `region` is None, as of a
+    box outside of the picture. Raises LabelConfigError if the control labels another object, or does not have the
+    label, and ValueError for a value that the control cannot hold.
     """
+    if region is None:
+        return None
     if region["to_name"] not in (control.to_name, *(item.name for item in control.objects)):
         raise LabelConfigError(
             f"{control} does not label {region['to_name']!r}, which the region is on", field="label_config"
@@ -129,12 +158,30 @@ def attach(region: Region, control: Control, value: Any, *, score: float | None 
 
 
 def _place(region: Region) -> dict[str, Any]:
-    """Return the value of a region without its labels."""
-    return {name: part for name, part in region["value"].items() if not name.endswith("labels")}
+    """Return the value of a region without what its own control says: labels, or the text of a `<TextArea>`."""
+    kind = control_tag(region["type"])
+    own = {kind.labels_field, *(_FIELDS[kind.tag][:1] if kind.tag in _FIELDS else ())} if kind else set()
+    return {
+        name: part
+        for name, part in region["value"].items()
+        if name not in own and not name.endswith("labels")
+    }
 
 
 def _texts(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [str(text) for text in value]
+    texts = plain(value)
+    if texts is None or isinstance(texts, Mapping):
+        raise ValueError(f"value must be a text or a list of texts, not {value!r}")
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
+        return [str(texts)]
+    return [str(text) for text in texts]
+
+
+def _whole(value: Any) -> int:
+    result = number(value, "value")
+    if not result.is_integer():
+        raise ValueError(f"value must be a whole number, not {result}: round it")
+    return int(result)
 
 
 #: Fields beside `value` that entries of one region share.
@@ -143,7 +190,7 @@ _REGION_FIELDS = ("original_width", "original_height", "image_rotation", "item_i
 #: The fields of values of controls without labels, by tag, each with the function that makes them.
 _FIELDS: dict[str, tuple[str, Any]] = {
     "TextArea": ("text", _texts),
-    "Rating": ("rating", int),
+    "Rating": ("rating", _whole),
     "Number": ("number", lambda value: number(value, "value")),
     "DateTime": ("datetime", str),
 }
@@ -167,12 +214,17 @@ def prediction(
 
     `score` is the prediction's; else it is the mean (or with `by="min"` the least) of the scores of its regions, each
     region counted once, and 0 for a prediction without regions that have scores. `fields` become further fields, such
-    as `model_version`. Raises ValueError for a score that is not a number.
+    as `model_version`. Of the entries of one region, the first one that has a score counts; regions without an
+    `id` are counted each. Raises ValueError for a score that is not a number.
     """
+    if by not in ("mean", "min"):
+        raise ValueError(f'by must be "mean" or "min", not {by!r}')
     result = flat(regions)
     if score is None:
-        scores = list(
-            {region["id"]: region["score"] for region in reversed(result) if "score" in region}.values()
-        )
+        by_region: dict[Any, float] = {}
+        for position, region in enumerate(result):
+            if region.get("score") is not None:
+                by_region.setdefault(region.get("id", position), number(region["score"], "score"))
+        scores = list(by_region.values())
         score = (min(scores) if by == "min" else sum(scores) / len(scores)) if scores else 0.0
     return {"result": result, "score": number(score, "score"), **fields}
