@@ -1,9 +1,11 @@
 """Requests to the API: what is returned, which errors are raised, and waiting while Label Studio is unavailable."""
 
+import socket
 import threading
 from typing import Any
 
 import pytest
+import requests
 from requests.exceptions import SSLError
 
 from label_studio_ml.errors import (
@@ -193,6 +195,28 @@ def test_a_broken_handshake_may_pass_but_no_wrong_certificate(text: str, error: 
     assert type(unreached) is error
     assert unreached.passing is (error is StudioUnavailable)
     assert ("not trusted" in unreached.message) is not unreached.passing
+
+
+def test_the_path_of_a_request_says_nothing_about_the_certificate() -> None:
+    """An error of requests has host and path in its text."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def close_connections() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1 << 16)  # the client's first message, so that the end is no reset
+
+        thread = threading.Thread(target=close_connections)
+        thread.start()
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        for name in ("birth_certificate.png", "http_request.png"):
+            with pytest.raises(SSLError) as caught:
+                requests.get(f"{url}/{name}", timeout=30)
+            unreached = unreachable(url, caught.value, StudioUnavailable, own=True)
+            assert type(unreached) is StudioUnavailable
+            assert "cannot be reached" in unreached.message
+        thread.join(30)
 
 
 def test_stop_ends_the_waiting(studio: FakeServer) -> None:

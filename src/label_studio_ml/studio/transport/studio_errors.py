@@ -103,7 +103,7 @@ def unreachable(url: str, failure: Exception, error: type[StudioError], *, own: 
         return overdue(url, deadline.seconds, error)
     fix = "Set LABEL_STUDIO_URL to an address at which this machine reaches Label Studio" if own else ""
     problem, passing = "cannot be reached", may_pass(failure)
-    if isinstance(failure, SSLError) and _PLAIN.search(str(failure)):
+    if isinstance(failure, SSLError) and _PLAIN.search(_tls_error(failure)):
         problem = "does not speak TLS: what answers there is plain http"
         fix = f"Give the address with http:// in place of https://, as in {mask(_plain(url))}"
     elif isinstance(failure, SSLError) and not passing:
@@ -124,8 +124,14 @@ def may_pass(failure: Exception) -> bool:
     from requests.exceptions import HTTPError, SSLError, Timeout
 
     if isinstance(failure, SSLError):
-        return not (_PLAIN.search(str(failure)) or _UNTRUSTED.search(str(failure)))
+        return not (_PLAIN.search(_tls_error(failure)) or _UNTRUSTED.search(_tls_error(failure)))
     return isinstance(failure, NotConnected | Timeout | HTTPError)
+
+
+def _tls_error(failure: Exception) -> str:
+    """Return the text of an error of TLS without host and path of the request, which may contain any word."""
+    reason = getattr(failure.args[0], "reason", None) if failure.args else None
+    return str(reason or failure)
 
 
 def unconfirmed(url: str) -> str:
