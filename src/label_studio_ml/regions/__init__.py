@@ -12,6 +12,7 @@ from label_studio_ml.regions.mask import mask, mask_of
 from label_studio_ml.regions.picture import PictureSize, size_of
 from label_studio_ml.regions.polygon import points_of, polygon
 from label_studio_ml.regions.region import Region, attach, prediction
+from label_studio_ml.regions.segment import frames, frames_of, interval_of, segment, segments
 from label_studio_ml.regions.task_value import (
     best_choices,
     choices,
@@ -22,10 +23,12 @@ from label_studio_ml.regions.task_value import (
     relation,
     texts,
 )
+from label_studio_ml.regions.video_track import KeyFrame, boxes_of, key_frames_of, track
 
 __all__ = [
     "Box",
     "Ellipse",
+    "KeyFrame",
     "LabelledText",
     "PictureSize",
     "Region",
@@ -34,10 +37,15 @@ __all__ = [
     "box",
     "box_of",
     "boxes",
+    "boxes_of",
     "choices",
     "date_time",
     "ellipse",
     "ellipse_of",
+    "frames",
+    "frames_of",
+    "interval_of",
+    "key_frames_of",
     "key_point",
     "key_points",
     "labelled_text",
@@ -51,6 +59,9 @@ __all__ = [
     "quantity",
     "rating",
     "relation",
+    "segment",
+    "segments",
     "size_of",
     "texts",
+    "track",
 ]

@@ -80,15 +80,15 @@ class Box:
         """Return the box of a region's value in a picture of this size. Raises ValueError if it has no box."""
         x, y, width, height = (number(value.get(name), name) for name in ("x", "y", "width", "height"))
         rotation = number(value.get("rotation") or 0, "rotation")
-        width, height = size.pixels_x(width), size.pixels_y(height)
-        across, down = cls(0, 0, width, height, rotation)._half_axes()
-        return cls(
-            size.pixels_x(x) + across[0] + down[0],
-            size.pixels_y(y) + across[1] + down[1],
-            width,
-            height,
-            rotation,
+        return cls.at_corner(
+            size.pixels_x(x), size.pixels_y(y), size.pixels_x(width), size.pixels_y(height), rotation
         )
+
+    @classmethod
+    def at_corner(cls, left: float, top: float, width: float, height: float, rotation: float) -> "Box":
+        """Return the box with this top left corner, around which it is turned clockwise by `rotation` degrees."""
+        across, down = cls(0, 0, width, height, rotation)._half_axes()
+        return cls(left + across[0] + down[0], top + across[1] + down[1], width, height, rotation)
 
     @classmethod
     def of_corners(cls, corners: Any) -> "Box":
