@@ -9,7 +9,7 @@ import pytest
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.region_checks import RegionChecks
-from label_studio_ml.regions.box import box
+from label_studio_ml.regions.pictures.box import box
 from label_studio_ml.regions.region import attach, prediction
 
 CONFIG = """<View><Image name="page" value="$image"/><Text name="t" value="$t"/>

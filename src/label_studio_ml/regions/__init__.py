@@ -4,13 +4,13 @@ box = self.controls.first("RectangleLabels", on="Image")
 regions.prediction(regions.boxes(box, xyxy=array, labels=labels, scores=scores, size=(width, height)))
 """
 
-from label_studio_ml.regions.box import Box, box, box_of, boxes
-from label_studio_ml.regions.ellipse import Ellipse, ellipse, ellipse_of
-from label_studio_ml.regions.key_point import key_point, key_points, point_of
-from label_studio_ml.regions.labelled_text import LabelledText, labelled_text
-from label_studio_ml.regions.mask import mask, mask_of
-from label_studio_ml.regions.picture import PictureSize, size_of
-from label_studio_ml.regions.polygon import points_of, polygon
+from label_studio_ml.regions.pictures.box import Box, box, box_of, boxes
+from label_studio_ml.regions.pictures.ellipse import Ellipse, ellipse, ellipse_of
+from label_studio_ml.regions.pictures.key_point import key_point, key_points, point_of
+from label_studio_ml.regions.pictures.mask import mask, mask_of
+from label_studio_ml.regions.pictures.picture_size import PictureSize, size_of
+from label_studio_ml.regions.pictures.polygon import points_of, polygon
+from label_studio_ml.regions.pictures.video_track import KeyFrame, boxes_of, key_frames_of, track
 from label_studio_ml.regions.region import Region, attach, prediction
 from label_studio_ml.regions.segment import frames, frames_of, interval_of, segment, segments
 from label_studio_ml.regions.task_value import (
@@ -23,7 +23,7 @@ from label_studio_ml.regions.task_value import (
     relation,
     texts,
 )
-from label_studio_ml.regions.video_track import KeyFrame, boxes_of, key_frames_of, track
+from label_studio_ml.regions.texts.labelled_text import LabelledText, labelled_text
 
 __all__ = [
     "Box",

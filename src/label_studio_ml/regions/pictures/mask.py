@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import Geometry
-from label_studio_ml.regions import brush_rle
-from label_studio_ml.regions.picture import size_of, size_of_region
+from label_studio_ml.regions.pictures import brush_rle
+from label_studio_ml.regions.pictures.picture_size import size_of, size_of_region
 from label_studio_ml.regions.region import Region, make
 
 if TYPE_CHECKING:

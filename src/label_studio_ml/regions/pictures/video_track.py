@@ -10,8 +10,8 @@ from typing import Any
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.regions.box import Box
-from label_studio_ml.regions.picture import size_of, size_of_region
+from label_studio_ml.regions.pictures.box import Box
+from label_studio_ml.regions.pictures.picture_size import size_of, size_of_region
 from label_studio_ml.regions.region import Region, make, number, plain
 
 

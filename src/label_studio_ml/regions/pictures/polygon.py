@@ -5,7 +5,7 @@ from typing import Any
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.protocol.control_tags import Geometry
-from label_studio_ml.regions.picture import frame_of, size_of_region
+from label_studio_ml.regions.pictures.picture_size import frame_of, size_of_region
 from label_studio_ml.regions.region import Region, check_geometry, make, numbers, rows_of
 
 #: The fewest corners of a polygon.

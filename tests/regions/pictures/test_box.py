@@ -15,7 +15,7 @@ from PIL import Image
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.regions.box import Box, box, box_of, boxes
+from label_studio_ml.regions.pictures.box import Box, box, box_of, boxes
 
 CONFIG = """<View><Image name="photo" value="$image"/>
 <RectangleLabels name="box" toName="photo"><Label value="Car" predicted_values="automobile"/><Label value="Person"/>
@@ -299,7 +299,7 @@ def test_nothing_heavy_is_imported() -> None:
     program = (
         "import sys\n"
         "from label_studio_ml.controls import Controls\n"
-        "from label_studio_ml.regions.box import boxes\n"
+        "from label_studio_ml.regions.pictures.box import boxes\n"
         'xml = \'<View><Image name="i" value="$i"/><Rectangle name="r" toName="i"/></View>\'\n'
         "assert len(boxes(Controls(xml)['r'], xyxy=[[1, 2, 3, 4]] * 3, size=(10, 10))) == 3\n"
         "print([name for name in ('numpy', 'PIL', 'torch', 'label_studio_sdk') if name in sys.modules])"

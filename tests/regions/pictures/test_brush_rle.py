@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from label_studio_sdk.converter import brush
 
-from label_studio_ml.regions import brush_rle
+from label_studio_ml.regions.pictures import brush_rle
 
 
 @st.composite
@@ -103,7 +103,7 @@ def test_a_code_that_is_cut_off_is_an_error() -> None:
 
 
 def test_numpy_is_imported_by_the_first_call_only() -> None:
-    program = "import sys, json, label_studio_ml.regions.brush_rle; print(json.dumps('numpy' in sys.modules))"
+    program = "import sys, json, label_studio_ml.regions.pictures.brush_rle; print(json.dumps('numpy' in sys.modules))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
     assert json.loads(run.stdout) is False
 

@@ -13,7 +13,7 @@ from PIL import Image
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.region_checks import RegionChecks
-from label_studio_ml.regions.mask import mask, mask_of
+from label_studio_ml.regions.pictures.mask import mask, mask_of
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <BrushLabels name="brush" toName="image"><Label value="Road"/></BrushLabels>

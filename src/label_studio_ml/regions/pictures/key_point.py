@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.protocol.control_tags import Geometry
-from label_studio_ml.regions.picture import frame_of, size_of_region
+from label_studio_ml.regions.pictures.picture_size import frame_of, size_of_region
 from label_studio_ml.regions.region import Region, check_geometry, make, number, numbers, plain, rows_of
 from label_studio_ml.support.texts import plural
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.regions.html_text import html_text
 from label_studio_ml.regions.region import Region, make, number, plain
-from label_studio_ml.regions.token_tags import spans_of_tags
+from label_studio_ml.regions.texts.html_text import html_text
+from label_studio_ml.regions.texts.token_tags import spans_of_tags
 
 #: What stands between two paragraphs in the text that models get.
 _BETWEEN = "\n"

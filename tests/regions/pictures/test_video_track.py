@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.region_checks import RegionChecks
-from label_studio_ml.regions.box import Box
-from label_studio_ml.regions.video_track import boxes_of, interpolated, key_frames_of, track
+from label_studio_ml.regions.pictures.box import Box
+from label_studio_ml.regions.pictures.video_track import boxes_of, interpolated, key_frames_of, track
 
 CONFIG = """<View><Video name="video" value="$video" frameRate="25"/><VideoRectangle name="box" toName="video"/>
 <Labels name="kind" toName="video"><Label value="Car"/></Labels></View>"""

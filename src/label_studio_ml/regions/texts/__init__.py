@@ -1,0 +1,1 @@
+"""Spans in texts, HTML pages and paragraphs."""
