@@ -2,6 +2,7 @@
 
 import base64
 import io
+import zlib
 from typing import Any
 
 import numpy as np
@@ -91,3 +92,22 @@ def test_a_bitmask_without_alpha_covers_the_whole_picture() -> None:
 def test_damaged_masks_are_errors(value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mask_of({"value": value}, size=(3, 2))
+
+
+@pytest.mark.parametrize("name", ["brush", "bits"])
+def test_a_region_that_says_it_is_huge_takes_no_memory(name: str) -> None:
+    region = mask(CONTROLS[name], np.ones((2, 2)), label="Road")
+    assert region is not None
+    with pytest.raises(ValueError, match="has 100,000,000 pixels at most, not 20,000 x 10,000"):
+        mask_of({**region, "original_width": 20_000, "original_height": 10_000})
+
+
+def test_a_png_that_unpacks_to_too_many_pixels_is_an_error() -> None:
+    header = b"IHDR" + (30_000).to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])
+    data = b"\x89PNG\r\n\x1a\n"
+    for chunk in (header, b"IDAT" + zlib.compress(b"")):
+        data += (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    url = "data:image/png;base64," + base64.b64encode(data).decode()
+    region = {"original_width": 2, "original_height": 2, "value": {"imageDataURL": url}}
+    with pytest.raises(ValueError, match="imageDataURL is no PNG that can be read"):
+        mask_of(region)

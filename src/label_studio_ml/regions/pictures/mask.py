@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _PNG = "data:image/png;base64,"
 #: Alpha values from which on a pixel is inside: soft edges of a brush are cut in their middle.
 INSIDE = 128
+#: The most pixels of a mask. A region's size is what an annotation says: it must not take all memory.
+MAX_PIXELS = brush_rle.MAX_VALUES // 4
 
 
 def mask(
@@ -63,10 +65,13 @@ def mask_of(region: Mapping[str, Any], size: Any = None) -> "NDArray[np.bool_]":
     """Return a region's mask as an array of shape (height, width): True inside.
 
     The size is that of the picture in the region unless `size` is given. A bitmask of another size is scaled to it, as
-    Label Studio does. Raises ValueError if the region has no mask, its code is damaged, or the size is not known.
+    Label Studio does. Raises ValueError if the region has no mask, its code is damaged, or the size is not known or
+    larger than that of any mask.
     """
     picture, value = size_of_region(region, size), region["value"]
     width, height = int(picture.width), int(picture.height)
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"A mask has {MAX_PIXELS:,} pixels at most, not {width:,} x {height:,}")
     if "rle" in value:
         inside: NDArray[np.bool_] = brush_rle.decode(value["rle"], height, width) >= INSIDE
         return inside
@@ -96,7 +101,7 @@ def _of_png(url: str, width: int, height: int) -> "NDArray[np.bool_]":
     try:
         image = Image.open(io.BytesIO(base64.b64decode(url[len(_PNG) :], validate=True)))
         alpha = image.convert("RGBA").getchannel("A")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, Image.DecompressionBombError) as error:
         raise ValueError(f"imageDataURL is no PNG that can be read: {error}") from None
     if alpha.size != (width, height):
         alpha = alpha.resize((width, height), Image.Resampling.NEAREST)
