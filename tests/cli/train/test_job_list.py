@@ -90,6 +90,13 @@ def test_the_end_says_what_was_compared(capsys: pytest.CaptureFixture[str]) -> N
     assert FINISHED.comparison not in capsys.readouterr().out
 
 
+def test_the_end_of_a_job_without_version_says_whether_it_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome(replace(FINISHED, version="", events=2)) == 0
+    assert "fit changed nothing" in capsys.readouterr().out
+    assert outcome(replace(FINISHED, version="")) == 0
+    assert "an earlier job had its event" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("width", [80, None])
 def test_what_a_terminal_would_act_on_is_shown_as_an_escape(width: int | None) -> None:
     """Names and causes come from user code, tasks and callers."""

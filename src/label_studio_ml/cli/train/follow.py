@@ -86,6 +86,9 @@ def outcome(job: "Job") -> int:
     if job.state != "finished":
         say(f"label-studio-ml: the training failed: {job.error}", file=sys.stderr)
         return 1
+    if not job.version and not job.events:
+        say("Finished without a training of its own: an earlier job had its event already")
+        return 0
     if not job.version:
         say("Finished; fit changed nothing, so there is no new version")
         return 0
