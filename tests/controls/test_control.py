@@ -44,6 +44,23 @@ def test_conditions_are_those_of_the_control_and_the_tags_around_it() -> None:
     assert nested["r"].ancestors == ("View", "View", "View")
 
 
+@pytest.mark.parametrize(
+    ("attributes", "condition"),
+    [
+        ('visibleWhen="choice-unselected"', Condition("choice", is_negated=True)),
+        (
+            'visibleWhen="choice-unselected" whenTagName="a" whenChoiceValue="x,y"',
+            Condition("choice", "a", ("x", "y"), is_negated=True),
+        ),
+        ('visibleWhen="no-region-selected"', Condition("region", is_negated=True)),
+        ('visibleWhen="region-selected" whenLabelValue="Car"', Condition("label", "", ("Car",))),
+    ],
+)
+def test_conditions_may_be_negated(attributes: str, condition: Condition) -> None:
+    controls = Controls(f'<View><Text name="t" value="$t"/><Rating name="r" toName="t" {attributes}/></View>')
+    assert controls["r"].conditions == (condition,)
+
+
 def test_the_value_of_a_task() -> None:
     box = Controls(CONFIG)["box"]
     assert box.value({"id": 1, "data": {"image": "a.png"}}) == "a.png"
