@@ -241,6 +241,38 @@ def test_a_setup_that_says_nothing_new_does_not_wait_for_a_disk_that_hangs(
     run(test())
 
 
+def test_a_label_config_that_comes_before_the_file_is_asked_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projects = Counted(tmp_path)
+    registry = ProjectRegistry(projects)
+    go_on, asked, stamp = threading.Event(), list[int](), projects.stamp
+
+    def first_hangs() -> object:
+        asked.append(1)
+        assert len(asked) > 1 or go_on.wait(60)
+        return stamp()
+
+    async def test() -> None:
+        await registry.apply_setup(UID, **SETUP)
+        projects.settle(tmp_path)
+        await registry.apply_setup(UID, **SETUP)
+        monkeypatch.setattr(projects, "stamp", first_hangs)
+        await registry.apply_setup(UID, **SETUP)
+        await until(lambda: asked, "the file is asked in the background")
+        await registry.update(UID, label_config="<View><Text/></View>")
+        merged = projects.merged
+        go_on.set()
+        await until(lambda: projects.merged > merged, "what was sent is checked")
+        await until(lambda: not registry._setup_locks[UID].locked(), "the check has ended")
+        found = projects.get(UID)
+        assert found is not None
+        assert (found.label_config, found.access_token) == ("<View><Text/></View>", "first")
+        assert await registry.get(UID) == found
+
+    run(test())
+
+
 def test_a_setup_is_written_where_the_disk_did_not_take_it_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

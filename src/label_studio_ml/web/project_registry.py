@@ -56,7 +56,7 @@ class ProjectRegistry:
         self._unchecked: dict[str, dict[str, Any]] = {}
         self._checker: asyncio.Task[None] | None = None
         self._check_thread = Threads(1, "projects")
-        #: Per project: held while a `/setup` is written, so that an earlier one never replaces a later one.
+        #: Per project: held while a `/setup` or an update is written, so that an earlier one never replaces a later one.
         self._setup_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._last_attempt = 0.0
         self._problem = ""
@@ -175,7 +175,10 @@ class ProjectRegistry:
         cached = await self.get(uid)
         if cached is not None and all(getattr(cached, name) == value for name, value in changes.items()):
             return cached
-        project = self._cached[uid] = await self._write(uid, changes)
+        async with self._setup_locks[uid]:
+            project = self._cached[uid] = await self._write(uid, changes)
+            if uid in self._unchecked:  # the check must not bring back what an earlier `/setup` sent
+                self._unchecked[uid] = {**self._unchecked[uid], **changes}
         return project
 
     async def uids(self) -> list[str]:
