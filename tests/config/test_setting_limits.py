@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from redis.connection import parse_url
 
 from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.config.http_settings import HttpSettings
@@ -89,7 +90,10 @@ def test_defaults_are_within_the_limits() -> None:
         "redis://h/x",
         "redis://h/-1",
         "redis://h?db=x",
+        "redis://h/0/x",
+        "redis://h?db=x&db=1",
         "redis://h?socket_timeout=nan",
+        "redis://h?health_check_interval=2.5",
         "redis://h?max_connections=1e300",
         "unix://",
         "http://:CANARY@h",
@@ -118,6 +122,9 @@ def test_what_is_no_host_of_a_redis(host: str) -> None:
         "redis://",
         "redis://h",
         "redis://h:6379/",
+        "redis://h:6379/1/",
+        "redis://h:6379//1",
+        "redis://h?socket_timeout=.5&health_check_interval=30",
         "redis://u:p%40@[::1]:6379/15",
         "rediss://h:1/2?ssl_ca_certs=%2Fca.crt&socket_timeout=2.5",
         "unix:///run/redis.sock?db=3",
@@ -126,6 +133,7 @@ def test_what_is_no_host_of_a_redis(host: str) -> None:
 )
 def test_an_address_of_a_redis(url: str) -> None:
     assert Settings.from_env({"REDIS_URL": url}).redis_url == url
+    parse_url(url)
 
 
 @pytest.mark.parametrize("name", ["LABEL_STUDIO_URL", "LABEL_STUDIO_HOST"])

@@ -13,12 +13,10 @@ from label_studio_ml.errors import SettingsError
 SCHEMES = ("redis://", "rediss://", "unix://")
 
 
-#: Options in a URL's query that are numbers, and what their texts look like.
+#: Options in a URL's query that are numbers, and what their texts look like. redis-py uses the first of equal options.
 _NUMBERS = {
-    **dict.fromkeys(("db", "max_connections"), r"\d{1,9}"),
-    **dict.fromkeys(
-        ("socket_timeout", "socket_connect_timeout", "timeout", "health_check_interval"), r"\d{1,9}(\.\d+)?"
-    ),
+    **dict.fromkeys(("db", "max_connections", "health_check_interval"), r"\d{1,9}"),
+    **dict.fromkeys(("socket_timeout", "socket_connect_timeout", "timeout"), r"\d{1,9}(\.\d*)?|\.\d+"),
 }
 #: A host name, an IPv4 address, or an IPv6 address in brackets.
 _HOST = r"\[[0-9A-Fa-f:.%]+\]|[^\s/?#@:\[\]]+"
@@ -51,10 +49,10 @@ def _problem(url: str) -> str:
     if parts.scheme == "unix":
         if not parts.path:
             return "names no socket"
-    elif not re.fullmatch(r"/?\d*", parts.path, re.ASCII):
+    elif not re.fullmatch(r"/*\d*/*", parts.path, re.ASCII):
         return "has a database that is not a number"
     for option, pattern in _NUMBERS.items():
-        if option in options and not re.fullmatch(pattern, options[option][-1], re.ASCII):
+        if option in options and not re.fullmatch(pattern, options[option][0], re.ASCII):
             return f"has an option {option} that is not a number"
     return ""
 
