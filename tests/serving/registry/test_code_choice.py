@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from helpers import run, until
 from keeping import ANIMALS, MORE_ANIMALS, PAPERS, Bench, bench
+from label_studio_ml.serving.registry import code_choice
 from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.user_code.code_identity import CodeIdentity, identify
 from label_studio_ml.versions import operations
@@ -222,6 +224,27 @@ def test_a_version_that_loads_while_its_file_is_being_saved_is_served_by_the_sav
             it.publish(ANIMALS, 2, it.edit("second"))
             assert (await it.served(ANIMALS, 2))["code"] == "second"
             assert reads >= 3
+
+    run(test())
+
+
+def test_a_file_that_takes_long_to_be_read_in_vain_is_not_read_again(tmp_path: Path) -> None:
+    async def test() -> None:
+        reads = 0
+
+        def on_disk() -> CodeIdentity:
+            """Take long, as where the class is found only by an import, which fails."""
+            nonlocal reads
+            reads += 1
+            time.sleep(code_choice.SAVING_TIME + 0.1)
+            return CodeIdentity()
+
+        async with bench(tmp_path / "be", code_on_disk=on_disk) as it:
+            it.publish(ANIMALS, 1, identify(it.script))
+            await it.ask(ANIMALS)
+            it.publish(ANIMALS, 2, it.edit("second"))
+            assert (await it.served(ANIMALS, 2))["code"] == "first"
+            assert reads == 1
 
     run(test())
 

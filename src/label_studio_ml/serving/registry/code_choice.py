@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from label_studio_ml.serving.registry.loaded_model import LoadedModel
@@ -10,9 +11,9 @@ from label_studio_ml.user_code.code_identity import CodeIdentity
 
 logger = logging.getLogger(__name__)
 
-#: Reads of the files on the disk, and seconds between them, until they are taken as unreadable: a program that saves
-#: a file leaves it empty or incomplete for a moment.
-READS, BETWEEN_READS = 20, 0.05
+#: Seconds in which the files on the disk are read again before they are taken as unreadable, and seconds between two
+#: reads: a program that saves a file leaves it empty or incomplete for a moment.
+SAVING_TIME, BETWEEN_READS = 1.0, 0.05
 
 
 class CodeChoice:
@@ -48,11 +49,10 @@ class CodeChoice:
 
     async def _read_disk(self) -> CodeIdentity:
         """Return the identity of the files on the disk; without a hash if they stay unreadable."""
-        for _ in range(READS - 1):
-            if (disk := await asyncio.to_thread(self._on_disk)).hash:
-                return disk
+        deadline = time.monotonic() + SAVING_TIME
+        while not (disk := await asyncio.to_thread(self._on_disk)).hash and time.monotonic() < deadline:
             await asyncio.sleep(BETWEEN_READS)
-        return await asyncio.to_thread(self._on_disk)
+        return disk
 
     def warn_if_other(self, model: LoadedModel) -> None:
         """Warn if a model is served by other code than it was trained by, once for each version and code."""
