@@ -132,7 +132,7 @@ def _web_address(name: str, text: str) -> str:
         is_address = False
     if not is_address:
         raise SettingsError(
-            f"{name} is not an address with http:// or https://, a host and a valid port",
+            f"{name} is not an address with http:// or https://, a host and a valid port, and without blanks, ? and #",
             fix=f"Example: {name}=http://localhost:8080",
             field=name,
         )

@@ -1,11 +1,12 @@
-"""What is said when Label Studio's address or its token is not given."""
+"""What is said when Label Studio's address or its token is not given, or is no address."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
 from label_studio_ml.cli.shared.project_arguments import known_project
-from label_studio_ml.cli.shared.studio_arguments import require_studio
+from label_studio_ml.cli.shared.studio_arguments import require_studio, with_studio
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, UnknownProject
 
@@ -37,3 +38,17 @@ def test_only_what_is_missing_is_to_be_set_for_an_unknown_project(
     with pytest.raises(UnknownProject) as raised:
         known_project(Settings.from_env({**env, "MODEL_DIR": str(tmp_path)}), "7")
     assert raised.value.fix == f"Add the backend to it in Label Studio, or set {missing}"
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8080", "http://ls:0", "http://ls?a=b", "http://ls/#/projects", "http://l s", "ftp://ls"]
+)
+def test_an_address_that_child_processes_would_refuse_is_refused(url: str) -> None:
+    args = argparse.Namespace(url=url, api_key=None, api_key_file=None)
+    with pytest.raises(SettingsError, match="^--url is not an address with http") as raised:
+        with_studio(args, Settings.from_env({}))
+    assert raised.value.field == "--url"
+    args.url = " http://ls/sub/ "
+    settings = with_studio(args, Settings.from_env({}))
+    assert settings.studio_url == "http://ls/sub"
+    assert Settings.from_env(settings.to_env()).studio_url == settings.studio_url

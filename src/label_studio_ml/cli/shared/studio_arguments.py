@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from label_studio_ml.cli.streams import say
+from label_studio_ml.config.setting_values import URL
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.support.texts import whole_number
@@ -29,8 +30,6 @@ def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
 
     Raises SettingsError when `--url` is not an http(s) address or the token's file cannot be read.
     """
-    from label_studio_ml.connect.addresses import checked
-
     token = settings.studio_api_key
     if args.api_key:
         token = args.api_key
@@ -46,7 +45,7 @@ def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
             raise SettingsError(
                 f"{args.api_key_file} cannot be read: {error}", field="--api-key-file"
             ) from None
-    url = checked(args.url, "--url") if args.url else settings.studio_url
+    url = URL.parse("--url", args.url.strip()) if args.url else settings.studio_url
     return replace(settings, studio_url=url, studio_api_key=token)
 
 
