@@ -56,7 +56,7 @@ class ProjectRegistry:
         self._unchecked: dict[str, dict[str, Any]] = {}
         self._checker: asyncio.Task[None] | None = None
         self._check_thread = Threads(1, "projects")
-        #: Per project: held while a `/setup` or an update is written, so that an earlier one never replaces a later one.
+        #: Per project: held while a `/setup` or an update is written, so that no earlier one replaces a later one.
         self._setup_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._last_attempt = 0.0
         self._problem = ""

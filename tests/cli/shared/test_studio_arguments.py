@@ -41,11 +41,12 @@ def test_only_what_is_missing_is_to_be_set_for_an_unknown_project(
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8080", "http://ls:0", "http://ls?a=b", "http://ls/#/projects", "http://l s", "ftp://ls"]
+    "url",
+    ["localhost:8080", "http://ls:0", "http://ls?a=b", "http://ls/#/projects", "http://l s", "ftp://ls"],
 )
 def test_an_address_that_child_processes_would_refuse_is_refused(url: str) -> None:
     args = argparse.Namespace(url=url, api_key=None, api_key_file=None)
-    with pytest.raises(SettingsError, match="^--url is not an address with http") as raised:
+    with pytest.raises(SettingsError, match=r"^--url is not an address with http") as raised:
         with_studio(args, Settings.from_env({}))
     assert raised.value.field == "--url"
     args.url = " http://ls/sub/ "

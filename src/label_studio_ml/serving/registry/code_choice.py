@@ -50,9 +50,11 @@ class CodeChoice:
     async def _read_disk(self) -> CodeIdentity:
         """Return the identity of the files on the disk; without a hash if they stay unreadable."""
         deadline = time.monotonic() + SAVING_TIME
-        while not (disk := await asyncio.to_thread(self._on_disk)).hash and time.monotonic() < deadline:
+        while True:
+            disk = await asyncio.to_thread(self._on_disk)
+            if disk.hash or time.monotonic() >= deadline:
+                return disk
             await asyncio.sleep(BETWEEN_READS)
-        return disk
 
     def warn_if_other(self, model: LoadedModel) -> None:
         """Warn if a model is served by other code than it was trained by, once for each version and code."""
