@@ -4,7 +4,6 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from redis.connection import parse_url
 
 from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.config.http_settings import HttpSettings
@@ -12,6 +11,7 @@ from label_studio_ml.config.redis_variables import RedisVariables
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.config.variables import VARIABLE, Variable, declared
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.training.redis.redis_client import connect
 
 CLASSES: tuple[type[Any], ...] = (Settings, HttpSettings, FileSettings, RedisVariables)
 
@@ -133,7 +133,7 @@ def test_what_is_no_host_of_a_redis(host: str) -> None:
 )
 def test_an_address_of_a_redis(url: str) -> None:
     assert Settings.from_env({"REDIS_URL": url}).redis_url == url
-    parse_url(url)
+    connect(url)  # raises ValueError if redis-py cannot read it
 
 
 @pytest.mark.parametrize("name", ["LABEL_STUDIO_URL", "LABEL_STUDIO_HOST"])
