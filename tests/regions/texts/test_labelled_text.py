@@ -1,5 +1,6 @@
 """Spans in texts, pages and paragraphs, and back. The numbers are those of docs/region-formats.md."""
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -251,3 +252,20 @@ def test_the_text_of_a_task() -> None:
         labelled_text(CONTROLS["turn"], {"data": {"talk": "x"}})
     with pytest.raises(KeyError):
         labelled_text(CONTROLS["turn"], {"data": {}})
+
+
+PARAGRAPHS = """<View><Paragraphs name="p" value="$p"/>
+<ParagraphLabels name="l" toName="p"><Label value="A"/></ParagraphLabels></View>"""
+
+
+def test_a_paragraph_without_a_text_is_empty() -> None:
+    task = {"p": [{"text": "ab"}, {"text": None}, {}, {"text": "cd"}]}
+    assert labelled_text(Controls(PARAGRAPHS)["l"], task).text == "ab\n\n\ncd"
+
+
+def test_spans_in_thousands_of_paragraphs_do_not_count_all_of_them_for_each() -> None:
+    content = labelled_text(Controls(PARAGRAPHS)["l"], {"p": [{"text": "word"}] * 10_000})
+    started = time.process_time()
+    made = content.spans([(at * 5, at * 5 + 4) for at in range(10_000)], ["A"] * 10_000)
+    assert time.process_time() - started < 2
+    assert [content.offsets(region) for region in made[:2]] == [(0, 4), (5, 9)]

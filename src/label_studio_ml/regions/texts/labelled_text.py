@@ -7,6 +7,7 @@ of a whole `<HyperText>`; in `<Paragraphs>` it counts UTF-16 units in each parag
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -212,6 +213,7 @@ class LabelledText:
             }
         return {"start": start, "end": end, "text": self.text[start:end]}
 
+    @cached_property
     def _starts(self) -> list[int]:
         """Return the index in `text` at which each paragraph starts."""
         lengths = [len(text) + len(_BETWEEN) for text in self.paragraphs]
@@ -219,9 +221,8 @@ class LabelledText:
 
     def _in_paragraph(self, offset: int) -> tuple[int, int]:
         """Return the paragraph of an index in `text`, and the offset in that paragraph in UTF-16 units."""
-        starts = self._starts()
-        index = bisect_right(starts, offset) - 1
-        inside = min(offset - starts[index], len(self.paragraphs[index]))
+        index = bisect_right(self._starts, offset) - 1
+        inside = min(offset - self._starts[index], len(self.paragraphs[index]))
         return index, _utf16_length(self.paragraphs[index][:inside])
 
     def _from_paragraph(self, index: Any, offset: Any) -> int:
@@ -233,7 +234,7 @@ class LabelledText:
             units = text.encode("utf-16-le", "surrogatepass")[: 2 * int(offset)]
         except (TypeError, ValueError, IndexError):
             raise ValueError(f"There is no paragraph {index!r} with an offset {offset!r}") from None
-        return self._starts()[int(index)] + len(units.decode("utf-16-le", "surrogatepass"))
+        return self._starts[int(index)] + len(units.decode("utf-16-le", "surrogatepass"))
 
     def _token_offsets(self, tokens: Any) -> list[tuple[int, int]]:
         offsets: list[tuple[int, int]] = []
@@ -283,4 +284,4 @@ def _paragraphs(value: Any, key: str, name: str) -> tuple[str, ...]:
         raise ValueError(
             f"The field {name!r} must be a list of objects with {key!r}, not {type(value).__name__}"
         )
-    return tuple(str(entry.get(key, "")) for entry in value)
+    return tuple("" if entry.get(key) is None else str(entry[key]) for entry in value)
