@@ -10,6 +10,7 @@
     │   ├── UnknownVersion
     │   ├── UnknownJob
     │   ├── JobEnded
+    │   ├── ProjectBusy
     │   └── NotAuthorized
     ├── SettingsError           an environment variable or a command-line value is wrong
     ├── LabelConfigError        the project's label config cannot be read

@@ -149,7 +149,7 @@ def test_the_store_goes_away_while_a_training_runs_and_while_servers_start(machi
     control.wait_for_fit(2)
     machines.s3.kill()
     control.open_gate()
-    wait_until(lambda: "it is tried again" in machines.workers[0].output(), "publishing is tried again")
+    wait_until(lambda: "Trying again" in machines.workers[0].output(), "publishing is tried again")
     wait_until(lambda: "at the moment" in _readiness(one)[1], "readiness says what is wrong")
     status, said = _readiness(one)
     assert status == 200, said
@@ -273,5 +273,5 @@ def test_a_worker_without_rights_ends_with_one_line(machines: Machines) -> None:
     assert "MODEL_DIR=" in line
     assert "AWS_ACCESS_KEY_ID" in line
     server = machines.server()
-    wait_until(lambda: "refuses the credentials" in _readiness(server)[1], "readiness says so")
+    wait_until(lambda: "refuses this machine's credentials" in _readiness(server)[1], "readiness says so")
     assert _readiness(server)[0] == 503

@@ -16,6 +16,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -84,7 +85,8 @@ def make_site(folder: Path, routes: FakeRoutes, *, login: bool) -> ServerState:
         basic_auth_pass="secret" if login else "",
     )
     nothing = cast("Any", None)  # what only the routes use
-    endpoints = Endpoints(settings, nothing, VersionStore(folder), ProjectRegistry(Projects(folder)), nothing)
+    pool = cast("Any", SimpleNamespace(registry=nothing))
+    endpoints = Endpoints(settings, pool, VersionStore(folder), ProjectRegistry(Projects(folder)), nothing)
     endpoints.access.loopback = True
     endpoints._routes = dict.fromkeys(endpoints._routes, routes.answer)
     site = ServerState(endpoints, 20_000)
