@@ -38,7 +38,7 @@
         ├── Unsure              it is not known whether it stored something
         └── FileFetchError      a task's file cannot be fetched
 
-No exception knows an HTTP status: `web.statuses` maps exceptions to statuses.
+No exception knows an HTTP status: `web.error_statuses` maps exceptions to statuses.
 """
 
 from typing import Self
