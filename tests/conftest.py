@@ -11,6 +11,7 @@ import pytest
 
 from helpers import Captured, all_captured
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.monitoring import logs
 
 # No example may fail because the machine is busy. (In CI, hypothesis's own profile makes the same examples each time.)
 hypothesis.settings.register_profile(
@@ -43,6 +44,8 @@ def clean_env(monkeypatch: pytest.MonkeyPatch) -> None:
 def own_logging() -> Iterator[None]:
     """Take back what a test's commands say about logging: in a test they are not the whole process."""
     handlers, level, disabled = logging.root.handlers[:], logging.root.level, logging.root.manager.disable
+    logs.request_id.set("")  # a test that calls endpoints without an event loop leaves its request's id
+    logs.request_ids.set(())
     yield
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
