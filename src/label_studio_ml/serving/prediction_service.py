@@ -20,6 +20,7 @@ from label_studio_ml.model_calls.predictor import Answer, Request
 from label_studio_ml.monitoring import logs
 from label_studio_ml.protocol.prediction_json import TAKEN_OVER
 from label_studio_ml.protocol.requests import PredictRequest
+from label_studio_ml.serving.crash_retries import CrashRetries
 from label_studio_ml.serving.registry.loaded_model import LoadedModel, shutting_down
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.serving.requests.batching import RunnerClosed
@@ -96,7 +97,7 @@ class PredictionService:
         """Answer one request, or one part of a large request by the `pinned` model; retry after others' failures."""
         request_id = logs.request_id.get() if self._log_request_ids else ""
         payload = Request(request.tasks_json, request.params, request.interactive, request_id)
-        deaths = 0
+        retries = CrashRetries()
         while True:
             model = pinned if pinned is not None and pinned.usable else self.registry.current_model(project)
             if model is None:
@@ -114,7 +115,7 @@ class PredictionService:
                     weight=len(payload.tasks),
                     interactive=request.interactive,
                     bulk=pinned is not None,
-                    exclusive=deaths > 0,
+                    exclusive=retries.alone,
                     gone=gone,
                 )
                 model.renamed = answer.version or model.renamed
@@ -128,22 +129,11 @@ class PredictionService:
                     raise shutting_down() from None
                 await asyncio.sleep(0)
             except ModelProcessDied as death:
-                deaths += model.loaded
-                self._check_retry(model, death, deaths)
+                if model.loaded and model.process.runner.ended.done():
+                    self._models.withdraw(model)
+                retries.count(model, death)
             finally:
                 self._models.leave(model)
-
-    def _check_retry(self, model: LoadedModel, death: ModelProcessDied, deaths: int) -> None:
-        """Raise ModelProcessDied if a request is not to be sent again; its calls have ended `deaths` processes."""
-        if model.loaded and model.process.runner.ended.done():
-            self._models.withdraw(model)
-        if deaths > 1:
-            message = f"{death.message}, twice, while it had this request"
-        elif not model.loaded and model.retried and model.manifest is None:
-            message = f"{death.message} while it loaded the model"
-        else:
-            return
-        raise ModelProcessDied(message, fix="See logs/server.log") from death
 
     async def _in_parts(
         self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None

@@ -16,11 +16,16 @@ STOP = b"stop\n"
 _HEADER = 8
 
 
+#: Seconds between asking a training to stop and SIGTERM, where class and settings say nothing: as in
+#: `LabelStudioMLBase.cancel_grace`.
+CANCEL_GRACE = 10.0
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Time limits in seconds: for a fit (0 for no limit), and for a fit after it was asked to stop."""
 
     fit_timeout: float = 0.0
-    cancel_grace: float = 10.0
+    cancel_grace: float = CANCEL_GRACE
 
 
 class RunMessage(Report, omit_defaults=True, kw_only=True):

@@ -40,7 +40,7 @@ from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.training.policy import Policy, decide
 from label_studio_ml.training.process.event_replay import fit_events
 from label_studio_ml.training.process.failures import may_pass, studio_may_recover
-from label_studio_ml.training.process.messages import Limits, RunMessage, WorkerConnection
+from label_studio_ml.training.process.messages import CANCEL_GRACE, Limits, RunMessage, WorkerConnection
 from label_studio_ml.training.process.run_request import Outcome, RunRequest, client_of, refusal
 from label_studio_ml.training.process.version_comparison import compared, metrics_to_compare
 from label_studio_ml.training.records.event_queue import StoredEvent
@@ -292,7 +292,11 @@ def limits(cls: type[LabelStudioMLBase], settings: Settings) -> Limits:
     Raises ModelFileError if an attribute is invalid.
     """
     timeout = class_limit(cls, "fit_timeout", 0.0) if settings.fit_timeout is None else settings.fit_timeout
-    grace = class_limit(cls, "cancel_grace", 10.0) if settings.cancel_grace is None else settings.cancel_grace
+    grace = (
+        class_limit(cls, "cancel_grace", CANCEL_GRACE)
+        if settings.cancel_grace is None
+        else settings.cancel_grace
+    )
     return Limits(fit_timeout=timeout, cancel_grace=grace)
 
 

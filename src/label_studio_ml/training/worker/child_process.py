@@ -20,6 +20,7 @@ from label_studio_ml.processes.guard import kill_group
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.orphans import GuardedProcess
 from label_studio_ml.training.process.messages import (
+    CANCEL_GRACE,
     COMPARISON_TIMEOUT,
     STOP,
     Limits,
@@ -81,7 +82,7 @@ class RunProcess:
         self._job_store = job_store
         self._limits = Limits(
             fit_timeout=settings.fit_timeout or 0.0,
-            cancel_grace=10.0 if settings.cancel_grace is None else settings.cancel_grace,
+            cancel_grace=CANCEL_GRACE if settings.cancel_grace is None else settings.cancel_grace,
         )
         self._phase = Phase.LOADING
         self._began = self._renewed = 0.0  # when the phase began, and when the lease was last renewed
