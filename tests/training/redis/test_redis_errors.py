@@ -74,7 +74,7 @@ VALUES: dict[str, Any] = {
     **dict.fromkeys(("pause", "life", "count", "at", "now", "first", "after", "limit", "workers"), 1),
     "tasks": [1],
     "annotations": [1],
-    **dict.fromkeys(("bounded", "setup", "claiming"), True),
+    **dict.fromkeys(("bounded", "setup", "claiming", "woken"), True),
     "entries": [Entry("1-1", "START_TRAINING", 1)],
     "events": [Entry("1-1", "START_TRAINING", 1)],
     "event": StoredEvent("START_TRAINING", {}),
