@@ -2,12 +2,12 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import overload
 
 from label_studio_ml.controls.control import Control
-from label_studio_ml.controls.label_config_tree import ControlElement, LabelConfigTree, read_tree
+from label_studio_ml.controls.label_config_tree import ControlElement, read_tree
 from label_studio_ml.controls.object_tag import ObjectTag
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import CONTROL_TAGS
@@ -25,7 +25,8 @@ class Controls:
     def __init__(self, label_config: str | None = None) -> None:
         tree = read_tree(label_config)
         self.objects = tree.objects
-        self._controls = tuple(_control(element, tree) for element in tree.controls)
+        by_name = {item.name: item for item in tree.objects}
+        self._controls = tuple(_control(element, by_name, tree.index_variables) for element in tree.controls)
         self._by_name: dict[str, Control] = {}
         for control in self._controls:
             self._by_name.setdefault(control.name, control)
@@ -152,8 +153,9 @@ def _indices(control: Control, name: str) -> dict[str, int]:
     return {variable: int(match[group]) for variable, group in groups.items()} if match else {}
 
 
-def _control(element: ControlElement, tree: LabelConfigTree) -> Control:
-    objects: dict[str, ObjectTag] = {item.name: item for item in tree.objects}
+def _control(
+    element: ControlElement, objects: Mapping[str, ObjectTag], index_variables: Collection[str]
+) -> Control:
     in_names = (element.name, *element.to_names)
     return Control(
         name=element.name,
@@ -165,7 +167,7 @@ def _control(element: ControlElement, tree: LabelConfigTree) -> Control:
         ancestors=element.ancestors,
         attributes=element.attributes,
         index_variables=tuple(
-            variable for variable in tree.index_variables if any(variable in name for name in in_names)
+            variable for variable in index_variables if any(variable in name for name in in_names)
         ),
     )
 

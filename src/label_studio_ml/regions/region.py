@@ -2,7 +2,7 @@
 
 import math
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from label_studio_ml.controls.control import Control
@@ -113,6 +113,35 @@ def rows_of(values: Any, name: str, row: str) -> list[Any]:
     if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable):
         raise ValueError(f"{name} must have a row for each {row}, not {values!r}")
     return list(rows)
+
+
+def one_form(forms: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return name and values of the only argument that was passed. Raises ValueError if it is not exactly one."""
+    given = [name for name, values in forms.items() if values is not None]
+    if len(given) != 1:
+        raise ValueError(f"Pass one of {', '.join(forms)}, not {' and '.join(given) or 'none of them'}")
+    return given[0], forms[given[0]]
+
+
+def scored_intervals(
+    intervals: Any, labels: Sequence[Any], scores: Any, min_score: float, name: str
+) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """Yield start, end, label and score of each interval that has no score, or one of at least `min_score`.
+
+    Raises ValueError, calling an interval `name`, if there is not one label (and score) for each.
+    """
+    pairs = [tuple(plain(pair)) for pair in plain(intervals)]
+    several = [None] * len(pairs) if scores is None else list(plain(scores))
+    if len(labels) != len(pairs) or len(several) != len(pairs):
+        raise ValueError(f"labels and scores must have an entry for each {name} ({len(pairs)})")
+    for (start, end), label, score in zip(pairs, labels, several, strict=True):
+        if score is None or number(score, "scores") >= min_score:
+            yield start, end, label, score
+
+
+def fields_in(region: Mapping[str, Any]) -> str:
+    """Return the names of the fields in a region's value, for a message."""
+    return ", ".join(region["value"]) or "nothing"
 
 
 def check_geometry(control: Control, geometry: Geometry) -> None:

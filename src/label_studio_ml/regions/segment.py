@@ -8,7 +8,7 @@ from typing import Any
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.regions.region import Region, make, number, plain
+from label_studio_ml.regions.region import Region, fields_in, make, number, plain, scored_intervals
 
 
 def segment(
@@ -74,14 +74,9 @@ def segments(
     Segments with a score below `min_score` or a dropped label are left out. Raises as `segment` does, and ValueError
     if there is not one label (and score) for each.
     """
-    pairs = [tuple(plain(pair)) for pair in plain(intervals)]
-    several = [None] * len(pairs) if scores is None else list(plain(scores))
-    if len(labels) != len(pairs) or len(several) != len(pairs):
-        raise ValueError(f"labels and scores must have an entry for each segment ({len(pairs)})")
     made = (
         segment(control, start, end, label, score=score)
-        for (start, end), label, score in zip(pairs, labels, several, strict=True)
-        if score is None or number(score, "scores") >= min_score
+        for start, end, label, score in scored_intervals(intervals, labels, scores, min_score, "segment")
     )
     return [region for region in made if region is not None]
 
@@ -90,7 +85,7 @@ def interval_of(region: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return start and end of a segment, as Label Studio stores them. Raises ValueError if it has none."""
     value = region["value"]
     if value.get("start") is None or value.get("end") is None:
-        raise ValueError(f"The region is no segment: its value has {', '.join(value) or 'nothing'}")
+        raise ValueError(f"The region is no segment: its value has {fields_in(region)}")
     return value["start"], value["end"]
 
 
@@ -128,7 +123,7 @@ def frames_of(region: Mapping[str, Any]) -> list[tuple[int, int]]:
     """Return the ranges of a timeline's region: first and last frame of each, counted from 0. Raises ValueError."""
     ranges = region["value"].get("ranges")
     if not isinstance(ranges, list | tuple):
-        raise ValueError(f"The region has no ranges: its value has {', '.join(region['value']) or 'nothing'}")
+        raise ValueError(f"The region has no ranges: its value has {fields_in(region)}")
     return [
         (_frame(number(each["start"], "start") - 1), _frame(number(each["end"], "end") - 1))
         for each in ranges

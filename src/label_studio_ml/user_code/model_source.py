@@ -7,7 +7,7 @@ import ast
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,12 +90,22 @@ def code_on_disk(folder: Path, script: Path | None = None, class_name: str = "")
 def settled_code(folder: Path, script: Path | None = None, class_name: str = "") -> CodeIdentity:
     """Return `code_on_disk`, for a result that is kept or for an import that follows.
 
-    A program that saves a file leaves it empty or incomplete for a moment. If no class is found, the files are read
-    again for up to SAVING_TIME seconds, as long as they were modified that recently.
+    If no class is found, the files are read again as `settled` does, as long as they were modified that recently.
+    """
+    return settled(lambda: code_on_disk(folder, script, class_name), lambda: _was_just_saved(folder))
+
+
+def settled(
+    read: Callable[[], CodeIdentity], was_just_saved: Callable[[], bool] = lambda: True
+) -> CodeIdentity:
+    """Return the code that `read` finds; without a hash if it finds none for SAVING_TIME seconds.
+
+    A program that saves a file leaves it empty or incomplete for a moment. `was_just_saved` tells whether reading again
+    may help.
     """
     end = time.monotonic() + SAVING_TIME
-    while not (code := code_on_disk(folder, script, class_name)).hash:
-        if time.monotonic() > end or not _was_just_saved(folder):
+    while not (code := read()).hash:
+        if time.monotonic() > end or not was_just_saved():
             break
         time.sleep(BETWEEN_READS)
     return code

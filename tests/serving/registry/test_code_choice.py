@@ -10,8 +10,8 @@ import pytest
 
 from helpers import run, until
 from keeping import ANIMALS, MORE_ANIMALS, PAPERS, Bench, bench
-from label_studio_ml.serving.registry import code_choice
 from label_studio_ml.serving.runners.thread_runner import ThreadRunner
+from label_studio_ml.user_code import model_source
 from label_studio_ml.user_code.code_identity import CodeIdentity, identify
 from label_studio_ml.versions import operations
 
@@ -236,7 +236,7 @@ def test_a_file_that_takes_long_to_be_read_in_vain_is_not_read_again(tmp_path: P
             """Take long, as where the class is found only by an import, which fails."""
             nonlocal reads
             reads += 1
-            time.sleep(code_choice.SAVING_TIME + 0.1)
+            time.sleep(model_source.SAVING_TIME + 0.1)
             return CodeIdentity()
 
         async with bench(tmp_path / "be", code_on_disk=on_disk) as it:

@@ -13,7 +13,16 @@ from typing import Any
 from label_studio_ml.controls.control import Control
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import Frame, PictureSize, frame_of, size_of_region
-from label_studio_ml.regions.region import Region, check_geometry, make, number, numbers, plain, rows_of
+from label_studio_ml.regions.region import (
+    Region,
+    check_geometry,
+    make,
+    number,
+    numbers,
+    one_form,
+    plain,
+    rows_of,
+)
 from label_studio_ml.support.texts import plural
 
 #: How far a corner may be from its place in a box, as a share of the longest side, so that four corners are one.
@@ -192,15 +201,12 @@ def box(
 
     Raises ValueError for numbers that are no box, and LabelConfigError for a label that the control does not have.
     """
-    forms = {"xyxy": xyxy, "xywh": xywh, "cxcywh": cxcywh, "corners": corners}
-    given = [name for name, values in forms.items() if values is not None]
-    if len(given) != 1:
-        raise ValueError(f"Pass one of {', '.join(forms)}, not {' and '.join(given) or 'none of them'}")
+    form, values = one_form({"xyxy": xyxy, "xywh": xywh, "cxcywh": cxcywh, "corners": corners})
     frame = frame_of(size, relative=relative)
     return _region(
         control,
         frame,
-        _in_pixels(frame, given[0], forms[given[0]], number(rotation, "rotation")),
+        _in_pixels(frame, form, values, number(rotation, "rotation")),
         clip=clip,
         label=label,
         score=score,
@@ -230,11 +236,8 @@ def boxes(
     `labels`, `scores` and `rotations` have an entry for each box; `labels` may also be one label for all. Boxes with a
     score below `min_score`, with a dropped label or outside of the picture are left out. Raises as `box` does.
     """
-    forms = {"xyxy": xyxy, "xywh": xywh, "cxcywh": cxcywh, "corners": corners}
-    given = [name for name, values in forms.items() if values is not None]
-    if len(given) != 1:
-        raise ValueError(f"Pass one of {', '.join(forms)}, not {' and '.join(given) or 'none of them'}")
-    rows = rows_of(forms[given[0]], given[0], "box")
+    form, values = one_form({"xyxy": xyxy, "xywh": xywh, "cxcywh": cxcywh, "corners": corners})
+    rows = rows_of(values, form, "box")
     frame = frame_of(size, relative=relative)
     regions = []
     columns = zip(
@@ -248,7 +251,7 @@ def boxes(
         score = None if given_score is None else number(given_score, "scores")
         if score is not None and score < min_score:
             continue
-        made = _in_pixels(frame, given[0], row, number(rotation or 0.0, "rotations"))
+        made = _in_pixels(frame, form, row, number(rotation or 0.0, "rotations"))
         region = _region(control, frame, made, clip=clip, label=label, score=score, item_index=item)
         if region is not None:
             regions.append(region)

@@ -24,8 +24,9 @@ _CHANNELS = 4
 _VALUE_BITS, _WIDTHS = 8, (3, 4, 8, 16)
 #: Bits of the header.
 _HEADER = 32 + 5 + 4 * 4
-#: The most values of a code: 100 million pixels.
-MAX_VALUES = 400_000_000
+#: The most pixels of a mask, and values of a code.
+MAX_PIXELS = 100_000_000
+MAX_VALUES = MAX_PIXELS * _CHANNELS
 
 
 def encode(mask: "NDArray[Any]") -> list[int]:
@@ -36,9 +37,9 @@ def encode(mask: "NDArray[Any]") -> list[int]:
     import numpy as np
 
     mask = np.asarray(mask)
-    if mask.ndim != 2 or not 0 < mask.size <= MAX_VALUES // _CHANNELS:
+    if mask.ndim != 2 or not 0 < mask.size <= MAX_PIXELS:
         raise ValueError(
-            f"A mask must be an array of shape (height, width) with 1 to {MAX_VALUES // _CHANNELS:,} pixels, "
+            f"A mask must be an array of shape (height, width) with 1 to {MAX_PIXELS:,} pixels, "
             f"not of shape {mask.shape}"
         )
     pixels = (mask if mask.dtype == np.bool_ else mask != 0).ravel()

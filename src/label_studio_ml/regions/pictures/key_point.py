@@ -11,7 +11,16 @@ from typing import Any, Literal
 from label_studio_ml.controls.control import Control
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import frame_of, size_of_region
-from label_studio_ml.regions.region import Region, check_geometry, make, number, numbers, plain, rows_of
+from label_studio_ml.regions.region import (
+    Region,
+    check_geometry,
+    fields_in,
+    make,
+    number,
+    numbers,
+    plain,
+    rows_of,
+)
 from label_studio_ml.support.texts import plural
 
 #: The radius of a dot in percent of the picture's width.
@@ -112,5 +121,5 @@ def point_of(region: Mapping[str, Any], size: Any = None) -> tuple[float, float]
     """
     picture, value = size_of_region(region, size), region["value"]
     if "height" in value or "radiusX" in value:
-        raise ValueError(f"The region is no point: its value has {', '.join(value)}")
+        raise ValueError(f"The region is no point: its value has {fields_in(region)}")
     return picture.pixels_x(number(value.get("x"), "x")), picture.pixels_y(number(value.get("y"), "y"))

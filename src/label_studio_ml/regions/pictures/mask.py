@@ -12,7 +12,7 @@ from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures import brush_rle
 from label_studio_ml.regions.pictures.picture_size import size_of, size_of_region
-from label_studio_ml.regions.region import Region, make
+from label_studio_ml.regions.region import Region, fields_in, make
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 _PNG = "data:image/png;base64,"
 #: Alpha values from which on a pixel is inside: soft edges of a brush are cut in their middle.
 INSIDE = 128
-#: The most pixels of a mask. A region's size is what an annotation says: it must not take all memory.
-MAX_PIXELS = brush_rle.MAX_VALUES // 4
 
 
 def mask(
@@ -70,14 +68,16 @@ def mask_of(region: Mapping[str, Any], size: Any = None) -> "NDArray[np.bool_]":
     """
     picture, value = size_of_region(region, size), region["value"]
     width, height = int(picture.width), int(picture.height)
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"A mask has {MAX_PIXELS:,} pixels at most, not {width:,} x {height:,}")
+    if (
+        width * height > brush_rle.MAX_PIXELS
+    ):  # the size is what an annotation says: it must not take all memory
+        raise ValueError(f"A mask has {brush_rle.MAX_PIXELS:,} pixels at most, not {width:,} x {height:,}")
     if "rle" in value:
         inside: NDArray[np.bool_] = brush_rle.decode(value["rle"], height, width) >= INSIDE
         return inside
     if "imageDataURL" in value:
         return _of_png(str(value["imageDataURL"]), width, height)
-    raise ValueError(f"The region has no mask: its value has {', '.join(value) or 'nothing'}")
+    raise ValueError(f"The region has no mask: its value has {fields_in(region)}")
 
 
 def _png(inside: "NDArray[np.bool_]") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from label_studio_ml.controls.control import Control
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import frame_of, size_of_region
-from label_studio_ml.regions.region import Region, check_geometry, make, numbers, rows_of
+from label_studio_ml.regions.region import Region, check_geometry, fields_in, make, numbers, rows_of
 
 #: The fewest corners of a polygon.
 LEAST = 3
@@ -63,6 +63,6 @@ def points_of(region: Mapping[str, Any], size: Any = None) -> list[tuple[float, 
     picture = size_of_region(region, size)
     points = region["value"].get("points")
     if not isinstance(points, list | tuple):
-        raise ValueError(f"The region has no points: its value has {', '.join(region['value']) or 'nothing'}")
+        raise ValueError(f"The region has no points: its value has {fields_in(region)}")
     pairs = [numbers(point, 2, "points") for point in points]
     return [(picture.pixels_x(x), picture.pixels_y(y)) for x, y in pairs]

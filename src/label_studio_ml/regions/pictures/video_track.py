@@ -12,7 +12,7 @@ from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.regions.pictures.picture_size import size_of, size_of_region
-from label_studio_ml.regions.region import Region, make, number, plain
+from label_studio_ml.regions.region import Region, fields_in, make, number, one_form, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +78,15 @@ def track(
 
 def _boxes(forms: Mapping[str, Any], frames: Any, frame_count: int) -> dict[int, Box]:
     """Return the box of each frame, in the order of frames. Raises ValueError for frames or boxes that are none."""
-    given = [name for name, rows in forms.items() if rows is not None]
-    if len(given) != 1:
-        raise ValueError(f"Pass one of {', '.join(forms)}, not {' and '.join(given) or 'none of them'}")
-    positions, rows = [_frame(frame) for frame in plain(frames)], list(plain(forms[given[0]]))
+    form, values = one_form(forms)
+    positions, rows = [_frame(frame) for frame in plain(frames)], list(plain(values))
     if len(positions) != len(rows):
         raise ValueError(f"There must be a box for each frame ({len(positions)}), not {len(rows)}")
     boxes: dict[int, Box] = {}
     for frame, row in sorted(zip(positions, rows, strict=True), key=lambda pair: pair[0]):
         if frame in boxes or frame >= frame_count:
             raise ValueError(f"frames must be different and below frame_count={frame_count}, not {frame}")
-        boxes[frame] = Box.of(given[0], row)
+        boxes[frame] = Box.of(form, row)
     return boxes
 
 
@@ -184,9 +182,7 @@ def key_frames_of(region: Mapping[str, Any], size: Any = None) -> list[KeyFrame]
     """
     picture, sequence = size_of_region(region, size), region["value"].get("sequence")
     if not isinstance(sequence, list | tuple):
-        raise ValueError(
-            f"The region has no sequence: its value has {', '.join(region['value']) or 'nothing'}"
-        )
+        raise ValueError(f"The region has no sequence: its value has {fields_in(region)}")
     keys = [
         KeyFrame(
             _frame(number(key.get("frame"), "frame") - 1),

@@ -13,7 +13,7 @@ from typing import Any
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.regions.region import Region, make, number, plain
+from label_studio_ml.regions.region import Region, make, number, plain, scored_intervals
 from label_studio_ml.regions.texts.html_text import html_text
 from label_studio_ml.regions.texts.token_tags import spans_of_tags
 
@@ -76,14 +76,9 @@ class LabelledText:
         Spans with a score below `min_score` or a dropped label are left out. Raises ValueError if there is not one
         label (and score) for each span, and as `span` does.
         """
-        pairs = [tuple(plain(pair)) for pair in plain(offsets)]
-        several = [None] * len(pairs) if scores is None else list(plain(scores))
-        if len(labels) != len(pairs) or len(several) != len(pairs):
-            raise ValueError(f"labels and scores must have an entry for each span ({len(pairs)})")
         made = (
             self.span(start, end, label, score=score, strip=strip)
-            for (start, end), label, score in zip(pairs, labels, several, strict=True)
-            if score is None or number(score, "scores") >= min_score
+            for start, end, label, score in scored_intervals(offsets, labels, scores, min_score, "span")
         )
         return [region for region in made if region is not None]
 

@@ -2,18 +2,14 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 
 from label_studio_ml.serving.registry.loaded_model import LoadedModel
 from label_studio_ml.serving.registry.serving_process import ServingProcess
 from label_studio_ml.user_code.code_identity import CodeIdentity
+from label_studio_ml.user_code.model_source import settled
 
 logger = logging.getLogger(__name__)
-
-#: Seconds in which the files on the disk are read again before they are taken as unreadable, and seconds between two
-#: reads: a program that saves a file leaves it empty or incomplete for a moment.
-SAVING_TIME, BETWEEN_READS = 1.0, 0.05
 
 
 class CodeChoice:
@@ -35,7 +31,7 @@ class CodeChoice:
         trained_by, running = model.manifest.code, process.code
         if trained_by.same(running):
             return False
-        disk = await self._read_disk()
+        disk = await asyncio.to_thread(settled, self._on_disk)
         if not _changed(running, disk):
             return False
         logger.info(
@@ -46,15 +42,6 @@ class CodeChoice:
             ", ".join(trained_by.differences(running)),
         )
         return True
-
-    async def _read_disk(self) -> CodeIdentity:
-        """Return the identity of the files on the disk; without a hash if they stay unreadable."""
-        deadline = time.monotonic() + SAVING_TIME
-        while True:
-            disk = await asyncio.to_thread(self._on_disk)
-            if disk.hash or time.monotonic() >= deadline:
-                return disk
-            await asyncio.sleep(BETWEEN_READS)
 
     def warn_if_other(self, model: LoadedModel) -> None:
         """Warn if a model is served by other code than it was trained by, once for each version and code."""
