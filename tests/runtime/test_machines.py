@@ -232,7 +232,7 @@ def test_a_bucket_that_may_only_be_read_holds_trainings_back(machines: Machines)
 IMPATIENT = """
 from label_studio_ml.versions.remote.remote_store import RemoteStore
 
-RemoteStore.__init__.__kwdefaults__["patience"] = 0.5
+RemoteStore.__init__.__kwdefaults__["publish_timeout"] = 0.5
 """
 
 
