@@ -11,12 +11,10 @@ as `self.train_output` later, and the later one (event generation) with `predict
 `fit(event, data, **kwargs)`, `setup`, `get` and `set`. A model can be built and called without a running backend.
 """
 
-import importlib
 import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.import_paths import tools_alias
@@ -27,6 +25,7 @@ from label_studio_ml.model_api.api_generation import (
     positional_arguments,
 )
 from label_studio_ml.model_api.model_context import current_context, is_being_built, parse_extra_params
+from label_studio_ml.model_api.older_names import older_name
 from label_studio_ml.model_api.registered_functions import functions
 from label_studio_ml.model_api.registered_functions import predict_fn as predict_fn
 from label_studio_ml.model_api.registered_functions import update_fn as update_fn
@@ -367,33 +366,9 @@ def _sdk_client(**arguments: Any) -> Any:
     return getattr(sys.modules[__name__], "LabelStudio")(**arguments)  # noqa: B009
 
 
-def get_all_classes_inherited_LabelStudioMLBase(script: str) -> list[str]:  # noqa: N802 (the older name)
-    """Return the names of the model classes that the file `script` defines. Raises ModelFileError."""
-    from label_studio_ml.user_code.class_search import model_classes
-
-    return model_classes(Path(script))
-
-
-#: Names of the first generation's job managers.
-_MANAGERS = "AUTO_UPDATE_DEFAULT JobManager LABEL_STUDIO_ML_BACKEND_V2_DEFAULT LabelStudioMLManager"
-_MANAGERS += " ModelWrapper RQJobManager SimpleJobManager"
-#: Names that model files import from this module, with the modules that define them; most are slow to import.
-_ELSEWHERE = {
-    "ModelResponse": "label_studio_ml.response",
-    "PredictionValue": "label_studio_ml.response",
-    "LabelStudio": "label_studio_sdk",
-    **dict.fromkeys(_MANAGERS.split(), "label_studio_ml.legacy.managers"),
-}
-
-
 def __getattr__(name: str) -> Any:
-    """Import an attribute on first use. `CACHE` is the key/value file of the event generation."""
-    if name in _ELSEWHERE:
-        return getattr(importlib.import_module(_ELSEWHERE[name]), name)
+    """Return a name of an older release. `CACHE`, the key/value file of the event generation, is created once."""
+    value = older_name(name)
     if name == "CACHE":
-        from label_studio_ml.cache import create_cache
-        from label_studio_ml.config.settings import older_cache
-
-        globals()["CACHE"] = cache = create_cache(*older_cache())
-        return cache
-    raise AttributeError(f"module 'label_studio_ml.model' has no attribute {name!r}")
+        globals()[name] = value
+    return value
