@@ -31,7 +31,7 @@ def a_box(**arguments: Any) -> dict[str, Any]:
 
 
 def test_values_of_several_controls_share_id_and_place() -> None:
-    region = a_box(score=0.5, item=1)
+    region = a_box(score=0.5, item_index=1)
     parts = [
         attach(region, CONTROLS["kind"], "title"),
         attach(region, CONTROLS["words"], "Hello"),

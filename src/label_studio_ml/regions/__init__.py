@@ -6,10 +6,10 @@ regions.prediction(regions.boxes(box, xyxy=array, labels=labels, scores=scores, 
 
 from label_studio_ml.regions.pictures.box import Box, box, box_of, boxes
 from label_studio_ml.regions.pictures.ellipse import Ellipse, ellipse, ellipse_of
-from label_studio_ml.regions.pictures.key_point import key_point, key_points, point_of
+from label_studio_ml.regions.pictures.key_point import key_point, key_point_of, key_points
 from label_studio_ml.regions.pictures.mask import mask, mask_of
 from label_studio_ml.regions.pictures.picture_size import PictureSize, size_of
-from label_studio_ml.regions.pictures.polygon import points_of, polygon
+from label_studio_ml.regions.pictures.polygon import polygon, polygon_of
 from label_studio_ml.regions.pictures.video_track import KeyFrame, boxes_of, key_frames_of, track
 from label_studio_ml.regions.region import Region, attach, prediction
 from label_studio_ml.regions.segment import frames, frames_of, interval_of, segment, segments
@@ -47,14 +47,14 @@ __all__ = [
     "interval_of",
     "key_frames_of",
     "key_point",
+    "key_point_of",
     "key_points",
     "labelled_text",
     "mask",
     "mask_of",
     "pair",
-    "point_of",
-    "points_of",
     "polygon",
+    "polygon_of",
     "prediction",
     "quantity",
     "rating",

@@ -19,7 +19,7 @@ _DATE, _DATE_AND_TIME = "%Y-%m-%d", "%Y-%m-%dT%H:%M"
 
 
 def choices(
-    control: Control, *labels: Any, score: float | None = None, item: int | None = None
+    control: Control, *labels: Any, score: float | None = None, item_index: int | None = None
 ) -> Region | None:
     """Return the choice of labels for a task; None if all of them are dropped, or there are none.
 
@@ -28,7 +28,7 @@ def choices(
     takes one: Label Studio does not let such an annotation be submitted.
     """
     _require(control, Geometry.CHOICES, Geometry.TAXONOMY)
-    region = make(control, {}, label=list(labels), score=score, item_index=item)
+    region = make(control, {}, label=list(labels), score=score, item_index=item_index)
     if region is not None and control.kind.geometry is Geometry.CHOICES and not control.is_multiple:
         chosen = region["value"]["choices"]
         if len(chosen) > 1:
@@ -44,7 +44,7 @@ def best_choices(
     names: Iterable[Any],
     *,
     threshold: float = 0.5,
-    item: int | None = None,
+    item_index: int | None = None,
 ) -> Region | None:
     """Return the choice that a classifier's probabilities speak for, with its score.
 
@@ -61,7 +61,7 @@ def best_choices(
     if not chosen:
         return None
     score = min(values[at] for at in chosen)
-    return choices(control, *(several[at] for at in chosen), score=score, item=item)
+    return choices(control, *(several[at] for at in chosen), score=score, item_index=item_index)
 
 
 def rating(control: Control, stars: Any, *, score: float | None = None) -> Region | None:

@@ -290,7 +290,7 @@ def test_10000_boxes_take_less_than_a_second() -> None:
 
 
 def test_a_picture_of_several_is_named_by_its_index() -> None:
-    region = box(PLAIN, xyxy=(1, 2, 3, 4), size=(100, 100), item=2)
+    region = box(PLAIN, xyxy=(1, 2, 3, 4), size=(100, 100), item_index=2)
     assert region is not None
     assert region["item_index"] == 2
 

@@ -14,10 +14,10 @@ from label_studio_ml.regions import (
     ellipse,
     ellipse_of,
     key_point,
+    key_point_of,
     key_points,
-    point_of,
-    points_of,
     polygon,
+    polygon_of,
 )
 
 CONFIG = """<View><Image name="photo" value="$image"/>
@@ -57,7 +57,7 @@ def test_key_points_come_back(size: Any, x: float, y: float) -> None:
     place = (x * size[0], y * size[1])
     region = key_point(CONTROLS["point"], xy=place, size=size)
     assert region is not None
-    assert near(point_of(region), place)
+    assert near(key_point_of(region), place)
     assert RegionChecks(CONFIG).refusal([region]) is None
 
 
@@ -67,7 +67,7 @@ def test_polygons_come_back(size: Any, points: Any) -> None:
     pixels = [(x * size[0], y * size[1]) for x, y in points]
     region = polygon(CONTROLS["polygon"], points=pixels, size=size)
     assert region is not None
-    assert near(points_of(region), pixels)
+    assert near(polygon_of(region), pixels)
     assert region["value"]["closed"] is True
     assert RegionChecks(CONFIG).refusal([region]) is None
 
@@ -80,7 +80,7 @@ def test_relative_numbers_need_no_size_unless_turned() -> None:
         ellipse(CONTROLS["ellipse"], center=(0.5, 0.25), radii=(0.1, 0.2), rotation=5, relative=True)
     point = key_point(CONTROLS["point"], xy=(0.5, 0.1), relative=True, size=(200, 100))
     assert point is not None
-    assert near(point_of(point), (100, 10))
+    assert near(key_point_of(point), (100, 10))
 
 
 def test_points_of_a_pose() -> None:
@@ -150,13 +150,13 @@ def test_regions_without_the_shape_are_errors() -> None:
     region = key_point(CONTROLS["point"], xy=(1, 2), size=(10, 10))
     assert region is not None
     with pytest.raises(ValueError, match="The region has no points: its value has x, y, width"):
-        points_of(region)
+        polygon_of(region)
     with pytest.raises(ValueError, match="radiusX must be a number, not None"):
         ellipse_of(region)
     drawn = ellipse(CONTROLS["ellipse"], center=(1, 2), radii=(1, 2), size=(10, 10))
     for value in ({"x": 1, "y": 2, "width": 3, "height": 4, "rotation": 0}, drawn["value"] if drawn else {}):
         with pytest.raises(ValueError, match="The region is no point: its value has x, y, "):
-            point_of({**region, "value": value})
+            key_point_of({**region, "value": value})
     with pytest.raises(ValueError, match="points must have a row for each corner, not None"):
         polygon(CONTROLS["polygon"], points=None, size=(10, 10))
     with pytest.raises(LabelConfigError, match="have no polygon"):

@@ -188,7 +188,7 @@ def box(
     label: Any = None,
     score: float | None = None,
     id: str | None = None,  # noqa: A002 (the name of the field)
-    item: int | None = None,
+    item_index: int | None = None,
     clip: bool = True,
 ) -> Region | None:
     """Return a box as a region of `control`; None if its label is dropped, or nothing of it is in the picture.
@@ -196,8 +196,8 @@ def box(
     Exactly one of `xyxy` (left, top, right, bottom), `xywh` (left, top, width, height), `cxcywh` (centre, width,
     height) and `corners` (four points) describes it, in pixels of a picture of `size` (see `size_of`); with `relative`,
     in shares of the picture from 0 to 1. `rotation` turns the box clockwise around its centre, in degrees; corners say
-    by themselves how it is turned. `item` is the index of the picture in an object with several. Turned boxes are kept
-    whole, if they may be in the picture at all; `clip=False` keeps all that is outside of the picture.
+    by themselves how it is turned. `item_index` is the index of the picture in an object with several. Turned boxes are
+    kept whole, if they may be in the picture at all; `clip=False` keeps all that is outside of the picture.
 
     Raises ValueError for numbers that are no box, and LabelConfigError for a label that the control does not have.
     """
@@ -211,7 +211,7 @@ def box(
         label=label,
         score=score,
         id=id,
-        item_index=item,
+        item_index=item_index,
     )
 
 
@@ -228,7 +228,7 @@ def boxes(
     labels: Any = None,
     scores: Any = None,
     min_score: float = 0.0,
-    item: int | None = None,
+    item_index: int | None = None,
     clip: bool = True,
 ) -> list[Region]:
     """Return several boxes of one picture as regions: `box` for each row of an array, tensor or list.
@@ -252,7 +252,7 @@ def boxes(
         if score is not None and score < min_score:
             continue
         made = _in_pixels(frame, form, row, number(rotation or 0.0, "rotations"))
-        region = _region(control, frame, made, clip=clip, label=label, score=score, item_index=item)
+        region = _region(control, frame, made, clip=clip, label=label, score=score, item_index=item_index)
         if region is not None:
             regions.append(region)
     return regions

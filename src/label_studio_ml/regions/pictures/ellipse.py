@@ -46,7 +46,7 @@ def ellipse(
     label: Any = None,
     score: float | None = None,
     id: str | None = None,  # noqa: A002 (the name of the field)
-    item: int | None = None,
+    item_index: int | None = None,
 ) -> Region | None:
     """Return an ellipse as a region of `control`; None if its label is dropped.
 
@@ -64,7 +64,9 @@ def ellipse(
     turned = Ellipse(cx, cy, radius_x, radius_y, number(rotation, "rotation"))
     frame.require_size_if(bool(turned.rotation % 360), "An ellipse that is turned")
     fields = frame.fields
-    return make(control, turned.value(frame.size), label=label, score=score, id=id, item_index=item, **fields)
+    return make(
+        control, turned.value(frame.size), label=label, score=score, id=id, item_index=item_index, **fields
+    )
 
 
 def ellipse_of(region: Mapping[str, Any], size: Any = None) -> Ellipse:

@@ -36,7 +36,7 @@ def key_point(
     label: Any = None,
     score: float | None = None,
     id: str | None = None,  # noqa: A002 (the name of the field)
-    item: int | None = None,
+    item_index: int | None = None,
     width: float = DOT,
     positive: bool | None = None,
 ) -> Region | None:
@@ -57,7 +57,7 @@ def key_point(
         label=label,
         score=score,
         id=id,
-        item_index=item,
+        item_index=item_index,
         is_positive=positive,
         **frame.fields,
     )
@@ -73,7 +73,7 @@ def key_points(
     size: Any = None,
     relative: bool = False,
     min_score: float = 0.0,
-    item: int | None = None,
+    item_index: int | None = None,
 ) -> list[Region]:
     """Return the key points of one object, such as those of a pose model, as regions.
 
@@ -107,14 +107,14 @@ def key_points(
         if hidden or (score is not None and score < min_score):
             continue
         region = key_point(
-            control, xy=row[:2], size=size, relative=relative, label=label, score=score, item=item
+            control, xy=row[:2], size=size, relative=relative, label=label, score=score, item_index=item_index
         )
         if region is not None:
             regions.append(region)
     return regions
 
 
-def point_of(region: Mapping[str, Any], size: Any = None) -> tuple[float, float]:
+def key_point_of(region: Mapping[str, Any], size: Any = None) -> tuple[float, float]:
     """Return a key point's place in pixels of its picture, whose size is the region's unless `size` is given.
 
     Raises ValueError if the region is no point, or the size is not known.

@@ -31,7 +31,7 @@ def mask(
     label: Any = None,
     score: float | None = None,
     id: str | None = None,  # noqa: A002 (the name of the field)
-    item: int | None = None,
+    item_index: int | None = None,
 ) -> Region | None:
     """Return a mask as a region of `control`; None if its label is dropped, or no pixel is inside.
 
@@ -56,7 +56,7 @@ def mask(
         value = {"format": "rle", "rle": brush_rle.encode(inside)}
     else:
         value = {"imageDataURL": _png(inside)}
-    return make(control, value, label=label, score=score, id=id, item_index=item, **fields)
+    return make(control, value, label=label, score=score, id=id, item_index=item_index, **fields)
 
 
 def mask_of(region: Mapping[str, Any], size: Any = None) -> "NDArray[np.bool_]":

@@ -21,7 +21,7 @@ def polygon(
     label: Any = None,
     score: float | None = None,
     id: str | None = None,  # noqa: A002 (the name of the field)
-    item: int | None = None,
+    item_index: int | None = None,
 ) -> Region | None:
     """Return a polygon as a region of `control`; None if its label is dropped.
 
@@ -41,7 +41,7 @@ def polygon(
         "points": [[frame.size.percent_x(x), frame.size.percent_y(y)] for x, y in corners],
         "closed": True,
     }
-    return make(control, value, label=label, score=score, id=id, item_index=item, **frame.fields)
+    return make(control, value, label=label, score=score, id=id, item_index=item_index, **frame.fields)
 
 
 def _pairs(points: Any) -> list[list[float]]:
@@ -55,7 +55,7 @@ def _pairs(points: Any) -> list[list[float]]:
     return [numbers(row, 2, "points") for row in rows]
 
 
-def points_of(region: Mapping[str, Any], size: Any = None) -> list[tuple[float, float]]:
+def polygon_of(region: Mapping[str, Any], size: Any = None) -> list[tuple[float, float]]:
     """Return a polygon's corners in pixels of its picture, whose size is the region's unless `size` is given.
 
     Raises ValueError if the region is no polygon, or the size is not known.
