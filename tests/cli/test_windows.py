@@ -214,7 +214,7 @@ def test_a_log_file_is_rotated(tmp_path: Path) -> None:
 
 def test_a_fetched_file_is_kept(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path\nfrom label_studio_ml.studio.files.file_cache import FileCache\n"
+        "from pathlib import Path\nfrom label_studio_ml.storage.file_cache import FileCache\n"
         "name = 'a' * 32 + '.txt'\n"
         "path = FileCache(Path('cache'), 100).fill(name, lambda file: file.write(b'text'), 1)\n"
         "print(path.read_text(), FileCache(Path('cache'), 100).find(name) == path)\n"

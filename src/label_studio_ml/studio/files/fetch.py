@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.errors import FileFetchError, StudioError
+from label_studio_ml.storage.file_cache import FileCache, StillBeingWritten
 from label_studio_ml.studio.addresses.allowed_addresses import check_all
 from label_studio_ml.studio.addresses.deadline import Deadline
 from label_studio_ml.studio.addresses.local_files import file_below, path_inside, upload_in, user_cache
@@ -34,7 +35,6 @@ from label_studio_ml.studio.addresses.references import (
 )
 from label_studio_ml.studio.files import cloud
 from label_studio_ml.studio.files.fetch_errors import advice, both_failed, too_large
-from label_studio_ml.studio.files.file_cache import FileCache
 from label_studio_ml.studio.transport.http import ATTEMPTS, Http
 from label_studio_ml.studio.transport.studio_errors import overdue, summarized, token_refused, unconfirmed
 from label_studio_ml.support.arguments import described
@@ -199,6 +199,12 @@ class FileAccess:
             return cache.fill(name, lambda file: self._write(reference, task_id, file), timeout)
         except StudioError as error:
             raise FileFetchError(error.message, fix=error.fix, field=error.field) from error
+        except StillBeingWritten:
+            raise FileFetchError(
+                "Another process fetches the same file and does not get it in time",
+                fix="Raise FILES_TIMEOUT, or correct the URL in the task",
+                field="FILES_TIMEOUT",
+            ) from None
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise FileFetchError(

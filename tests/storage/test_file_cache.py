@@ -1,8 +1,6 @@
 """The disk cache: bounded, shared, never half a file."""
 
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,9 +9,7 @@ from typing import BinaryIO
 
 import pytest
 
-from label_studio_ml.errors import FileFetchError
-from label_studio_ml.studio.files.file_cache import FileCache
-from studio.fake import Asked, FakeServer, Reply
+from label_studio_ml.storage.file_cache import FileCache, StillBeingWritten
 
 
 def _name(number: int) -> str:
@@ -83,9 +79,9 @@ def test_failed_writer_leaves_nothing(tmp_path: Path) -> None:
 
     def fail(file: BinaryIO) -> None:
         file.write(b"half")
-        raise FileFetchError("no")
+        raise ValueError("no")
 
-    with pytest.raises(FileFetchError):
+    with pytest.raises(ValueError, match="no"):
         cache.fill(_name(1), fail, 10)
     assert os.listdir(tmp_path) == []
     _fill(cache, 1, 5)
@@ -106,7 +102,7 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     first = threading.Thread(target=cache.fill, args=(_name(1), write, 10))
     first.start()
     assert began.wait(30)
-    with pytest.raises(FileFetchError, match="does not get it in time"):
+    with pytest.raises(StillBeingWritten):
         cache.fill(_name(1), write, 0)
     second = threading.Thread(target=cache.fill, args=(_name(1), write, 30))
     second.start()
@@ -115,60 +111,6 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     second.join(30)
     assert written == [1]
     assert os.path.getsize(tmp_path / _name(1)) == 1
-
-
-_FETCH = """
-import sys
-from pathlib import Path
-from label_studio_ml.config.file_settings import FileSettings
-from label_studio_ml.studio.files.fetch import FileAccess
-print("begin", flush=True)
-files = FileAccess(cache_dir=Path(sys.argv[1]), rules=FileSettings(private=("*",)))
-print(files.local_path(sys.argv[2]), flush=True)
-"""
-
-
-def _process(folder: Path, url: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", _FETCH, str(folder), url]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-def test_processes_download_once(elsewhere: FakeServer, tmp_path: Path) -> None:
-    go_on = threading.Event()
-
-    def slow(_: Asked) -> Reply:
-        go_on.wait(30)
-        return Reply(200, b"content")
-
-    elsewhere.on("/x.bin", slow)
-    processes = [_process(tmp_path, f"{elsewhere.url}/x.bin") for _ in range(3)]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begin\n"
-    _until(lambda: len(elsewhere.asked) == 1)
-    go_on.set()
-    paths = [process.communicate(timeout=60)[0].strip() for process in processes]
-    assert len(set(paths)) == 1
-    assert Path(paths[0]).read_bytes() == b"content"
-    assert elsewhere.paths() == ["/x.bin"]
-
-
-def test_killed_download_does_not_count(elsewhere: FakeServer, tmp_path: Path) -> None:
-    def forever(wire: BinaryIO) -> None:
-        wire.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + bytes(1_000_000))
-        wire.flush()
-        threading.Event().wait(30)
-
-    elsewhere.on("/x.bin", Reply(raw=forever))
-    process = _process(tmp_path, f"{elsewhere.url}/x.bin")
-    _until(lambda: any(path.stat().st_size for path in tmp_path.glob(".*.part")))
-    process.kill()
-    process.communicate(timeout=30)
-    elsewhere.on("/x.bin", Reply(200, b"whole"))
-    again = _process(tmp_path, f"{elsewhere.url}/x.bin")
-    path = again.communicate(timeout=60)[0].split()[-1]
-    assert Path(path).read_bytes() == b"whole"
-    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_abandoned_parts_are_removed(tmp_path: Path) -> None:
@@ -180,8 +122,16 @@ def test_abandoned_parts_are_removed(tmp_path: Path) -> None:
     assert not left.exists()
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+def test_using_a_file_leaves_its_modification_time(tmp_path: Path) -> None:
+    cache = FileCache(tmp_path, 1000)
+    path = _fill(cache, 1, 10, age=900)
+    written = path.stat().st_mtime_ns
+    assert cache.find(_name(1)) == path
+    assert path.stat().st_mtime_ns == written
+    assert path.stat().st_atime > time.time() - 300
+
+
+def test_a_longer_part_of_a_killed_writer_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / f".{_name(1)}.part").write_bytes(bytes(5000))
+    path = FileCache(tmp_path, 10_000).fill(_name(1), _writer(3), 10)
+    assert path.read_bytes() == bytes(3)

@@ -1,8 +1,9 @@
-"""Disk cache of fetched files, bounded in size and shared by threads and processes.
+"""Disk cache of files that can be made again, bounded in size and shared by threads and processes.
 
 A cached file is always complete: it is written as `.NAME.part`, under a lock that one writer at a time holds, and then
 renamed. The operating system releases the lock of a killed process, so an aborted download blocks no other one.
-Eviction removes the least recently used files first.
+Eviction removes the least recently used files first. Their last use is their access time, which reading a file on most
+systems changes too; their modification time stays, so that it tells whether two reads saw the same content.
 """
 
 import contextlib
@@ -13,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from label_studio_ml.errors import FileFetchError
 from label_studio_ml.storage import file_locks
 from label_studio_ml.support.texts import whole_number
 
@@ -28,6 +28,10 @@ GRACE = 60.0
 _EVICT_TO = 0.9
 
 
+class StillBeingWritten(Exception):
+    """Another thread or process did not finish writing the file in time."""
+
+
 class FileCache:
     """A cache in `folder` of at most `limit` bytes, or twice that to spare files used in the last `GRACE` seconds."""
 
@@ -39,7 +43,7 @@ class FileCache:
         """Return the path of a cached file and mark the file as used now; return None if it is not cached."""
         path = self.folder / name
         try:
-            os.utime(path)
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
         except FileNotFoundError:
             return None
         except OSError:  # the time cannot be set, for example in a read-only folder of another user
@@ -50,7 +54,7 @@ class FileCache:
         """Return the path of a cached file; if it is missing, `write` is called first to write its content.
 
         While another thread or process writes the same file, this waits, `timeout` seconds at most. Raises what
-        `write` raises, FileFetchError when the wait is too long, and OSError.
+        `write` raises, StillBeingWritten when the wait is too long, and OSError.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target, part = self.folder / name, self.folder / f".{name}.part"
@@ -64,6 +68,7 @@ class FileCache:
                     part.unlink()
                     return target
                 try:
+                    file.truncate()  # of a file that a killed process has left
                     write(file)
                     file.flush()
                     os.fsync(file.fileno())
@@ -122,7 +127,8 @@ class FileCache:
                 if _NAME.fullmatch(entry.name):
                     with contextlib.suppress(OSError):
                         status = entry.stat(follow_symlinks=False)
-                        files.append((status.st_mtime, status.st_size, Path(entry.path)))
+                        used = max(status.st_atime, status.st_mtime)
+                        files.append((used, status.st_size, Path(entry.path)))
         return files
 
     def _remove_abandoned(self) -> None:
@@ -136,15 +142,11 @@ class FileCache:
 
 
 def _lock(file: BinaryIO, deadline: float) -> None:
-    """Take the file's lock. Raises FileFetchError when it is still held at `deadline` (monotonic seconds)."""
+    """Take the file's lock. Raises StillBeingWritten when it is still held at `deadline` (monotonic seconds)."""
     try:
         file_locks.lock_within(file, deadline - time.monotonic())
     except BlockingIOError:
-        raise FileFetchError(
-            "Another process fetches the same file and does not get it in time",
-            fix="Raise FILES_TIMEOUT, or correct the URL in the task",
-            field="FILES_TIMEOUT",
-        ) from None
+        raise StillBeingWritten("Another process or thread writes the same file") from None
 
 
 def _is_at(file: BinaryIO, path: Path) -> bool:
