@@ -28,7 +28,8 @@ CONFIG = """<View><Text name="t" value="$t"/><Text name="u" value="$u"/>
 <Rating name="stars" toName="t" maxRating="3"/><Number name="count" toName="t" min="0" max="10"/>
 <DateTime name="day" toName="t" only="date"/><DateTime name="time" toName="t"/>
 <DateTime name="year" toName="t" format="%Y"/><TextArea name="summary" toName="t"/>
-<Pairwise name="better" toName="t,u"/></View>"""
+<Pairwise name="better" toName="t,u"/>
+<Choices name="each" toName="t" perRegion="true"><Choice value="a"/></Choices></View>"""
 CONTROLS = Controls(CONFIG)
 
 
@@ -45,6 +46,10 @@ def test_choices() -> None:
     assert choices(CONTROLS["many"].map_labels(unknown="drop"), "d") is None
     with pytest.raises(ValueError, match='takes one choice, not Good, Bad; choice="multiple" allows more'):
         choices(CONTROLS["one"], 1, 0)
+    with pytest.raises(ValueError, match=r"as separate arguments, as in choices\(control, \*labels\)"):
+        choices(CONTROLS["many"], ["a", "b"])
+    with pytest.raises(LabelConfigError, match=r"belong to a region.*regions.attach\(region, control"):
+        choices(CONTROLS["each"], "a")
     with pytest.raises(LabelConfigError, match="has no label 'd'"):
         choices(CONTROLS["many"], "d")
     with pytest.raises(LabelConfigError, match="holds no choices or taxonomy"):
@@ -78,9 +83,9 @@ def test_ratings_and_numbers() -> None:
     for stars in (4, -1, 1.5, "x", None):
         with pytest.raises(ValueError, match="stars must be"):
             rating(CONTROLS["stars"], stars)
-    with pytest.raises(ValueError, match="value 11 is beyond max=10"):
+    with pytest.raises(ValueError, match=r"value must be within max=10 of .*, not 11"):
         quantity(CONTROLS["count"], 11)
-    with pytest.raises(ValueError, match="value -1 is beyond min=0"):
+    with pytest.raises(ValueError, match="value must be within min=0 of"):
         quantity(CONTROLS["count"], -1)
 
 
@@ -92,12 +97,16 @@ def test_dates_are_in_the_format_of_the_control() -> None:
     assert value(date_time(CONTROLS["day"], "2026-01-02")) == {"datetime": "2026-01-02"}
     with pytest.raises(ValueError, match="moment must be in the format %Y-%m-%d of"):
         date_time(CONTROLS["day"], "2.1.2026")
+    with pytest.raises(
+        ValueError, match=r"moment must be a date or a text in the format %Y-%m-%d of .*, not 5"
+    ):
+        date_time(CONTROLS["day"], 5)  # type: ignore[arg-type]
 
 
 def test_texts_and_pairs() -> None:
     assert value(texts(CONTROLS["summary"], "one", "two")) == {"text": ["one", "two"]}
     assert texts(CONTROLS["summary"]) is None
-    with pytest.raises(TypeError, match="A text must be a str, not 5"):
+    with pytest.raises(ValueError, match=r"value must be a text for .*, not 5"):
         texts(CONTROLS["summary"], 5)  # type: ignore[arg-type]
     assert value(pair(CONTROLS["better"], "right")) == {"selected": "right"}
     with pytest.raises(ValueError, match='side must be "left" or "right"'):

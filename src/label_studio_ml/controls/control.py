@@ -60,8 +60,9 @@ class Control:
 
     @property
     def is_per_region(self) -> bool:
-        """Whether its values belong to a region, not to the whole task (`perRegion`)."""
-        return _is_true(self.attributes.get("perRegion"))
+        """Whether its values belong to a region, not to the whole task (`perRegion`; of a `<Taxonomy>` `labeling`)."""
+        is_labeling = self.kind.geometry is Geometry.TAXONOMY and _is_true(self.attributes.get("labeling"))
+        return is_labeling or _is_true(self.attributes.get("perRegion"))
 
     @property
     def is_required(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.labels import listed
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.control_tags import CONTROL_TAGS, Geometry, control_tag
+from label_studio_ml.protocol.control_tags import CONTROL_TAGS, Geometry
 
 #: A region: `id`, `from_name`, `to_name`, `type`, `value`, and maybe `score` and what belongs to its kind.
 Region: TypeAlias = dict[str, Any]
@@ -94,6 +94,14 @@ def number(value: Any, name: str) -> float:
     return result
 
 
+def position(value: Any, name: str) -> int:
+    """Return `value`, such as a frame's number, as an int. Raises ValueError unless it is whole and 0 or more."""
+    result = number(value, name)
+    if not result.is_integer() or result < 0:
+        raise ValueError(f"{name} must be a whole number of 0 or more, not {plain(value)!r}")
+    return int(result)
+
+
 def numbers(values: Any, count: int, name: str) -> list[float]:
     """Return `count` finite floats from a list, tuple, array or tensor. Raises ValueError naming the argument."""
     several = plain(values)
@@ -144,85 +152,22 @@ def fields_in(region: Mapping[str, Any]) -> str:
     return ", ".join(region["value"]) or "nothing"
 
 
-def check_geometry(control: Control, geometry: Geometry) -> None:
-    """Raise LabelConfigError if the regions of `control` have another shape, and Label Studio would not show them.
+def require(control: Control, *geometries: Geometry) -> None:
+    """Raise LabelConfigError if the regions of `control` are of another kind; of a tag that is not known they may be.
 
-    `<Labels>` are the second part of any shape; of a tag that the table lacks, the shape is not known.
+    Label Studio does not show a region of another kind than its control's.
     """
-    kind = control.kind
-    if kind.geometry not in (geometry, Geometry.CODE) and kind.tag != "Labels":
-        tags = ", ".join(f"<{row.tag}>" for row in CONTROL_TAGS.values() if row.geometry is geometry)
+    if control.kind.geometry not in (*geometries, Geometry.CODE):
+        tags = ", ".join(f"<{row.tag}>" for row in CONTROL_TAGS.values() if row.geometry in geometries)
         raise LabelConfigError(
-            f"The regions of {control} have no {geometry}", fix=f"Pass one of {tags}", field="label_config"
+            f"{control} holds no {' or '.join(geometries)}", fix=f"Pass one of {tags}", field="label_config"
         )
 
 
-def attach(
-    region: Region | None, control: Control, value: Any, *, score: float | None = None
-) -> Region | None:
-    """Return the part of `region` that belongs to a second control: a label, a choice, a text, a rating.
-
-    Label Studio keeps what several controls say of one region as entries with the same id and place. For a `<Labels>`
-    beside a `<Rectangle>`, or a `<TextArea perRegion="true">` with the text in a box, for example. `value` is what the
-    control holds: labels of the model for controls with labels, a text or list of texts for `<TextArea>`, a number for
-    `<Rating>` (a whole one) and `<Number>`. The result is None if its label is dropped, or if `region` is None, as of a
-    box outside of the picture. Raises LabelConfigError if the control labels another object, or does not have the
-    label, and ValueError for a value that the control cannot hold.
-    """
-    if region is None:
-        return None
-    if region["to_name"] not in (control.to_name, *(item.name for item in control.objects)):
-        raise LabelConfigError(
-            f"{control} does not label {region['to_name']!r}, which the region is on", field="label_config"
-        )
-    own = _FIELDS.get(control.tag)
-    place = _place(region)
-    fields = {name: region[name] for name in _REGION_FIELDS if name in region}
-    if own is not None:
-        field, convert = own
-        return make(control, {**place, field: convert(value)}, score=score, id=region["id"], **fields)
-    if not control.kind.labels_field:
-        raise LabelConfigError(f"{control} holds nothing that can belong to a region", field="label_config")
-    return make(control, place, label=value, score=score, id=region["id"], **fields)
-
-
-def _place(region: Region) -> dict[str, Any]:
-    """Return the value of a region without what its own control says: labels, or the text of a `<TextArea>`."""
-    kind = control_tag(region["type"])
-    own = {kind.labels_field, *(_FIELDS[kind.tag][:1] if kind.tag in _FIELDS else ())} if kind else set()
-    return {
-        name: part
-        for name, part in region["value"].items()
-        if name not in own and not name.endswith("labels")
-    }
-
-
-def _texts(value: Any) -> list[str]:
-    texts = plain(value)
-    if texts is None or isinstance(texts, Mapping):
-        raise ValueError(f"value must be a text or a list of texts, not {value!r}")
-    if isinstance(texts, str) or not isinstance(texts, Iterable):
-        return [str(texts)]
-    return [str(text) for text in texts]
-
-
-def _whole(value: Any) -> int:
-    result = number(value, "value")
-    if not result.is_integer():
-        raise ValueError(f"value must be a whole number, not {result}: round it")
-    return int(result)
-
-
-#: Fields beside `value` that entries of one region share.
-_REGION_FIELDS = ("original_width", "original_height", "image_rotation", "item_index")
-
-#: The fields of values of controls without labels, by tag, each with the function that makes them.
-_FIELDS: dict[str, tuple[str, Any]] = {
-    "TextArea": ("text", _texts),
-    "Rating": ("rating", _whole),
-    "Number": ("number", lambda value: number(value, "value")),
-    "DateTime": ("datetime", str),
-}
+def require_shape(control: Control, *geometries: Geometry) -> None:
+    """Raise LabelConfigError as `require` does, unless `control` is a `<Labels>`: they label shapes of any kind."""
+    if control.tag != "Labels":
+        require(control, *geometries)
 
 
 def flat(regions: Regions) -> list[Region]:

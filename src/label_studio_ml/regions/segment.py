@@ -8,7 +8,17 @@ from typing import Any
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.regions.region import Region, fields_in, make, number, plain, scored_intervals
+from label_studio_ml.protocol.control_tags import Geometry
+from label_studio_ml.regions.region import (
+    Region,
+    fields_in,
+    make,
+    number,
+    plain,
+    position,
+    require,
+    scored_intervals,
+)
 
 
 def segment(
@@ -27,6 +37,7 @@ def segment(
     column: numbers, or with `timeFormat` dates, or texts in that format. Raises ValueError for numbers that are none or
     an end before its start, and LabelConfigError for another object or a label that the control does not have.
     """
+    require(control, Geometry.SPAN)
     tag = control.object.tag
     if tag == "Audio":
         first, last = number(start, "start"), number(end, "end")
@@ -102,7 +113,8 @@ def frames(
     `ranges` are pairs of a first and a last frame, counted from 0 as in Python (Label Studio counts from 1), both of
     which belong to the range. Raises ValueError for frames that are no whole numbers of 0 or more.
     """
-    pairs = [tuple(_frame(frame) for frame in plain(pair)) for pair in plain(ranges)]
+    require(control, Geometry.TIMELINE)
+    pairs = [tuple(position(frame, "frame") for frame in plain(pair)) for pair in plain(ranges)]
     for first, last in pairs:
         if first > last:
             raise ValueError(f"A range of frames must end after its start, not from {first} to {last}")
@@ -112,19 +124,15 @@ def frames(
     return make(control, value, label=label, score=score, id=id)
 
 
-def _frame(frame: Any) -> int:
-    value = number(frame, "frame")
-    if value != int(value) or value < 0:
-        raise ValueError(f"frame must be a whole number of 0 or more, not {frame!r}")
-    return int(value)
-
-
 def frames_of(region: Mapping[str, Any]) -> list[tuple[int, int]]:
     """Return the ranges of a timeline's region: first and last frame of each, counted from 0. Raises ValueError."""
     ranges = region["value"].get("ranges")
     if not isinstance(ranges, list | tuple):
         raise ValueError(f"The region has no ranges: its value has {fields_in(region)}")
     return [
-        (_frame(number(each["start"], "start") - 1), _frame(number(each["end"], "end") - 1))
+        (
+            position(number(each["start"], "start") - 1, "start"),
+            position(number(each["end"], "end") - 1, "end"),
+        )
         for each in ranges
     ]

@@ -61,7 +61,9 @@ def test_what_is_no_mask_is_an_error(shape: Any) -> None:
 
 
 def test_controls_without_masks_are_errors() -> None:
-    with pytest.raises(LabelConfigError, match='<Rectangle name="box"> for <Image> takes no masks'):
+    with pytest.raises(
+        LabelConfigError, match='<Rectangle name="box"> for <Image> holds no brush mask or bitmask'
+    ):
         mask(CONTROLS["box"], np.ones((2, 2)))
 
 

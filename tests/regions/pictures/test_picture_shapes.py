@@ -159,11 +159,11 @@ def test_regions_without_the_shape_are_errors() -> None:
             key_point_of({**region, "value": value})
     with pytest.raises(ValueError, match="points must have a row for each corner, not None"):
         polygon(CONTROLS["polygon"], points=None, size=(10, 10))
-    with pytest.raises(LabelConfigError, match="have no polygon"):
+    with pytest.raises(LabelConfigError, match="holds no polygon"):
         polygon(CONTROLS["ellipse"], points=[(0, 0), (5, 0), (5, 5)], size=(10, 10))
-    with pytest.raises(LabelConfigError, match="have no ellipse"):
+    with pytest.raises(LabelConfigError, match="holds no ellipse"):
         ellipse(CONTROLS["polygon"], center=(1, 2), radii=(1, 2), size=(10, 10))
-    with pytest.raises(LabelConfigError, match="have no key point"):
+    with pytest.raises(LabelConfigError, match="holds no key point"):
         key_point(CONTROLS["polygon"], xy=(1, 2), size=(10, 10))
     with pytest.raises(ValueError, match="radii must be 0 or more"):
         ellipse(CONTROLS["ellipse"], center=(1, 2), radii=(-1, 2), size=(10, 10))

@@ -113,7 +113,7 @@ def test_a_rotation_takes_the_shorter_way() -> None:
             "frames must be different and below frame_count=50, not 0",
         ),
         ({"frames": [50], "xyxy": [(0, 0, 1, 1)]}, "below frame_count=50, not 50"),
-        ({"frames": [0.5], "xyxy": [(0, 0, 1, 1)]}, "whole numbers of 0 or more, not 0.5"),
+        ({"frames": [0.5], "xyxy": [(0, 0, 1, 1)]}, "a whole number of 0 or more, not 0.5"),
         ({"frames": [0], "xyxy": []}, r"a box for each frame \(1\), not 0"),
         ({"frames": [0]}, "Pass one of xyxy, xywh, cxcywh, not none of them"),
         ({"frames": [0], "xyxy": [(0, 0, 1, 1)], "fps": 0}, "fps must be more than 0"),

@@ -15,12 +15,12 @@ from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import Frame, PictureSize, frame_of, size_of_region
 from label_studio_ml.regions.region import (
     Region,
-    check_geometry,
     make,
     number,
     numbers,
     one_form,
     plain,
+    require_shape,
     rows_of,
 )
 from label_studio_ml.support.texts import plural
@@ -288,7 +288,7 @@ def _in_pixels(frame: Frame, form: str, values: Any, rotation: float) -> Box:
 
 def _region(control: Control, frame: Frame, made: Box, *, clip: bool, **fields: Any) -> Region | None:
     """Return the region of a box; None if nothing of it is in the picture, or its label is dropped."""
-    check_geometry(control, Geometry.BOX)
+    require_shape(control, Geometry.BOX)
     shown = made.clipped(frame.size) if clip else made
     if shown is None:
         return None

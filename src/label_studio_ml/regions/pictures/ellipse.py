@@ -11,7 +11,7 @@ from typing import Any
 from label_studio_ml.controls.control import Control
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import PictureSize, frame_of, size_of_region
-from label_studio_ml.regions.region import Region, check_geometry, make, number, numbers
+from label_studio_ml.regions.region import Region, make, number, numbers, require_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def ellipse(
 
     Raises ValueError for numbers that are no ellipse, and LabelConfigError for a label that the control does not have.
     """
-    check_geometry(control, Geometry.ELLIPSE)
+    require_shape(control, Geometry.ELLIPSE)
     frame = frame_of(size, relative=relative)
     cx, cy = frame.point(numbers(center, 2, "center"))
     radius_x, radius_y = frame.point(numbers(radii, 2, "radii"))

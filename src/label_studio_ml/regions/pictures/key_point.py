@@ -13,12 +13,12 @@ from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import frame_of, size_of_region
 from label_studio_ml.regions.region import (
     Region,
-    check_geometry,
     fields_in,
     make,
     number,
     numbers,
     plain,
+    require_shape,
     rows_of,
 )
 from label_studio_ml.support.texts import plural
@@ -47,7 +47,7 @@ def key_point(
 
     Raises ValueError for numbers that are no point, and LabelConfigError for a label that the control does not have.
     """
-    check_geometry(control, Geometry.KEY_POINT)
+    require_shape(control, Geometry.KEY_POINT)
     frame = frame_of(size, relative=relative)
     x, y = frame.point(numbers(xy, 2, "xy"))
     value = {"x": frame.size.percent_x(x), "y": frame.size.percent_y(y), "width": number(width, "width")}

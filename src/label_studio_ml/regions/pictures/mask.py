@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.controls.control import Control
-from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures import brush_rle
 from label_studio_ml.regions.pictures.picture_size import size_of, size_of_region
-from label_studio_ml.regions.region import Region, fields_in, make
+from label_studio_ml.regions.region import Region, fields_in, make, require
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +40,7 @@ def mask(
     """
     import numpy as np
 
-    if control.kind.geometry not in (Geometry.BRUSH, Geometry.BITMASK):
-        raise LabelConfigError(f"{control} takes no masks", field="label_config")
+    require(control, Geometry.BRUSH, Geometry.BITMASK)
     array = np.asarray(pixels)
     if array.ndim == 3 and array.shape[0] == 1:
         array = array[0]

@@ -6,7 +6,7 @@ from typing import Any
 from label_studio_ml.controls.control import Control
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import frame_of, size_of_region
-from label_studio_ml.regions.region import Region, check_geometry, fields_in, make, numbers, rows_of
+from label_studio_ml.regions.region import Region, fields_in, make, numbers, require_shape, rows_of
 
 #: The fewest corners of a polygon.
 LEAST = 3
@@ -30,7 +30,7 @@ def polygon(
 
     Raises ValueError for fewer than three corners, and LabelConfigError for a label that the control does not have.
     """
-    check_geometry(control, Geometry.POLYGON)
+    require_shape(control, Geometry.POLYGON)
     frame = frame_of(size, relative=relative)
     corners = [frame.point(point) for point in _pairs(points)]
     if len(corners) > 1 and corners[0] == corners[-1]:

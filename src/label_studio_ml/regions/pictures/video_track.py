@@ -10,9 +10,10 @@ from typing import Any
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.regions.pictures.picture_size import size_of, size_of_region
-from label_studio_ml.regions.region import Region, fields_in, make, number, one_form, plain
+from label_studio_ml.regions.region import Region, fields_in, make, number, one_form, plain, position, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ def track(
 
     Raises ValueError for frames or boxes that are none, and LabelConfigError for a label that is not in the control.
     """
+    require(control, Geometry.VIDEO_BOX)
     rate, picture = number(fps, "fps"), size_of(size)
     if rate <= 0:
         raise ValueError(f"fps must be more than 0, not {fps!r}")
@@ -79,7 +81,7 @@ def track(
 def _boxes(forms: Mapping[str, Any], frames: Any, frame_count: int) -> dict[int, Box]:
     """Return the box of each frame, in the order of frames. Raises ValueError for frames or boxes that are none."""
     form, values = one_form(forms)
-    positions, rows = [_frame(frame) for frame in plain(frames)], list(plain(values))
+    positions, rows = [position(frame, "frames") for frame in plain(frames)], list(plain(values))
     if len(positions) != len(rows):
         raise ValueError(f"There must be a box for each frame ({len(positions)}), not {len(rows)}")
     boxes: dict[int, Box] = {}
@@ -100,13 +102,6 @@ def _labels(control: Control | None, label: Any) -> list[str] | None:
         )
     several = label if isinstance(label, list | tuple) else [label]
     return control.label_map.names(several)
-
-
-def _frame(frame: Any) -> int:
-    value = number(frame, "frames")
-    if value != int(value) or value < 0:
-        raise ValueError(f"frames must be whole numbers of 0 or more, not {frame!r}")
-    return int(value)
 
 
 def _key_frames(boxes: Mapping[int, Box], frame_count: int, tolerance: float) -> list[KeyFrame]:
@@ -185,7 +180,7 @@ def key_frames_of(region: Mapping[str, Any], size: Any = None) -> list[KeyFrame]
         raise ValueError(f"The region has no sequence: its value has {fields_in(region)}")
     keys = [
         KeyFrame(
-            _frame(number(key.get("frame"), "frame") - 1),
+            position(number(key.get("frame"), "frame") - 1, "frame"),
             Box.of_value(key, picture),
             shown=bool(key.get("enabled", True)),
         )

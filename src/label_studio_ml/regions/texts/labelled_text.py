@@ -13,7 +13,8 @@ from typing import Any
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.regions.region import Region, make, number, plain, scored_intervals
+from label_studio_ml.protocol.control_tags import Geometry
+from label_studio_ml.regions.region import Region, make, number, plain, require, scored_intervals
 from label_studio_ml.regions.texts.html_text import html_text
 from label_studio_ml.regions.texts.token_tags import spans_of_tags
 
@@ -51,6 +52,7 @@ class LabelledText:
         With `strip`, white space at its ends is not part of it. Raises ValueError for offsets that are not in the text,
         and LabelConfigError for a label that the control does not have.
         """
+        require(self.control, Geometry.SPAN, Geometry.TAXONOMY)
         first, last = self._offset(start, "start"), self._offset(end, "end")
         if first > last:
             raise ValueError(f"A span must end after its start, not from {first} to {last}")
