@@ -55,6 +55,7 @@ ROOMS = {
     "serving.registry": "loaded models: which version, in which process",
     "serving": "prediction service, models loaded outside of it",
     "training": "user import paths: job, dataset; training policy",
+    "combined": "user import path: several models in one",
     "training.redis": "keys, scripts, RQ jobs, ownership of queues",
     "training.records": "queued events, jobs, logs in Redis",
     "training.scheduling": "leases, sweeper, cancellation, stalled projects",

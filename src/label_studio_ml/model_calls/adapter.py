@@ -183,18 +183,9 @@ def build(
         "model_version": spec.version or None,
         **settings.init_kwargs,
     }
-    accepted = accepted_arguments(cls.__init__, offered)
     try:
-        with UserCode(), model_context(context), setup_request(cls, project):
-            model = cls(**accepted)
-            if not hasattr(model, "_context"):
-                raise ModelLoadError(
-                    f"{cls.__name__}.__init__ does not call super().__init__(**kwargs)",
-                    fix="Call it first in __init__",
-                )
-            _fill(model, {name: value for name, value in offered.items() if name not in accepted})
-            if project.extra_params and overrides_hook(cls, "set_extra_params"):
-                model.set_extra_params(project.extra_params)
+        with UserCode(), setup_request(cls, project):
+            model = construct(cls, offered, context, project.extra_params)
     except ModelLoadError:
         raise
     except (Exception, SystemExit) as error:
@@ -207,6 +198,28 @@ def build(
         raise ModelLoadError(
             f"{cls.__name__} cannot be built: {reason(error)}", field=str(settings.script or "")
         ) from error
+    return model
+
+
+def construct(
+    cls: type[LabelStudioMLBase], offered: Mapping[str, Any], context: ModelContext, extra_params: Any = None
+) -> LabelStudioMLBase:
+    """Return a model of `cls`, constructed with those of the `offered` arguments that it accepts, in `context`.
+
+    `extra_params` are the backend's extra params as Label Studio sends them, for a class with the hook
+    `set_extra_params`. Raises ModelLoadError if the class does not construct its base, and any error of user code.
+    """
+    accepted = accepted_arguments(cls.__init__, offered)
+    with model_context(context):
+        model = cls(**accepted)
+        if not hasattr(model, "_context"):
+            raise ModelLoadError(
+                f"{cls.__name__}.__init__ does not call super().__init__(**kwargs)",
+                fix="Call it first in __init__",
+            )
+        _fill(model, {name: value for name, value in offered.items() if name not in accepted})
+        if extra_params and overrides_hook(cls, "set_extra_params"):
+            model.set_extra_params(extra_params)
     return model
 
 

@@ -124,9 +124,21 @@ class LabelledTasks:
                     rule.by,
                 )
 
-        half = LabelledTasks(read, self.source, project=self._project)
-        half._depth, half._root = self._depth + 1, self._root
+        half = self._derived(read)
+        half._depth += 1
         return half
+
+    def changed(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> "LabelledTasks":
+        """Return the tasks with `change` applied to each; a split of them has the halves that these tasks have."""
+        return self._derived(lambda: map(change, self), self.expected)
+
+    def _derived(
+        self, read: Callable[[], Iterable[dict[str, Any]]], expected: int | None = None
+    ) -> "LabelledTasks":
+        """Return the tasks that `read` returns, whose test halves count as held out of this training."""
+        derived = LabelledTasks(read, self.source, expected, project=self._project)
+        derived._depth, derived._root = self._depth, self._root
+        return derived
 
     def finish(self) -> int:
         """Complete a snapshot that was begun; return the number of tasks, `expected` or -1 if it is not known.

@@ -8,27 +8,31 @@ from pathlib import Path
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.user_code.import_scan import Import, imports_of, module_files, parse
 
-#: Base classes from `label_studio_ml` that make a class a model class; the last two are of the oldest generation.
-_BASES = frozenset({"LabelStudioMLBase", "LabelStudioMLBaseHelper", "LabelStudioMLChoices"})
+#: Base classes from `label_studio_ml` that make a class a model class. `…Helper` and `…Choices` are of the oldest
+#: generation.
+_BASES = frozenset({"LabelStudioMLBase", "LabelStudioMLBaseHelper", "LabelStudioMLChoices", "Combined"})
 
 
 def model_classes(script: Path) -> list[str]:
     """Return the names of the model classes that `script` defines, in file order, without importing it.
 
-    Classes that another class in the file inherits from are bases, and omitted. Raises ModelFileError if the file
-    cannot be read or is not Python.
+    Classes that another class in the file inherits from, or has in `parts`, are omitted. Raises ModelFileError if the
+    file cannot be read or is not Python.
     """
     reader = FileReader(script.resolve())
     names = reader.model_names()
-    bases = {base for name in names for base in reader.classes[name] if base != name}
-    return [name for name in names if name not in bases] or names
+    used = {
+        other for name in names for other in (*reader.classes[name], *reader.parts[name]) if other != name
+    }
+    return [name for name in names if name not in used] or names
 
 
 @dataclass(slots=True)
 class FileReader:
     """The classes of one file, and the origin of their base classes.
 
-    `classes` maps each class to the dotted names of its bases. `aliases` maps each name to the dotted name assigned to
+    `classes` maps each class to the dotted names of its bases, `parts` to the names in the value that its body assigns
+    to `parts` (see `label_studio_ml.combined`). `aliases` maps each name to the dotted name assigned to
     it; `assigned` holds all names that are assigned to. `root` is the folder where absolute imports start (None: the
     file's own). `open_files` are the files being read by the callers, so that circular imports end.
     """
@@ -37,6 +41,7 @@ class FileReader:
     root: Path | None = None
     open_files: frozenset[Path] = frozenset()
     classes: dict[str, list[str]] = field(default_factory=dict, init=False)
+    parts: dict[str, list[str]] = field(default_factory=dict, init=False)
     aliases: dict[str, str] = field(default_factory=dict, init=False)
     assigned: set[str] = field(default_factory=set, init=False)
     imports: list[Import] = field(default_factory=list, init=False)
@@ -47,6 +52,7 @@ class FileReader:
         for node in _outer_statements(tree.body):
             if isinstance(node, ast.ClassDef):
                 self.classes[node.name] = [dotted(base) for base in node.bases]
+                self.parts[node.name] = list(_names_in_parts(node))
             elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 self.assigned |= {dotted(target) for target in targets}
@@ -106,6 +112,19 @@ def _outer_statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
         if isinstance(node, ast.Try):
             for handler in node.handlers:
                 yield from _outer_statements(handler.body)
+
+
+def _names_in_parts(node: ast.ClassDef) -> Iterator[str]:
+    """Yield the names in the value of the class attribute `parts`."""
+    for statement in node.body:
+        if isinstance(statement, ast.Assign):
+            targets = statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        else:
+            continue
+        if statement.value is not None and any(dotted(target) == "parts" for target in targets):
+            yield from (inner.id for inner in ast.walk(statement.value) if isinstance(inner, ast.Name))
 
 
 def dotted(node: ast.expr) -> str:

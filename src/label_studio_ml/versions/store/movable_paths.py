@@ -135,6 +135,11 @@ def relocated(text: str, old: Path, new: Path) -> str:
     return MovablePaths("version", new).unpacked(MovablePaths("version", old).packed(text))
 
 
+def relocated_values(value: Any, old: Path, new: Path) -> Any:
+    """Return a JSON value with `relocated` applied to each text in it."""
+    return _walk(value, lambda text: relocated(text, old, new))
+
+
 def former_folders(text: str, tail: str) -> list[str]:
     """Return, without duplicates, the starts of the paths in a text that end with the pattern `tail`."""
     prefixes = (
