@@ -54,6 +54,7 @@ ROOMS = {
     "serving.runners": "processes and threads that run a model",
     "serving.registry": "loaded models: which version, in which process",
     "serving": "prediction service, models loaded outside of it",
+    "targets": "labelled tasks as typed examples; the annotation of a task that counts",
     "training": "user import paths: job, dataset; training policy",
     "combined": "user import path: several models in one",
     "training.redis": "keys, scripts, RQ jobs, ownership of queues",

@@ -21,10 +21,11 @@ from label_studio_ml.evaluation.evaluate import Assignment, observe
 from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
 from label_studio_ml.evaluation.measurement import Observations
 from label_studio_ml.evaluation.metrics.results import LIBRARIES
-from label_studio_ml.evaluation.task_selection import Choice, held_out, trained_on, truth_of
+from label_studio_ml.evaluation.task_selection import Choice, held_out, trained_on
 from label_studio_ml.model_calls.adapter import ModelSpec, reason
 from label_studio_ml.monitoring import logs
 from label_studio_ml.support.texts import plural
+from label_studio_ml.targets.annotation_choice import truth_of
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 

@@ -17,10 +17,8 @@ from label_studio_ml.evaluation.metrics.results import Evaluation, Selection
 from label_studio_ml.evaluation.task_selection import Choice, new_selection, no_task_error, select
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.support.arguments import wrong
-from label_studio_ml.support.lone_surrogates import replaced
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks
-from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.versions.state.project_state import Project
 
 #: Maximum number of different causes of failed predictions in a report.
@@ -34,23 +32,7 @@ def tasks_in(file: Path | str, *, project: str = "") -> LabelledTasks:
 
     Raises SettingsError for another file, VersionError when a snapshot is damaged.
     """
-    file = Path(file)
-    if file.name.endswith(Path(SNAPSHOT).suffix):
-        return LabelledTasks.from_snapshot(file, project=project, source=str(file))
-    try:
-        content = msgspec.json.decode(replaced(file.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SettingsError(f"{file} cannot be read: {error}", field="--annotations") from error
-    if not isinstance(content, list) or not all(
-        isinstance(task, dict) and "annotations" in task for task in content
-    ):
-        raise SettingsError(
-            f"{file} is not a list of tasks with annotations",
-            fix="Export the project from Label Studio as JSON (not JSON-MIN)",
-            field="--annotations",
-        )
-    tasks: list[dict[str, Any]] = content
-    return LabelledTasks(lambda: tasks, str(file), len(tasks), project=project)
+    return LabelledTasks.from_file(file, project=project)
 
 
 @dataclass(frozen=True, slots=True)

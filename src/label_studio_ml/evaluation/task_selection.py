@@ -10,6 +10,7 @@ from label_studio_ml.errors import SettingsError, VersionError
 from label_studio_ml.evaluation.metrics.results import Selection
 from label_studio_ml.storage.small_files import DamagedFile, read_json
 from label_studio_ml.support.texts import plural
+from label_studio_ml.targets.annotation_choice import truth_of
 from label_studio_ml.training.dataset import HELD_OUT, LabelledTasks
 from label_studio_ml.training.snapshots import SNAPSHOT
 from label_studio_ml.training.split import Split
@@ -116,16 +117,4 @@ def no_task_error(selection: Selection, version: str) -> SettingsError:
         f"None of {plural(selection.annotated, 'annotated task')} is in the test half",
         fix="Use --all",
         field="--test",
-    )
-
-
-def truth_of(task: Task, *, only: bool = False) -> dict[str, Any] | None:
-    """Return a task's ground truth, or else (unless `only`) its last changed annotation; None if there is neither."""
-    annotations = task.get("annotations") or []
-    truths = [annotation for annotation in annotations if annotation.get("ground_truth")]
-    candidates = truths if only or truths else annotations
-    return max(
-        candidates,
-        key=lambda annotation: (str(annotation.get("updated_at") or ""), annotation.get("id") or 0),
-        default=None,
     )

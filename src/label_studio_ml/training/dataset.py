@@ -3,16 +3,24 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from label_studio_ml.errors import BackendError, FitError
+from label_studio_ml.errors import BackendError, FitError, SettingsError
 from label_studio_ml.studio.client import StudioClient
+from label_studio_ml.support import arguments
+from label_studio_ml.support.lone_surrogates import replaced
 from label_studio_ml.training.snapshots import SNAPSHOT, TasksFile
 from label_studio_ml.training.split import By, Split
 from label_studio_ml.versions.operations import find
 from label_studio_ml.versions.store.local_store import VersionStore
+
+if TYPE_CHECKING:
+    from label_studio_ml.controls.control import Control
+    from label_studio_ml.controls.labels import Unknown
+    from label_studio_ml.studio.files.fetch import FileAccess
+    from label_studio_ml.targets import AnnotationChoice, Targets
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +57,7 @@ class LabelledTasks:
         self._depth = 0
         self._root: LabelledTasks = self
         self._test_halves: list[tuple[Split, LabelledTasks]] = []
+        self._files: FileAccess | None = None
         self.source = source
         self.expected = expected
 
@@ -62,6 +71,41 @@ class LabelledTasks:
         if not file.complete:
             next(iter(file))
         return cls(lambda: file, source or f"the snapshot {path}", project=project)
+
+    @classmethod
+    def from_tasks(cls, tasks: Iterable[dict[str, Any]], *, project: str = "") -> "LabelledTasks":
+        """Return the labelled ones of `tasks`, dicts as in Label Studio's JSON export, in their order.
+
+        `tasks` must be iterable repeatedly, as a list is. Raises ValueError if it is no collection of tasks.
+        """
+        if isinstance(tasks, str | bytes | dict) or not isinstance(tasks, Iterable) or iter(tasks) is tasks:
+            raise arguments.wrong("tasks", "a list of tasks, or what can be iterated repeatedly", tasks)
+        return cls(lambda: tasks, "a list of tasks", project=project)
+
+    @classmethod
+    def from_file(cls, path: Path | str, *, project: str = "") -> "LabelledTasks":
+        """Return the labelled tasks of a JSON export of Label Studio, or of a snapshot (`.jsonl.gz`).
+
+        Those of a JSON export are kept in memory. Raises SettingsError for another file, VersionError when a snapshot
+        is damaged.
+        """
+        path = Path(path)
+        if path.name.endswith(Path(SNAPSHOT).suffix):
+            return cls.from_snapshot(path, project=project, source=str(path))
+        try:
+            content = msgspec.json.decode(replaced(path.read_bytes()))
+        except (OSError, ValueError, RecursionError) as error:
+            raise SettingsError(f"{path} cannot be read: {error}", field="--annotations") from error
+        if not isinstance(content, list) or not all(
+            isinstance(task, dict) and "annotations" in task for task in content
+        ):
+            raise SettingsError(
+                f"{path} is not a list of tasks with annotations",
+                fix="Export the project from Label Studio as JSON (not JSON-MIN)",
+                field="--annotations",
+            )
+        tasks: list[dict[str, Any]] = content
+        return cls(lambda: tasks, str(path), len(tasks), project=project)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         if self._file is None:
@@ -93,6 +137,64 @@ class LabelledTasks:
             return self._count > 0
         tasks = self._file if self._file is not None and self._file.complete else _labelled(self._read())
         return next(iter(tasks), None) is not None
+
+    def use_files(self, files: "FileAccess") -> None:
+        """Let `targets`, also those of halves, fetch files with `files`.
+
+        Without this, files are fetched with the login and limits that the environment variables set.
+        """
+        self._root._files = files
+
+    def targets(
+        self,
+        control: "Control",
+        *,
+        annotation: "AnnotationChoice" = "latest",
+        empty: bool = True,
+        files: bool = True,
+        unfetched: Literal["error", "drop"] = "error",
+        unknown: "Unknown" = "error",
+        labels_control: "Control | None" = None,
+        size: Any = None,
+        workers: int = 8,
+    ) -> "Targets":
+        """Return the tasks as examples of what `control` says: a lazy collection that can be iterated repeatedly.
+
+        The control decides the type of the examples, such as BoxExample for `<RectangleLabels>` (see
+        `label_studio_ml.targets`).
+
+        - `annotation`: which annotations of a task count: `"latest"` (the ground truth, else the one changed last),
+          `"ground_truth"`, `"all"` (an example for each), or `"consensus"` (the ground truth, else the one that differs
+          least from the others).
+        - `empty`: whether an annotation that has nothing of this control is an example, too.
+        - `files`: whether the files of tasks are fetched, `workers` at a time, before the iteration needs them.
+          `unfetched="drop"` leaves out tasks whose file cannot be fetched; else that is an error.
+        - `unknown`: `"drop"` leaves out labels that the label config does not have; else they are an error.
+        - `labels_control`: the `<Labels>` that names the regions of a control without labels, if there are several.
+        - `size`: width and height of pictures or videos for which neither the annotation nor the file says them, as one
+          pair or a function of the task.
+
+        What is left out is counted in the collection's `left_out`, and logged. Raises LabelConfigError for a control
+        that there are no targets of, and ValueError for a wrong argument.
+        """
+        from label_studio_ml.targets import TargetOptions, Targets
+
+        options = TargetOptions(
+            annotation=annotation,
+            empty=empty,
+            files=files,
+            unfetched=unfetched,
+            unknown=unknown,
+            labels_control=labels_control,
+            size=size,
+            workers=workers,
+        )
+        return Targets(self, control, options, self._file_access)
+
+    def _file_access(self) -> "FileAccess":
+        from label_studio_ml.studio.login import configured_files
+
+        return self._root._files or configured_files("", "")
 
     def split(
         self, test: float = 0.2, *, seed: int | str = 0, by: By | None = None

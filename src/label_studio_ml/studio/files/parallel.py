@@ -1,10 +1,11 @@
 """Fetch the files of many tasks in parallel."""
 
 import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.studio.files.fetch import FileAccess
@@ -12,6 +13,10 @@ from label_studio_ml.support import arguments
 
 #: Default number of files that are fetched at the same time.
 WORKERS = 8
+#: How many entries `fetch_ahead` reads ahead, as a multiple of its workers.
+_AHEAD = 2
+
+EntryT = TypeVar("EntryT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +59,52 @@ def fetch_all(
         return list(pool.map(lambda task: _fetch(files, task, name), checked_tasks))
 
 
+def fetch_ahead(
+    files: FileAccess, entries: Iterable[tuple[EntryT, Any, Sequence[str]]], *, workers: int = WORKERS
+) -> Iterator[tuple[EntryT, list[FetchedFile]]]:
+    """Yield each entry with its files, in order, while the files of the next entries are fetched.
+
+    An entry comes with the id of its task and the URLs of its files, of which there may be none. At most `workers`
+    files are fetched at the same time, and at most twice as many entries are in memory. A file that cannot be fetched
+    is reported in its result. An iteration that ends early starts no further fetches, and does not wait for those that
+    are in progress. Raises ValueError if `workers` is invalid.
+    """
+    worker_count = arguments.count("workers", workers)
+    pool = ThreadPoolExecutor(worker_count, "fetch")
+    waiting: deque[tuple[EntryT, list[Future[FetchedFile]]]] = deque()
+    try:
+        for entry, task_id, urls in entries:
+            waiting.append((entry, [pool.submit(_fetch_url, files, task_id, url) for url in urls]))
+            del entry  # only `waiting` keeps what is not yielded yet
+            if len(waiting) >= _AHEAD * worker_count:
+                yield _finished(waiting.popleft())
+        while waiting:
+            yield _finished(waiting.popleft())
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _finished(entry: tuple[EntryT, list[Future[FetchedFile]]]) -> tuple[EntryT, list[FetchedFile]]:
+    return entry[0], [future.result() for future in entry[1]]
+
+
 def _fetch(files: FileAccess, task: Mapping[str, Any], key: str) -> FetchedFile:
-    task_id = task.get("id")
     data = task.get("data")
     url = data.get(key) if isinstance(data, Mapping) else None
+    if isinstance(url, str):
+        return _fetch_url(files, task.get("id"), url)
+    error = FileFetchError(f"It has no URL in its data under {key!r}", field=key)
+    return FetchedFile(task.get("id"), "", error=_of_task(error, task.get("id")))
+
+
+def _fetch_url(files: FileAccess, task_id: Any, url: str) -> FetchedFile:
     try:
-        if not isinstance(url, str):
-            raise FileFetchError(f"It has no URL in its data under {key!r}", field=key)
         return FetchedFile(task_id, url, files.local_path(url, task_id=task_id))
     except FileFetchError as error:
-        error_of_task = FileFetchError(f"Task {task_id}: {error.message}", fix=error.fix, field=error.field)
-        error_of_task.__cause__ = error
-        return FetchedFile(task_id, url if isinstance(url, str) else "", error=error_of_task)
+        return FetchedFile(task_id, url, error=_of_task(error, task_id))
+
+
+def _of_task(error: FileFetchError, task_id: Any) -> FileFetchError:
+    error_of_task = FileFetchError(f"Task {task_id}: {error.message}", fix=error.fix, field=error.field)
+    error_of_task.__cause__ = error
+    return error_of_task

@@ -115,6 +115,7 @@ def _perform(
     logger.info("Training on %s from %s", task_count, tasks.source)
     if job.cancelled:
         return Outcome(error="it was cancelled before fit began")
+    tasks.use_files(model._files())
     job.begin()
     last = StoredEvent("START_TRAINING", {})
     for event in request.all_events():

@@ -1,0 +1,215 @@
+"""How much two annotations differ in what one control says of a task: the distance that "consensus" sums up.
+
+Regions are compared by their overlap: each is paired with at most one region of the other annotation with the same
+labels, those that overlap most first. The distance is 1 less twice the sum of the overlaps, divided by the number of
+regions of both: 0 for equal annotations (or two without regions), 1 for those that have nothing in common.
+"""
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from label_studio_ml.protocol.control_tags import Geometry
+from label_studio_ml.regions.pictures.box import Box
+from label_studio_ml.targets.target_regions import (
+    BoxTarget,
+    EllipseTarget,
+    KeyPointTarget,
+    MaskTarget,
+    PolygonTarget,
+    SegmentTarget,
+    SpanTarget,
+    TargetRegion,
+    TimelineTarget,
+    TrackTarget,
+)
+
+Points = Sequence[tuple[float, float]]
+Fields = Mapping[str, Any]
+
+#: Key points further apart than this, in percent of the picture's width and height, have nothing in common.
+_FAR = 10.0
+#: Side of the grid on which outlines are drawn to measure their overlap: about 1 % exact.
+_GRID = 256
+#: Corners of the polygon that stands for an ellipse.
+_CORNERS = 64
+#: Distance of a number from a missing one: more than that of any two ratings.
+_MISSING = 1e12
+
+
+def regions_distance(first: Sequence[TargetRegion], second: Sequence[TargetRegion]) -> float:
+    """Return the distance of two annotations' regions, from 0 to 1."""
+    if not first and not second:
+        return 0.0
+    pairs = (
+        (overlap, at, other)
+        for at, region in enumerate(first)
+        for other, candidate in enumerate(second)
+        if set(region.labels) == set(candidate.labels) and (overlap := _overlap(region, candidate)) > 0
+    )
+    shared, used, others_used = 0.0, set(), set()
+    for overlap, at, other in sorted(pairs, reverse=True):
+        if at not in used and other not in others_used:
+            shared += overlap
+            used.add(at)
+            others_used.add(other)
+    return 1 - 2 * shared / (len(first) + len(second))
+
+
+def values_distance(geometry: Geometry, first: Fields, second: Fields) -> float:
+    """Return the distance of what two annotations say of a whole task: fields of an example, as in `WHOLE_TASK`."""
+    if dict(first) == dict(second):
+        return 0.0
+    if not first or not second:
+        return _MISSING if geometry in (Geometry.RATING, Geometry.NUMBER) else 1.0
+    compare = _VALUES.get(geometry)
+    return 1.0 if compare is None else compare(next(iter(first.values())), next(iter(second.values())))
+
+
+def _overlap(first: Any, second: Any) -> float:
+    """Return the overlap of two regions of the same kind, from 0 to 1."""
+    compare = _OVERLAPS.get(type(first))
+    return compare(first, second) if compare is not None else 0.0
+
+
+def _ratio(both: float, either: float) -> float:
+    return both / either if either > 0 else 0.0
+
+
+def _interval(first: tuple[float, float], second: tuple[float, float]) -> float:
+    """Return intersection over union of two intervals; empty ones overlap only with their equal."""
+    if first == second:
+        return 1.0
+    both = max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
+    return _ratio(both, first[1] - first[0] + second[1] - second[0] - both)
+
+
+def _boxes(first: Box, second: Box) -> float:
+    if first.rotation % 360 or second.rotation % 360:
+        return _outlines(first.corners, second.corners)
+    left, top, right, bottom = first.xyxy
+    left2, top2, right2, bottom2 = second.xyxy
+    width, height = min(right, right2) - max(left, left2), min(bottom, bottom2) - max(top, top2)
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return _ratio(both, first.width * first.height + second.width * second.height - both)
+
+
+def _outlines(first: Points, second: Points) -> float:
+    """Return intersection over union of two polygons, measured on a grid over both of them."""
+    from PIL import Image, ImageChops, ImageDraw
+
+    xs, ys = zip(*first, *second, strict=True)
+    left, top = min(xs), min(ys)
+    scale_x, scale_y = (_GRID - 1) / (max(xs) - left or 1), (_GRID - 1) / (max(ys) - top or 1)
+    masks = []
+    for points in (first, second):
+        mask = Image.new("1", (_GRID, _GRID))
+        ImageDraw.Draw(mask).polygon([((x - left) * scale_x, (y - top) * scale_y) for x, y in points], fill=1)
+        masks.append(mask)
+    both, either = ImageChops.logical_and(*masks), ImageChops.logical_or(*masks)
+    return _ratio(both.histogram()[-1], either.histogram()[-1])
+
+
+def _ellipse_outline(target: EllipseTarget) -> Points:
+    ellipse = target.ellipse
+    turn = math.radians(ellipse.rotation)
+    outline = []
+    for corner in range(_CORNERS):
+        angle = 2 * math.pi * corner / _CORNERS
+        x, y = ellipse.radius_x * math.cos(angle), ellipse.radius_y * math.sin(angle)
+        outline.append(
+            (
+                ellipse.cx + x * math.cos(turn) - y * math.sin(turn),
+                ellipse.cy + x * math.sin(turn) + y * math.cos(turn),
+            )
+        )
+    return outline
+
+
+def _key_points(first: KeyPointTarget, second: KeyPointTarget) -> float:
+    # In percent, so that it does not depend on the picture's size.
+    value, other = first.region["value"], second.region["value"]
+    apart = math.hypot(value["x"] - other["x"], value["y"] - other["y"])
+    return max(0.0, 1 - apart / _FAR)
+
+
+def _masks(first: MaskTarget, second: MaskTarget) -> float:
+    try:
+        pixels, others = first.pixels(), second.pixels()
+    except ValueError:  # a damaged mask agrees with none
+        return 0.0
+    if pixels.shape != others.shape:
+        return 0.0
+    return _ratio(float((pixels & others).sum()), float((pixels | others).sum()))
+
+
+def _segments(first: SegmentTarget, second: SegmentTarget) -> float:
+    if first.channel != second.channel:
+        return 0.0
+    ends = (first.start, first.end, second.start, second.end)
+    if not all(isinstance(end, int | float) for end in ends):  # times as texts
+        return float((first.start, first.end) == (second.start, second.end))
+    return _interval((first.start, first.end), (second.start, second.end))
+
+
+def _timelines(first: TimelineTarget, second: TimelineTarget) -> float:
+    frames, others = (
+        {frame for start, end in target.ranges for frame in range(start, end + 1)}
+        for target in (first, second)
+    )
+    return _ratio(len(frames & others), len(frames | others))
+
+
+def _tracks(first: TrackTarget, second: TrackTarget) -> float:
+    """Return the mean overlap of the boxes in all frames in which one of them is shown."""
+    boxes, others = first.boxes(), second.boxes()
+    overlaps = (_boxes(boxes[frame], others[frame]) for frame in boxes.keys() & others.keys())
+    return _ratio(sum(overlaps), len(boxes.keys() | others.keys()))
+
+
+_OVERLAPS: dict[type[TargetRegion], Callable[[Any, Any], float]] = {
+    BoxTarget: lambda first, second: _boxes(first.box, second.box),
+    EllipseTarget: lambda first, second: _outlines(_ellipse_outline(first), _ellipse_outline(second)),
+    KeyPointTarget: _key_points,
+    PolygonTarget: lambda first, second: _outlines(first.points, second.points),
+    MaskTarget: _masks,
+    SpanTarget: lambda first, second: _interval((first.start, first.end), (second.start, second.end)),
+    SegmentTarget: _segments,
+    TimelineTarget: _timelines,
+    TrackTarget: _tracks,
+}
+
+
+def _sets(first: Iterable[Any], second: Iterable[Any]) -> float:
+    """Return the share of entries that only one of two sets has."""
+    entries, others = set(first), set(second)
+    return 1 - _ratio(len(entries & others), len(entries | others))
+
+
+def _texts(first: Iterable[str], second: Iterable[str]) -> float:
+    return 1 - difflib.SequenceMatcher(None, "\n".join(first), "\n".join(second)).ratio()
+
+
+def _rankings(first: Sequence[str], second: Sequence[str]) -> float:
+    """Return the sum of the differences in position, as a share of the largest possible one."""
+    items = dict.fromkeys((*first, *second))
+    count = len(items)
+
+    def position(ranking: Sequence[str], item: str) -> int:
+        return ranking.index(item) if item in ranking else count
+
+    apart = sum(abs(position(first, item) - position(second, item)) for item in items)
+    return _ratio(apart, count * count)
+
+
+_VALUES: dict[Geometry, Callable[[Any, Any], float]] = {
+    Geometry.CHOICES: _sets,
+    Geometry.TAXONOMY: _sets,
+    Geometry.RATING: lambda first, second: abs(first - second),
+    Geometry.NUMBER: lambda first, second: abs(first - second),
+    Geometry.TEXT: _texts,
+    Geometry.RANKING: _rankings,
+}

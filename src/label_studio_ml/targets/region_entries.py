@@ -1,0 +1,169 @@
+"""Read the regions of one control in an annotation, with what other controls and relations say of them."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from label_studio_ml.controls.control import Control
+from label_studio_ml.controls.labels import Unknown, listed
+from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.protocol.control_tags import Geometry
+from label_studio_ml.regions.region import Region
+from label_studio_ml.targets.contents import Content
+from label_studio_ml.targets.left_out import LeftOut, Reason
+from label_studio_ml.targets.target_kinds import TargetKind
+from label_studio_ml.targets.target_regions import RelationTarget, TargetRegion
+from label_studio_ml.targets.whole_task_values import choices_of, part_of_region
+
+
+class Entries:
+    """The entries of an annotation's `result`, found by control and by region."""
+
+    def __init__(self, annotation: Mapping[str, Any]) -> None:
+        result = annotation.get("result")
+        self._all = [entry for entry in result or [] if isinstance(entry, Mapping)]
+        self._by_id: dict[str, list[Region]] = defaultdict(list)
+        for entry in self._all:
+            if entry.get("id") and entry.get("type") != "relation":
+                self._by_id[str(entry["id"])].append(dict(entry))
+
+    def of(self, control: Control, item: int | None = None) -> list[Region]:
+        """Return the entries of a control for the object that it labels; with `item`, for one of the object's values.
+
+        Entries without a value are left out: Label Studio has none.
+        """
+        return [
+            dict(entry)
+            for entry in self._all
+            if entry.get("from_name") == control.name
+            and isinstance(entry.get("value"), Mapping)
+            and (
+                control.kind.geometry is Geometry.PAIR
+                or entry.get("to_name", control.to_name) == control.to_name
+            )
+            and (item is None or _item(entry) == item)
+        ]
+
+    def of_region(self, region: Region) -> list[Region]:
+        """Return the entries of other controls for a region."""
+        return [
+            entry
+            for entry in self._by_id.get(str(region.get("id") or ""), [])
+            if entry.get("from_name") != region.get("from_name")
+        ]
+
+    def relations(self) -> tuple[RelationTarget, ...]:
+        """Return the relations between regions; those without both ids are left out."""
+        return tuple(
+            RelationTarget(
+                str(entry["from_id"]),
+                str(entry["to_id"]),
+                str(entry.get("direction") or "right"),
+                tuple(map(str, entry.get("labels") or ())),
+            )
+            for entry in self._all
+            if entry.get("type") == "relation" and entry.get("from_id") and entry.get("to_id")
+        )
+
+
+def _item(entry: Mapping[str, Any]) -> int:
+    try:
+        return int(entry.get("item_index") or 0)
+    except (TypeError, ValueError):
+        return -1  # of no value of the object
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCheck:
+    """The labels that a control has, and what happens to regions with another one."""
+
+    control: Control
+    unknown: Unknown
+
+    def known(self, labels: tuple[Any, ...], task: Mapping[str, Any], left_out: LeftOut) -> tuple[Any, ...]:
+        """Return those labels (or paths of a taxonomy) that the control has; others are counted in `left_out`.
+
+        Raises LabelConfigError for others, unless `unknown="drop"`.
+        """
+        control = self._for_task(task)
+        if not control.has_own_labels:
+            return labels
+        allowed: set[Any] = set(control.label_names)
+        if control.kind.geometry is Geometry.TAXONOMY:
+            allowed = {path for top in control.labels for path, _ in top.walk()}
+        others = [label for label in labels if label not in allowed]
+        for label in others:
+            name = " / ".join(label) if isinstance(label, tuple) else label
+            message = f"Task {task.get('id')}: the control {control.name!r} has no label {name!r}"
+            if self.unknown == "error":
+                raise LabelConfigError(
+                    f"{message}; it has: {listed(control.label_names)}",
+                    fix='Add it to the label config, or leave such regions out: annotations.targets(…, unknown="drop")',
+                    field="label_config",
+                )
+            left_out.add(Reason.UNKNOWN_LABEL, message)
+        return tuple(label for label in labels if label in allowed)
+
+    def _for_task(self, task: Mapping[str, Any]) -> Control:
+        try:
+            return self.control.for_task(task)
+        except KeyError:
+            return self.control
+
+
+@dataclass(frozen=True, slots=True)
+class RegionReader:
+    """Reads regions of `control`. Their labels are its own, or those of `labels_control`, or of any `<Labels>`."""
+
+    control: Control
+    kind: TargetKind
+    labels_control: Control | None
+    unknown: Unknown
+
+    def targets(
+        self, task: Mapping[str, Any], entries: Entries, content: Content, left_out: LeftOut
+    ) -> Iterator[TargetRegion]:
+        """Yield the targets of one value of a task.
+
+        Regions that cannot be read, and those all of whose labels are unknown, are counted in `left_out`. Raises
+        LabelConfigError for an unknown label, unless `unknown="drop"`.
+        """
+        assert self.kind.region is not None, "the control has regions"
+        item = content.item.number if self.control.object.is_list else None
+        for region in entries.of(self.control, item):
+            try:
+                fields = self.kind.read(region, content)
+                labels, values = self._labels(region, entries)
+            except (ValueError, TypeError, LookupError, AttributeError) as error:
+                left_out.add(
+                    Reason.UNREADABLE, f"Task {task.get('id')}, region {region.get('id')!r}: {error}"
+                )
+                continue
+            known = self._check.known(labels, task, left_out)
+            if labels and not known:
+                continue
+            yield self.kind.region(region=region, labels=known, values=values, **fields)
+
+    @property
+    def _check(self) -> LabelCheck:
+        return LabelCheck(self.labels_control or self.control, self.unknown)
+
+    def _labels(self, region: Region, entries: Entries) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """Return the labels of a region, and what other controls say of it. Raises ValueError."""
+        field = self.control.kind.labels_field or "labels"
+        value = region["value"]
+        labels = choices_of(value, field) if value.get(field) is not None else ()
+        values = {}
+        for entry in entries.of_region(region):
+            part = part_of_region(entry)
+            if self.labels_control is not None:
+                if entry.get("from_name") == self.labels_control.name:
+                    labels = part or ()
+                    continue
+            elif entry.get("type") == "labels" and not labels:
+                labels = part or ()
+                continue
+            if part is not None:
+                values[str(entry.get("from_name"))] = part
+        return labels, values

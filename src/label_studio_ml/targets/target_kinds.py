@@ -1,0 +1,140 @@
+"""Table of the kinds of targets: which example a control makes, and how its regions are read.
+
+A new kind is a new row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from label_studio_ml.controls.control import Control
+from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.protocol.control_tags import Geometry
+from label_studio_ml.regions.pictures.box import Box
+from label_studio_ml.regions.pictures.ellipse import ellipse_of
+from label_studio_ml.regions.pictures.key_point import point_of
+from label_studio_ml.regions.pictures.polygon import points_of
+from label_studio_ml.regions.pictures.video_track import key_frames_of
+from label_studio_ml.regions.region import Region, fields_in
+from label_studio_ml.regions.segment import frames_of, interval_of
+from label_studio_ml.targets import example_types, target_regions
+from label_studio_ml.targets.contents import Content
+
+#: Reads the fields of a target from a region, beside those that all targets have. Raises ValueError.
+Reader = Callable[[Region, Content], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetKind:
+    """One kind of targets: its type of examples; and for controls with regions, their type and how they are read."""
+
+    example: type[example_types.Example]
+    region: type[target_regions.TargetRegion] | None = None
+    read: Reader = lambda region, content: {}
+
+
+def _box(region: Region, content: Content) -> dict[str, Any]:
+    return {"box": Box.of_value(region["value"], content.size(region))}
+
+
+def _ellipse(region: Region, content: Content) -> dict[str, Any]:
+    return {"ellipse": ellipse_of(region, content.size(region))}
+
+
+def _key_point(region: Region, content: Content) -> dict[str, Any]:
+    x, y = point_of(region, content.size(region))
+    return {"x": x, "y": y}
+
+
+def _polygon(region: Region, content: Content) -> dict[str, Any]:
+    points = points_of(region, content.size(region))
+    if len(points) > 1 and points[0] == points[-1]:
+        points.pop()
+    return {"points": tuple(points)}
+
+
+def _mask(region: Region, content: Content) -> dict[str, Any]:
+    if not {"rle", "imageDataURL"} & region["value"].keys():
+        raise ValueError(f"the region has no mask: its value has {fields_in(region)}")
+    return {"size": content.size(region)}
+
+
+def _span(region: Region, content: Content) -> dict[str, Any]:
+    if content.text is None:
+        raise ValueError("its text is in a file, which files=False leaves out")
+    start, end = content.text.offsets(region)
+    return {"start": start, "end": end, "text": content.text.text[start:end]}
+
+
+def _segment(region: Region, content: Content) -> dict[str, Any]:
+    start, end = interval_of(region)
+    channel = region["value"].get("channel") or 0
+    return {"start": start, "end": end, "channel": int(channel)}
+
+
+def _timeline(region: Region, content: Content) -> dict[str, Any]:
+    return {"ranges": tuple(frames_of(region))}
+
+
+def _track(region: Region, content: Content) -> dict[str, Any]:
+    size = content.size(region)
+    frame_count = int(region["value"].get("framesCount") or 0)
+    return {"size": size, "key_frames": tuple(key_frames_of(region, size)), "frame_count": frame_count}
+
+
+_SPANS = TargetKind(example_types.SpanExample, target_regions.SpanTarget, _span)
+_MASKS = TargetKind(example_types.MaskExample, target_regions.MaskTarget, _mask)
+
+_BY_GEOMETRY = {
+    Geometry.BOX: TargetKind(example_types.BoxExample, target_regions.BoxTarget, _box),
+    Geometry.ELLIPSE: TargetKind(example_types.EllipseExample, target_regions.EllipseTarget, _ellipse),
+    Geometry.KEY_POINT: TargetKind(example_types.KeyPointExample, target_regions.KeyPointTarget, _key_point),
+    Geometry.POLYGON: TargetKind(example_types.PolygonExample, target_regions.PolygonTarget, _polygon),
+    Geometry.BRUSH: _MASKS,
+    Geometry.BITMASK: _MASKS,
+    Geometry.VIDEO_BOX: TargetKind(example_types.TrackExample, target_regions.TrackTarget, _track),
+    Geometry.TIMELINE: TargetKind(example_types.TimelineExample, target_regions.TimelineTarget, _timeline),
+    Geometry.CHOICES: TargetKind(example_types.ChoicesExample),
+    Geometry.TAXONOMY: TargetKind(example_types.TaxonomyExample),
+    Geometry.RATING: TargetKind(example_types.RatingExample),
+    Geometry.NUMBER: TargetKind(example_types.NumberExample),
+    Geometry.DATE_TIME: TargetKind(example_types.DateTimeExample),
+    Geometry.TEXT: TargetKind(example_types.TextsExample),
+    Geometry.PAIR: TargetKind(example_types.PairExample),
+    Geometry.RANKING: TargetKind(example_types.RankingExample),
+}
+
+#: Kinds of `<Labels>` and its relatives, whose regions depend on the object.
+_SPANS_BY_OBJECT = {
+    "Text": _SPANS,
+    "HyperText": _SPANS,
+    "Paragraphs": _SPANS,
+    "Audio": TargetKind(example_types.AudioExample, target_regions.SegmentTarget, _segment),
+    "AudioPlus": TargetKind(example_types.AudioExample, target_regions.SegmentTarget, _segment),
+    "TimeSeries": TargetKind(example_types.TimeSeriesExample, target_regions.SegmentTarget, _segment),
+}
+
+
+def kind_of_control(control: Control) -> TargetKind:
+    """Return the kind of targets of a control.
+
+    Raises LabelConfigError if there is none: its values belong to regions of another control, or cannot be read.
+    """
+    geometry, tag = control.kind.geometry, control.object.tag
+    if control.is_per_region and geometry in _BY_GEOMETRY:
+        raise LabelConfigError(
+            f"The values of {control} belong to regions",
+            fix="Pass the control that draws the regions: each of its targets has them in values"
+            f"[{control.name!r}]",
+            field="label_config",
+        )
+    kind = _SPANS_BY_OBJECT.get(tag) if geometry is Geometry.SPAN else _BY_GEOMETRY.get(geometry)
+    if kind is not None:
+        return kind
+    if geometry is Geometry.SPAN:
+        raise LabelConfigError(
+            f"{control} draws no regions: it labels those of another control",
+            fix="Pass that control, such as <Rectangle> or <VideoRectangle>, and this one as labels_control=…",
+            field="label_config",
+        )
+    raise LabelConfigError(f"There are no targets of {control} ({geometry})", field="label_config")

@@ -1,0 +1,100 @@
+"""Read what an annotation says of a whole task, or beside the position of a region: choices, texts, numbers."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from label_studio_ml.protocol.control_tags import Geometry, control_tag
+from label_studio_ml.regions.region import number
+
+Value = Mapping[str, Any]
+
+
+def choices_of(value: Value, field: str = "choices") -> tuple[str, ...]:
+    """Return choices or labels. Raises ValueError if there is no list of them."""
+    return tuple(str(name) for name in _listed(value, field))
+
+
+def paths_of(value: Value) -> tuple[tuple[str, ...], ...]:
+    """Return the paths of a taxonomy; a name that is no path is its own path. Raises ValueError without a list."""
+    return tuple(
+        tuple(map(str, path)) if isinstance(path, list | tuple) else (str(path),)
+        for path in _listed(value, "taxonomy")
+    )
+
+
+def texts_of(value: Value) -> tuple[str, ...]:
+    """Return the texts of a `<TextArea>`. Raises ValueError if there is neither a text nor a list."""
+    return tuple(str(text) for text in _listed(value, "text"))
+
+
+def ranking_of(value: Value) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """Return the ids of a `<Ranker>` in order, and those in each bucket, if it has any. Raises ValueError."""
+    ranking = value.get("ranker")
+    if isinstance(ranking, Mapping):
+        buckets = {str(name): choices_of(ranking, name) for name in ranking}
+        return tuple(name for names in buckets.values() for name in names), buckets
+    return choices_of(value, "ranker"), {}
+
+
+def side_of(value: Value) -> str:
+    """Return the side chosen in a `<Pairwise>`. Raises ValueError if it is neither left nor right."""
+    side = value.get("selected")
+    if side not in ("left", "right"):
+        raise ValueError(f'selected must be "left" or "right", not {side!r}')
+    return str(side)
+
+
+def moment_of(value: Value) -> str:
+    """Return the text of a `<DateTime>`. Raises ValueError if there is none."""
+    moment = value.get("datetime")
+    if not isinstance(moment, str) or not moment:
+        raise ValueError(f"datetime must be a text, not {moment!r}")
+    return moment
+
+
+def _listed(value: Value, field: str) -> Iterable[Any]:
+    entries = value.get(field)
+    if isinstance(entries, str):
+        return [entries]
+    if not isinstance(entries, list | tuple):
+        raise ValueError(f"{field} must be a list, not {entries!r}")
+    return entries
+
+
+def _unique(several: Iterable[Value], read: Callable[[Value], Iterable[Any]]) -> tuple[Any, ...]:
+    """Return what all entries of a control say, each once: an export may have an entry for each choice."""
+    return tuple(dict.fromkeys(part for value in several for part in read(value)))
+
+
+def _ranking(several: list[Value]) -> dict[str, Any]:
+    ranking, buckets = ranking_of(several[0])
+    return {"ranking": ranking, "buckets": buckets}
+
+
+#: Kinds of controls for whole tasks, with a function from the values of all entries of a control (one at least) to
+#: fields of its example. The functions raise ValueError for values that cannot be read.
+WHOLE_TASK: dict[Geometry, Callable[[list[Value]], dict[str, Any]]] = {
+    Geometry.CHOICES: lambda several: {"choices": _unique(several, choices_of)},
+    Geometry.TAXONOMY: lambda several: {"taxonomy": _unique(several, paths_of)},
+    Geometry.RATING: lambda several: {"rating": number(several[0].get("rating"), "rating")},
+    Geometry.NUMBER: lambda several: {"number": number(several[0].get("number"), "number")},
+    Geometry.DATE_TIME: lambda several: {"moment": moment_of(several[0])},
+    Geometry.TEXT: lambda several: {"texts": tuple(text for value in several for text in texts_of(value))},
+    Geometry.PAIR: lambda several: {"side": side_of(several[0])},
+    Geometry.RANKING: _ranking,
+}
+
+
+def part_of_region(entry: Mapping[str, Any]) -> Any:
+    """Return what an entry says of its region beside the position, as in `TargetRegion.values`; None if nothing.
+
+    Raises ValueError for a value that cannot be read.
+    """
+    kind, value = control_tag(str(entry.get("type"))), entry.get("value") or {}
+    if kind is None or not isinstance(value, Mapping):
+        return None
+    if kind.geometry in WHOLE_TASK:
+        return next(iter(WHOLE_TASK[kind.geometry]([value]).values()))
+    if kind.labels_field in value:
+        return choices_of(value, kind.labels_field)
+    return None
