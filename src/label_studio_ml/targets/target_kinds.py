@@ -12,8 +12,8 @@ from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.regions.pictures.ellipse import ellipse_of
-from label_studio_ml.regions.pictures.key_point import point_of
-from label_studio_ml.regions.pictures.polygon import points_of
+from label_studio_ml.regions.pictures.key_point import key_point_of
+from label_studio_ml.regions.pictures.polygon import polygon_of
 from label_studio_ml.regions.pictures.video_track import key_frames_of
 from label_studio_ml.regions.region import Region, fields_in
 from label_studio_ml.regions.segment import frames_of, interval_of
@@ -42,12 +42,12 @@ def _ellipse(region: Region, content: Content) -> dict[str, Any]:
 
 
 def _key_point(region: Region, content: Content) -> dict[str, Any]:
-    x, y = point_of(region, content.size(region))
+    x, y = key_point_of(region, content.size(region))
     return {"x": x, "y": y}
 
 
 def _polygon(region: Region, content: Content) -> dict[str, Any]:
-    points = points_of(region, content.size(region))
+    points = polygon_of(region, content.size(region))
     if len(points) > 1 and points[0] == points[-1]:
         points.pop()
     return {"points": tuple(points)}
