@@ -63,7 +63,7 @@ def test_many_segments() -> None:
     intervals = np.array([[0.0, 1.0], [2.0, 3.0]])
     made = segments(CONTROLS["speaker"], intervals, ["Ann", "Bob"], scores=[0.9, 0.2], min_score=0.5)
     assert [(interval_of(region), region["score"]) for region in made] == [((0.0, 1.0), 0.9)]
-    with pytest.raises(ValueError, match="an entry for each segment"):
+    with pytest.raises(ValueError, match="an entry for each of the 2 segments, not 1"):
         segments(CONTROLS["speaker"], intervals, ["Ann"])
 
 

@@ -8,7 +8,7 @@ from label_studio_ml.regions.attachment import attach
 from label_studio_ml.regions.pictures.box import Box, box, box_of, boxes
 from label_studio_ml.regions.pictures.ellipse import Ellipse, ellipse, ellipse_of
 from label_studio_ml.regions.pictures.key_point import key_point, key_point_of, key_points
-from label_studio_ml.regions.pictures.mask import mask, mask_of
+from label_studio_ml.regions.pictures.mask import mask, mask_of, masks
 from label_studio_ml.regions.pictures.picture_size import PictureSize, size_of
 from label_studio_ml.regions.pictures.polygon import polygon, polygon_of
 from label_studio_ml.regions.pictures.video_track import KeyFrame, boxes_of, key_frames_of, track
@@ -53,6 +53,7 @@ __all__ = [
     "labelled_text",
     "mask",
     "mask_of",
+    "masks",
     "pair",
     "polygon",
     "polygon_of",

@@ -9,6 +9,7 @@ from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.labels import listed
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import CONTROL_TAGS, Geometry
+from label_studio_ml.support.texts import plural
 
 #: A region: `id`, `from_name`, `to_name`, `type`, `value`, and maybe `score` and what belongs to its kind.
 Region: TypeAlias = dict[str, Any]
@@ -110,6 +111,14 @@ def numbers(values: Any, count: int, name: str) -> list[float]:
     return [number(value, name) for value in several]
 
 
+def interval(pair: Any, name: str) -> tuple[Any, Any]:
+    """Return start and end of a pair. Raises ValueError naming the argument if it is none."""
+    ends = plain(pair)
+    if not isinstance(ends, Sequence) or isinstance(ends, str) or len(ends) != 2:
+        raise ValueError(f"{name} must be pairs of start and end, not {pair!r}")
+    return ends[0], ends[1]
+
+
 def plain(values: Any) -> Any:
     """Return an array or tensor as lists of Python numbers, and anything else as it is."""
     return values.tolist() if hasattr(values, "tolist") else values
@@ -131,20 +140,36 @@ def one_form(forms: Mapping[str, Any]) -> tuple[str, Any]:
     return given[0], forms[given[0]]
 
 
-def scored_intervals(
-    intervals: Any, labels: Sequence[Any], scores: Any, min_score: float, name: str
-) -> Iterator[tuple[Any, Any, Any, Any]]:
-    """Yield start, end, label and score of each interval that has no score, or one of at least `min_score`.
+def column(values: Any, count: int, name: str, row: str, several: str = "") -> Sequence[Any]:
+    """Return an entry for each of `count` rows: of None, a text or a number, the same for all.
 
-    Raises ValueError, calling an interval `name`, if there is not one label (and score) for each.
+    `row` says what a row is, and `several` its plural. Raises ValueError, naming the argument, if there are more or
+    less entries.
     """
-    pairs = [tuple(plain(pair)) for pair in plain(intervals)]
-    several = [None] * len(pairs) if scores is None else list(plain(scores))
-    if len(labels) != len(pairs) or len(several) != len(pairs):
-        raise ValueError(f"labels and scores must have an entry for each {name} ({len(pairs)})")
-    for (start, end), label, score in zip(pairs, labels, several, strict=True):
-        if score is None or number(score, "scores") >= min_score:
-            yield start, end, label, score
+    values = plain(values)
+    if values is None or isinstance(values, str | int | float):
+        return [values] * count
+    entries = list(values)
+    if len(entries) != count:
+        raise ValueError(
+            f"{name} must have an entry for each of the {plural(count, row, several)}, not {len(entries)}"
+        )
+    return entries
+
+
+def chosen_rows(
+    count: int, labels: Any, scores: Any, min_score: float, row: str, several: str = ""
+) -> Iterator[tuple[int, Any, float | None]]:
+    """Yield index, label and score of each of `count` rows that has no score, or one of at least `min_score`.
+
+    Raises ValueError as `column` does, and for a score that is not a number.
+    """
+    named = column(labels, count, "labels", row, several)
+    scored = column(scores, count, "scores", row, several)
+    for at, (label, given) in enumerate(zip(named, scored, strict=True)):
+        score = None if given is None else number(given, "scores")
+        if score is None or score >= min_score:
+            yield at, label, score
 
 
 def fields_in(region: Mapping[str, Any]) -> str:

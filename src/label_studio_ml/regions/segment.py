@@ -3,7 +3,7 @@ timelines in frames. How each is counted was measured: docs/region-formats.md.
 """
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from label_studio_ml.controls.control import Control
@@ -11,13 +11,15 @@ from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.region import (
     Region,
+    chosen_rows,
     fields_in,
+    interval,
     make,
     number,
     plain,
     position,
     require,
-    scored_intervals,
+    rows_of,
 )
 
 
@@ -75,19 +77,20 @@ def _time(control: Control, moment: Any, name: str) -> Any:
 def segments(
     control: Control,
     intervals: Any,
-    labels: Sequence[Any],
+    labels: Any = None,
     *,
     scores: Any = None,
     min_score: float = 0.0,
 ) -> list[Region]:
     """Return several segments as regions: `segment` for each pair of start and end, with its label and score.
 
-    Segments with a score below `min_score` or a dropped label are left out. Raises as `segment` does, and ValueError
-    if there is not one label (and score) for each.
+    `labels` may also be one label for all. Segments with a score below `min_score` or a dropped label are left out.
+    Raises as `segment` does, and ValueError if there is not one label (and score) for each.
     """
+    pairs = rows_of(intervals, "intervals", "segment")
     made = (
-        segment(control, start, end, label, score=score)
-        for start, end, label, score in scored_intervals(intervals, labels, scores, min_score, "segment")
+        segment(control, *interval(pairs[at], "intervals"), label, score=score)
+        for at, label, score in chosen_rows(len(pairs), labels, scores, min_score, "segment")
     )
     return [region for region in made if region is not None]
 

@@ -289,6 +289,35 @@ def test_10000_boxes_take_less_than_a_second() -> None:
     assert len(made) == 10_000
 
 
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (
+            np.zeros((3, 100, 200)),
+            r"channels first, of shape \(3, 100, 200\): pass .*, here \(200, 100\), or",
+        ),
+        (np.zeros((1, 100, 200)), "channels first"),
+        (np.zeros((1, 100, 200, 3)), r"or one picture, not an array of shape \(1, 100, 200, 3\)"),
+        (np.zeros(3), r"not an array of shape \(3,\)"),
+    ],
+)
+def test_arrays_that_are_no_picture_are_no_size(picture: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        box(PLAIN, xywh=(20, 10, 100, 50), size=picture)
+
+
+@pytest.mark.parametrize("size", [None, (300, 200)])
+def test_pixels_are_no_shares(size: Any) -> None:
+    for arguments in ({"xyxy": (10, 20, 60, 120)}, {"corners": [(0, 0), (10, 0), (10, 5), (0, 5)]}):
+        with pytest.raises(
+            ValueError, match=r"With relative=True, numbers must be shares .* leave relative out"
+        ):
+            box(PLAIN, relative=True, size=size, **arguments)
+    over_the_edge = box(PLAIN, xyxy=(-0.5, 0.1, 1.5, 0.2), relative=True, size=size)
+    assert over_the_edge is not None
+    assert over_the_edge["value"]["width"] == 100
+
+
 def test_a_picture_of_several_is_named_by_its_index() -> None:
     region = box(PLAIN, xyxy=(1, 2, 3, 4), size=(100, 100), item_index=2)
     assert region is not None

@@ -14,7 +14,7 @@ from PIL import Image
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.region_checks import RegionChecks
-from label_studio_ml.regions.pictures.mask import mask, mask_of
+from label_studio_ml.regions.pictures.mask import mask, mask_of, masks
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <BrushLabels name="brush" toName="image"><Label value="Road"/></BrushLabels>
@@ -113,3 +113,37 @@ def test_a_png_that_unpacks_to_too_many_pixels_is_an_error() -> None:
     region = {"original_width": 2, "original_height": 2, "value": {"imageDataURL": url}}
     with pytest.raises(ValueError, match="imageDataURL is no PNG that can be read"):
         mask_of(region)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        ([[0.2, 0.9]], "needs a threshold: pass threshold=0.5 for probabilities, threshold=0 for logits"),
+        ([[-3.0, 2.0]], "needs a threshold"),
+        ([[0.0, float("nan")]], "must be an array of numbers, but it has NaN"),
+        ([["a", "b"]], "must be an array of numbers or booleans, not of <U1"),
+        ([[None, 1]], "must be an array of numbers or booleans, not of object"),
+    ],
+)
+def test_numbers_that_say_no_mask_are_errors(pixels: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        mask(CONTROLS["brush"], pixels, label="Road")
+
+
+def test_masks_of_numbers_without_a_threshold() -> None:
+    for pixels in ([[0.0, 1.0]], [[0, 255]], [[False, True]], np.array([[0, 1]], dtype=np.uint8)):
+        region = mask(CONTROLS["brush"], pixels, label="Road")
+        assert region is not None
+        assert mask_of(region).tolist() == [[False, True]]
+    with pytest.raises(ValueError, match="threshold must be a finite number"):
+        mask(CONTROLS["brush"], [[0.5]], label="Road", threshold=float("nan"))
+
+
+def test_the_masks_of_a_picture() -> None:
+    arrays = np.zeros((3, 1, 4, 5))
+    arrays[0, 0, 1, 1] = arrays[1, 0, 2, 2] = 1
+    made = masks(CONTROLS["brush"], arrays, labels="Road", scores=[0.9, 0.2, 0.8], min_score=0.5)
+    assert [region["score"] for region in made] == [0.9]  # the last one is empty
+    assert np.argwhere(mask_of(made[0])).tolist() == [[1, 1]]
+    with pytest.raises(ValueError, match="scores must have an entry for each of the 3 masks, not 1"):
+        masks(CONTROLS["brush"], arrays, labels="Road", scores=[0.9])

@@ -19,6 +19,8 @@ from label_studio_ml.regions import (
     polygon,
     polygon_of,
 )
+from label_studio_ml.regions.pictures.picture_size import PictureSize
+from label_studio_ml.regions.pictures.polygon import clipped
 
 CONFIG = """<View><Image name="photo" value="$image"/>
 <Ellipse name="ellipse" toName="photo"/><KeyPoint name="point" toName="photo"/><Polygon name="polygon" toName="photo"/>
@@ -144,6 +146,93 @@ def test_polygons_of_flat_lists_closed_lists_and_arrays(points: Any) -> None:
 def test_what_is_no_polygon_is_an_error(points: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         polygon(CONTROLS["polygon"], points=points, size=(10, 10))
+
+
+def test_points_outside_of_the_picture_are_left_out() -> None:
+    size = (100, 50)
+    assert key_point(CONTROLS["point"], xy=(100, 50), size=size) is not None
+    for place in ((-1, 10), (101, 10), (10, 51)):
+        assert key_point(CONTROLS["point"], xy=place, size=size) is None
+        kept = key_point(CONTROLS["point"], xy=place, size=size, clip=False)
+        assert kept is not None
+        assert near(key_point_of(kept), place)
+    rows = [(10, 10), (-5, 10)]
+    pose = CONTROLS["pose"]
+    assert len(key_points(pose, points=rows, labels=["nose", "eye"], size=size)) == 1
+    assert len(key_points(pose, points=rows, labels=["nose", "eye"], size=size, clip=False)) == 2
+
+
+def test_ellipses_outside_of_the_picture_are_left_out() -> None:
+    size = (100, 50)
+
+    def made(center: Any, **arguments: Any) -> Any:
+        return ellipse(CONTROLS["ellipse"], center=center, radii=(20, 5), size=size, **arguments)
+
+    over_the_edge = made((-15, 25))
+    assert over_the_edge is not None
+    assert near(ellipse_of(over_the_edge).cx, -15)
+    assert made((-15, 25), rotation=90) is None
+    assert made((50, 65), rotation=90) is not None
+    assert made((50, 65)) is None
+    assert made((50, 65), clip=False) is not None
+
+
+def test_polygons_are_clipped_to_the_picture() -> None:
+    size = (100, 50)
+
+    def made(points: Any, **arguments: Any) -> Any:
+        return polygon(CONTROLS["polygon"], points=points, size=size, **arguments)
+
+    assert near(
+        polygon_of(made([(-50, 10), (50, 10), (50, 20), (-50, 20)])), [(0, 10), (50, 10), (50, 20), (0, 20)]
+    )
+    around = made([(-10, -10), (200, -10), (200, 200), (-10, 200)])
+    assert sorted(polygon_of(around)) == [(0, 0), (0, 50), (100, 0), (100, 50)]
+    for outside in (
+        [(-5, 0), (-5, 50), (-9, 20)],
+        [(0, 0), (0, 50), (-9, 20)],
+    ):  # the second one touches the edge
+        assert made(outside) is None
+        assert near(polygon_of(made(outside, clip=False)), outside)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-200, 300), st.floats(-200, 300)), min_size=3, max_size=12, unique=True),
+    st.lists(st.tuples(shares, shares), min_size=1, max_size=20),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_clipped_polygon_has_the_same_points_of_the_picture(points: Any, probes: Any) -> None:
+    size = PictureSize(100, 80)
+    kept = clipped(points, size)
+    assert all(0 <= x <= 100 and 0 <= y <= 80 for x, y in kept)
+    for across, down in probes:
+        place = (across * 100, down * 80)
+        if (
+            min(_distance(place, edge) for ring in (points, [*kept, *kept[:1]]) for edge in _edges(ring))
+            > 1e-6
+        ):
+            assert _winding(points, place) == _winding(kept, place)
+
+
+def _edges(ring: Any) -> Any:
+    return list(zip(ring, [*ring[1:], *ring[:1]], strict=True)) or [((1e9, 1e9), (1e9, 1e9))]
+
+
+def _distance(place: Any, edge: Any) -> float:
+    (x, y), (dx, dy) = edge[0], (edge[1][0] - edge[0][0], edge[1][1] - edge[0][1])
+    length = dx * dx + dy * dy
+    along = max(0.0, min(1.0, ((place[0] - x) * dx + (place[1] - y) * dy) / length)) if length else 0.0
+    return float(np.hypot(x + along * dx - place[0], y + along * dy - place[1]))
+
+
+def _winding(ring: Any, place: Any) -> int:
+    """Return how often a ring turns around a place."""
+    turns = 0
+    for (x, y), (next_x, next_y) in _edges(ring) if ring else []:
+        if (y <= place[1]) != (next_y <= place[1]):
+            crossing = x + (place[1] - y) / (next_y - y) * (next_x - x)
+            turns += (1 if next_y > y else -1) * (crossing > place[0])
+    return turns
 
 
 def test_regions_without_the_shape_are_errors() -> None:

@@ -124,6 +124,19 @@ def test_what_is_no_track_is_an_error(arguments: dict[str, Any], message: str) -
         track(CONTROLS["box"], size=SIZE, **{"fps": 25, "frame_count": 50, **arguments})
 
 
+def test_boxes_of_a_track_outside_of_the_picture_are_hidden() -> None:
+    boxes = [(600 + 30 * frame, 10, 640 + 30 * frame, 50) for frame in range(4)]
+    back = boxes_of(a_track(range(4), boxes))
+    assert {frame: box.xyxy[2] for frame, box in back.items()} == pytest.approx({0: 640, 1: 640}, abs=0.5)
+    assert sorted(boxes_of(a_track(range(4), boxes, clip=False))) == [0, 1, 2, 3]
+    assert track(CONTROLS["box"], frames=[3], xyxy=boxes[3:], size=SIZE, fps=25, frame_count=50) is None
+
+
+def test_a_track_needs_a_control_for_tracks() -> None:
+    with pytest.raises(LabelConfigError, match="holds no video track"):
+        track(CONTROLS["kind"], frames=[0], xyxy=[(0, 0, 1, 1)], size=SIZE, fps=25, frame_count=50)
+
+
 def test_labels_of_tracks() -> None:
     common: dict[str, Any] = {
         "frames": [0],

@@ -5,9 +5,8 @@ Label Studio stores a box by its top left corner, width and height, in percent o
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any
 
 from label_studio_ml.controls.control import Control
@@ -15,6 +14,8 @@ from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import Frame, PictureSize, frame_of, size_of_region
 from label_studio_ml.regions.region import (
     Region,
+    chosen_rows,
+    column,
     make,
     number,
     numbers,
@@ -23,7 +24,6 @@ from label_studio_ml.regions.region import (
     require_shape,
     rows_of,
 )
-from label_studio_ml.support.texts import plural
 
 #: How far a corner may be from its place in a box, as a share of the longest side, so that four corners are one.
 _SKEW = 0.05
@@ -196,8 +196,9 @@ def box(
     Exactly one of `xyxy` (left, top, right, bottom), `xywh` (left, top, width, height), `cxcywh` (centre, width,
     height) and `corners` (four points) describes it, in pixels of a picture of `size` (see `size_of`); with `relative`,
     in shares of the picture from 0 to 1. `rotation` turns the box clockwise around its centre, in degrees; corners say
-    by themselves how it is turned. `item_index` is the index of the picture in an object with several. Turned boxes are
-    kept whole, if they may be in the picture at all; `clip=False` keeps all that is outside of the picture.
+    by themselves how it is turned. `item_index` is the index of the picture in an object with several. What is outside
+    of the picture is cut off; turned boxes are kept whole, if they may be in the picture at all. `clip=False` keeps
+    all.
 
     Raises ValueError for numbers that are no box, and LabelConfigError for a label that the control does not have.
     """
@@ -239,41 +240,19 @@ def boxes(
     form, values = one_form({"xyxy": xyxy, "xywh": xywh, "cxcywh": cxcywh, "corners": corners})
     rows = rows_of(values, form, "box")
     frame = frame_of(size, relative=relative)
+    turns = column(rotations, len(rows), "rotations", "box", "boxes")
     regions = []
-    columns = zip(
-        rows,
-        _column(labels, len(rows), "labels"),
-        _column(scores, len(rows), "scores"),
-        _column(rotations, len(rows), "rotations"),
-        strict=False,
-    )
-    for row, label, given_score, rotation in columns:
-        score = None if given_score is None else number(given_score, "scores")
-        if score is not None and score < min_score:
-            continue
-        made = _in_pixels(frame, form, row, number(rotation or 0.0, "rotations"))
+    for at, label, score in chosen_rows(len(rows), labels, scores, min_score, "box", "boxes"):
+        made = _in_pixels(frame, form, rows[at], number(turns[at] or 0.0, "rotations"))
         region = _region(control, frame, made, clip=clip, label=label, score=score, item_index=item_index)
         if region is not None:
             regions.append(region)
     return regions
 
 
-def _column(values: Any, count: int, name: str) -> Iterable[Any]:
-    """Return an entry for each of `count` rows. Raises ValueError if there are more or less."""
-    values = plain(values)
-    if values is None or isinstance(values, str | int | float):
-        return repeat(values)
-    entries = list(values)
-    if len(entries) != count:
-        raise ValueError(
-            f"{name} must have an entry for each of the {plural(count, 'box', 'boxes')}, not {len(entries)}"
-        )
-    return entries
-
-
 def _in_pixels(frame: Frame, form: str, values: Any, rotation: float) -> Box:
     """Return the box of numbers in a frame. Raises ValueError if it is turned in a picture of unknown size."""
-    if frame.relative and frame.known:
+    if frame.relative:
         if form == "corners":
             values = [frame.point(numbers(corner, 2, form)) for corner in _corners(values)]
         else:

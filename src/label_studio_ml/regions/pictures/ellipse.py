@@ -4,6 +4,7 @@ Label Studio stores the centre in percent of the picture, the radii in percent o
 the ellipse clockwise around its centre by `rotation` degrees, in pixels.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,14 @@ class Ellipse:
             "rotation": round(self.rotation % 360, 6),
         }
 
+    def is_in(self, size: PictureSize) -> bool:
+        """Return whether the upright box around the ellipse reaches into the picture."""
+        angle = math.radians(self.rotation)
+        cos, sin = math.cos(angle), math.sin(angle)
+        across = math.hypot(self.radius_x * cos, self.radius_y * sin)
+        down = math.hypot(self.radius_x * sin, self.radius_y * cos)
+        return -across <= self.cx <= size.width + across and -down <= self.cy <= size.height + down
+
 
 def ellipse(
     control: Control,
@@ -47,11 +56,13 @@ def ellipse(
     score: float | None = None,
     id: str | None = None,  # noqa: A002 (the name of the field)
     item_index: int | None = None,
+    clip: bool = True,
 ) -> Region | None:
-    """Return an ellipse as a region of `control`; None if its label is dropped.
+    """Return an ellipse as a region of `control`; None if its label is dropped, or it is outside of the picture.
 
     `center` and `radii` are two numbers each, horizontal and vertical, in pixels of a picture of `size`; with
     `relative`, in shares of its width and height. `rotation` turns the ellipse clockwise around its centre, in degrees.
+    An ellipse that reaches over the edge of the picture is kept whole; `clip=False` keeps those outside, too.
 
     Raises ValueError for numbers that are no ellipse, and LabelConfigError for a label that the control does not have.
     """
@@ -63,6 +74,8 @@ def ellipse(
         raise ValueError(f"radii must be 0 or more, not {radii!r}")
     turned = Ellipse(cx, cy, radius_x, radius_y, number(rotation, "rotation"))
     frame.require_size_if(bool(turned.rotation % 360), "An ellipse that is turned")
+    if clip and not turned.is_in(frame.size):
+        return None
     fields = frame.fields
     return make(
         control, turned.value(frame.size), label=label, score=score, id=id, item_index=item_index, **fields

@@ -13,15 +13,14 @@ from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import frame_of, size_of_region
 from label_studio_ml.regions.region import (
     Region,
+    chosen_rows,
     fields_in,
     make,
     number,
     numbers,
-    plain,
     require_shape,
     rows_of,
 )
-from label_studio_ml.support.texts import plural
 
 #: The radius of a dot in percent of the picture's width.
 DOT = 0.5
@@ -37,19 +36,23 @@ def key_point(
     score: float | None = None,
     id: str | None = None,  # noqa: A002 (the name of the field)
     item_index: int | None = None,
+    clip: bool = True,
     width: float = DOT,
     positive: bool | None = None,
 ) -> Region | None:
-    """Return a key point as a region of `control`; None if its label is dropped.
+    """Return a key point as a region of `control`; None if its label is dropped, or it is outside of the picture.
 
     `xy` is in pixels of a picture of `size`; with `relative`, in shares from 0 to 1. `width` is the dot's radius in
     percent of the picture's width. `positive` is for points that are clicks of a smart tool: inside or outside.
+    `clip=False` keeps points outside of the picture.
 
     Raises ValueError for numbers that are no point, and LabelConfigError for a label that the control does not have.
     """
     require_shape(control, Geometry.KEY_POINT)
     frame = frame_of(size, relative=relative)
     x, y = frame.point(numbers(xy, 2, "xy"))
+    if clip and not frame.shows(x, y):
+        return None
     value = {"x": frame.size.percent_x(x), "y": frame.size.percent_y(y), "width": number(width, "width")}
     return make(
         control,
@@ -74,17 +77,19 @@ def key_points(
     relative: bool = False,
     min_score: float = 0.0,
     item_index: int | None = None,
+    clip: bool = True,
+    width: float = DOT,
 ) -> list[Region]:
     """Return the key points of one object, such as those of a pose model, as regions.
 
     `points` has a row for each label, the model's names of the points: x and y, or three numbers, of which `third` says
     what the last one is. A visibility is that of COCO: 0 means that the point is not labelled. Points with visibility
-    0, with a score below `min_score` or with a dropped label are left out. Raises as `key_point` does.
+    0, with a score below `min_score`, with a dropped label or outside of the picture are left out. Raises as
+    `key_point` does.
     """
     if third not in (None, "score", "visibility"):
         raise ValueError(f'third must be "score" or "visibility", not {third!r}')
     rows = [rows_of(row, "points", "point") for row in rows_of(points, "points", "point")]
-    labels, scores = plain(labels), plain(scores)
     if third is None and any(len(row) != 2 for row in rows):
         raise ValueError(
             'points must be x and y; for three numbers, pass third="score" or third="visibility"'
@@ -95,19 +100,21 @@ def key_points(
         if scores is not None:
             raise ValueError('Pass the scores once: as scores, or with third="score"')
         scores = [number(row[2], "points") for row in rows]
-    for name, entries in (("labels", labels), ("scores", scores)):
-        if entries is not None and len(entries) != len(rows):
-            raise ValueError(
-                f"{name} must have an entry for each of the {plural(len(rows), 'point')}, not {len(entries)}"
-            )
     regions = []
-    for at, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        score = number(scores[at], "scores") if scores is not None else None
-        hidden = third == "visibility" and number(row[2], "points") == 0
-        if hidden or (score is not None and score < min_score):
+    for at, label, score in chosen_rows(len(rows), labels, scores, min_score, "point"):
+        x, y, *rest = rows[at]
+        if third == "visibility" and number(rest[0], "points") == 0:
             continue
         region = key_point(
-            control, xy=row[:2], size=size, relative=relative, label=label, score=score, item_index=item_index
+            control,
+            xy=(x, y),
+            size=size,
+            relative=relative,
+            label=label,
+            score=score,
+            item_index=item_index,
+            clip=clip,
+            width=width,
         )
         if region is not None:
             regions.append(region)

@@ -11,7 +11,7 @@ from label_studio_ml.controls.control import Control
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures import brush_rle
 from label_studio_ml.regions.pictures.picture_size import size_of, size_of_region
-from label_studio_ml.regions.region import Region, fields_in, make, require
+from label_studio_ml.regions.region import Region, chosen_rows, fields_in, make, number, require
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,26 +35,70 @@ def mask(
     """Return a mask as a region of `control`; None if its label is dropped, or no pixel is inside.
 
     `pixels` is an array, or what numpy makes one of, of shape (height, width) or (1, height, width), of the picture's
-    size: pixels that are not 0 are inside; with `threshold`, those above it. Raises ValueError for another shape, and
-    LabelConfigError if the control takes no masks or does not have the label.
+    size: pixels that are not 0 are inside; with `threshold`, those above it. Raises ValueError for another shape, for
+    NaN and for numbers between 0 and 1 without a `threshold`, and LabelConfigError if the control takes no masks or
+    does not have the label.
     """
-    import numpy as np
-
     require(control, Geometry.BRUSH, Geometry.BITMASK)
-    array = np.asarray(pixels)
-    if array.ndim == 3 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim != 2 or not array.size:
-        raise ValueError(f"A mask must be an array of shape (height, width), not {array.shape}")
-    inside = array > threshold if threshold is not None else array != 0
+    inside = inside_of(pixels, threshold)
     if not inside.any():
         return None
-    fields = size_of((array.shape[1], array.shape[0])).fields
+    fields = size_of((inside.shape[1], inside.shape[0])).fields
     if control.kind.geometry is Geometry.BRUSH:
         value = {"format": "rle", "rle": brush_rle.encode(inside)}
     else:
         value = {"imageDataURL": _png(inside)}
     return make(control, value, label=label, score=score, id=id, item_index=item_index, **fields)
+
+
+def masks(
+    control: Control,
+    arrays: Any,
+    *,
+    threshold: float | None = None,
+    labels: Any = None,
+    scores: Any = None,
+    min_score: float = 0.0,
+    item_index: int | None = None,
+) -> list[Region]:
+    """Return several masks of one picture as regions: `mask` for each entry of an array (count, height, width).
+
+    `labels` and `scores` have an entry for each mask; `labels` may also be one label for all. Masks with a score below
+    `min_score`, with a dropped label or without a pixel inside are left out. Raises as `mask` does.
+    """
+    several = list(arrays)
+    made = (
+        mask(control, several[at], threshold=threshold, label=label, score=score, item_index=item_index)
+        for at, label, score in chosen_rows(len(several), labels, scores, min_score, "mask")
+    )
+    return [region for region in made if region is not None]
+
+
+def inside_of(pixels: Any, threshold: float | None = None) -> "NDArray[np.bool_]":
+    """Return which pixels of a model's mask are inside, as an array of shape (height, width).
+
+    Raises ValueError for another shape, for NaN, and for numbers other than 0 and 1 without a `threshold`, unless they
+    are whole (0 and 255).
+    """
+    import numpy as np
+
+    array = np.asarray(pixels)
+    if array.ndim == 3 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim != 2 or not array.size:
+        raise ValueError(f"A mask must be an array of shape (height, width), not {array.shape}")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"A mask must be an array of numbers or booleans, not of {array.dtype}")
+    if array.dtype.kind == "f":
+        if np.isnan(array).any():
+            raise ValueError("A mask must be an array of numbers, but it has NaN")
+        if threshold is None and ((array != 0) & (array != 1)).any():
+            raise ValueError(
+                "A mask of numbers other than 0 and 1 needs a threshold: pass threshold=0.5 for probabilities, "
+                "threshold=0 for logits"
+            )
+    inside: NDArray[np.bool_] = array != 0 if threshold is None else array > number(threshold, "threshold")
+    return inside
 
 
 def mask_of(region: Mapping[str, Any], size: Any = None) -> "NDArray[np.bool_]":

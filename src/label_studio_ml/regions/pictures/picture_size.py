@@ -56,6 +56,12 @@ def _whole(size: float) -> int | float:
     return int(size) if size == int(size) else size
 
 
+#: Numbers of channels of a picture.
+_CHANNELS = (1, 2, 3, 4)
+
+#: Shares of a picture beyond this are not meant as shares: a shape may reach over the edge, but not as far.
+_MOST_SHARES = 4.0
+
 #: The size that coordinates from 0 to 1 refer to.
 UNIT = PictureSize(1.0, 1.0)
 
@@ -69,7 +75,14 @@ def size_of(picture: Any) -> PictureSize:
         return picture
     shape = getattr(picture, "shape", None)
     if shape is not None and len(shape) in (2, 3):
+        if len(shape) == 3 and shape[0] in _CHANNELS and shape[2] not in _CHANNELS:
+            raise ValueError(
+                f"size must not be an array with the channels first, of shape {tuple(shape)}: pass (width, height), "
+                f"here ({shape[2]}, {shape[1]}), or the Pillow image"
+            )
         width, height = shape[1], shape[0]
+    elif shape is not None and tuple(shape) != (2,):
+        raise ValueError(f"size must be (width, height) or one picture, not an array of shape {tuple(shape)}")
     else:
         size = plain(picture if shape is not None else getattr(picture, "size", picture))
         if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
@@ -103,9 +116,21 @@ class Frame:
     relative: bool
 
     def point(self, pair: Sequence[float]) -> tuple[float, float]:
-        """Return two numbers in pixels; in shares, if the size is not known."""
+        """Return two numbers in pixels; in shares, if the size is not known.
+
+        Raises ValueError for numbers that should be shares and must be pixels.
+        """
         x, y = pair
+        if self.relative and not (-_MOST_SHARES <= x <= _MOST_SHARES and -_MOST_SHARES <= y <= _MOST_SHARES):
+            raise ValueError(
+                f"With relative=True, numbers must be shares of the picture from 0 to 1, not {x:g} and {y:g}: "
+                "leave relative out if they are pixels"
+            )
         return (x * self.size.width, y * self.size.height) if self.relative else (x, y)
+
+    def shows(self, x: float, y: float) -> bool:
+        """Return whether a point in pixels (in shares, if the size is not known) is in the picture."""
+        return 0 <= x <= self.size.width and 0 <= y <= self.size.height
 
     def require_size_if(self, condition: bool, what: str) -> None:
         """Raise ValueError if `condition` holds and the size is not known: turns are made in pixels."""

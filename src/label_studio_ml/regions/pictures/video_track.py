@@ -40,14 +40,16 @@ def track(
     score: float | None = None,
     id: str | None = None,  # noqa: A002 (the name of the field)
     tolerance: float = 0.5,
+    clip: bool = True,
 ) -> Region | None:
     """Return a track of boxes as a region of `<VideoRectangle>`; None if its label is dropped, or there are no frames.
 
     `frames` are the frames, counted from 0, in which the object was found, and one of `xyxy`, `xywh` and `cxcywh` has
     its box in each of them, in pixels of a video of `size`. Frames that are missing in between hide the box. Boxes that
-    the interpolation of their neighbours gives within `tolerance` pixels become no key frames. `fps` is the video's
-    rate, which should be the `frameRate` of the `<Video>` tag, and `frame_count` its number of frames. `label` is one
-    of `labels_control`, the `<Labels>` for the same video.
+    the interpolation of their neighbours gives within `tolerance` pixels become no key frames. What is outside of the
+    picture is cut off, and a box outside of it is hidden, unless `clip=False`. `fps` is the video's rate, which should
+    be the `frameRate` of the `<Video>` tag, and `frame_count` its number of frames. `label` is one of `labels_control`,
+    the `<Labels>` for the same video.
 
     Raises ValueError for frames or boxes that are none, and LabelConfigError for a label that is not in the control.
     """
@@ -56,6 +58,8 @@ def track(
     if rate <= 0:
         raise ValueError(f"fps must be more than 0, not {fps!r}")
     boxes = _boxes({"xyxy": xyxy, "xywh": xywh, "cxcywh": cxcywh}, frames, frame_count)
+    if clip:
+        boxes = {frame: part for frame, box in boxes.items() if (part := box.clipped(picture)) is not None}
     names = _labels(labels_control, label)
     if not boxes or names == []:
         return None

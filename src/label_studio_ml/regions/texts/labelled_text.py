@@ -14,7 +14,16 @@ from typing import Any
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import Geometry
-from label_studio_ml.regions.region import Region, make, number, plain, require, scored_intervals
+from label_studio_ml.regions.region import (
+    Region,
+    chosen_rows,
+    interval,
+    make,
+    number,
+    plain,
+    require,
+    rows_of,
+)
 from label_studio_ml.regions.texts.html_text import html_text
 from label_studio_ml.regions.texts.token_tags import spans_of_tags
 
@@ -67,7 +76,7 @@ class LabelledText:
     def spans(
         self,
         offsets: Any,
-        labels: Sequence[Any],
+        labels: Any = None,
         *,
         scores: Any = None,
         min_score: float = 0.0,
@@ -75,12 +84,13 @@ class LabelledText:
     ) -> list[Region]:
         """Return several spans as regions: `span` for each pair of start and end, with its label and score.
 
-        Spans with a score below `min_score` or a dropped label are left out. Raises ValueError if there is not one
-        label (and score) for each span, and as `span` does.
+        `labels` may also be one label for all. Spans with a score below `min_score` or a dropped label are left out.
+        Raises ValueError if there is not one label (and score) for each span, and as `span` does.
         """
+        pairs = rows_of(offsets, "offsets", "span")
         made = (
-            self.span(start, end, label, score=score, strip=strip)
-            for start, end, label, score in scored_intervals(offsets, labels, scores, min_score, "span")
+            self.span(*interval(pairs[at], "offsets"), label, score=score, strip=strip)
+            for at, label, score in chosen_rows(len(pairs), labels, scores, min_score, "span")
         )
         return [region for region in made if region is not None]
 
