@@ -17,7 +17,8 @@
     ├── ModelError              the user's model file
     │   ├── ModelFileError      it cannot be found or imported
     │   ├── ModelLoadError      its class cannot be built
-    │   │   └── NoLabelConfig   … and the project has no label config yet
+    │   │   ├── NoLabelConfig   … and the project has no label config yet
+    │   │   └── ParamsError     a parameter that the class declares has a wrong value
     │   ├── PredictError        its predict failed for every task of a request
     │   └── FitError            its fit failed
     ├── ModelProcessDied        the process that runs the user's code ended
@@ -129,6 +130,10 @@ class ModelLoadError(ModelError):
 
 class NoLabelConfig(ModelLoadError):
     """The constructor failed while the project has no label config, which many model classes need."""
+
+
+class ParamsError(ModelLoadError):
+    """A parameter that the model class declares in `params` has a wrong value; the model is not built."""
 
 
 class PredictError(ModelError):

@@ -31,6 +31,7 @@ from label_studio_ml.model_api.registered_functions import predict_fn as predict
 from label_studio_ml.model_api.registered_functions import update_fn as update_fn
 from label_studio_ml.model_api.studio_access import StudioAccess
 from label_studio_ml.model_api.version_names import next_minor
+from label_studio_ml.params.class_params import resolve
 from label_studio_ml.protocol.label_config import config_text, label_map, parse_label_config
 from label_studio_ml.protocol.webhook_actions import DEFAULT_TRAIN_EVENTS
 from label_studio_ml.support import arguments
@@ -63,6 +64,9 @@ class LabelStudioMLBase:
     - `model_version`: the served version's name.
     """
 
+    #: The class's parameters, a dict of `label_studio_ml.params.Param` or a pydantic model class; in a model, their
+    #: values, such as `self.params.threshold`. Any other `params` of a class is left alone.
+    params: Any
     #: Name of the version before any training, unless the class sets another one.
     INITIAL_MODEL_VERSION = "0.0.1"
     #: The webhook actions that start a training. The "Start training" button starts one in any case.
@@ -103,6 +107,8 @@ class LabelStudioMLBase:
         self.hostname = hostname or self._context.studio_url
         self.access_token = access_token or self._context.studio_token
         self.init_kwargs = kwargs
+        if declared := resolve(type(self), self._extra_params, {**self._context.arguments, **kwargs}):
+            self.params = declared.values
         if self._label_config and overrides_hook(type(self), "use_label_config"):
             self.use_label_config(self._label_config)
         self._in_setup = True

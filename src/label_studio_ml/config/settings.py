@@ -5,7 +5,7 @@ The parent process reads its settings once and passes them to its child processe
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -352,6 +352,18 @@ def environment_changes() -> Callable[[], dict[str, str]]:
 def set_environment(values: Mapping[str, str]) -> None:
     """Set environment variables of this process, which its child processes inherit."""
     os.environ.update(values)
+
+
+def setting_names() -> frozenset[str]:
+    """Return the environment variables of all settings."""
+    parts = (Settings, HttpSettings, FileSettings, RedisVariables)
+    names = {name for cls in parts for _, variable in declared(cls) for name in variable.names.split()}
+    return frozenset({*names, *(f"{name}_FILE" for name in SECRETS), "CACHE_TYPE"})
+
+
+def user_variables(names: Iterable[str]) -> dict[str, str]:
+    """Return those of the environment variables `names`, of user code, that are set and not empty."""
+    return {name: text for name in names if name and (text := os.environ.get(name, ""))}
 
 
 def _with_secret_files(env: Mapping[str, str]) -> Mapping[str, str]:

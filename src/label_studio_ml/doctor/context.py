@@ -17,7 +17,8 @@ class Context:
 
     Checks set these fields, which stay None if the check fails: `project`, the project in Label Studio's API; `about`,
     the backend's response of /connection; `entry`, the backend in the project; `task`, a task of the project.
-    `options` are command-line options that `connect_command` repeats.
+    `has_params` tells whether the model class declares parameters. `options` are command-line options that
+    `connect_command` repeats.
     """
 
     settings: Settings
@@ -35,6 +36,7 @@ class Context:
     options: tuple[str, ...] = ()
     studio_works: bool = False
     model_works: bool = False
+    has_params: bool = False
 
     @property
     def uid(self) -> str | None:

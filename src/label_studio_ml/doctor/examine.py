@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from label_studio_ml.doctor import link, machine, server, studio, work
+from label_studio_ml.doctor import link, machine, parameters, server, studio, work
 from label_studio_ml.doctor.check import Check, Status, fail, failed
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError
@@ -26,6 +26,7 @@ CHECKS: tuple[Callable[[Context], Check | Iterator[Check]], ...] = (
     server.trainings,
     link.addresses,
     link.entry,
+    parameters.parameters,
     link.webhook,
     link.events,
     link.annotations,

@@ -66,6 +66,7 @@ def model_file(context: Context) -> Iterator[Check]:
         )
     else:
         context.model_works = True
+        context.has_params = "\nParameters, " in f"\n{process.stdout}"
         yield ok("model file", _last_line(process.stdout).removeprefix("OK: "))
 
 

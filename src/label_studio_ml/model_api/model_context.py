@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,7 +23,8 @@ class ModelContext:
     `state` holds the project's key/value pairs. `version` is the name of the trained version that the model is built
     from (empty before the first training), `renamed` the name that its `predict` has set since. `files` fetches task
     files; None for a model built by user code. `studio_url` and `studio_token` are Label Studio's URL and a token.
-    `extra_params` are the backend's parsed extra params from Label Studio.
+    `extra_params` are the backend's parsed extra params from Label Studio, `arguments` the constructor's arguments from
+    the command line, config.json or `init_app`.
     """
 
     state: State = field(default_factory=MemoryState)
@@ -33,6 +34,7 @@ class ModelContext:
     studio_url: str = ""
     studio_token: str = field(default="", repr=False)
     extra_params: Any = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def version_name(self) -> str | None:
         """Return the version name set in this run's `fit`, else the served version's; None if there is no name."""

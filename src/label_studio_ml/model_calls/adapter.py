@@ -27,6 +27,7 @@ from label_studio_ml.model_api.model_context import ModelContext, model_context,
 from label_studio_ml.model_calls.coroutines import finish
 from label_studio_ml.model_calls.project_login import studio_login, studio_private
 from label_studio_ml.model_calls.setup_request import setup_request
+from label_studio_ml.params.class_params import declaration_of, resolve
 from label_studio_ml.processes.forked_children import UserCode
 from label_studio_ml.protocol.label_config import parse_label_config
 from label_studio_ml.studio.files.fetch import FileAccess
@@ -95,7 +96,11 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> ClassInfo:
-    """Return the ClassInfo of a class. `threads` is the `concurrency` of a synchronous class that sets none."""
+    """Return the ClassInfo of a class. `threads` is the `concurrency` of a synchronous class that sets none.
+
+    Raises ModelFileError if an attribute of the class is wrong, `params` included.
+    """
+    declaration_of(cls)
     concurrency = ASYNC_CONCURRENCY if is_async(cls) else threads or 1
     return ClassInfo(
         name=cls.__name__,
@@ -169,8 +174,9 @@ def build(
 ) -> LabelStudioMLBase:
     """Build a model of `cls` for `spec`, passing the arguments that its constructor accepts.
 
-    `state` holds the project's key/value pairs. Raises ModelLoadError with the cause if the constructor fails,
-    NoLabelConfig if it fails while the project has no label config.
+    `state` holds the project's key/value pairs. Raises ParamsError, before the constructor is called, if a parameter of
+    the class has a wrong value. Raises ModelLoadError with the cause if the constructor fails, NoLabelConfig if it
+    fails while the project has no label config.
     """
     project = spec.project
     context = _context(spec, settings, state)
@@ -185,6 +191,9 @@ def build(
     }
     try:
         with UserCode(), setup_request(cls, project):
+            declared = resolve(cls, context.extra_params, context.arguments)
+            if declared is not None and declared.unknown:
+                logger.warning("Project %s: %s", project.uid, declared.unknown)
             model = construct(cls, offered, context, project.extra_params)
     except ModelLoadError:
         raise
@@ -242,6 +251,7 @@ def _context(spec: ModelSpec, settings: Settings, state: State) -> ModelContext:
         studio_url=url,
         studio_token=token,
         extra_params=parse_extra_params(project.extra_params),
+        arguments=settings.init_kwargs,
     )
 
 

@@ -13,6 +13,7 @@ from label_studio_ml.errors import (
     ModelProcessDied,
     NoLabelConfig,
     Overloaded,
+    ParamsError,
     PredictError,
     RequestError,
 )
@@ -122,7 +123,7 @@ class PredictionService:
                 self.registry.counts.invalid(answer.refused)
                 return answer
             except ModelLoadError as error:
-                if isinstance(error, NoLabelConfig) or model.manifest is None or model.loaded:
+                if isinstance(error, NoLabelConfig | ParamsError) or model.manifest is None or model.loaded:
                     raise  # otherwise the version was marked as bad, and an older one answers
             except RunnerClosed:
                 if self.registry.processes.closing:

@@ -17,6 +17,7 @@ STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.RequestError, 400),
     (errors.LabelConfigError, 400),
     (errors.NoLabelConfig, 400),
+    (errors.ParamsError, 400),
     (errors.CallerLeft, 499),  # no client reads it; nginx logs this number in that case
     (errors.Overloaded, 503),
     (errors.DeadlineExceeded, 504),

@@ -6,10 +6,11 @@ from typing import cast
 from label_studio_ml.cli.shared.sample import expected_tags, sample
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError
+from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, ParamsError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.api_generation import has_predict
 from label_studio_ml.model_calls.adapter import ModelSpec, build, describe_class
+from label_studio_ml.params.class_params import resolve
 from label_studio_ml.user_code.loading import user_class
 from label_studio_ml.user_code.model_source import locate
 from label_studio_ml.versions.state.key_values import MemoryState
@@ -19,15 +20,31 @@ from label_studio_ml.versions.state.project_state import Project
 def main() -> int:
     """Build the model that the environment names; return 0, or 1 with the cause on standard error.
 
-    With the argument `-`, the label config is read from standard input.
+    With the argument `-`, the label config is read from standard input. The parameters that the class declares are
+    printed before the result, each with its value and where that is from.
     """
     label_config = sys.stdin.read() if sys.argv[1:] == ["-"] else ""
     try:
-        say(f"OK: {check(Settings.from_env(), label_config)}")
+        settings = Settings.from_env()
+        result = check(settings, label_config)
+        for line in parameters(settings):
+            say(line)
+        say(f"OK: {result}")
     except BackendError as error:
         say(f"label-studio-ml: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def parameters(settings: Settings) -> list[str]:
+    """Return a heading and a line for each parameter that the class declares; nothing if it declares none."""
+    declared = resolve(user_class(settings), None, settings.init_kwargs)
+    if declared is None:
+        return []
+    return [
+        "Parameters, before any extra params in Label Studio:",
+        *(f"  {line}" for line in declared.lines()),
+    ]
 
 
 def check(settings: Settings, label_config: str = "") -> str:
@@ -50,6 +67,8 @@ def check(settings: Settings, label_config: str = "") -> str:
         return f"{source.class_name} of {source.script} can be built for this label config"
     try:
         build(cls, ModelSpec(project=Project(uid="1")), settings, MemoryState())
+    except ParamsError:
+        raise
     except ModelLoadError:
         control, object_tag = expected_tags(source.script)
         project = Project(uid="1", label_config=sample(control, object_tag)[0])

@@ -15,6 +15,7 @@ from label_studio_ml.errors import (
     ModelProcessDied,
     NoLabelConfig,
     Overloaded,
+    ParamsError,
 )
 from label_studio_ml.protocol.label_config import parse_label_config
 from label_studio_ml.serving.registry.serving_process import ServingProcess
@@ -163,7 +164,8 @@ def key_of(project: Project, manifest: Manifest | None) -> Hashable:
 def load_failure(model: LoadedModel, error: Exception) -> Exception:
     """Return the error for requests that wait for a model that did not load.
 
-    Unexpected errors are logged, and so is a missing label config, because `/setup` does not wait for a slow load.
+    Unexpected errors are logged, and so are a missing label config and wrong parameters, because `/setup` does not wait
+    for a slow load.
     """
     if not isinstance(error, BackendError):
         logger.error("A model cannot be loaded", exc_info=error)
@@ -171,7 +173,9 @@ def load_failure(model: LoadedModel, error: Exception) -> Exception:
         return RunnerClosed(str(error))  # the process was ended for another one: load this model elsewhere
     if not isinstance(error, ModelError | ModelProcessDied):
         error = ModelError(str(error))  # not a fault of the version or its process
-    if isinstance(error, ModelLoadError) and not parse_label_config(model.project.label_config):
+    if isinstance(error, ParamsError):
+        logger.warning("Project %s: %s", model.project.uid, error)
+    elif isinstance(error, ModelLoadError) and not parse_label_config(model.project.label_config):
         error = NoLabelConfig(str(error), field="label_config")
         logger.warning("%s", error)
     return error

@@ -7,7 +7,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from label_studio_ml.errors import ModelLoadError, ModelProcessDied, NoLabelConfig, VersionError
+from label_studio_ml.errors import (
+    ModelLoadError,
+    ModelProcessDied,
+    NoLabelConfig,
+    ParamsError,
+    VersionError,
+)
 from label_studio_ml.model_calls.adapter import INITIAL, ClassInfo
 from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.serving.registry.loaded_model import LoadedModel, ModelState, key_of, shutting_down
@@ -177,7 +183,7 @@ class ModelRegistry:
             try:
                 await asyncio.shield(model.ready)
             except ModelLoadError as error:
-                if model.manifest is None or isinstance(error, NoLabelConfig):
+                if model.manifest is None or isinstance(error, NoLabelConfig | ParamsError):
                     raise
             except (RunnerClosed, ModelProcessDied) as error:
                 if self.processes.closing:
@@ -191,20 +197,23 @@ class ModelRegistry:
     async def touch(self, project: Project, wait: float = 0.0) -> str:
         """Start loading the project's model, wait up to `wait` seconds for it, and return the version's name.
 
-        Raises the load error if no version can serve.
+        Raises the load error if no version can serve, ParamsError also if a model with other parameters serves.
         """
 
         async def loaded_or_failed() -> LoadedModel:
             model = await self.model_for(project)
             if not model.ready.done():
                 await asyncio.wait([model.ready])
-            older_serves = model.failure is not None and model.manifest is not None
+            is_bad = model.failure is not None and not isinstance(model.failure, ParamsError)
+            older_serves = is_bad and model.manifest is not None
             return await self.model_for(project) if older_serves else model
 
         await self._fetches.fetch(project.uid, patience=SETUP_STORE_WAIT)
         loading = self.processes.spawn(loaded_or_failed())
         await asyncio.wait([loading], timeout=wait)
         failure = loading.result().failure if loading.done() else None
+        if isinstance(failure, ParamsError):  # whatever serves has other values
+            raise failure
         if failure is not None and self.models.serving_now(project.uid) is None:
             raise failure
         return self.version(project.uid)

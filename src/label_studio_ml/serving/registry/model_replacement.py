@@ -17,7 +17,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 
 from label_studio_ml.config.settings import DEFAULT_LABEL_CONFIGS
-from label_studio_ml.errors import ModelLoadError, ModelProcessDied, NoLabelConfig
+from label_studio_ml.errors import ModelLoadError, ModelProcessDied, NoLabelConfig, ParamsError
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
 from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.serving.registry.code_choice import CodeChoice
@@ -165,7 +165,7 @@ class ModelReplacement:
     def _load_failed(self, model: LoadedModel, error: Exception) -> None:
         model.fail(error := load_failure(model, error))
         kills = isinstance(error, ModelProcessDied) and model.retried
-        blamed = isinstance(error, ModelLoadError) and not isinstance(error, NoLabelConfig)
+        blamed = isinstance(error, ModelLoadError) and not isinstance(error, NoLabelConfig | ParamsError)
         if model.manifest is not None and (kills or blamed):
             uid = model.project.uid
             logger.error("Project %s: version %s does not load: %s", uid, model.manifest.name, error)

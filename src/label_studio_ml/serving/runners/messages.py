@@ -80,12 +80,16 @@ class Predicted(msgspec.Struct, tag=True, frozen=True, gc=False):
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):
-    """Answer to a Load or Predict that failed as a whole, with message, fix and field of its error."""
+    """Answer to a Load or Predict that failed as a whole, with message, fix and field of its error.
+
+    `of_params`: the error is a ParamsError, which is no fault of the version.
+    """
 
     call: int
     message: str
     fix: str = ""
     field: str = ""
+    of_params: bool = False
 
 
 ToModel = Load | Predict | Unload | Stop

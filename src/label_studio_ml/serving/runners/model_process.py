@@ -23,7 +23,7 @@ from typing import NoReturn, TypeAlias
 import msgspec
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import BackendError, NoLabelConfig
+from label_studio_ml.errors import BackendError, NoLabelConfig, ParamsError
 from label_studio_ml.model_calls.adapter import reason
 from label_studio_ml.monitoring import logs
 from label_studio_ml.processes.guard import fork_guarded
@@ -230,7 +230,10 @@ class ModelProcess:
                 return Loaded(message.call, self._host.load(message.number, message.spec, message.instead_of))
             self._inflight.begin(message.call)
             return Predicted(message.call, self._host.predict(message.number, message.requests))
-        except NoLabelConfig as error:  # normal for a new project: the server logs one line
+        except (
+            NoLabelConfig,
+            ParamsError,
+        ) as error:  # for people who set up a project: the server logs one line
             return _failed(message.call, error)
         except BaseException as error:  # SystemExit, for example, would end this thread silently
             logger.exception("A call failed")
@@ -258,7 +261,8 @@ class ModelProcess:
 def _failed(call: int, error: BaseException) -> Failed:
     """Return the answer to a call that ended with `error`, on one line, with fix and field of this package's errors."""
     if isinstance(error, BackendError):
-        return Failed(call, *(reason(BackendError(text)) for text in (error.message, error.fix, error.field)))
+        message, fix, field = (reason(BackendError(text)) for text in (error.message, error.fix, error.field))
+        return Failed(call, message, fix, field, of_params=isinstance(error, ParamsError))
     return Failed(call, reason(error))
 
 

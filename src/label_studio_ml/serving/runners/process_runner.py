@@ -20,6 +20,7 @@ from label_studio_ml.errors import (
     ModelFileError,
     ModelLoadError,
     ModelProcessDied,
+    ParamsError,
     PredictError,
 )
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
@@ -308,7 +309,8 @@ class ProcessRunner(asyncio.Protocol):
         elif isinstance(message, ImportFailed):
             fail(self.info, ModelFileError(message.message, fix=message.fix, field=message.field))
         elif isinstance(message, Failed):
-            error = ModelLoadError(message.message, fix=message.fix, field=message.field)
+            kind = ParamsError if message.of_params else ModelLoadError
+            error = kind(message.message, fix=message.fix, field=message.field)
             fail(self._calls.get(message.call), error)
         elif isinstance(message, Loaded | Predicted):
             settle(self._calls.get(message.call), message)

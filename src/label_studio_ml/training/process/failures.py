@@ -8,6 +8,7 @@ from label_studio_ml.errors import (
     DecisionError,
     FileFetchError,
     NoLabelConfig,
+    ParamsError,
     StoreError,
     StudioAuthError,
     StudioError,
@@ -21,10 +22,11 @@ from label_studio_ml.versions.store.local_store import VersionStore
 def may_pass(error: BaseException, folder: Path) -> bool:
     """Tell whether a failure may pass: the disk of `folder` is full, or a file of the backend cannot be used now.
 
-    A missing label config may pass: after the loss of a project's database, the next `/setup` or event brings one. An
-    unreadable decision about a project's versions may become readable again, or be made anew.
+    A missing label config may pass: after the loss of a project's database, the next `/setup` or event brings one. A
+    wrong parameter can be corrected in Label Studio. An unreadable decision about a project's versions may become
+    readable again, or be made anew.
     """
-    if is_full(error, folder) or isinstance(error, NoLabelConfig | DecisionError):
+    if is_full(error, folder) or isinstance(error, NoLabelConfig | ParamsError | DecisionError):
         return True
     if isinstance(error, StoreError) and error.passing:
         return True

@@ -198,10 +198,11 @@ class Endpoints:
         request = await self._bodies.parse(parse_setup, call.body)
         await check_config(request.label_config, "schema")
         sent_from = sender(call.peer, call.headers)
+        before = await self._projects.get(request.uid)
         project = await self._projects.apply_setup(
             request.uid,
             label_config=request.label_config,
-            **await self._hosts.changes(request, await self._projects.get(request.uid), sent_from),
+            **await self._hosts.changes(request, before, sent_from),
             extra_params="" if request.extra_params is None else request.extra_params,
         )
         try:
@@ -209,6 +210,12 @@ class Endpoints:
         except errors.NoLabelConfig:
             # Projects are often connected before they have a label config, which many classes need to be built.
             version = self._registry.version(project.uid)
+        except errors.ParamsError:
+            # Label Studio does not save what is refused: trainings and predictions go on with what it has.
+            if before is not None and before.extra_params != project.extra_params:
+                former = "" if before.extra_params is None else before.extra_params
+                await self._projects.apply_setup(request.uid, extra_params=former)
+            raise
         return json_response(200, {"model_version": version})
 
     async def _predict(self, call: Call) -> Response:
