@@ -15,7 +15,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from label_studio_ml.import_paths import tools_alias
 from label_studio_ml.model_api.api_generation import (
@@ -66,7 +66,7 @@ class LabelStudioMLBase:
 
     #: The class's parameters, a dict of `label_studio_ml.params.Param` or a pydantic model class; in a model, their
     #: values, such as `self.params.threshold`. Any other `params` of a class is left alone.
-    params: Any
+    params: ClassVar[Any]
     #: Name of the version before any training, unless the class sets another one.
     INITIAL_MODEL_VERSION = "0.0.1"
     #: The webhook actions that start a training. The "Start training" button starts one in any case.
@@ -108,7 +108,7 @@ class LabelStudioMLBase:
         self.access_token = access_token or self._context.studio_token
         self.init_kwargs = kwargs
         if declared := resolve(type(self), self._extra_params, {**self._context.arguments, **kwargs}):
-            self.params = declared.values
+            self.params = declared.values  # type: ignore[misc]
         if self._label_config and overrides_hook(type(self), "use_label_config"):
             self.use_label_config(self._label_config)
         self._in_setup = True

@@ -203,11 +203,9 @@ def _given(
             continue
         if name in arguments:
             value = arguments[name]
-            if isinstance(value, str | int) and not isinstance(
-                value, bool
-            ):  # `--with code=7` may mean a text
-                value = declaration.read(name, str(value))
-            given[name] = Given(value, ARGUMENTS)
+            if isinstance(value, int) and not isinstance(value, bool) and declaration.is_text(name):
+                value = str(value)  # `--with code=7` was parsed as a number
+            given[name] = Given(declaration.read(name, value) if isinstance(value, str) else value, ARGUMENTS)
         elif text := variables.get(parameter.variable, ""):
             source = f"environment variable {parameter.variable}"
             given[name] = Given(declaration.read(name, text), source)

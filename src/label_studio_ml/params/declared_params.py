@@ -38,6 +38,9 @@ class Declaration(Protocol):
     def read(self, name: str, text: str) -> Any:
         """Return the value that a text from an environment variable or `--with` stands for."""
 
+    def is_text(self, name: str) -> bool:
+        """Tell whether the parameter's values are texts."""
+
     def values(self, given: Mapping[str, Any]) -> tuple[Any, list[tuple[str, str]]]:
         """Return what becomes `self.params`, and the name and fault of each wrong value in `given`."""
 
@@ -70,6 +73,10 @@ class ParamTable:
     def read(self, name: str, text: str) -> Any:
         """Return the value that `text` stands for; `text` itself if it stands for none."""
         return self._table[name].read(text)
+
+    def is_text(self, name: str) -> bool:
+        """Tell whether the parameter's values are texts."""
+        return self._table[name].kind is str
 
     def values(self, given: Mapping[str, Any]) -> tuple[Params, list[tuple[str, str]]]:
         """Return the values as `Params`, and the name and fault of each wrong one."""
@@ -114,6 +121,10 @@ class PydanticParams:
             except ValueError:
                 return text
         return text
+
+    def is_text(self, name: str) -> bool:
+        """Tell whether the field is a `str`."""
+        return self._model.model_fields[name].annotation is str
 
     def values(self, given: Mapping[str, Any]) -> tuple[Any, list[tuple[str, str]]]:
         """Return an instance of the model, and the name and fault of each wrong value."""
@@ -169,7 +180,7 @@ def _parameter(name: str, field: Any) -> Parameter:
 
 def _variable(name: str, env: str | None) -> str:
     """Return a parameter's environment variable: `env`, or the name in upper case if that is empty; none for None."""
-    return name.upper() if env == "" else env or ""
+    return str(name).upper() if env == "" else env or ""
 
 
 def _text(value: Any) -> str:
