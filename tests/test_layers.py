@@ -30,6 +30,7 @@ ROOMS = {
     "regions.pictures": "regions on pictures and in videos",
     "regions.texts": "spans in texts, pages and paragraphs",
     "regions": "from a model's output to Label Studio's regions, and back",
+    "samples": "made-up tasks for a label config",
     "config": "settings, metric gate, login, access tokens",
     "monitoring": "logs, counters, Prometheus text",
     "processes": "operating-system processes: start, guard, find",
@@ -182,6 +183,7 @@ HEAVY = (
     "requests",
     "fsspec",
     "rich",
+    "PIL",
 )
 HEAVY_ALLOWED: dict[str, tuple[str, ...]] = {
     "response": ("label_studio_sdk",),  # its fields are the SDK's classes; only users' code imports it
@@ -201,6 +203,7 @@ QUICK = (
     "runtime.supervisor",
     "config.settings",
     "errors",
+    "samples",
 )
 
 LONGEST = 400

@@ -1,0 +1,159 @@
+"""Find the fields of a task's data that a label config shows, and which tag shows each one."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from xml.etree import ElementTree
+
+from label_studio_ml.controls.label_config_tree import read_tree
+from label_studio_ml.errors import LabelConfigError
+
+#: A reference to a field, such as `$text` or `$pages[0].image`. Source: the pattern of Label Studio's frontend.
+_REFERENCE = re.compile(r"\$([\w.\[\]{}]+)")
+
+#: Attributes in which Label Studio fills in references also within a longer text, such as `Question: $text`.
+_MIXED = frozenset({"value", "valuelist", "on", "apiurl"})
+
+#: Attributes in which a text that looks like a reference is none.
+_NO_REFERENCES = frozenset({"name", "toname", "style", "classname", "hotkey", "indexflag", "placeholder"})
+
+_STEP = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
+
+#: Values of an index variable for which fields such as `$image_{{idx}}` are made: those of the longest list.
+_INDICES = range(3)
+
+#: Limits of one reference: a label config comes from users.
+_MAX_STEPS = 30
+_MAX_INDEX = 100
+
+
+@dataclass(frozen=True)
+class Use:
+    """One place of the label config that shows a field: an attribute of a tag.
+
+    `tag`, `attribute` and the names in `attributes` are in lower case. `columns` are those of the channels in a
+    `<TimeSeries>`.
+    """
+
+    tag: str
+    attribute: str
+    attributes: Mapping[str, str]
+    columns: tuple[str, ...] = ()
+
+
+@dataclass
+class Node:
+    """A value in a task's data: shown itself (`uses`), or a dict (`fields`) or list (`items`, `each`) of shown values.
+
+    `each` stands for all entries of a list that a `<Repeater>` goes through; `is_repeated` says that one does.
+    """
+
+    uses: list[Use] = field(default_factory=list)
+    fields: dict[str, "Node"] = field(default_factory=dict)
+    items: dict[int, "Node"] = field(default_factory=dict)
+    each: "Node | None" = None
+    is_repeated: bool = False
+
+    def child(self, step: str | int | None) -> "Node":
+        """Return the node of a key, of an index, or with None that of all entries; it is made if missing."""
+        if step is None:
+            self.each = self.each or Node()
+            return self.each
+        if isinstance(step, int):
+            return self.items.setdefault(step, Node())
+        return self.fields.setdefault(step, Node())
+
+
+@dataclass(frozen=True)
+class FieldTree:
+    """The fields that a label config shows, below `root`."""
+
+    root: Node
+
+
+def fields_of(label_config: str) -> FieldTree:
+    """Return the fields that a label config shows.
+
+    Raises LabelConfigError if it is not well-formed, or a reference is too long to be one.
+    """
+    variables = read_tree(label_config).index_variables  # refuses a DOCTYPE and what is not well-formed
+    root = Node()
+    if not label_config.strip():
+        return FieldTree(root)
+    for element in ElementTree.fromstring(label_config).iter():  # noqa: S314 - there is no DOCTYPE
+        for path, use in _uses(element):
+            for one_path in _expanded(path, variables):
+                node = root
+                for step in _steps(one_path, variables):
+                    node = node.child(step)
+                node.is_repeated |= use.attribute == "on"
+                node.uses.append(use)
+    return FieldTree(root)
+
+
+def _uses(element: ElementTree.Element) -> Iterator[tuple[str, Use]]:
+    """Yield each field that an element shows, with the place where it does."""
+    tag = element.tag.lower()
+    attributes = {name.lower(): text for name, text in element.attrib.items()}
+    texts = dict(attributes)
+    if inner := _inner_text(element, tag):
+        texts["value"] = inner  # Label Studio takes the text within a tag for its value
+    columns: tuple[str, ...] = ()
+    if tag == "timeseries":
+        columns = tuple(
+            name for channel in element.iter() if (name := channel.get("column")) and channel is not element
+        )
+    for name, text in texts.items():
+        if name in _NO_REFERENCES:
+            continue
+        whole = _REFERENCE.fullmatch(text)
+        paths = [whole[1]] if whole else _REFERENCE.findall(text) if name in _MIXED else []
+        use = Use(tag if whole else "text", name, attributes, columns)
+        yield from ((path.rstrip("."), use) for path in paths if path.rstrip("."))
+    if tag == "timeseries" and not attributes.get("value") and attributes.get("valuetype") == "json":
+        yield "", Use(tag, "value", attributes, columns)  # its columns are the fields of the task
+
+
+def _inner_text(element: ElementTree.Element, tag: str) -> str:
+    if tag == "style" or (len(element) and tag != "hypertext"):
+        return ""
+    return "".join(element.itertext()).strip()
+
+
+def _expanded(path: str, variables: tuple[str, ...]) -> list[str]:
+    """Return the path with index variables filled in that are part of a name, as in `image_{{idx}}`."""
+    paths = [path]
+    for variable in variables:
+        if variable in path.replace(f"[{variable}]", ""):
+            paths = [
+                one.replace(f"[{variable}]", "\0")
+                .replace(variable, str(index))
+                .replace("\0", f"[{variable}]")
+                for one in paths
+                for index in _INDICES
+            ]
+    return paths
+
+
+def _steps(path: str, variables: tuple[str, ...]) -> list[str | int | None]:
+    """Return the keys and indices of a path; None stands for each entry. Raises LabelConfigError."""
+    steps: list[str | int | None] = []
+    for index, key in _STEP.findall(path):
+        if index in variables:
+            steps.append(None)
+        elif index.isdecimal() and len(index) <= len(str(_MAX_INDEX)) and int(index) <= _MAX_INDEX:
+            steps.append(int(index))
+        elif index.isdecimal():
+            raise LabelConfigError(
+                f"The label config shows the field ${path[:100]}; sample tasks have lists of at most "
+                f"{_MAX_INDEX + 1} entries",
+                field="label_config",
+            )
+        elif key or index:
+            steps.append(key or index)
+    if len(steps) > _MAX_STEPS:
+        raise LabelConfigError(
+            f"The label config shows the field ${path[:100]}…, which has more than {_MAX_STEPS} parts",
+            field="label_config",
+        )
+    return steps

@@ -1,0 +1,1 @@
+"""Pictures, recordings, videos and PDF documents as files."""

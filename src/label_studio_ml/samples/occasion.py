@@ -1,0 +1,26 @@
+"""What a generator knows about the value that it makes."""
+
+import random
+import re
+from dataclasses import dataclass
+
+from label_studio_ml.samples.output_files import Output
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """One value of one task.
+
+    `number` is the task's, from 0, which rotates kinds (scripts, formats of pictures). `path` is the field. `chance`
+    gives the same numbers for the same seed, task and field.
+    """
+
+    number: int
+    path: str
+    chance: random.Random
+    output: Output
+
+    def place(self, content: bytes, extension: str) -> str:
+        """Return the address of a file with this content. `extension` is that of its name, such as `png`."""
+        stem = re.sub(r"\W+", "-", self.path).strip("-") or "data"
+        return self.output.place(f"task-{self.number + 1:04}-{stem}", content, extension)

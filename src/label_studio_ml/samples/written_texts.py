@@ -1,0 +1,102 @@
+"""Texts: plain, HTML and Markdown; in the task, or as files for `valueType="url"`."""
+
+import base64
+import csv
+import html
+import io
+from typing import Any
+
+from label_studio_ml.samples.field_tree import Use
+from label_studio_ml.samples.occasion import Occasion
+from label_studio_ml.samples.scripts_of_texts import SCRIPTS, Script, script_of
+
+
+def sentences(occasion: Occasion, least: int, most: int, script: Script | None = None) -> list[str]:
+    """Return between `least` and `most` different sentences of the task's script; fewer if it has fewer."""
+    script = script or script_of(occasion.number)
+    count = min(occasion.chance.randint(least, most), len(script.sentences))
+    return occasion.chance.sample(script.sentences, count)
+
+
+def plain(use: Use, occasion: Occasion) -> str:
+    """Return a text of one to four sentences."""
+    script = _script(use, occasion)
+    return _delivered(script.joint.join(sentences(occasion, 1, 4, script)), use, occasion, "txt")
+
+
+def hypertext(use: Use, occasion: Occasion) -> str:
+    """Return a page of HTML: headings, nested and empty tags, entities, a list and a table."""
+    script = _script(use, occasion)
+    escaped = [html.escape(sentence, quote=False) for sentence in sentences(occasion, 3, 6, script)]
+    heading, first, *rest = escaped
+    direction = ' dir="rtl"' if script.is_right_to_left else ""
+    words = first.split(" ")
+    middle = len(words) // 2
+    paragraph = f"{' '.join(words[:middle])} <b>{' '.join(words[middle:])}</b>"
+    parts = [
+        f"<h2>{heading}</h2>",
+        f"<p>{paragraph}<br/>No. {occasion.chance.randint(1, 99)} &amp; <i>&copy; 2026</i></p>",
+        "<ul>" + "".join(f"<li>{sentence}</li>" for sentence in rest) + "</ul>",
+    ]
+    if occasion.chance.random() < 0.5:
+        cells = "".join(
+            f"<tr><td>{row}</td><td>{occasion.chance.randint(1, 500)}</td></tr>" for row in ("A", "B")
+        )
+        parts.append(f"<!-- figures --><table><tr><th>Item</th><th>Price</th></tr>{cells}</table>")
+    return _delivered(f"<div{direction}>\n" + "\n".join(parts) + "\n</div>", use, occasion, "html")
+
+
+def markdown(use: Use, occasion: Occasion) -> str:
+    """Return a text of Markdown with a heading, emphasis and a list."""
+    heading, *rest = sentences(occasion, 2, 4)
+    lines = [f"## {heading.splitlines()[0]}", "", f"**{occasion.chance.randint(2, 9)}** points:", ""]
+    return "\n".join(lines + [f"- {' '.join(sentence.split())}" for sentence in rest])
+
+
+def _script(use: Use, occasion: Occasion) -> Script:
+    if use.attributes.get("encoding") == "base64":
+        return SCRIPTS[0]  # Label Studio takes each decoded byte for a character
+    return script_of(occasion.number)
+
+
+def _delivered(text: str, use: Use, occasion: Occasion, extension: str) -> str:
+    """Return the text as the tag's attributes want it: encoded, as a CSV for its resolver, or as a file's address."""
+    if use.attributes.get("encoding") in {"base64", "base64unicode"}:
+        text = base64.b64encode(text.encode()).decode()
+    if resolver := use.attributes.get("resolver"):
+        return occasion.place(_csv(text, resolver).encode(), "csv")
+    if use.attributes.get("valuetype", "").lower() == "url":
+        return occasion.place(text.encode(), extension)
+    return text
+
+
+def type_and_options(text: str) -> tuple[str, dict[str, Any]]:
+    """Parse a `valueType` or `resolver` such as `csv|separator=;|headless`: the type, then its options.
+
+    Options without a value are True. As in Label Studio, the character after the type separates the options.
+    """
+    kind = text[: next((place for place, letter in enumerate(text) if not letter.isalnum()), len(text))]
+    rest = text[len(kind) :]
+    options: dict[str, Any] = {}
+    for part in rest[1:].split(rest[0]) if rest else ():
+        key, equals, value = part.partition("=")
+        options[key] = value if equals else True
+    return kind, options
+
+
+def _csv(text: str, resolver: str) -> str:
+    """Return a CSV whose first row has the text in the column that the resolver reads."""
+    _, options = type_and_options(resolver)
+    column = options.get("column", "text")
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=str(options.get("separator") or ",")[:1], lineterminator="\n")
+    if options.get("headless") or str(column).isdecimal():
+        before = int(column) if str(column).isdecimal() else 0
+        cells = [*("x" for _ in range(min(before, 100))), text]
+        if not options.get("headless"):
+            writer.writerow([f"column{place}" for place in range(len(cells))])
+        writer.writerow(cells)
+    else:
+        writer.writerow([column, "number"])
+        writer.writerow([text, 1])
+    return buffer.getvalue()
