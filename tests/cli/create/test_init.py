@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from label_studio_ml import __version__, server
+from label_studio_ml import __version__, samples, server
 from label_studio_ml.cli.create import scaffold
 from label_studio_ml.cli.main import main
-from label_studio_ml.cli.shared.sample import expected_tags, sample
+from label_studio_ml.cli.shared.sample import expected_tags, sample_label_config
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.user_code.model_source import ModelSource, locate
 
@@ -565,8 +565,8 @@ class TestSample:
     def test_the_sample_config_is_one_that_the_reader_understands(self, control: str) -> None:
         from label_studio_ml.protocol.label_config import parse_label_config
 
-        xml, data = sample(control, "Image")
+        xml = sample_label_config(control, "Image")
         parsed = parse_label_config(xml)["label"]
         assert (parsed["type"], parsed["to_name"]) == (control, ["image"])
-        assert parsed["inputs"][0]["value"] in data
+        assert parsed["inputs"][0]["value"] in samples.tasks(xml, 1)[0]["data"]
         assert parsed["labels"] == ([] if control == "TextArea" else ["First", "Second"])

@@ -14,7 +14,7 @@ from label_studio_ml import __version__, package_name
 from label_studio_ml.cli.create.env_file import EXTENDED_FILES, add_lines, write_private_files
 from label_studio_ml.cli.create.wheel import PACKAGE, build_wheel
 from label_studio_ml.cli.requirements import own_requirements
-from label_studio_ml.cli.shared.sample import expected_tags, sample
+from label_studio_ml.cli.shared.sample import expected_tags, sample_label_config
 from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.storage.folder_problems import nearest_existing
 from label_studio_ml.storage.private_files import make_folder, open_file
@@ -216,15 +216,13 @@ def _values(name: str, source: ModelSource) -> dict[str, str]:
         imports = f"import {module}  # noqa: F401\nfrom label_studio_ml.model import {cls}"
     else:
         imports = f"from {module} import {cls}"
-    label_config, data = sample(*expected_tags(source.script))
     return {
         "project": name,
         "slug": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "backend",
         "script": source.script.name,
         "class": cls,
         "import": imports,
-        "label_config": label_config,
-        "task_data": repr(data),
+        "label_config": sample_label_config(*expected_tags(source.script)),
         "version": __version__,
         "uid": str(_user() or _CONTAINER_UID),
     }

@@ -3,7 +3,7 @@
 import sys
 from typing import cast
 
-from label_studio_ml.cli.shared.sample import expected_tags, sample
+from label_studio_ml.cli.shared.sample import expected_tags, sample_label_config
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, ParamsError
@@ -71,7 +71,7 @@ def check(settings: Settings, label_config: str = "") -> str:
         raise
     except ModelLoadError:
         control, object_tag = expected_tags(source.script)
-        project = Project(uid="1", label_config=sample(control, object_tag)[0])
+        project = Project(uid="1", label_config=sample_label_config(control, object_tag))
         build(cls, ModelSpec(project=project), settings, MemoryState())
         return f"{source.class_name} of {source.script} can be built for <{control}> on <{object_tag}>"
     return f"{source.class_name} of {source.script} can be built"

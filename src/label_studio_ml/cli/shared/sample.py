@@ -1,29 +1,22 @@
-"""Derive a sample label config and task for a model class from its source code."""
+"""Derive a sample label config for a model class from its source code."""
 
 import ast
 from pathlib import Path
-from typing import Any
 
 from label_studio_ml.user_code.import_scan import parse
 
 #: Functions by which model classes look up their tags: the last two texts of such a call are control and object tag.
 _TAG_FINDERS = ("get_first_tag_occurence", "get_first_tag_keys", "get_single_tag_keys")
 
-#: An image of 8 by 8 pixels as a data URL, so that a sample task needs no network.
-_IMAGE = (
-    "data:image/png;base64,"
-    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAMElEQVR42mNgEFAwcAhIKGDgkNCw8IjIqIAJNDBABT"
-    "oYoAITGKACMxigAgsYoAIrAIDmFQEIkE3NAAAAAElFTkSuQmCC"
-)
-
-_VALUES: dict[str, tuple[str, Any]] = {
-    "Text": ("text", "A sentence to label."),
-    "HyperText": ("html", "<p>A sentence to label.</p>"),
-    "Image": ("image", _IMAGE),
-    "Paragraphs": ("dialogue", [{"author": "A", "text": "Hello."}, {"author": "B", "text": "Good morning."}]),
-    "Audio": ("audio", "https://example.org/sample.wav"),
-    "Video": ("video", "https://example.org/sample.mp4"),
-    "TimeSeries": ("series", "https://example.org/sample.csv"),
+#: The field of a task that an object tag shows in a sample label config.
+_FIELDS = {
+    "Text": "text",
+    "HyperText": "html",
+    "Image": "image",
+    "Paragraphs": "dialogue",
+    "Audio": "audio",
+    "Video": "video",
+    "TimeSeries": "series",
 }
 
 
@@ -38,14 +31,14 @@ def expected_tags(script: Path) -> tuple[str, str]:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name in _TAG_FINDERS:
             texts = [text for argument in node.args if (text := _first_text(argument))]
-            if len(texts) >= 2 and texts[-1] in _VALUES:
+            if len(texts) >= 2 and texts[-1] in _FIELDS:
                 return texts[-2], texts[-1]
     return "Choices", "Text"
 
 
-def sample(control: str, object_tag: str) -> tuple[str, dict[str, Any]]:
-    """Return a label config with the two tags, and the `data` of a task for it."""
-    field, value = _VALUES[object_tag]
+def sample_label_config(control: str, object_tag: str) -> str:
+    """Return a label config with the two tags. `label_studio_ml.samples.tasks` makes tasks for it."""
+    field = _FIELDS[object_tag]
     child = "Choice" if control == "Choices" else "Label" if control.endswith("Labels") else ""
     labels = [f'    <{child} value="{name}"/>' for name in ("First", "Second")] if child else []
     opening = f'  <{control} name="label" toName="{field}"'
@@ -55,7 +48,7 @@ def sample(control: str, object_tag: str) -> tuple[str, dict[str, Any]]:
         *([f"{opening}>", *labels, f"  </{control}>"] if labels else [f"{opening}/>"]),
         "</View>",
     ]
-    return "\n".join(lines), {field: value}
+    return "\n".join(lines)
 
 
 def _first_text(node: ast.expr) -> str:
