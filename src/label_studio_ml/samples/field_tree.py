@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from label_studio_ml.controls.label_config_tree import read_tree
 from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.support.texts import whole_number
 
 #: A reference to a field, such as `$text` or `$pages[0].image`. Source: the pattern of Label Studio's frontend.
 _REFERENCE = re.compile(r"\$([\w.\[\]{}]+)")
@@ -139,11 +140,12 @@ def _steps(path: str, variables: tuple[str, ...]) -> list[str | int | None]:
     """Return the keys and indices of a path; None stands for each entry. Raises LabelConfigError."""
     steps: list[str | int | None] = []
     for index, key in _STEP.findall(path):
+        number = whole_number(index)
         if index in variables:
             steps.append(None)
-        elif index.isdecimal() and len(index) <= len(str(_MAX_INDEX)) and int(index) <= _MAX_INDEX:
-            steps.append(int(index))
-        elif index.isdecimal():
+        elif number is not None and number <= _MAX_INDEX:
+            steps.append(number)
+        elif number is not None:
             raise LabelConfigError(
                 f"The label config shows the field ${path[:100]}; sample tasks have lists of at most "
                 f"{_MAX_INDEX + 1} entries",

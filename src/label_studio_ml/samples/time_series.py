@@ -8,6 +8,7 @@ from typing import Any
 
 from label_studio_ml.samples.field_tree import Use
 from label_studio_ml.samples.occasion import Occasion
+from label_studio_ml.support.texts import whole_number
 
 _ROWS = 200
 
@@ -105,9 +106,10 @@ def _csv(columns: dict[str, list[Any]], separator: str) -> str:
     """
     separator = _SEPARATORS.get(separator) or separator[:1] or ","
     rows = len(next(iter(columns.values())))
-    is_headless = all(name.isdecimal() and int(name) <= _MAX_COLUMN for name in columns)
+    places = [place for name in columns if (place := whole_number(name)) is not None and place <= _MAX_COLUMN]
+    is_headless = len(places) == len(columns)
     if is_headless:
-        count = max(max(int(name) for name in columns) + 1, 2)
+        count = max(*places, 1) + 1
         columns = {str(place): columns.get(str(place), [0] * rows) for place in range(count)}
     elif len(columns) == 1:
         columns = {**columns, "row": list(range(rows))}

@@ -9,6 +9,10 @@ from typing import Any
 from label_studio_ml.samples.field_tree import Use
 from label_studio_ml.samples.occasion import Occasion
 from label_studio_ml.samples.scripts_of_texts import SCRIPTS, Script, script_of
+from label_studio_ml.support.texts import whole_number
+
+#: The largest number of a column of a CSV file that a `resolver` reads.
+_MAX_COLUMN = 100
 
 
 def sentences(occasion: Occasion, least: int, most: int, script: Script | None = None) -> list[str]:
@@ -90,11 +94,11 @@ def _csv(text: str, resolver: str) -> str:
     column = options.get("column", "text")
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=str(options.get("separator") or ",")[:1], lineterminator="\n")
-    if options.get("headless") or str(column).isdecimal():
-        before = int(column) if str(column).isdecimal() else 0
-        cells = [*("x" for _ in range(min(before, 100))), text]
+    place = whole_number(str(column))
+    if options.get("headless") or place is not None:
+        cells = [*("x" for _ in range(min(place or 0, _MAX_COLUMN))), text]
         if not options.get("headless"):
-            writer.writerow([f"column{place}" for place in range(len(cells))])
+            writer.writerow([f"column{number}" for number in range(len(cells))])
         writer.writerow(cells)
     else:
         writer.writerow([column, "number"])
