@@ -24,6 +24,7 @@ from label_studio_ml.model_api.api_generation import (
     overrides_hook,
     positional_arguments,
 )
+from label_studio_ml.model_api.computed.once import once
 from label_studio_ml.model_api.model_context import current_context, is_being_built, parse_extra_params
 from label_studio_ml.model_api.older_names import older_name
 from label_studio_ml.model_api.registered_functions import functions
@@ -339,6 +340,9 @@ class LabelStudioMLBase:
             fetch=file_getter(self.get_local_path, task.get("id")),
             read_file=read_file,
         )
+
+    #: Compute a value once for each content of a task's file, such as an embedding: see `model_api.computed.once`.
+    once = once
 
     def _files(self, host: str | None = None, token: str | None = None) -> "FileAccess":
         return self._studio().files(host, token)

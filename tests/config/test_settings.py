@@ -207,6 +207,8 @@ def _all_set(tmp_path: Path) -> Settings:
         train_every=0,
         quiet_period=0.5,
         min_annotations=7,
+        once_cache_bytes=5 << 20,
+        once_memory_bytes=6 << 20,
         refuse_invalid=False,
         predict_after_training="all",
         predict_rate=2.5,

@@ -186,6 +186,10 @@ class Settings:
         DEFAULT_LABEL_CONFIGS, f"label configs that have model processes at a time, at most {MAX_LABEL_CONFIGS}")
     drain_first: bool = setting("LOAD", choice({"beside": False, "drain-first": True}), False,
         "`beside`: a new version loads beside the old one; `drain-first`: after the old one has left the memory")
+    once_cache_bytes: int = setting("ONCE_CACHE_MB", integer(0, MEGABYTE, maximum=MAX_MEGABYTES), 4096 * MEGABYTE,
+        "MiB of values of `self.once` in `MODEL_DIR/once`; 0: none ([interactive.md](interactive.md#once-per-file))")
+    once_memory_bytes: int = setting("ONCE_MEMORY_MB", integer(0, MEGABYTE, maximum=MAX_MEGABYTES), 256 * MEGABYTE,
+        "MiB of these values in the memory of each process; 0: none")
     refuse_invalid: bool = setting("INVALID_PREDICTIONS", choice({"refuse": True, "send": False}), True,
         "`refuse` or `send` predictions that the label config does not allow ([predict.md](predict.md))")
     predict_after_training: str = setting("PREDICT_AFTER_TRAINING",

@@ -133,7 +133,10 @@ def disk(context: Context) -> Iterator[Check]:
     cache_size = _file_sizes(folder / "files")
     if cache_size:
         summary += f", task files {cache_size / (1 << 20):.0f} MiB"
-    fix = "Free disk space, lower FILES_CACHE_MB, or set MODEL_DIR to a folder on a larger disk"
+    values_size = _file_sizes(folder / "once")
+    if values_size:
+        summary += f", values of once {values_size / (1 << 20):.0f} MiB"
+    fix = "Free disk space, lower FILES_CACHE_MB or ONCE_CACHE_MB, or set MODEL_DIR to a folder on a larger disk"
     if free < _FAIL_BELOW:
         yield fail("disk", summary, fix)
     elif free < _WARN_BELOW:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from label_studio_ml.versions.state.key_values import MemoryState, StagedState, State
 
 if TYPE_CHECKING:
+    from label_studio_ml.model_api.computed.value_cache import ValueCache
     from label_studio_ml.studio.files.fetch import FileAccess
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,8 @@ class ModelContext:
     from (empty before the first training), `renamed` the name that its `predict` has set since. `files` fetches task
     files; None for a model built by user code. `studio_url` and `studio_token` are Label Studio's URL and a token.
     `extra_params` are the backend's parsed extra params from Label Studio, `arguments` the constructor's arguments from
-    the command line, config.json or `init_app`.
+    the command line, config.json or `init_app`. `values` is the cache of computed values, None for a model built by
+    user code; `code` is the hash of the class's code, empty if it is not known.
     """
 
     state: State = field(default_factory=MemoryState)
@@ -35,6 +37,8 @@ class ModelContext:
     studio_token: str = field(default="", repr=False)
     extra_params: Any = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    values: "ValueCache | None" = None
+    code: str = ""
 
     def version_name(self) -> str | None:
         """Return the version name set in this run's `fit`, else the served version's; None if there is no name."""

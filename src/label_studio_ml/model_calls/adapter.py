@@ -23,6 +23,7 @@ from label_studio_ml.model_api.api_generation import (
     overrides_hook,
 )
 from label_studio_ml.model_api.api_generation import generation as generation
+from label_studio_ml.model_api.computed.value_cache import ValueCache
 from label_studio_ml.model_api.model_context import ModelContext, model_context, parse_extra_params
 from label_studio_ml.model_calls.coroutines import finish
 from label_studio_ml.model_calls.project_login import studio_login, studio_private
@@ -170,16 +171,17 @@ def _limit(cls: type, name: str, default: Any, *, least: float, most: float = ma
 
 
 def build(
-    cls: type[LabelStudioMLBase], spec: ModelSpec, settings: Settings, state: State
+    cls: type[LabelStudioMLBase], spec: ModelSpec, settings: Settings, state: State, *, code: str = ""
 ) -> LabelStudioMLBase:
     """Build a model of `cls` for `spec`, passing the arguments that its constructor accepts.
 
-    `state` holds the project's key/value pairs. Raises ParamsError, before the constructor is called, if a parameter of
-    the class has a wrong value. Raises ModelLoadError with the cause if the constructor fails, NoLabelConfig if it
-    fails while the project has no label config.
+    `state` holds the project's key/value pairs; `code` is the hash of the class's code, empty if it is not known.
+    Raises ParamsError, before the constructor is called, if a parameter of the class has a wrong value. Raises
+    ModelLoadError with the cause if the constructor fails, NoLabelConfig if it fails while the project has no label
+    config.
     """
     project = spec.project
-    context = _context(spec, settings, state)
+    context = _context(spec, settings, state, code)
     offered: dict[str, Any] = {
         "project_id": project.project_id,
         "label_config": project.label_config or None,
@@ -232,7 +234,7 @@ def construct(
     return model
 
 
-def _context(spec: ModelSpec, settings: Settings, state: State) -> ModelContext:
+def _context(spec: ModelSpec, settings: Settings, state: State, code: str) -> ModelContext:
     """Return what a model that is being built gets from the backend."""
     project = spec.project
     url, token = studio_login(project, settings)
@@ -252,6 +254,8 @@ def _context(spec: ModelSpec, settings: Settings, state: State) -> ModelContext:
         studio_token=token,
         extra_params=parse_extra_params(project.extra_params),
         arguments=settings.init_kwargs,
+        values=ValueCache.in_backend(settings),
+        code=code,
     )
 
 

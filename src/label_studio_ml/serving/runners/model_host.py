@@ -57,13 +57,13 @@ class ModelHost:
         if instead_of:
             self.unload(instead_of)
             release_memory()
-        self.import_class()
+        info = self.import_class()
         if self._class is None:
             raise ModelLoadError("no model class")
         state: State = LenientState(StoredState(self._settings.model_dir, spec.project.uid))
         if spec.state is not None:
             state = MemoryState(spec.state)
-        model = build(self._class, spec, self._settings, state)
+        model = build(self._class, spec, self._settings, state, code=info.code.hash)
         predictor = Predictor(model, spec, refuse=self._settings.refuse_invalid)
         self._predictors[number] = predictor
         logger.info("Project %s: version %s is loaded", spec.project.uid, predictor.version)

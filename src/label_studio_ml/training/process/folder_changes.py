@@ -11,7 +11,7 @@ _SKIPPED = frozenset(("__pycache__", ".git", "logs", "data", "node_modules", ".v
 #: The backend's folders and prefixes of its files, left out at the top of every folder, which may be a model folder.
 _FOLDERS, _FILES = ("versions", "broker", "files", "runs"), ("state.db", "projects.db")
 #: More names of the backend's files, left out in the model folder only: elsewhere they may be the user's.
-_MODEL_FOLDERS = ("spool", "predict", "agent", "transfers", "stores")
+_MODEL_FOLDERS = ("spool", "predict", "agent", "transfers", "stores", "once")
 _MODEL_FILES = ("events.db", "server.json", ".server.json", "backend.json", ".backend.json")
 
 Snapshot = dict[str, tuple[int, int]]

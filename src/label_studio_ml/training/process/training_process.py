@@ -101,7 +101,7 @@ def _perform(
             field="fit",
         )
     setup_state = StagedState(StoredState(settings.model_dir, request.spec.project.uid))
-    model = build(cls, request.spec, settings, setup_state)
+    model = build(cls, request.spec, settings, setup_state, code=request.code.hash)
     staged = StagedState(setup_state)
     model._context.state = staged
     if kind == "event":

@@ -1,0 +1,1 @@
+"""Values that models compute once per file: `self.once` of a model."""
