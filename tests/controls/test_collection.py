@@ -15,7 +15,7 @@ CONFIG = """
     <Label value="Person" background="red"/>
   </RectangleLabels>
   <View visibleWhen="region-selected">
-    <TextArea name="plate" toName="photo" perRegion="true" whenTagName="box" whenLabelValue="car, Person"/>
+    <TextArea name="plate" toName="photo" perRegion="true" whenTagName="box" whenLabelValue="car,Person"/>
   </View>
   <Choices name="mood" toName="caption,photo" choice="multiple" required="true">
     <Choice value="good"/><Choice value="bad"/>
@@ -184,3 +184,35 @@ def test_a_model_has_the_controls_of_its_label_config() -> None:
     assert [control.name for control in model.controls] == ["r"]
     model.use_label_config("<View/>")
     assert list(model.controls) == []
+
+
+def test_relations_have_labels_and_no_name() -> None:
+    controls = Controls(
+        '<View><Text name="t" value="$t"/>'
+        '<Relations><Relation value="is a"/><Relation value="part of"/></Relations></View>'
+    )
+    assert [label.name for label in controls.relation_labels.labels] == ["is a", "part of"]
+    assert Controls(CONFIG).relation_labels.name("any label") == "any label"
+    for search in (controls.first, controls.find, controls.all):
+        with pytest.raises(
+            ValueError, match=r"<Relations> has no name, .* its labels are controls.relation_labels"
+        ):
+            search("Relations")
+
+
+def test_named_tags_that_only_arrange_are_no_objects() -> None:
+    controls = Controls(
+        '<View name="top"><Style name="s">p { }</Style><Header name="h" value="$title"/>'
+        '<Collapse name="c"><Panel name="p" value="More"><Text name="t" value="$t"/></Panel></Collapse>'
+        '<Rating name="r" toName="t"/></View>'
+    )
+    assert [item.name for item in controls.objects] == ["t"]
+
+
+def test_empty_targets_are_left_out() -> None:
+    controls = Controls('<View><Text name="t" value="$t"/><Rating name="r" toName="t, ,"/></View>')
+    assert controls["r"].to_names == ("t",)
+    nothing = Controls('<View><Text name="t" value="$t"/><Rating name="r" toName=","/></View>')["r"]
+    assert nothing.to_name == ","
+    with pytest.raises(LabelConfigError, match="labels ',', which the label config does not have"):
+        _ = nothing.object

@@ -33,7 +33,7 @@ def test_conditions_are_those_of_the_control_and_the_tags_around_it() -> None:
     assert controls["box"].conditions == ()
     assert controls["plate"].conditions == (
         Condition("region"),
-        Condition("label", "box", ("car", "Person")),
+        Condition("label", "", ("car", "Person")),
     )
     nested = Controls(
         '<View><Text name="t" value="$t"/><Choices name="a" toName="t"><Choice value="x"/></Choices>'
@@ -53,12 +53,63 @@ def test_conditions_are_those_of_the_control_and_the_tags_around_it() -> None:
             Condition("choice", "a", ("x", "y"), is_negated=True),
         ),
         ('visibleWhen="no-region-selected"', Condition("region", is_negated=True)),
-        ('visibleWhen="region-selected" whenLabelValue="Car"', Condition("label", "", ("Car",))),
+        ('visibleWhen="region-selected" whenLabelValue="Car,Bus"', Condition("label", "", ("Car", "Bus"))),
+        ('visibleWhen="region-selected" whenTagName="box"', Condition("region", "box")),
+        (
+            'visibleWhen="region-selected" whenTagName="box" whenLabelValue="Car"',
+            Condition("label", "box", ("Car",)),
+        ),
+        (
+            'visibleWhen="region-selected" whenRole="user,assistant"',
+            Condition("role", "", ("user", "assistant")),
+        ),
+        ('visibleWhen="choice-selected" whenLabelValue="Car"', Condition("choice")),
+        ('whenChoiceValue="x,y" whenTagName="a"', Condition("choice", "", ("x,y",))),
+        ('perRegion="true" whenLabelValue="Car"', Condition("label", "", ("Car",))),
+        (
+            'perRegion="true" visibleWhen="region-selected" whenLabelValue="Car"',
+            Condition("label", "", ("Car",)),
+        ),
     ],
 )
-def test_conditions_may_be_negated(attributes: str, condition: Condition) -> None:
-    controls = Controls(f'<View><Text name="t" value="$t"/><Rating name="r" toName="t" {attributes}/></View>')
+def test_conditions_are_read_as_label_studio_reads_them(attributes: str, condition: Condition) -> None:
+    controls = Controls(
+        f'<View><Text name="t" value="$t"/><TextArea name="r" toName="t" {attributes}/></View>'
+    )
     assert controls["r"].conditions == (condition,)
+
+
+@pytest.mark.parametrize(
+    ("tag", "attributes"),
+    [
+        ("TextArea", 'whenTagName="a"'),  # without visibleWhen
+        ("TextArea", 'whenLabelValue="Car"'),
+        ("TextArea", 'visibleWhen="region-hovered"'),
+        ("Rating", 'visibleWhen="region-selected" whenLabelValue="Car"'),  # it cannot be hidden
+    ],
+)
+def test_what_label_studio_ignores_is_no_condition(tag: str, attributes: str) -> None:
+    controls = Controls(f'<View><Text name="t" value="$t"/><{tag} name="r" toName="t" {attributes}/></View>')
+    assert controls["r"].conditions == ()
+
+
+def test_two_conditions_of_one_tag() -> None:
+    controls = Controls(
+        '<View><Text name="t" value="$t"/><TextArea name="r" toName="t" perRegion="true" '
+        'visibleWhen="choice-selected" whenTagName="a" whenLabelValue="Car"/></View>'
+    )
+    assert controls["r"].conditions == (Condition("choice", "a"), Condition("label", "", ("Car",)))
+
+
+def test_controls_are_equal_if_they_make_the_same_regions() -> None:
+    box, again = Controls(CONFIG)["box"], Controls(CONFIG)["box"]
+    assert box == again
+    assert hash(box) == hash(again)
+    mapped = box.map_labels({"0": "Person"})
+    assert mapped != box
+    assert mapped == again.map_labels({"0": "Person"})
+    assert Controls(CONFIG.replace('background="red"', 'background="blue"'))["box"] != box
+    assert len({box, again, mapped}) == 2
 
 
 def test_the_value_of_a_task() -> None:
@@ -129,6 +180,10 @@ def test_labels_that_come_with_the_task() -> None:
     assert own.label_map.name("yes") == "y"
     with pytest.raises(LabelConfigError, match="has no label 'maybe'"):
         own.label_map.name("maybe")
+    none = control.for_task({"data": {"options": []}})
+    assert none.has_own_labels
+    with pytest.raises(LabelConfigError, match="The control 'c' has no label 'yes'; it has: none"):
+        none.label_map.name("yes")
     with pytest.raises(KeyError, match="no field 'options'"):
         control.for_task({"data": {}})
     fixed = Controls(CONFIG)["box"]

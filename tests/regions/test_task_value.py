@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from label_studio_ml.controls import Controls
+from label_studio_ml.controls import Controls, LabelMap
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions.task_value import (
@@ -122,5 +122,27 @@ def test_relations() -> None:
         "direction": "bi",
         "labels": ["cause"],
     }
+    assert relation(None, second, "cause") is None
+    assert relation(first, None) is None
     with pytest.raises(ValueError, match="direction must be"):
         relation(first, second, direction="up")  # type: ignore[arg-type]
+
+
+def test_the_labels_of_relations_are_mapped() -> None:
+    first, second = {"id": "a"}, {"id": "b"}
+    controls = Controls(
+        '<View><Relations><Relation value="Cause" predicted_values="because"/>'
+        '<Relation value="Effect"/></Relations></View>'
+    )
+    made = relation(first, second, "because", "effect", label_map=controls.relation_labels)
+    assert made is not None
+    assert made["labels"] == ["Cause", "Effect"]
+    with pytest.raises(
+        LabelConfigError, match="The control 'Relations' has no label 'other'; it has: Cause, Effect"
+    ):
+        relation(first, second, "other", label_map=controls.relation_labels)
+    dropping = LabelMap("Relations", controls.relation_labels.labels, {"because": "Effect"}, "drop")
+    assert relation(first, second, "other", label_map=dropping) is None
+    mapped = relation(first, second, "because", label_map=dropping)
+    assert mapped is not None
+    assert mapped["labels"] == ["Effect"]

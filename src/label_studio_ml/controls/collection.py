@@ -8,6 +8,7 @@ from typing import overload
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.label_config_tree import ControlElement, read_tree
+from label_studio_ml.controls.labels import LabelMap
 from label_studio_ml.controls.object_tag import ObjectTag
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import CONTROL_TAGS
@@ -25,6 +26,8 @@ class Controls:
     def __init__(self, label_config: str | None = None) -> None:
         tree = read_tree(label_config)
         self.objects = tree.objects
+        #: The labels of `<Relations>`, for `regions.relation`; any label if the label config has none.
+        self.relation_labels = LabelMap("Relations", tree.relation_labels or None)
         by_name = {item.name: item for item in tree.objects}
         self._controls = tuple(_control(element, by_name, tree.index_variables) for element in tree.controls)
         self._by_name: dict[str, Control] = {}
@@ -121,6 +124,10 @@ class Controls:
     def _check_tags(self, tags: tuple[str, ...]) -> None:
         present = {control.tag for control in self._controls}
         for tag in tags:
+            if tag == "Relations" and tag not in present:
+                raise ValueError(
+                    "<Relations> has no name, so that it is no control: its labels are controls.relation_labels"
+                )
             if tag in CONTROL_TAGS or tag in present:
                 continue
             close = difflib.get_close_matches(tag, CONTROL_TAGS, 1)
@@ -157,6 +164,7 @@ def _control(
     element: ControlElement, objects: Mapping[str, ObjectTag], index_variables: Collection[str]
 ) -> Control:
     in_names = (element.name, *element.to_names)
+    value = element.attributes.get("value", "")
     return Control(
         name=element.name,
         tag=element.tag,
@@ -166,6 +174,9 @@ def _control(
         conditions=element.conditions,
         ancestors=element.ancestors,
         attributes=element.attributes,
+        has_own_labels=bool(element.labels)
+        and not value.startswith("$")
+        and not element.attributes.get("apiUrl"),
         index_variables=tuple(
             variable for variable in index_variables if any(variable in name for name in in_names)
         ),

@@ -24,7 +24,8 @@ class Control:
     config; with `labels_field`, each task brings its own (see `for_task`). `conditions` must all be fulfilled for Label
     Studio to show the control. `ancestors` are the tags around it, from the top. `index_variables` are the
     placeholders of the index in its names, within a `<Repeater>`. `attributes` are all of its XML attributes. `mapping`
-    and `unknown` are those of `map_labels`.
+    and `unknown` are those of `map_labels`. `has_own_labels` says whether `labels` are all that there are: else any
+    label is accepted, unless a task brings its own.
     """
 
     name: str
@@ -35,9 +36,10 @@ class Control:
     conditions: tuple[Condition, ...] = ()
     ancestors: tuple[str, ...] = field(default=(), repr=False)
     index_variables: tuple[str, ...] = field(default=(), repr=False)
-    attributes: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
-    mapping: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    mapping: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     unknown: Unknown = field(default="error", repr=False)
+    has_own_labels: bool = field(default=False, repr=False)
 
     # What it is
 
@@ -128,11 +130,6 @@ class Control:
         return value[1:] if value.startswith("$") and self.kind.labels_field else ""
 
     @property
-    def has_own_labels(self) -> bool:
-        """Whether the label config lists the labels; else any label is accepted, unless a task brings its own."""
-        return bool(self.labels) and not self.labels_field and not self.attributes.get("apiUrl")
-
-    @property
     def label_names(self) -> list[str]:
         """The names of the labels as regions contain them, nested ones included."""
         return list(dict.fromkeys(label.name for top in self.labels for _, label in top.walk()))
@@ -140,7 +137,7 @@ class Control:
     @cached_property
     def label_map(self) -> LabelMap:
         """The mapping from a model's labels to those of the control."""
-        return LabelMap(self.name, self.labels if self.has_own_labels else (), self.mapping, self.unknown)
+        return LabelMap(self.name, self.labels if self.has_own_labels else None, self.mapping, self.unknown)
 
     def map_labels(
         self, mapping: Mapping[str, str] | None = None, *, unknown: Unknown = "error"
@@ -158,14 +155,15 @@ class Control:
     def for_task(self, task: Mapping[str, Any]) -> "Control":
         """Return the control with the labels that a task brings; the control itself if the label config lists them.
 
-        Raises KeyError if the task lacks the field.
+        Label Studio shows those of the task beside those of the label config; of an empty list none, so that the
+        control takes no label. Raises KeyError if the task lacks the field.
         """
         if not self.labels_field:
             return self
         entries = field_value(task.get("data", task), self.labels_field)
         attributes = {key: text for key, text in self.attributes.items() if key != "value"}
         labels = (*self.labels, *labels_in_task(entries))
-        return dataclasses.replace(self, labels=labels, attributes=attributes)
+        return dataclasses.replace(self, labels=labels, attributes=attributes, has_own_labels=True)
 
     # Controls of a <Repeater>
 

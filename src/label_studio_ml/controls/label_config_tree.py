@@ -4,15 +4,35 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from label_studio_ml.controls.conditions import Condition, condition_of
+from label_studio_ml.controls.conditions import Condition, conditions_of
 from label_studio_ml.controls.labels import Label
 from label_studio_ml.controls.object_tag import ObjectTag
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import SELF_LABELLING, control_tag
-from label_studio_ml.protocol.label_config import check_size, config_text, parse_label_config
+from label_studio_ml.protocol.label_config import (
+    check_index_flags,
+    check_size,
+    check_targets,
+    config_text,
+    read_xml,
+    refuse_doctype,
+)
 
-#: Tags with `name` and `toName` that produce no regions.
-_HELPERS = frozenset({"Filter"})
+#: Tags that are neither a control nor an object, also with a name: they arrange and filter what is around them.
+_LAYOUT = frozenset(
+    {
+        "View",
+        "Header",
+        "Style",
+        "Collapse",
+        "Panel",
+        "Markdown",
+        "Filter",
+        "Shortcut",
+        "Repeater",
+        "PagedView",
+    }
+)
 
 #: Tags of labels.
 _LABELS = frozenset({"Label", "Choice", "Relation"})
@@ -39,11 +59,21 @@ class LabelConfigTree:
     """The controls and objects of a label config, in document order.
 
     `index_variables` are the placeholders in names within a `<Repeater>`: each `indexFlag`, and `{{idx}}`.
+    `relation_labels` are the labels in all `<Relations>`, which have no name and are no control.
     """
 
     controls: tuple[ControlElement, ...] = ()
     objects: tuple[ObjectTag, ...] = ()
     index_variables: tuple[str, ...] = ()
+    relation_labels: tuple[Label, ...] = ()
+
+
+class _TreeBuilder(ElementTree.TreeBuilder):
+    """Target of the XML parser that builds the tree of a label config without a DOCTYPE."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        """Refuse a DOCTYPE, before an entity that it declares is parsed. Raises LabelConfigError."""
+        refuse_doctype()
 
 
 def read_tree(xml: str | None) -> LabelConfigTree:
@@ -56,24 +86,30 @@ def read_tree(xml: str | None) -> LabelConfigTree:
     check_size(xml)
     if not xml.strip():
         return LabelConfigTree()
-    parse_label_config(xml)  # refuses what is not well-formed, and a DOCTYPE
-    root = ElementTree.fromstring(xml)  # noqa: S314 - without a DOCTYPE, there are no entities
+    root: ElementTree.Element = read_xml(xml, _TreeBuilder())
     controls: list[ControlElement] = []
     objects: list[ObjectTag] = []
+    relation_labels: list[Label] = []
     variables: dict[str, None] = {}
+    targets = 0
     for element, ancestors in list(
         _walk(root, ())
     ):  # a list: it checks the depth of all tags before labels are read
         name, target = element.get("name", ""), element.get("toName", "")
         if variable := element.get("indexFlag"):
             variables[variable] = None
-        if not name or element.tag in _LABELS or element.tag in _HELPERS:
+            check_index_flags(len(variables))
+        if element.tag == "Relations":
+            relation_labels += _labels(element)
+        if not name or element.tag in _LABELS or element.tag in _LAYOUT:
             continue
         if target or element.tag in SELF_LABELLING:
+            targets += target.count(",") + 1
+            check_targets(targets)
             controls.append(_control(element, name, target or name, ancestors))
         if not target and (element.tag in SELF_LABELLING or control_tag(element.tag) is None):
             objects.append(ObjectTag(name, element.tag, dict(element.attrib)))
-    return LabelConfigTree(tuple(controls), tuple(objects), (*variables, "{{idx}}"))
+    return LabelConfigTree(tuple(controls), tuple(objects), (*variables, "{{idx}}"), tuple(relation_labels))
 
 
 def _walk(
@@ -97,13 +133,13 @@ def _control(
     return ControlElement(
         tag=element.tag,
         name=name,
-        to_names=tuple(part.strip() for part in target.split(",")),
+        to_names=tuple(part.strip() for part in target.split(",") if part.strip()) or (target,),
         attributes=dict(element.attrib),
         labels=_labels(element),
         conditions=tuple(
             condition
             for holder in (*ancestors, element)
-            if (condition := condition_of(holder.attrib)) is not None
+            for condition in conditions_of(holder.tag, holder.attrib)
         ),
         ancestors=tuple(ancestor.tag for ancestor in ancestors),
     )

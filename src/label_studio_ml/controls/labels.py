@@ -26,7 +26,7 @@ class Label:
     """
 
     name: str
-    attributes: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     children: tuple["Label", ...] = ()
 
     @property
@@ -54,7 +54,8 @@ class LabelMap:
 
     In order of precedence: `mapping` (from a model's label to one of the control's), the label's `predicted_values`,
     its name, its value; each exactly, then without regard to case. A label without a match raises LabelConfigError, or
-    with `unknown="drop"` is logged once and mapped to None. A control without labels of its own takes any label.
+    with `unknown="drop"` is logged once and mapped to None. `labels` of None stand for any label.
+    `control` is the name that messages call the control.
 
     Raises LabelConfigError if `mapping` names labels that the control does not have.
     """
@@ -62,15 +63,17 @@ class LabelMap:
     def __init__(
         self,
         control: str,
-        labels: Sequence[Label],
+        labels: Sequence[Label] | None,
         mapping: Mapping[str, str] | None = None,
         unknown: Unknown = "error",
     ) -> None:
         if unknown not in ("error", "drop"):
             raise ValueError(f'unknown must be "error" or "drop", not {unknown!r}')
+        self.labels = tuple(labels or ())
         self._control = control
         self._unknown = unknown
-        self._paths = [(path, label) for top in labels for path, label in top.walk()]
+        self._takes_any = labels is None
+        self._paths = [(path, label) for top in labels or () for path, label in top.walk()]
         self._known_paths = {path for path, _ in self._paths}
         self._exact: dict[str, tuple[str, ...]] = {}
         self._dropped: set[str] = set()
@@ -91,7 +94,7 @@ class LabelMap:
         path = by_name.get(label)
         if path is not None:
             return path
-        if self._paths:
+        if not self._takes_any:
             raise LabelConfigError(
                 f"The mapping names the label {label!r}, which the control {self._control!r} does not have",
                 fix=f"It has: {self._names()}",
@@ -120,7 +123,7 @@ class LabelMap:
             path = self._found(str(int(label)))
         if path is not None:
             return path
-        if not self._paths:
+        if self._takes_any:
             return (name,)
         if self._unknown == "error":
             raise LabelConfigError(
@@ -147,7 +150,7 @@ class LabelMap:
         return list(dict.fromkeys(name for label in labels if (name := self.name(label)) is not None))
 
     def _names(self) -> str:
-        return listed([label.name for _, label in self._paths])
+        return listed([label.name for _, label in self._paths]) or "none"
 
 
 def listed(names: Sequence[str]) -> str:

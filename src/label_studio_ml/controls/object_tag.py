@@ -20,7 +20,7 @@ class ObjectTag:
 
     name: str
     tag: str
-    attributes: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     @property
     def source(self) -> str:

@@ -63,10 +63,20 @@ def parse_label_config(xml: str | None) -> dict[str, Any]:
     if not xml.strip():
         return {}
     reader = _Reader()
-    parser = ElementTree.XMLParser(target=reader)  # noqa: S314 - the reader refuses a DOCTYPE
+    read_xml(xml, reader)
+    return reader.result()
+
+
+def read_xml(xml: str, target: Any) -> Any:
+    """Read a label config into a target of `xml.etree`'s parser, and return what its `close` returns.
+
+    The target must have a method `doctype` that calls `refuse_doctype`. Raises LabelConfigError if the text is not
+    well-formed.
+    """
+    parser = ElementTree.XMLParser(target=target)  # noqa: S314 - the target refuses a DOCTYPE
     try:
         parser.feed(xml)
-        parser.close()
+        return parser.close()
     except ElementTree.ParseError as error:
         line, column = error.position
         reason = str(error).partition(":")[0]
@@ -80,7 +90,34 @@ def parse_label_config(xml: str | None) -> dict[str, Any]:
             f"The label config has a character that is not Unicode text, at position {error.start}",
             field="label_config",
         ) from None
-    return reader.result()
+
+
+def refuse_doctype() -> None:
+    """Raise LabelConfigError: a label config must have no DOCTYPE, whose entities may be of any size."""
+    raise LabelConfigError(
+        "The label config has a DOCTYPE, which is not allowed",
+        fix="Remove the <!DOCTYPE …> from the labeling config",
+        field="label_config",
+    )
+
+
+def check_index_flags(count: int) -> None:
+    """Raise LabelConfigError if a label config has more than `MAX_INDEX_FLAGS` different values of `indexFlag`."""
+    if count > MAX_INDEX_FLAGS:
+        raise LabelConfigError(
+            f"The label config has more than {MAX_INDEX_FLAGS} different values of indexFlag",
+            fix="Give the <Repeater> tags the same indexFlag",
+            field="label_config",
+        )
+
+
+def check_targets(count: int) -> None:
+    """Raise LabelConfigError if the `toName`s of a label config have more than `MAX_TARGETS` names together."""
+    if count > MAX_TARGETS:
+        raise LabelConfigError(
+            f"The toName attributes of the label config have more than {MAX_TARGETS:,} names together",
+            field="label_config",
+        )
 
 
 def check_size(xml: str) -> None:
@@ -155,11 +192,7 @@ class _Reader:
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         """Refuse a DOCTYPE, before an entity that it declares is parsed. Raises LabelConfigError."""
-        raise LabelConfigError(
-            "The label config has a DOCTYPE, which is not allowed",
-            fix="Remove the <!DOCTYPE …> from the labeling config",
-            field="label_config",
-        )
+        refuse_doctype()
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """Process an opening tag."""
@@ -192,21 +225,12 @@ class _Reader:
 
     def _add_index(self, variable: str) -> None:
         self.index_variables[variable] = None
-        if len(self.index_variables) > MAX_INDEX_FLAGS:
-            raise LabelConfigError(
-                f"The label config has more than {MAX_INDEX_FLAGS} different values of indexFlag",
-                fix="Give the <Repeater> tags the same indexFlag",
-                field="label_config",
-            )
+        check_index_flags(len(self.index_variables))
 
     def _control(self, tag: str, attributes: Mapping[str, str]) -> dict[str, Any]:
         targets = attributes["toName"]
         self.targets += targets.count(",") + 1
-        if self.targets > MAX_TARGETS:
-            raise LabelConfigError(
-                f"The toName attributes of the label config have more than {MAX_TARGETS:,} names together",
-                field="label_config",
-            )
+        check_targets(self.targets)
         control: dict[str, Any] = {"type": tag, "to_name": targets.split(",")}
         indexed = [
             variable

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from label_studio_ml.controls.control import Control
+from label_studio_ml.controls.labels import LabelMap
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.control_value import of_task
 from label_studio_ml.regions.region import Region, number, plain
@@ -77,13 +78,25 @@ def pair(control: Control, side: Literal["left", "right"], *, score: float | Non
 
 
 def relation(
-    first: Region, second: Region, *labels: str, direction: Literal["right", "left", "bi"] = "right"
-) -> Region:
-    """Return a relation from one region to another one of the same prediction.
+    first: Region | None,
+    second: Region | None,
+    *labels: Any,
+    label_map: LabelMap | None = None,
+    direction: Literal["right", "left", "bi"] = "right",
+) -> Region | None:
+    """Return a relation from one region to another one of the same prediction; None if one of them is None.
 
-    `direction` is `"right"` (from first to second), `"left"` or `"bi"` (both). `labels` are those of `<Relations>`:
-    Label Studio removes others.
+    `direction` is `"right"` (from first to second), `"left"` or `"bi"` (both). `labels` are the model's, which
+    `label_map` maps to those of `<Relations>`: `controls.relation_labels`. Label Studio removes labels that
+    `<Relations>` does not have. The result is None, too, if `label_map` drops all labels.
+
+    Raises LabelConfigError for a label that `label_map` does not have.
     """
+    if first is None or second is None:
+        return None
+    names = [str(label) for label in labels] if label_map is None else label_map.names(labels)
+    if labels and not names:
+        return None
     if direction not in ("right", "left", "bi"):
         raise ValueError(f'direction must be "right", "left" or "bi", not {direction!r}')
     return {
@@ -91,5 +104,5 @@ def relation(
         "from_id": first["id"],
         "to_id": second["id"],
         "direction": direction,
-        "labels": list(labels),
+        "labels": names,
     }
