@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from label_studio_ml.controls.object_tag import ObjectTag
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import PictureSize, size_of, size_of_region
 from label_studio_ml.regions.texts.labelled_text import LabelledText, labelled_text
-from label_studio_ml.targets.picture_files import size_of_file
+from label_studio_ml.targets.media_size import UnknownSize, picture_size_of_file, video_size_of_file
 from label_studio_ml.targets.target_regions import TargetRegion
 from label_studio_ml.targets.whole_task_values import WHOLE_TASK
 
@@ -41,13 +42,13 @@ def items_of(control: Control, task: Mapping[str, Any]) -> list[Item]:
     """Return the values of a task that a control labels. Raises KeyError if the task's data lack the field."""
     if control.kind.geometry is Geometry.PAIR:
         values = tuple(item.value(task) for item in control.objects)
-        urls = tuple(url_in(item, value, task) for item, value in zip(control.objects, values, strict=True))
+        urls = tuple(url_in(item, value) for item, value in zip(control.objects, values, strict=True))
         return [Item(values, urls)]
     target = control.object
     value = control.value(task)
     if is_split(control) and isinstance(value, list | tuple):
-        return [Item((each,), (url_in(target, each, task),), at) for at, each in enumerate(value)]
-    return [Item((value,), (url_in(target, value, task),))]
+        return [Item((each,), (url_in(target, each),), at) for at, each in enumerate(value)]
+    return [Item((value,), (url_in(target, value),))]
 
 
 def is_split(control: Control) -> bool:
@@ -61,18 +62,18 @@ def has_regions(control: Control) -> bool:
     return control.kind.geometry not in WHOLE_TASK
 
 
-def url_in(target: ObjectTag, value: Any, task: Mapping[str, Any]) -> str | None:
-    """Return the address of the file that an object shows; None if its value is the content itself."""
-    if not isinstance(value, str) or not value.strip():
-        return None
-    if target.tag in _FILES or (target.tag in _TEXTS and target.is_url):
-        return value
-    if target.tag == "TimeSeries" and target.attributes.get("valueType", "url").lower() != "json":
-        return value
+def url_in(target: ObjectTag, value: Any) -> str | None:
+    """Return the address of the file that an object shows; None if its value is the content itself.
+
+    The address is empty if the value should be one and is not.
+    """
+    is_series = target.tag == "TimeSeries" and isinstance(value, str)  # else the columns themselves
+    if target.tag in _FILES or (target.tag in _TEXTS and target.is_url) or is_series:
+        return value if isinstance(value, str) else ""
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Content:
     """One value of a task and what is known of it: its file, its text if it is one, and a size that the caller gave."""
 
@@ -80,6 +81,7 @@ class Content:
     paths: tuple[str | None, ...]
     text: LabelledText | None = None
     given_size: PictureSize | None = None
+    is_video: bool = False
 
     @property
     def path(self) -> str | None:
@@ -89,12 +91,24 @@ class Content:
     def size(self, region: Mapping[str, Any]) -> PictureSize:
         """Return the size of a region's picture: the region's, else the one given, else that of the file.
 
-        Raises ValueError if none of them is known.
+        Raises UnknownSize if none of them is known, and ValueError if the file is no picture.
         """
-        size = _size_in(region) or self.given_size or size_of_file(self.path)
-        if size is None:
-            raise ValueError("the region does not say how large its picture is: pass size=… to targets")
-        return size
+        size = _size_in(region) or self.given_size or self._size_of_file
+        if size is not None:
+            return size
+        if self.is_video:
+            raise UnknownSize(
+                "Install opencv-python-headless, or pass size=(width, height), or a function of the task"
+            )
+        if self.path is None:
+            raise UnknownSize(
+                "Leave files=False out, or pass size=(width, height), or a function of the task"
+            )
+        raise ValueError("the region does not say how large its picture is, and its file is no picture")
+
+    @cached_property
+    def _size_of_file(self) -> PictureSize | None:
+        return video_size_of_file(self.path) if self.is_video else picture_size_of_file(self.path)
 
     def known_size(self, regions: Iterable[TargetRegion]) -> PictureSize | None:
         """Return the size that a region says, else the one given; None if there is neither."""
@@ -108,18 +122,27 @@ def _size_in(region: Mapping[str, Any]) -> PictureSize | None:
 
 
 def content_of(
-    control: Control, task: Mapping[str, Any], item: Item, paths: tuple[str | None, ...], size: Size
+    control: Control,
+    task: Mapping[str, Any],
+    item: Item,
+    paths: tuple[str | None, ...],
+    size: PictureSize | None,
 ) -> Content:
     """Return the content of one value of a task. Raises ValueError or OSError if its text cannot be read."""
-    given = size(task) if callable(size) else size
-    known = None if given is None else size_of(given)
-    if control.object.tag not in _TEXTS or control.kind.geometry is Geometry.PAIR:
-        return Content(item, paths, None, known)
+    tag = control.object.tag
+    if tag not in _TEXTS or control.kind.geometry is Geometry.PAIR:
+        return Content(item, paths, given_size=size, is_video=tag == "Video")
     if item.urls[0] is None:
-        return Content(item, paths, labelled_text(control, task), known)
+        return Content(item, paths, labelled_text(control, task))
     if paths[0] is None:
-        return Content(item, paths, None, known)
+        return Content(item, paths)
     content: Any = Path(paths[0]).read_bytes().decode("utf-8-sig")
-    if control.object.tag == "Paragraphs":
+    if tag == "Paragraphs":
         content = msgspec.json.decode(content)
-    return Content(item, paths, labelled_text(control, task, content), known)
+    return Content(item, paths, labelled_text(control, task, content))
+
+
+def given_size(size: Size, task: Mapping[str, Any]) -> PictureSize | None:
+    """Return the size that the caller gives for a task; None without one. Raises ValueError if it is no size."""
+    given = size(task) if callable(size) else size
+    return None if given is None else size_of(given)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 from label_studio_ml.regions.pictures.picture_size import PictureSize
-from label_studio_ml.targets.picture_files import size_of_file
+from label_studio_ml.targets.media_size import picture_size_of_file
 from label_studio_ml.targets.target_regions import (
     BoxTarget,
     EllipseTarget,
@@ -84,7 +84,7 @@ class PictureExample(RegionExample[RegionT]):
     @cached_property
     def size(self) -> PictureSize | None:
         """Width and height in pixels: those in the annotation, else those of the file, else None."""
-        return self.annotated_size or size_of_file(self.path)
+        return self.annotated_size or picture_size_of_file(self.path)
 
 
 class BoxExample(PictureExample[BoxTarget]):

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from label_studio_ml.controls.control import Control
@@ -12,6 +11,7 @@ from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.region import Region
 from label_studio_ml.targets.contents import Content
 from label_studio_ml.targets.left_out import LeftOut, Reason
+from label_studio_ml.targets.media_size import UnknownSize
 from label_studio_ml.targets.target_kinds import TargetKind
 from label_studio_ml.targets.target_regions import RelationTarget, TargetRegion
 from label_studio_ml.targets.whole_task_values import choices_of, part_of_region
@@ -22,11 +22,11 @@ class Entries:
 
     def __init__(self, annotation: Mapping[str, Any]) -> None:
         result = annotation.get("result")
-        self._all = [entry for entry in result or [] if isinstance(entry, Mapping)]
+        self._all: list[Region] = [entry for entry in result or [] if isinstance(entry, dict)]
         self._by_id: dict[str, list[Region]] = defaultdict(list)
         for entry in self._all:
             if entry.get("id") and entry.get("type") != "relation":
-                self._by_id[str(entry["id"])].append(dict(entry))
+                self._by_id[str(entry["id"])].append(entry)
 
     def of(self, control: Control, item: int | None = None) -> list[Region]:
         """Return the entries of a control for the object that it labels; with `item`, for one of the object's values.
@@ -34,7 +34,7 @@ class Entries:
         Entries without a value are left out: Label Studio has none.
         """
         return [
-            dict(entry)
+            entry
             for entry in self._all
             if entry.get("from_name") == control.name
             and isinstance(entry.get("value"), Mapping)
@@ -74,31 +74,30 @@ def _item(entry: Mapping[str, Any]) -> int:
         return -1  # of no value of the object
 
 
-@dataclass(frozen=True, slots=True)
 class LabelCheck:
-    """The labels that a control has, and what happens to regions with another one."""
+    """The labels that a control has, and what happens to others (`unknown`)."""
 
-    control: Control
-    unknown: Unknown
+    def __init__(self, control: Control, unknown: Unknown) -> None:
+        self._control = control
+        self._is_error = unknown == "error"
+        self._allowed = _allowed(control)
 
     def known(self, labels: tuple[Any, ...], task: Mapping[str, Any], left_out: LeftOut) -> tuple[Any, ...]:
         """Return those labels (or paths of a taxonomy) that the control has; others are counted in `left_out`.
 
         Raises LabelConfigError for others, unless `unknown="drop"`.
         """
-        control = self._for_task(task)
-        if not control.has_own_labels:
+        allowed = _allowed(self._for_task(task)) if self._control.labels_field else self._allowed
+        if allowed is None or allowed.issuperset(labels):
             return labels
-        allowed: set[Any] = set(control.label_names)
-        if control.kind.geometry is Geometry.TAXONOMY:
-            allowed = {path for top in control.labels for path, _ in top.walk()}
-        others = [label for label in labels if label not in allowed]
-        for label in others:
+        for label in labels:
+            if label in allowed:
+                continue
             name = " / ".join(label) if isinstance(label, tuple) else label
-            message = f"Task {task.get('id')}: the control {control.name!r} has no label {name!r}"
-            if self.unknown == "error":
+            message = f"Task {task.get('id')}: the control {self._control.name!r} has no label {name!r}"
+            if self._is_error:
                 raise LabelConfigError(
-                    f"{message}; it has: {listed(control.label_names)}",
+                    f"{message}; it has: {listed(self._for_task(task).label_names)}",
                     fix='Add it to the label config, or leave such regions out: annotations.targets(…, unknown="drop")',
                     field="label_config",
                 )
@@ -107,19 +106,30 @@ class LabelCheck:
 
     def _for_task(self, task: Mapping[str, Any]) -> Control:
         try:
-            return self.control.for_task(task)
+            return self._control.for_task(task)
         except KeyError:
-            return self.control
+            return self._control
 
 
-@dataclass(frozen=True, slots=True)
+def _allowed(control: Control) -> frozenset[Any] | None:
+    """Return the labels that a control has, those of a taxonomy as paths; None if it takes any."""
+    if not control.has_own_labels:
+        return None
+    if control.kind.geometry is Geometry.TAXONOMY:
+        return frozenset(path for top in control.labels for path, _ in top.walk())
+    return frozenset(control.label_names)
+
+
 class RegionReader:
     """Reads regions of `control`. Their labels are its own, or those of `labels_control`, or of any `<Labels>`."""
 
-    control: Control
-    kind: TargetKind
-    labels_control: Control | None
-    unknown: Unknown
+    def __init__(
+        self, control: Control, kind: TargetKind, labels_control: Control | None, unknown: Unknown
+    ) -> None:
+        self.control = control
+        self.kind = kind
+        self.labels_control = labels_control
+        self._check = LabelCheck(labels_control or control, unknown)
 
     def targets(
         self, task: Mapping[str, Any], entries: Entries, content: Content, left_out: LeftOut
@@ -135,6 +145,10 @@ class RegionReader:
             try:
                 fields = self.kind.read(region, content)
                 labels, values = self._labels(region, entries)
+            except UnknownSize as error:
+                raise UnknownSize(
+                    f"Task {task.get('id')}: its regions do not say the size of what they are on. {error}"
+                ) from None
             except (ValueError, TypeError, LookupError, AttributeError) as error:
                 left_out.add(
                     Reason.UNREADABLE, f"Task {task.get('id')}, region {region.get('id')!r}: {error}"
@@ -144,10 +158,6 @@ class RegionReader:
             if labels and not known:
                 continue
             yield self.kind.region(region=region, labels=known, values=values, **fields)
-
-    @property
-    def _check(self) -> LabelCheck:
-        return LabelCheck(self.labels_control or self.control, self.unknown)
 
     def _labels(self, region: Region, entries: Entries) -> tuple[tuple[str, ...], dict[str, Any]]:
         """Return the labels of a region, and what other controls say of it. Raises ValueError."""

@@ -18,8 +18,8 @@ from label_studio_ml.targets.annotation_choice import (
     chosen,
     truth_of,
 )
-from label_studio_ml.targets.contents import Content, Item, Size, content_of, items_of
-from label_studio_ml.targets.example_types import Example, PairExample, PictureExample
+from label_studio_ml.targets.contents import Content, Item, Size, content_of, given_size, items_of
+from label_studio_ml.targets.example_types import Example, PairExample, PictureExample, SpanExample
 from label_studio_ml.targets.left_out import LeftOut, Reason
 from label_studio_ml.targets.region_entries import Entries, LabelCheck, RegionReader
 from label_studio_ml.targets.target_kinds import TargetKind, kind_of_control
@@ -27,8 +27,9 @@ from label_studio_ml.targets.target_regions import TargetRegion
 from label_studio_ml.targets.whole_task_values import WHOLE_TASK
 
 Task = Mapping[str, Any]
-#: What an annotation says of one value of a task: regions, or fields of the example of a whole task.
-Reading = tuple[TargetRegion, ...] | dict[str, Any]
+#: What an annotation says of one value of a task: regions, or fields of the example of a whole task. None if it says
+#: something that cannot be read or is unknown: then there is no example.
+Reading = tuple[TargetRegion, ...] | dict[str, Any] | None
 
 _CHOICES = ("error", "drop")
 
@@ -68,7 +69,8 @@ class Targets:
     tasks are fetched. `left_out` has the numbers of what the last iteration has left out, by reason.
 
     Iterating raises the errors of iterating over the tasks, FileFetchError for a file that cannot be fetched
-    (`unfetched="error"`), and LabelConfigError for a label that the control does not have (`unknown="error"`).
+    (`unfetched="error"`), LabelConfigError for a label that the control does not have (`unknown="error"`), and
+    ValueError if the size of what regions are on is not known.
     """
 
     def __init__(
@@ -81,6 +83,8 @@ class Targets:
         self.control = control
         self.options = options
         self._kind = kind_of_control(control)
+        if self._kind.example is SpanExample and control.object.is_url and not options.files:
+            raise ValueError(f"The texts that {control} labels are in files: leave files=False out")
         self._tasks = tasks
         self._files = files
         self._is_logged = True
@@ -129,6 +133,7 @@ class Targets:
         Raises FileFetchError if a file cannot be fetched, unless `unfetched="drop"`.
         """
         contents, files = [], iter(fetched)
+        size = given_size(self.options.size, task)
         for item in items:
             of_item = [next(files, None) if url is not None else None for url in item.urls]
             failure = next((file.error for file in of_item if file is not None and file.error), None)
@@ -137,7 +142,7 @@ class Targets:
                 continue
             paths = tuple(file.path if file is not None else None for file in of_item)
             try:
-                contents.append(content_of(self.control, task, item, paths, self.options.size))
+                contents.append(content_of(self.control, task, item, paths, size))
             except (ValueError, OSError) as error:
                 left_out.add(Reason.NO_VALUE, f"Task {task.get('id')}: {error}")
         return contents
@@ -153,14 +158,16 @@ class Targets:
         return f"Targets({self.control}, {self.example_type.__name__})"
 
 
-@dataclass(frozen=True, slots=True)
 class _ExampleReader:
     """Makes the examples of a task."""
 
-    control: Control
-    kind: TargetKind
-    options: TargetOptions
-    left_out: LeftOut
+    def __init__(self, control: Control, kind: TargetKind, options: TargetOptions, left_out: LeftOut) -> None:
+        self.control = control
+        self.kind = kind
+        self.options = options
+        self.left_out = left_out
+        self._regions = RegionReader(control, kind, options.labels_control, options.unknown)
+        self._labels = LabelCheck(control, options.unknown)
 
     def examples(self, task: Task, contents: list[Content]) -> Iterator[Example]:
         """Yield the examples of the annotations that count, for each of the task's values."""
@@ -179,14 +186,12 @@ class _ExampleReader:
         for annotation in chosen(task, self.options.annotation, distance):
             entries, readings = read(annotation)
             for content, reading in zip(contents, readings, strict=True):
-                if reading or self.options.empty:
+                if reading or (self.options.empty and reading is not None):
                     yield self._example(task, annotation, entries, content, reading)
 
     def _reading(self, task: Task, entries: Entries, content: Content) -> Reading:
-        options = self.options
         if self.kind.region is not None:
-            reader = RegionReader(self.control, self.kind, options.labels_control, options.unknown)
-            return tuple(reader.targets(task, entries, content, self.left_out))
+            return tuple(self._regions.targets(task, entries, content, self.left_out))
         item = content.item.number if self.control.object.is_list else None
         values = [region["value"] for region in entries.of(self.control, item)]
         if not values:
@@ -196,19 +201,17 @@ class _ExampleReader:
         except ValueError as error:
             message = f"Task {task.get('id')}, control {self.control.name!r}: {error}"
             self.left_out.add(Reason.UNREADABLE, message)
-            return {}
+            return None
         if not self.control.kind.labels_field:
             return fields
-        check = LabelCheck(self.control, options.unknown)
-        known = {name: check.known(labels, task, self.left_out) for name, labels in fields.items()}
-        return known if any(known.values()) else {}
+        known = {name: self._labels.known(labels, task, self.left_out) for name, labels in fields.items()}
+        return known if any(known.values()) or not any(fields.values()) else None
 
-    def _distance(self, first: Reading, second: Reading) -> float:
-        if isinstance(first, dict) and isinstance(second, dict):
-            return values_distance(self.control.kind.geometry, first, second)
-        if isinstance(first, tuple) and isinstance(second, tuple):
-            return regions_distance(first, second)
-        raise TypeError("The readings are of different controls")
+    def _distance(self, first: Any, second: Any) -> float:
+        """Return the distance of two readings of the same value."""
+        if self.kind.region is not None:
+            return regions_distance(tuple(first or ()), tuple(second or ()))
+        return values_distance(self.control.kind.geometry, dict(first or {}), dict(second or {}))
 
     def _example(
         self, task: Task, annotation: Annotation, entries: Entries, content: Content, reading: Reading
@@ -223,7 +226,7 @@ class _ExampleReader:
         }
         if isinstance(reading, dict):
             fields |= reading
-        else:
+        elif reading is not None:
             fields |= {"regions": reading, "relations": entries.relations()}
             if issubclass(self.kind.example, PictureExample):
                 fields["annotated_size"] = content.known_size(reading)

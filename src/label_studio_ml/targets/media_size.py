@@ -1,0 +1,50 @@
+"""Width and height of the pictures and videos in local files, as Label Studio shows them."""
+
+import importlib
+import importlib.util
+
+from label_studio_ml.regions.pictures.picture_size import PictureSize
+
+#: Values of the EXIF tag "orientation" (274) that turn a picture by 90 degrees.
+_ORIENTATION, _TURNED = 274, frozenset({5, 6, 7, 8})
+
+
+class UnknownSize(ValueError):
+    """A region's numbers are shares of a picture or video whose size is not known."""
+
+
+def picture_size_of_file(path: str | None) -> PictureSize | None:
+    """Return the size of the picture in a file, after the rotation that its EXIF data ask for.
+
+    None without a path, or if the file is no picture that Pillow can read. Only the file's head is read.
+    """
+    if path is None:
+        return None
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            is_turned = image.getexif().get(_ORIENTATION) in _TURNED
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return _size(height, width) if is_turned else _size(width, height)
+
+
+def video_size_of_file(path: str | None) -> PictureSize | None:
+    """Return the size of the video in a file, read with OpenCV.
+
+    None without a path, if the file is no video that OpenCV can read, or OpenCV is not installed.
+    """
+    if path is None or importlib.util.find_spec("cv2") is None:
+        return None
+    cv2 = importlib.import_module("cv2")
+    video = cv2.VideoCapture(path)
+    try:
+        return _size(video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    finally:
+        video.release()
+
+
+def _size(width: float, height: float) -> PictureSize | None:
+    return PictureSize(float(width), float(height)) if width > 0 and height > 0 else None
