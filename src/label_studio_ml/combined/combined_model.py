@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 from label_studio_ml.combined.merged_prediction import MergedPrediction
 from label_studio_ml.combined.part import Part, part_context, parts_of
 from label_studio_ml.combined.part_training import PartTrainings
-from label_studio_ml.errors import LabelConfigError, ModelFileError, ModelLoadError
+from label_studio_ml.errors import LabelConfigError, ModelFileError, ModelLoadError, ParamsError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import call_predict, construct, fit_event, reason
+from label_studio_ml.params.class_params import merged_params
 from label_studio_ml.protocol.prediction_json import describe, is_nothing, listed
 from label_studio_ml.training.job import TrainingJob
 
@@ -30,6 +31,7 @@ class Combined(LabelStudioMLBase):
 
     The class attributes that control training and serving (`promote_if`, `min_annotations`, `concurrency`, …) are those
     of the combined class; `TRAIN_EVENTS` defaults to the events of all parts, `max_batch_size` to the parts' smallest.
+    Each part has its own parameters; `params` defaults to those of all parts.
     """
 
     #: The parts: model classes, or `Part`s.
@@ -51,6 +53,8 @@ class Combined(LabelStudioMLBase):
         _set_default(
             cls, "TRAIN_EVENTS", list(dict.fromkeys(event for part in parts for event in _events(part)))
         )
+        if params := merged_params(part.model_class for part in parts):
+            _set_default(cls, "params", params)
         sizes = [
             part.model_class.max_batch_size for part in parts if hasattr(part.model_class, "max_batch_size")
         ]
@@ -89,7 +93,10 @@ class Combined(LabelStudioMLBase):
         return {part.name: model for part, model in self._models}[name]
 
     def _built(self, part: Part) -> LabelStudioMLBase:
-        """Return the model of a part. Raises LabelConfigError, or ModelLoadError for any other exception."""
+        """Return the model of a part.
+
+        Raises LabelConfigError, ParamsError, or ModelLoadError for any other exception.
+        """
         context = part_context(self._context, part)
         offered = {
             "project_id": self.project_id,
@@ -104,7 +111,7 @@ class Combined(LabelStudioMLBase):
             params = context.extra_params
             text = params if params is None or isinstance(params, str) else json.dumps(params)
             return construct(part.model_class, offered, context, text)
-        except LabelConfigError:
+        except (LabelConfigError, ParamsError):
             raise
         except (Exception, SystemExit) as error:
             raise ModelLoadError(f"The part {part.name} cannot be built: {reason(error)}") from error

@@ -59,6 +59,7 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     the metric gate for new versions, `keep_versions` the number of versions kept (0: all). `train_every`,
     `quiet_period` and `min_annotations` decide when a training is due (`training.policy`). `code` identifies the
     imported code. `initial_version` names the version before any training, unless the class sets one with `self.set`.
+    `has_params` tells whether the class declares parameters.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     min_annotations: int = 0
     code: CodeIdentity = CodeIdentity()
     initial_version: str = INITIAL
+    has_params: bool = False
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +103,7 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
 
     Raises ModelFileError if an attribute of the class is wrong, `params` included.
     """
-    declaration_of(cls)
+    has_params = declaration_of(cls) is not None
     concurrency = ASYNC_CONCURRENCY if is_async(cls) else threads or 1
     return ClassInfo(
         name=cls.__name__,
@@ -116,6 +118,7 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
         quiet_period=_limit(cls, "quiet_period", 0.0, least=0, most=MAX_SECONDS),
         min_annotations=_limit(cls, "min_annotations", 0, least=0),
         initial_version=initial_version(cls) or INITIAL,
+        has_params=has_params,
     )
 
 

@@ -7,7 +7,7 @@ config.json, and the arguments of `init_app`), the parameter's environment varia
 import difflib
 import inspect
 import keyword
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +117,20 @@ def _consequence(cls: type, declaration: Declaration) -> str:
         fix = f"Use one of {', '.join(map(repr, _UNKNOWN))}"
         raise ModelFileError(f"{cls.__name__}.unknown_params is {choice!r}", fix=fix, field="unknown_params")
     return choice
+
+
+def merged_params(classes: Iterable[type]) -> dict[str, Param]:
+    """Return the `Param`s that several classes declare; of two of one name, the first. Pydantic models are left out."""
+    tables = [inspect.getattr_static(cls, "params", None) for cls in classes]
+    merged: dict[str, Param] = {}
+    for table in tables:
+        if isinstance(table, dict):
+            merged |= {
+                name: param
+                for name, param in table.items()
+                if isinstance(param, Param) and name not in merged
+            }
+    return merged
 
 
 def _check_names(cls: type, parameters: Mapping[str, Parameter]) -> None:

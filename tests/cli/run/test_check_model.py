@@ -44,3 +44,43 @@ def test_a_class_needs_a_predict(tmp_path: Path, code: str, status: int, text: s
         command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120, env=dict(os.environ)
     )
     assert (done.returncode, text in done.stdout + done.stderr) == (status, True), done.stderr
+
+
+PARAMS = f"""
+from label_studio_ml.params import Param
+{WITH}
+    params = {{"threshold": Param(0.5, "keep what is surer", ge=0, le=1), "api_key": Param("", secret=True)}}
+"""
+
+
+def _check(folder: Path, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    (folder / "model.py").write_text(PARAMS)
+    return subprocess.run(
+        [sys.executable, "-m", "label_studio_ml", "start", str(folder), "--check", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, **env},
+    )
+
+
+def test_parameters_are_shown_with_their_values(tmp_path: Path) -> None:
+    done = _check(tmp_path, "--with", "threshold=0.7", THRESHOLD="0.6", API_KEY="s3cret")
+    assert done.returncode == 0, done.stderr
+    heading, threshold, api_key, result = done.stdout.splitlines()
+    assert heading == "Parameters, before any extra params in Label Studio:"
+    assert threshold == (
+        "  threshold = 0.7 (--with): a number from 0 to 1, default 0.5, variable THRESHOLD. keep what is surer"
+    )
+    assert (
+        api_key == '  api_key = (secret) (environment variable API_KEY): text, default "", variable API_KEY'
+    )
+    assert result.startswith("OK: Mine of")
+
+
+def test_a_wrong_parameter_is_said(tmp_path: Path) -> None:
+    done = _check(tmp_path, THRESHOLD="high")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "threshold must be a number from 0 to 1, not the text 'high' (environment var" in done.stderr

@@ -201,7 +201,7 @@ class ModelRegistry:
         """
 
         async def loaded_or_failed() -> LoadedModel:
-            model = await self.model_for(project)
+            model = await self._model_with_params(project)
             if not model.ready.done():
                 await asyncio.wait([model.ready])
             is_bad = model.failure is not None and not isinstance(model.failure, ParamsError)
@@ -217,6 +217,14 @@ class ModelRegistry:
         if failure is not None and self.models.serving_now(project.uid) is None:
             raise failure
         return self.version(project.uid)
+
+    async def _model_with_params(self, project: Project) -> LoadedModel:
+        """Return the model for `project`, the one that loads rather than a serving one with other extra params."""
+        model = await self.model_for(project)
+        if model.project.extra_params == project.extra_params:
+            return model
+        key = key_of(project, self._selection.manifest(project.uid))
+        return self.models.by_key.get(key, model)
 
     # Reasons to replace a model, besides a request
 

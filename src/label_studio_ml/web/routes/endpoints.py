@@ -58,6 +58,10 @@ logger = logging.getLogger(__name__)
 #: Seconds that /setup waits for a model to be ready or to fail; Label Studio waits 3 s for the response.
 SETUP_GRACE = 0.04
 
+#: Seconds that /setup waits for the model with other extra params, if its class declares parameters: a wrong value is
+#: known before the model is built, but its process may be busy. Label Studio waits 3 s.
+PARAMS_GRACE = 1.0
+
 #: Threads that hand in events, and threads for queries about trainings.
 INTAKE_THREADS, QUERY_THREADS = 16, 8
 
@@ -206,7 +210,7 @@ class Endpoints:
             extra_params="" if request.extra_params is None else request.extra_params,
         )
         try:
-            version = await self._registry.touch(project, SETUP_GRACE)
+            version = await self._registry.touch(project, self._setup_grace(before, project))
         except errors.NoLabelConfig:
             # Projects are often connected before they have a label config, which many classes need to be built.
             version = self._registry.version(project.uid)
@@ -217,6 +221,12 @@ class Endpoints:
                 await self._projects.apply_setup(request.uid, extra_params=former)
             raise
         return json_response(200, {"model_version": version})
+
+    def _setup_grace(self, before: Project | None, project: Project) -> float:
+        """Return the seconds that `/setup` waits for the model: longer where new extra params may be wrong."""
+        info = self._registry.info
+        is_new = before is None or before.extra_params != project.extra_params
+        return PARAMS_GRACE if is_new and info is not None and info.has_params else SETUP_GRACE
 
     async def _predict(self, call: Call) -> Response:
         small = len(call.body) <= LARGE  # true of most requests: saves a coroutine

@@ -1,0 +1,106 @@
+"""Parameters of a class in a running backend: in Label Studio's calls, in every model process, in trainings."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from e2e.processes import wait_until
+from live import CONFIG, TOKEN, FakeStudio, Live, created, make_live, start_training, uid
+
+WRONG = (
+    "threshold must be a number from 0 to 1, not 1.5 (extra params in Label Studio). Correct the extra params"
+)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, studio: FakeStudio) -> Iterator[Live]:
+    live = make_live(
+        tmp_path_factory.mktemp("params") / "backend",
+        studio,
+        "param_model",
+        env={"RATE": "0.3"},
+        arguments=("--model-workers", "2", "--with", "labels=a,b", "threshold=0.6"),
+    )
+    live.backend.start()
+    yield live
+    assert not live.backend.stop()
+
+
+def _setup(live: Live, project: int, extra_params: Any, agent: str = "tests") -> requests.Response:
+    body = {
+        "project": uid(project),
+        "schema": CONFIG,
+        "hostname": live.studio.url,
+        "access_token": TOKEN,
+        "extra_params": extra_params,
+    }
+    headers = {"User-Agent": agent}
+    return requests.post(f"{live.backend.url}/setup", json=body, headers=headers, timeout=90)
+
+
+def _values(live: Live, project: int, count: int = 12) -> list[dict[str, Any]]:
+    """Return the values that the model has in some predictions at a time, which several processes answer."""
+    with ThreadPoolExecutor(count) as threads:
+        return [entry["values"] for entry in threads.map(lambda _: live.predict(project), range(count))]
+
+
+def _agree(live: Live, project: int, **expected: Any) -> None:
+    """See that both model processes have the expected values."""
+    wait_until(lambda: _values(live, project, 1)[0]["threshold"] == expected["threshold"], "they are loaded")
+    pids: set[int] = set()
+
+    def both() -> bool:
+        for values in _values(live, project):
+            assert {name: values[name] for name in expected} == expected
+            pids.add(values["pid"])
+        return len(pids) == 2
+
+    wait_until(both, "both processes have answered", every=0)
+
+
+def test_values_come_from_label_studio_the_command_line_and_the_environment(live: Live) -> None:
+    assert _setup(live, 1, None).status_code == 200
+    _agree(live, 1, threshold=0.6, labels=["a", "b"], rate=0.3)
+    assert _setup(live, 1, '{"threshold": 0.8}').status_code == 200
+    _agree(live, 1, threshold=0.8, labels=["a", "b"], rate=0.3)
+    assert _setup(live, 2, {"labels": ["z"], "rate": 2}).status_code == 200
+    _agree(live, 2, threshold=0.6, labels=["z"], rate=2.0)
+    _agree(live, 1, threshold=0.8, labels=["a", "b"], rate=0.3)
+
+
+def test_wrong_values_are_the_answer_to_setup_and_are_not_kept(live: Live) -> None:
+    refused = _setup(live, 3, {"threshold": 1.5})
+    assert (refused.status_code, refused.json()["field"]) == (400, "threshold")
+    assert WRONG in refused.json()["detail"]
+    prediction = live.post("/predict", {"tasks": [{"id": 1, "data": {}}], "project": uid(3), "params": None})
+    assert prediction.status_code == 400, "no model was built with it"
+
+    assert _setup(live, 3, {"threshold": 0.7}).status_code == 200
+    _agree(live, 3, threshold=0.7)
+    shown = _setup(live, 3, {"threshold": 1.5}, agent="heartex/1.23.2").url
+    assert (
+        "/problem/400/threshold-must-be-a-number-from-0-to-1,-not-1.5-(extra-params-in-Label-Studio)" in shown
+    )
+    _agree(live, 3, threshold=0.7)
+
+
+def test_a_training_has_the_values_and_a_refused_one_marks_no_version(live: Live) -> None:
+    live.studio.add(4, 40, 41)
+    assert _setup(live, 4, {"threshold": 0.9}).status_code == 200
+    assert _setup(live, 4, {"threshold": 1.5}).status_code == 400
+    job = live.wait(live.send(start_training(4)))
+    assert job["job_status"] == "finished", job
+    trained = live.wait_served(4, lambda entry: bool(entry["values"]["trained_with"]))
+    values = {"threshold": 0.9, "labels": ["a", "b"], "rate": 0.3}
+    assert trained["values"]["trained_with"] == {**values, "tasks": 2}
+
+    version = trained["model_version"]
+    refused = _setup(live, 4, {"rate": 0})
+    assert (refused.status_code, refused.json()["field"]) == (400, "rate"), "though a version is served"
+    changed = _setup(live, 4, {"rate": 0.5, "threshold": 0.1})
+    assert changed.json() == {"model_version": version}
+    _agree(live, 4, threshold=0.1, rate=0.5, trained_with=trained["values"]["trained_with"])
+    live.send(created(4, 40))
