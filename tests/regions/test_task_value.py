@@ -72,8 +72,31 @@ def test_the_choices_of_probabilities() -> None:
     assert several["score"] == 0.6
     assert best_choices(CONTROLS["many"], [0.1, 0.2, 0.3], ["a", "b", "c"]) is None
     assert best_choices(CONTROLS["one"], [], []) is None
+    assert best_choices(CONTROLS["one"], [0.3, 0.7], [0, 1], min_score=0.8) is None
+    assert best_choices(CONTROLS["many"], [0.9, 0.2, 0.6], ["a", "b", "c"], min_score=0.7) is None
+    for probabilities, message in (
+        (0.9, "must have a row for each label, not 0.9"),
+        ([[0.9]], "must be a number"),
+    ):
+        with pytest.raises(ValueError, match=f"probabilities {message}"):
+            best_choices(CONTROLS["one"], probabilities, ["a"])
     with pytest.raises(ValueError, match=r"a name for each probability \(2\), not 1"):
         best_choices(CONTROLS["one"], [0.5, 0.5], ["a"])
+
+
+def test_the_best_of_the_labels_that_the_control_has(caplog: pytest.LogCaptureFixture) -> None:
+    names = ["neutral of the best", "Bad", "good"]
+    dropping = CONTROLS["one"].map_labels(unknown="drop")
+    region = best_choices(dropping, [0.7, 0.1, 0.2], names)
+    assert value(region) == {"choices": ["Good"]}
+    assert region is not None
+    assert region["score"] == 0.2
+    assert [record.message for record in caplog.records if "neutral of the best" in record.message]
+    assert best_choices(dropping, [0.7, 0.1, 0.2], names, min_score=0.5) is None
+    with pytest.raises(LabelConfigError, match="has no label 'neutral of the best'"):
+        best_choices(CONTROLS["one"], [0.7, 0.1, 0.2], names)
+    with pytest.raises(LabelConfigError, match="has none of the model's labels x, y; it has: Good, Bad"):
+        best_choices(dropping, [0.7, 0.3], ["x", "y"])
 
 
 def test_ratings_and_numbers() -> None:

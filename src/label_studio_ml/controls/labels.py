@@ -109,22 +109,9 @@ class LabelMap:
         array of one, as detectors give it: 2.0 is found as "2", too. Raises LabelConfigError for a label that the
         control does not have, unless `unknown="drop"`.
         """
-        if hasattr(label, "tolist"):
-            label = label.tolist()
-        if isinstance(label, list | tuple):
-            names = tuple(map(str, label))
-            if not self._paths or names in self._known_paths:
-                return names
-            name = " / ".join(names)
-        else:
-            name = str(label)
-        path = self._found(name)
-        if path is None and isinstance(label, float) and label.is_integer():
-            path = self._found(str(int(label)))
+        path, name = self._lookup(label)
         if path is not None:
             return path
-        if self._takes_any:
-            return (name,)
         if self._unknown == "error":
             raise LabelConfigError(
                 f"The control {self._control!r} has no label {name!r}; it has: {self._names()}",
@@ -136,6 +123,26 @@ class LabelMap:
             self._dropped.add(name)
             _log_dropped(self._control, self._names(), name)
         return None
+
+    def knows(self, label: Any) -> bool:
+        """Return whether the control has a model's label, without an error or a warning if it does not."""
+        return self._lookup(label)[0] is not None
+
+    def _lookup(self, label: Any) -> tuple[tuple[str, ...] | None, str]:
+        """Return the path of names to a model's label, None without one, and the label as a text."""
+        if hasattr(label, "tolist"):
+            label = label.tolist()
+        if isinstance(label, list | tuple):
+            names = tuple(map(str, label))
+            if self._takes_any or names in self._known_paths:
+                return names, ""
+            name = " / ".join(names)
+        else:
+            name = str(label)
+        path = self._found(name)
+        if path is None and isinstance(label, float) and label.is_integer():
+            path = self._found(str(int(label)))
+        return (name,) if path is None and self._takes_any else path, name
 
     def _found(self, name: str) -> tuple[str, ...] | None:
         return self._exact.get(name) or self._by_lower.get(name.casefold())

@@ -214,7 +214,9 @@ def prediction(
     `score` is the prediction's; else it is the mean (or with `by="min"` the least) of the scores of its regions, each
     region counted once, and 0 for a prediction without regions that have scores. `fields` become further fields, such
     as `model_version`. Of the entries of one region, the first one that has a score counts; regions without an
-    `id` are counted each. Raises ValueError for a score that is not a number.
+    `id` are counted each. Without any region, the prediction says that the model finds nothing: Label Studio stores it,
+    shows an empty one, and does not ask for the task again before there is another version of the model. Raises
+    ValueError for a score that is not a number.
     """
     if by not in ("mean", "min"):
         raise ValueError(f'by must be "mean" or "min", not {by!r}')

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from label_studio_ml.controls.control import Control
-from label_studio_ml.controls.labels import LabelMap
+from label_studio_ml.controls.labels import LabelMap, listed
+from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.control_value import of_task
-from label_studio_ml.regions.region import Region, number, plain
+from label_studio_ml.regions.region import Region, number, rows_of
 
 
 def choices(
@@ -32,24 +33,39 @@ def best_choices(
     names: Iterable[Any],
     *,
     threshold: float = 0.5,
+    min_score: float = 0.0,
     item_index: int | None = None,
 ) -> Region | None:
-    """Return the choice that a classifier's probabilities speak for, with its score.
+    """Return the choice that a classifier's probabilities for one task speak for, with its score.
 
     `names` are the model's labels in the order of `probabilities`. A control that takes one choice gets the likeliest,
-    one that takes several each that is at least `threshold`; the score is the least of theirs. None if there is no such
-    label, or all are dropped. Raises ValueError if there are not as many names as probabilities.
+    one that takes several each that is at least `threshold`; the score is the least of theirs. After
+    `control.map_labels(unknown="drop")`, the choice is made among the labels that the control has: the likeliest of
+    them, if the likeliest of all is dropped. None if there is no such label, or its score is below `min_score`.
+
+    Raises ValueError if there is not one name for each probability, and LabelConfigError if the control does
+    not have the chosen label, or has none of the model's.
     """
-    values, several = [number(value, "probabilities") for value in plain(probabilities)], list(names)
+    values = [number(value, "probabilities") for value in rows_of(probabilities, "probabilities", "label")]
+    several = rows_of(names, "names", "label")
     if len(values) != len(several):
         raise ValueError(f"There must be a name for each probability ({len(values)}), not {len(several)}")
-    chosen = [at for at, value in enumerate(values) if value >= threshold]
-    if not control.is_multiple:
-        chosen = [max(range(len(values)), key=values.__getitem__)] if values else []
-    if not chosen:
+    order = sorted(range(len(values)), key=values.__getitem__, reverse=True)
+    candidates = [at for at in order if control.unknown == "error" or control.label_map.knows(several[at])]
+    if order and not candidates:
+        raise LabelConfigError(
+            f"{control} has none of the model's labels {listed(list(map(str, several)))}; "
+            f"it has: {listed(control.label_names)}",
+            fix='Map them: control.map_labels({"model\'s label": "label of the config"}, unknown="drop")',
+            field="label_config",
+        )
+    if order and candidates[0] != order[0]:
+        control.label_map.name(several[order[0]])  # logs that the likeliest label is dropped
+    chosen = [at for at in candidates if values[at] >= threshold] if control.is_multiple else candidates[:1]
+    if not chosen or values[chosen[-1]] < min_score:
         return None
-    score = min(values[at] for at in chosen)
-    return choices(control, *(several[at] for at in chosen), score=score, item_index=item_index)
+    labels = [several[at] for at in sorted(chosen)]
+    return choices(control, *labels, score=values[chosen[-1]], item_index=item_index)
 
 
 def rating(control: Control, stars: Any, *, score: float | None = None) -> Region | None:

@@ -213,6 +213,9 @@ def test_output_of_a_token_classification_pipeline() -> None:
     with pytest.raises(ValueError, match="needs a fast tokenizer"):
         text.of_pipeline([{"entity": "B-PER", "score": 0.9, "start": None, "end": None}])
     assert text.of_pipeline([]) == []
+    for output in ([groups], groups[0], "Ann"):
+        with pytest.raises(ValueError, match="must be the list of entities of one text"):
+            text.of_pipeline(output)  # type: ignore[arg-type]
 
 
 def test_entities_of_spacy() -> None:

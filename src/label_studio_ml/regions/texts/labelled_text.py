@@ -133,9 +133,14 @@ class LabelledText:
 
         Entries with `entity_group` are spans; those with `entity` (no aggregation) are tokens with BIO tags. White
         space at the ends of a span, which some tokenizers include, is left out. Raises ValueError if entries have no
-        offsets.
+        offsets, or `output` is not that of one text.
         """
-        entries = list(output)
+        entries = [] if isinstance(output, str | Mapping) else list(output)
+        if isinstance(output, str | Mapping) or not all(isinstance(entry, Mapping) for entry in entries):
+            raise ValueError(
+                "output must be the list of entities of one text: of a pipeline that got a list of texts, pass the "
+                "entry of this one, such as output[0]"
+            )
         if any(entry.get("start") is None or entry.get("end") is None for entry in entries):
             raise ValueError("The pipeline's entries have no offsets: it needs a fast tokenizer")
         offsets = [(entry["start"], entry["end"]) for entry in entries]
