@@ -28,7 +28,7 @@ ROOMS = {
     "controls": "a label config as objects: controls, labels, objects, conditions",
     "regions.region": "one region, and predictions of regions",
     "regions.pictures": "regions on pictures and in videos",
-    "regions.texts": "spans in texts, pages and paragraphs",
+    "regions.text_spans": "spans in texts, pages and paragraphs",
     "regions": "from a model's output to Label Studio's regions, and back",
     "samples": "made-up tasks for a label config",
     "config": "settings, metric gate, login, access tokens",

@@ -13,7 +13,7 @@ from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions.attachment import attach
 from label_studio_ml.regions.pictures.box import box
 from label_studio_ml.regions.region import prediction
-from label_studio_ml.regions.texts.labelled_text import labelled_text
+from label_studio_ml.regions.text_spans.labelled_text import labelled_text
 
 CONFIG = """<View><Image name="page" value="$image"/><Text name="t" value="$t"/>
 <Rectangle name="box" toName="page"/>

@@ -24,7 +24,7 @@ from label_studio_ml.regions.task_value import (
     relation,
     texts,
 )
-from label_studio_ml.regions.texts.labelled_text import LabelledText, labelled_text
+from label_studio_ml.regions.text_spans.labelled_text import LabelledText, labelled_text
 
 __all__ = [
     "Box",

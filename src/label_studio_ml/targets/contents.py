@@ -12,7 +12,7 @@ from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.object_tag import ObjectTag
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import PictureSize, size_of, size_of_region
-from label_studio_ml.regions.texts.labelled_text import LabelledText, labelled_text
+from label_studio_ml.regions.text_spans.labelled_text import LabelledText, labelled_text
 from label_studio_ml.targets.media_size import UnknownSize, picture_size_of_file, video_size_of_file
 from label_studio_ml.targets.target_regions import TargetRegion
 from label_studio_ml.targets.whole_task_values import WHOLE_TASK

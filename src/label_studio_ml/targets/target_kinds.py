@@ -14,9 +14,9 @@ from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.regions.pictures.ellipse import ellipse_of
 from label_studio_ml.regions.pictures.key_point import key_point_of
 from label_studio_ml.regions.pictures.polygon import polygon_of
-from label_studio_ml.regions.pictures.video_track import key_frames_of
 from label_studio_ml.regions.region import Region, fields_in
 from label_studio_ml.regions.segment import frames_of, interval_of
+from label_studio_ml.regions.videos.video_track import key_frames_of
 from label_studio_ml.targets import example_types, target_regions
 from label_studio_ml.targets.contents import Content
 

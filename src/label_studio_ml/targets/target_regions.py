@@ -8,7 +8,7 @@ from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.regions.pictures.ellipse import Ellipse
 from label_studio_ml.regions.pictures.mask import mask_of
 from label_studio_ml.regions.pictures.picture_size import PictureSize
-from label_studio_ml.regions.pictures.video_track import KeyFrame, boxes_of
+from label_studio_ml.regions.videos.video_track import KeyFrame, boxes_of
 
 if TYPE_CHECKING:
     import numpy as np

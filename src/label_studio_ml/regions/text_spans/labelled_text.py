@@ -24,8 +24,8 @@ from label_studio_ml.regions.region import (
     require,
     rows_of,
 )
-from label_studio_ml.regions.texts.html_text import html_text
-from label_studio_ml.regions.texts.token_tags import spans_of_tags
+from label_studio_ml.regions.text_spans.html_text import html_text
+from label_studio_ml.regions.text_spans.token_tags import spans_of_tags
 
 #: What stands between two paragraphs in the text that models get.
 _BETWEEN = "\n"

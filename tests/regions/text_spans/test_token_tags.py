@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from label_studio_ml.regions.texts.token_tags import TaggedSpan, spans_of_tags, split_tag, tags_of_spans
+from label_studio_ml.regions.text_spans.token_tags import TaggedSpan, spans_of_tags, split_tag, tags_of_spans
 
 
 @pytest.mark.parametrize(
