@@ -206,3 +206,17 @@ def test_labels_from_a_server_are_open_ended() -> None:
     control = Controls(config)["c"]
     assert not control.has_own_labels
     assert control.label_map.path(("B", "C")) == ("B", "C")
+
+
+def test_the_buckets_of_a_ranker() -> None:
+    controls = Controls(
+        """<View><List name="list" value="$items"/><Ranker name="rank" toName="list">
+        <Bucket name="good" title="Good"/><Bucket name="rest" default="true"/></Ranker>
+        <Ranker name="order" toName="list"/></View>"""
+    )
+    assert [(bucket.name, bucket.is_default) for bucket in controls["rank"].buckets] == [
+        ("good", False),
+        ("rest", True),
+    ]
+    assert controls["order"].buckets == ()
+    assert controls["rank"].label_names == []

@@ -172,6 +172,7 @@ def _control(
         to_names=element.to_names,
         labels=element.labels,
         conditions=element.conditions,
+        buckets=element.buckets,
         ancestors=element.ancestors,
         attributes=element.attributes,
         has_own_labels=bool(element.labels)

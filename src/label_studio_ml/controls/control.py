@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from label_studio_ml.controls.conditions import Condition
+from label_studio_ml.controls.label_config_tree import Bucket
 from label_studio_ml.controls.labels import Label, LabelMap, Unknown, labels_in_task
 from label_studio_ml.controls.object_tag import ObjectTag, field_value
 from label_studio_ml.errors import LabelConfigError
@@ -23,9 +24,9 @@ class Control:
     `objects` are the object tags that it labels, the one that `to_name` names first. `labels` are those in the label
     config; with `labels_field`, each task brings its own (see `for_task`). `conditions` must all be fulfilled for Label
     Studio to show the control. `ancestors` are the tags around it, from the top. `index_variables` are the
-    placeholders of the index in its names, within a `<Repeater>`. `attributes` are all of its XML attributes. `mapping`
-    and `unknown` are those of `map_labels`. `has_own_labels` says whether `labels` are all that there are: else any
-    label is accepted, unless a task brings its own.
+    placeholders of the index in its names, within a `<Repeater>`. `buckets` are those of a `<Ranker>`. `attributes` are
+    all of its XML attributes. `mapping` and `unknown` are those of `map_labels`. `has_own_labels` says whether `labels`
+    are all that there are: else any label is accepted, unless a task brings its own.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Control:
     to_names: tuple[str, ...] = ()
     labels: tuple[Label, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    buckets: tuple[Bucket, ...] = field(default=(), repr=False)
     ancestors: tuple[str, ...] = field(default=(), repr=False)
     index_variables: tuple[str, ...] = field(default=(), repr=False)
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)

@@ -42,6 +42,17 @@ MAX_DEPTH = 200
 
 
 @dataclass(frozen=True)
+class Bucket:
+    """A `<Bucket>` of a `<Ranker>`: a column that annotators move items to.
+
+    `is_default`: the items of a task are in it at first.
+    """
+
+    name: str
+    is_default: bool = False
+
+
+@dataclass(frozen=True)
 class ControlElement:
     """A control tag as it is written: its attributes, labels and conditions, and the tags around it from the top."""
 
@@ -52,6 +63,7 @@ class ControlElement:
     labels: tuple[Label, ...]
     conditions: tuple[Condition, ...]
     ancestors: tuple[str, ...]
+    buckets: tuple[Bucket, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,6 +154,11 @@ def _control(
             for condition in conditions_of(holder.tag, holder.attrib)
         ),
         ancestors=tuple(ancestor.tag for ancestor in ancestors),
+        buckets=tuple(
+            Bucket(child.get("name", ""), child.get("default", "").strip().lower() == "true")
+            for child in element.iter("Bucket")
+            if child.get("name")
+        ),
     )
 
 

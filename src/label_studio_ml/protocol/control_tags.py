@@ -12,6 +12,7 @@ class Geometry(enum.StrEnum):
     """The kind of values that a control's regions have."""
 
     BOX = "box"
+    PAGE_BOX = "box on a page"
     ELLIPSE = "ellipse"
     KEY_POINT = "key point"
     POLYGON = "polygon"
@@ -78,7 +79,7 @@ _ROWS = (
     *_shape("Brush", Geometry.BRUSH, "rle"),
     *_shape("Bitmask", Geometry.BITMASK, "imageDataURL"),
     ControlTag("MagicWand", Geometry.BRUSH, ("Image",), ("rle",)),
-    ControlTag("OcrLabels", Geometry.BOX, ("Pdf", "Image"), _BOX_FIELDS, "ocrlabels"),
+    ControlTag("OcrLabels", Geometry.PAGE_BOX, ("Pdf", "Image"), _BOX_FIELDS, "ocrlabels"),
     ControlTag("VideoRectangle", Geometry.VIDEO_BOX, ("Video",), ("sequence",)),
     ControlTag("VideoVector", Geometry.VIDEO_VECTOR, ("Video",), ("sequence",)),
     ControlTag("VideoVectorLabels", Geometry.VIDEO_VECTOR, ("Video",), ("sequence",), "labels"),

@@ -277,7 +277,7 @@ def test_a_control_for_another_shape_is_an_error() -> None:
     for name, label in (("p", None), ("c", "a")):
         with pytest.raises(LabelConfigError, match=f'name="{name}"> for <Image> holds no box') as raised:
             box(controls[name], xyxy=(1, 2, 3, 4), size=(10, 10), label=label)
-        assert raised.value.fix == "Pass one of <Rectangle>, <RectangleLabels>, <OcrLabels>"
+        assert raised.value.fix == "Pass one of <Rectangle>, <RectangleLabels>"
     assert box(controls["l"], xyxy=(1, 2, 3, 4), size=(10, 10), label="a") is not None
 
 

@@ -1,1 +1,1 @@
-"""Regions on pictures: boxes, ellipses, points, polygons, masks; and tracks of boxes in videos."""
+"""Regions on pictures and on pages: boxes, ellipses, points, polygons, vectors, masks."""

@@ -1,4 +1,4 @@
-"""Boxes on pictures: `<RectangleLabels>`, `<Rectangle>` and `<OcrLabels>`.
+"""Boxes on pictures: `<RectangleLabels>` and `<Rectangle>`.
 
 Label Studio stores a box by its top left corner, width and height, in percent of the picture, and turns it clockwise by
 `rotation` degrees around that corner, in pixels. Models describe boxes in other ways.
@@ -207,7 +207,7 @@ def box(
     return _region(
         control,
         frame,
-        _in_pixels(frame, form, values, number(rotation, "rotation")),
+        box_in_pixels(frame, form, values, number(rotation, "rotation")),
         clip=clip,
         label=label,
         score=score,
@@ -243,14 +243,14 @@ def boxes(
     turns = column(rotations, len(rows), "rotations", "box", "boxes")
     regions = []
     for at, label, score in chosen_rows(len(rows), labels, scores, min_score, "box", "boxes"):
-        made = _in_pixels(frame, form, rows[at], number(turns[at] or 0.0, "rotations"))
+        made = box_in_pixels(frame, form, rows[at], number(turns[at] or 0.0, "rotations"))
         region = _region(control, frame, made, clip=clip, label=label, score=score, item_index=item_index)
         if region is not None:
             regions.append(region)
     return regions
 
 
-def _in_pixels(frame: Frame, form: str, values: Any, rotation: float) -> Box:
+def box_in_pixels(frame: Frame, form: str, values: Any, rotation: float) -> Box:
     """Return the box of numbers in a frame. Raises ValueError if it is turned in a picture of unknown size."""
     if frame.relative:
         if form == "corners":

@@ -37,7 +37,7 @@ def polygon(
     """
     require_shape(control, Geometry.POLYGON)
     frame = frame_of(size, relative=relative)
-    corners = [frame.point(point) for point in _pairs(points)]
+    corners = [frame.point(point) for point in point_pairs(points, "corner")]
     if len(corners) > 1 and corners[0] == corners[-1]:
         corners.pop()
     if len(corners) < LEAST:
@@ -87,8 +87,9 @@ def _crossing(first: Point, second: Point, axis: int, limit: float) -> Point:
     return (limit, other) if axis == 0 else (other, limit)
 
 
-def _pairs(points: Any) -> list[list[float]]:
-    rows = rows_of(points, "points", "corner")
+def point_pairs(points: Any, row: str) -> list[list[float]]:
+    """Return points given as pairs of x and y, or as one flat list; `row` says what one is. Raises ValueError."""
+    rows = rows_of(points, "points", row)
     if rows and not hasattr(rows[0], "__len__"):
         if len(rows) % 2:
             raise ValueError(

@@ -11,7 +11,7 @@ from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions.pictures.box import Box
-from label_studio_ml.regions.pictures.video_track import boxes_of, interpolated, key_frames_of, track
+from label_studio_ml.regions.videos.video_track import boxes_of, interpolated, key_frames_of, track
 
 CONFIG = """<View><Video name="video" value="$video" frameRate="25"/><VideoRectangle name="box" toName="video"/>
 <Labels name="kind" toName="video"><Label value="Car"/></Labels></View>"""

@@ -4,7 +4,7 @@ A track has key frames. Between two of them, Label Studio interpolates position,
 takes the shorter way. After a key frame that is not `enabled`, the box is hidden until the next enabled one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.regions.pictures.picture_size import size_of, size_of_region
 from label_studio_ml.regions.region import Region, fields_in, make, number, one_form, plain, position, require
+from label_studio_ml.regions.videos.key_frames import key_frames, rows_by_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +86,8 @@ def track(
 def _boxes(forms: Mapping[str, Any], frames: Any, frame_count: int) -> dict[int, Box]:
     """Return the box of each frame, in the order of frames. Raises ValueError for frames or boxes that are none."""
     form, values = one_form(forms)
-    positions, rows = [position(frame, "frames") for frame in plain(frames)], list(plain(values))
-    if len(positions) != len(rows):
-        raise ValueError(f"There must be a box for each frame ({len(positions)}), not {len(rows)}")
-    boxes: dict[int, Box] = {}
-    for frame, row in sorted(zip(positions, rows, strict=True), key=lambda pair: pair[0]):
-        if frame in boxes or frame >= frame_count:
-            raise ValueError(f"frames must be different and below frame_count={frame_count}, not {frame}")
-        boxes[frame] = Box.of(form, row)
-    return boxes
+    rows = rows_by_frame(frames, list(plain(values)), frame_count, "box")
+    return {frame: Box.of(form, row) for frame, row in rows.items()}
 
 
 def _labels(control: Control | None, label: Any) -> list[str] | None:
@@ -110,43 +104,13 @@ def _labels(control: Control | None, label: Any) -> list[str] | None:
 
 def _key_frames(boxes: Mapping[int, Box], frame_count: int, tolerance: float) -> list[KeyFrame]:
     """Return the key frames that show each box in its frame, and none in other frames."""
-    keys: list[KeyFrame] = []
-    for stretch in _stretches(list(boxes)):
-        kept = _needed(stretch, boxes, tolerance)
-        keys += [KeyFrame(frame, boxes[frame]) for frame in kept]
-        if stretch[-1] < frame_count - 1:
-            keys[-1] = KeyFrame(stretch[-1], boxes[stretch[-1]], shown=False)
-    return keys
 
+    def deviation(first: int, last: int, frame: int) -> float:
+        share = (frame - first) / (last - first)
+        return _deviation(boxes[frame], interpolated(boxes[first], boxes[last], share))
 
-def _stretches(frames: Sequence[int]) -> list[list[int]]:
-    """Return runs of frames that follow each other."""
-    stretches: list[list[int]] = []
-    for frame in frames:
-        if stretches and frame == stretches[-1][-1] + 1:
-            stretches[-1].append(frame)
-        else:
-            stretches.append([frame])
-    return stretches
-
-
-def _needed(stretch: Sequence[int], boxes: Mapping[int, Box], tolerance: float) -> list[int]:
-    """Return the frames of a stretch that are not given by interpolation: the ends, and those that deviate most."""
-    kept = {stretch[0], stretch[-1]}
-    pending = [(stretch[0], stretch[-1])]
-    while pending:
-        first, last = pending.pop()
-        worst, deviation = 0, tolerance
-        for frame in range(first + 1, last):
-            off = _deviation(
-                boxes[frame], interpolated(boxes[first], boxes[last], (frame - first) / (last - first))
-            )
-            if off > deviation:
-                worst, deviation = frame, off
-        if deviation > tolerance:
-            kept.add(worst)
-            pending += [(first, worst), (worst, last)]
-    return sorted(kept)
+    frames = key_frames(list(boxes), frame_count, deviation, tolerance)
+    return [KeyFrame(frame, boxes[frame], shown) for frame, shown in frames]
 
 
 def _deviation(box: Box, other: Box) -> float:

@@ -1,0 +1,1 @@
+"""Tracks of boxes and vectors in videos."""
