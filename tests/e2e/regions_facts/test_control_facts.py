@@ -83,20 +83,40 @@ def test_pairwise(labelling: Labelling) -> None:
     assert (stored["to_name"], stored["value"]) == ("a", {"selected": "right"})
 
 
+BUCKETS = '<Bucket name="good" title="g"/><Bucket name="bad" title="b"/>'
+DEFAULT = '<Bucket name="good" title="g"/><Bucket name="bad" title="b" default="true"/>'
+#: The ids of the items that each column shows, by the place of the column.
+COLUMNS = """() => [...document.querySelectorAll('.htx-ranker-column')].map((column) =>
+    [...column.querySelectorAll('[data-ranker-id]')].map((item) => item.dataset.rankerId))"""
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize(
-    ("inner", "value"),
+    ("inner", "value", "columns"),
     [
-        ("", ["i2", "i0", "i1"]),
-        (
-            '<Bucket name="good" title="g"/><Bucket name="bad" title="b"/>',
-            {"good": ["i2"], "bad": ["i0"], "_": ["i1"]},
-        ),
+        ("", {"label": ["i2", "i0", "i1"]}, [["i2", "i0", "i1"]]),
+        ("", ["i2", "i0", "i1"], [[]]),
+        ("", {"label": ["i2"]}, [["i2"]]),
+        (BUCKETS, {"good": ["i2"], "bad": ["i0"], "_": ["i1"]}, [["i1"], ["i2"], ["i0"]]),
+        (BUCKETS, {"good": ["i2"]}, [["i0", "i1"], ["i2"], []]),
+        (DEFAULT, {"good": ["i2"], "bad": ["i0", "i1"]}, [["i2"], ["i0", "i1"]]),
+        (DEFAULT, {"good": ["i2"]}, [["i2"], []]),
     ],
 )
-def test_ranker(labelling: Labelling, inner: str, value: Any) -> None:
+def test_ranker(labelling: Labelling, inner: str, value: Any, columns: list[list[str]]) -> None:
     labelling.open(RANKER.format(inner), ITEMS, [region("r", "ranker", {"ranker": value})])
+    labelling.shows(COLUMNS, columns)
     assert labelling.submit().values["r"] == {"ranker": value}
+
+
+@pytest.mark.soak
+def test_an_unknown_item_of_a_ranker_makes_the_page_fail(labelling: Labelling) -> None:
+    value = {"ranker": {"label": ["i2", "unknown"]}}
+    labelling.open(RANKER.format(""), ITEMS, [region("r", "ranker", value)])
+    labelling.shows("() => document.querySelectorAll('.lsf-main-content').length", 0)
+    print("MAIN", labelling.page.content()[:20000])
+    labelling.shows(COLUMNS, [])
+    assert labelling.submit_button.count() == 0
 
 
 RELATIONS = """<View><Labels name="label" toName="data"><Label value="A"/></Labels>

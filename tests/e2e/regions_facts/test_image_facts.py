@@ -238,6 +238,63 @@ def test_a_vector_without_the_size_of_the_image_is_damaged(labelling: Labelling)
     assert [vertex["x"] for vertex in labelling.submit().values["r"]["vertices"]] == [0.025, 0.15, 0.15]
 
 
+def vector(*vertices: Json, closed: bool = False) -> list[Json]:
+    value = {"vertices": list(vertices), "closed": closed, "vectorlabels": ["A"]}
+    return [region("r", "vectorlabels", value, **SIZE)]
+
+
+LINE = 'strokeWidth="3"'
+
+
+@pytest.mark.soak
+def test_a_vector_with_curves(labelling: Labelling) -> None:
+    # Half way along a cubic curve, y is (80 + 3 * 20 + 3 * 20 + 80) / 8.
+    ends = [
+        {"id": "p1", "x": 10, "y": 80, "isBezier": True, "prevPointId": None}
+        | {"controlPoint1": {"x": 10, "y": 80}, "controlPoint2": {"x": 10, "y": 20}},
+        {"id": "p2", "x": 60, "y": 80, "isBezier": True, "prevPointId": "p1"}
+        | {"controlPoint1": {"x": 60, "y": 20}, "controlPoint2": {"x": 60, "y": 80}},
+    ]
+    labelling.open(RED.format("VectorLabels", LINE), DATA, vector(*ends))
+    drawn_at(labelling, 2.5, left=10, right=60, top=35, top_x=35)
+    assert labelling.submit().values["r"]["vertices"] == ends
+
+
+@pytest.mark.soak
+def test_a_vector_with_branches(labelling: Labelling) -> None:
+    areas = []
+    for joined in ("p1", "p2"):
+        branches = [VERTICES[0], {**VERTICES[1], "prevPointId": "p1"}]
+        branches.append({"id": "p3", "x": 10, "y": 80, "prevPointId": joined})
+        labelling.open(RED.format("VectorLabels", LINE), DATA, vector(*branches))
+        drawn_at(labelling, 1.5, left=10, top=10, right=60, bottom=80)
+        areas.append((labelling.drawn() or {})["area"])
+        assert labelling.submit().values["r"]["vertices"] == branches
+    # Without the line from the second point to the third one, which is the longest.
+    assert areas[0] < 0.7 * areas[1]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("attributes", "closed"), [("", False), ('closable="true"', True)])
+def test_a_vector_is_closed_only_if_it_is_closable(
+    labelling: Labelling, attributes: str, closed: bool
+) -> None:
+    labelling.open(RED.format("VectorLabels", f"{LINE} {attributes}"), DATA, vector(*VERTICES, closed=True))
+    drawn_at(labelling, 1.5, left=10, top=10, right=60, bottom=80)
+    labelling.shows("() => SELECTED.regionStore.regions[0].closed", closed)
+    assert labelling.submit().values["r"]["closed"] is closed
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("attributes", ['closable="true"', 'minPoints="4"', 'maxPoints="2"'])
+def test_vectors_can_be_submitted_open_and_with_any_number_of_points(
+    labelling: Labelling, attributes: str
+) -> None:
+    labelling.open(RED.format("VectorLabels", f"{LINE} {attributes}"), DATA, vector(*VERTICES))
+    stored = labelling.submit().values["r"]
+    assert (len(stored["vertices"]), stored["closed"]) == (3, False)
+
+
 @pytest.mark.soak
 def test_regions_of_several_images(labelling: Labelling) -> None:
     config = """<View><Image name="data" valueList="$images"/><RectangleLabels name="label" toName="data"
