@@ -153,13 +153,13 @@ def test_text_and_numbers() -> None:
 def test_what_is_not_measured_is_named() -> None:
     config = _config(
         CHOICES.format("")
-        + '<PolygonLabels name="poly" toName="x"/><TextArea name="per" toName="x" perRegion="true"/>'
+        + '<VectorLabels name="poly" toName="x"/><TextArea name="per" toName="x" perRegion="true"/>'
         '<Rating name="silent" toName="x"/>'
     )
     observations = Observations(config)
     said = [
         _choice("A"),
-        _region("poly", "polygonlabels", points=[[1, 2]], polygonlabels=["L"]),
+        _region("poly", "vectorlabels", vertices=[[1, 2]], vectorlabels=["L"]),
         _region("per", "textarea", text=["x"], x=1, y=2, width=3, height=4),
         {"type": "relation", "from_id": "a", "to_id": "b"},
     ]
@@ -175,3 +175,34 @@ def test_what_is_not_measured_is_named() -> None:
 def test_a_label_config_that_is_broken() -> None:
     with pytest.raises(LabelConfigError):
         Observations("<View>")
+
+
+def test_relations_are_measured_beside_the_controls() -> None:
+    regions = [{**_choice("A"), "id": "a"}, {**_choice("B"), "id": "b"}]
+    relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right", "labels": ["of"]}
+    observations = Observations()
+    observations.add([*regions, relation], [*regions, {**relation, "direction": "left"}])
+    observations.add([*regions, relation], [*regions, relation])
+    measured = observations.measure()["(relations)"]
+    assert measured.labels["of"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2.0}
+
+
+def test_a_wrong_label_below_the_right_one_is_partly_right() -> None:
+    def taxonomy(*path: str) -> Json:
+        return _region("t", "taxonomy", taxonomy=[list(path)])
+
+    observations = Observations()
+    observations.add([taxonomy("Animal", "Cat", "Lynx")], [taxonomy("Animal", "Cat", "Lion")])
+    metrics = observations.measure()["t"].metrics
+    assert (metrics["accuracy"], metrics["hierarchical_f1"]) == (0.0, 2 / 3)
+
+
+def test_frames_of_a_video_are_spans_with_the_last_frame() -> None:
+    def frames(start: int, end: int) -> Json:
+        return _region("v", "timelinelabels", ranges=[{"start": start, "end": end}], timelinelabels=["Run"])
+
+    observations = Observations()
+    observations.add([frames(1, 1), frames(5, 9)], [frames(1, 1), frames(6, 9)])
+    measured = observations.measure()["v"]
+    assert measured.labels["Run"]["f1"] == 0.5
+    assert measured.metrics["overlap_f1"] == 0.75

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import msgspec
 
+from label_studio_ml.evaluation.metrics import relations
 from label_studio_ml.evaluation.metrics.choices import Pair
 from label_studio_ml.evaluation.metrics.region_kinds import (
     CHOICES,
@@ -27,6 +28,9 @@ _REASONS = {
     "silent": "there is no annotation and no prediction",
 }
 
+#: Name in a report of the relations between regions, which belong to no control.
+RELATIONS = "(relations)"
+
 _PARTLY = "as there is no metric for them: {} of its regions"
 
 
@@ -45,6 +49,7 @@ class Observations:
         #: By control: the tasks with something to measure, and the number of regions without a metric.
         self._tasks: Counter[str] = Counter()
         self._unmeasured: Counter[str] = Counter()
+        self._relations: list[relations.Pair] = []
         self.tasks = 0
 
     def add(self, annotated: Iterable[Region], predicted: Iterable[Region], score: float = 1.0) -> None:
@@ -54,6 +59,10 @@ class Observations:
         wrong place counts as wrong there and as missing in the right one.
         """
         self.tasks += 1
+        annotated, predicted = list(annotated), list(predicted)
+        related = relations.relations_in(annotated), relations.relations_in(predicted)
+        if any(related):
+            self._relations.append(related)
         sides = (_by_control(annotated), _by_control(predicted))
         for name in {*sides[0], *sides[1]}:
             truth, prediction = (side.get(name, []) for side in sides)
@@ -82,8 +91,11 @@ class Observations:
         ]
 
     def measure(self) -> dict[str, Measured]:
-        """Return the metrics of every control that has measurable regions."""
-        return {name: self._measured(name) for name in self._names() if self._pairs.get(name)}
+        """Return the metrics of every control that has measurable regions, and of the relations as `RELATIONS`."""
+        measured = {name: self._measured(name) for name in self._names() if self._pairs.get(name)}
+        if self._relations:
+            measured[RELATIONS] = relations.measure(self._relations, [])
+        return measured
 
     def accuracies(self) -> dict[str, float]:
         """Return the accuracy of controls with choices or text, as `measure` does, but without its libraries."""

@@ -176,10 +176,10 @@ def test_offsets_in_the_whole_text_are_not_compared_with_offsets_in_a_paragraph(
 
 
 def test_regions_without_a_metric_beside_others_are_named() -> None:
-    ellipse = _region("labels", {"x": 1, "y": 2, "radiusX": 3, "radiusY": 4, "labels": ["L"]})
+    vector = _region("labels", {"vertices": [], "labels": ["L"]})
     observations = Observations()
-    observations.add([ellipse], [])
-    observations.add([ellipse, _span()], [_span()])
+    observations.add([vector], [])
+    observations.add([vector, _span()], [_span()])
     assert observations.measure()["c"].metrics["strict_f1"] == 1.0
     assert "2 of its regions" in observations.not_measured()["c"]
 

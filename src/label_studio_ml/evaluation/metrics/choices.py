@@ -1,13 +1,25 @@
 """Metrics of choices, taxonomies and pairwise comparisons, where a task has one label or several."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
+from label_studio_ml.evaluation.metrics.matching import scores
 from label_studio_ml.evaluation.metrics.results import NONE, Confusion, Measured, number, ordered
 
 #: A task's annotated labels and its predicted ones.
 Pair = tuple[Sequence[str], Sequence[str]]
+
+#: A label of a taxonomy with those above it, from the top.
+Path = tuple[str, ...]
+
+#: A task's annotated paths and its predicted ones.
+PathsPair = tuple[Sequence[Path], Sequence[Path]]
+
+#: Between the labels of a path in a report.
+SEPARATOR = " / "
 
 
 def measure_exclusive(pairs: Sequence[Pair], config_labels: list[str]) -> Measured:
@@ -54,6 +66,30 @@ def measure_multiple(pairs: Sequence[Pair], config_labels: list[str]) -> Measure
         },
         labels=_by_label(truth, predicted, columns, labels),
     )
+
+
+def measure_taxonomy(pairs: Sequence[PathsPair], config_labels: list[str]) -> Measured:
+    """Return the metrics of multiple choices for paths of a taxonomy, and hierarchical precision, recall and F1.
+
+    For the hierarchical ones, a label counts with all labels above it: a prediction of the wrong kind of cat is right
+    about the cat.
+    """
+    joined = [tuple([SEPARATOR.join(path) for path in paths] for paths in pair) for pair in pairs]
+    measured = measure_multiple([(truth, predicted) for truth, predicted in joined], config_labels)
+    matched = found = annotated = 0
+    for truth, predicted in pairs:
+        reference, candidates = _with_ancestors(truth), _with_ancestors(predicted)
+        matched += len(reference & candidates)
+        found, annotated = found + len(candidates), annotated + len(reference)
+    hierarchical = {
+        f"hierarchical_{name}": value for name, value in scores(matched, found, annotated).items()
+    }
+    return msgspec.structs.replace(measured, kind="taxonomy", metrics={**measured.metrics, **hierarchical})
+
+
+def _with_ancestors(paths: Iterable[Path]) -> set[Path]:
+    """Return all paths and the paths of the labels above them."""
+    return {path[:length] for path in paths for length in range(1, len(path) + 1)}
 
 
 def _averages(truth: Any, predicted: Any, labels: Sequence[Any], *more: str) -> dict[str, float | None]:

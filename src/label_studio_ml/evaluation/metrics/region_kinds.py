@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from label_studio_ml.evaluation.metrics import boxes, choices, numbers, regions, spans, transcripts
+from label_studio_ml.evaluation.metrics import choices, numbers, rankings, regions, spans, transcripts
+from label_studio_ml.evaluation.metrics.pictures import areas, boxes, key_points
 from label_studio_ml.evaluation.metrics.regions import Region
 from label_studio_ml.evaluation.metrics.results import Measured
 
 #: Fields of a region's value that give a position.
-_POSITION = frozenset({"x", "start", "startOffset", "points", "rle", "ranges", "sequence"})
+_POSITION = frozenset(
+    {"x", "start", "startOffset", "points", "vertices", "rle", "imageDataURL", "ranges", "sequence"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,10 @@ def _have_equal_labels(annotated: Sequence[str], predicted: Sequence[str]) -> bo
     return set(annotated) == set(predicted)
 
 
+#: Measured instead of CHOICES if a task may have several.
 MULTIPLE_CHOICES = RegionKind(
     "multiple choices",
-    frozenset({"Taxonomy"}),
+    frozenset(),
     _pair_of_choices,
     choices.measure_multiple,
     is_equal=_have_equal_labels,
@@ -65,7 +69,13 @@ CHOICES = RegionKind(
 )
 KINDS = (
     CHOICES,
-    MULTIPLE_CHOICES,
+    RegionKind(
+        "taxonomy",
+        frozenset({"Taxonomy"}),
+        lambda annotated, predicted, score: (regions.paths(annotated), regions.paths(predicted)),
+        choices.measure_taxonomy,
+        is_equal=lambda annotated, predicted: set(annotated) == set(predicted),
+    ),
     RegionKind(
         "text",
         frozenset({"TextArea"}),
@@ -78,6 +88,13 @@ KINDS = (
         frozenset({"Rating", "Number"}),
         lambda annotated, predicted, score: (regions.rating(annotated), regions.rating(predicted)),
         lambda pairs, labels: numbers.measure(pairs),
+    ),
+    RegionKind(
+        "rankings",
+        frozenset({"Ranker"}),
+        regions.ranking_pair,
+        lambda pairs, labels: rankings.measure(pairs),
+        is_equal=rankings.is_equal,
     ),
     RegionKind(
         "boxes",
@@ -94,6 +111,30 @@ KINDS = (
         spans.measure,
         fields=frozenset({"start", "end"}),
         unless=lambda region, value: "sequence" in value,
+    ),
+    RegionKind(
+        "frames",
+        frozenset({"TimelineLabels"}),
+        regions.frame_range_pair,
+        spans.measure,
+        fields=frozenset({"ranges"}),
+    ),
+    *(
+        RegionKind(name, frozenset(tags), regions.area_pair, areas.measure, fields=frozenset(fields))
+        for name, tags, fields in (
+            ("polygons", ("Polygon", "PolygonLabels"), ("points",)),
+            ("ellipses", ("Ellipse", "EllipseLabels"), ("radiusX", "radiusY")),
+            ("brush masks", ("Brush", "BrushLabels", "MagicWand"), ("rle",)),
+            ("bitmasks", ("Bitmask", "BitmaskLabels"), ("imageDataURL",)),
+        )
+    ),
+    RegionKind(
+        "key points",
+        frozenset({"KeyPoint", "KeyPointLabels"}),
+        regions.point_pair,
+        key_points.measure,
+        fields=frozenset({"x", "y"}),
+        unless=lambda region, value: "height" in value or "radiusX" in value,
     ),
 )
 

@@ -3,13 +3,23 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from label_studio_ml.evaluation.metrics.boxes import Box, bounding_box
+from label_studio_ml.evaluation.metrics.choices import SEPARATOR, Path
+from label_studio_ml.evaluation.metrics.pictures.areas import Area
+from label_studio_ml.evaluation.metrics.pictures.boxes import Box, bounding_box
+from label_studio_ml.evaluation.metrics.pictures.key_points import Point
+from label_studio_ml.evaluation.metrics.rankings import Ranking, ranking
 from label_studio_ml.evaluation.metrics.spans import Position, Span
 
 Region = Mapping[str, Any]
 
 #: Label of a rectangle or span that has none of its own.
 UNLABELLED = "(region)"
+
+#: Size of a picture that no region knows: its numbers are percentages then.
+_NO_SIZE = (100.0, 100.0)
+
+#: Width and height in pixels on which areas are compared in a picture of unknown size.
+_GRID = 1000
 
 
 def labels_of(region: Region) -> list[str]:
@@ -21,8 +31,18 @@ def labels_of(region: Region) -> list[str]:
     if not isinstance(labels, Sequence):
         return []
     return [
-        " / ".join(map(str, label)) if isinstance(label, list | tuple) else str(label) for label in labels
+        SEPARATOR.join(map(str, label)) if isinstance(label, list | tuple) else str(label) for label in labels
     ]
+
+
+def paths(regions: Iterable[Region]) -> list[Path]:
+    """Return the paths that are chosen in a taxonomy, without duplicates."""
+    chosen = (label for region in regions for label in (region.get("value") or {}).get("taxonomy") or ())
+    return list(
+        dict.fromkeys(
+            tuple(map(str, label)) if isinstance(label, list | tuple) else (str(label),) for label in chosen
+        )
+    )
 
 
 def choices(regions: Iterable[Region]) -> list[str]:
@@ -78,13 +98,98 @@ def boxes(regions: Iterable[Region], size: tuple[float, float], score: float = 1
     return labelled
 
 
+def area_pair(
+    annotated: Sequence[Region], predicted: Sequence[Region], score: float = 1.0
+) -> tuple[list[Area], list[Area]]:
+    """Return the polygons, ellipses or masks of a task; `score` is that of its prediction."""
+    width, height = picture_size([*annotated, *predicted])
+    size = (round(width), round(height)) if (width, height) != _NO_SIZE else (_GRID, _GRID)
+    return areas(annotated, size), areas(predicted, size, score)
+
+
+def areas(regions: Iterable[Region], size: tuple[int, int], score: float = 1.0) -> list[Area]:
+    """Return the areas in a picture of this size; `score` is for regions without their own."""
+    found = []
+    for region in regions:
+        value = _outline(region.get("value") or {})
+        if value is None:
+            continue
+        own_score = region.get("score")
+        region_score = _float(own_score) if own_score is not None else score
+        found += [Area(label, value, *size, region_score) for label in labels_of(region) or [UNLABELLED]]
+    return found
+
+
+def _outline(value: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the fields of a value that give its area, as small as possible; None if they give none."""
+    try:
+        if "points" in value:
+            corners = tuple((float(x), float(y)) for x, y in value["points"])
+            return {"points": corners} if len(corners) > 2 else None
+        if "radiusX" in value:
+            names = ("x", "y", "radiusX", "radiusY")
+            return {**{name: float(value[name]) for name in names}, "rotation": _float(value.get("rotation"))}
+        if "rle" in value:
+            return {"rle": bytes(value["rle"])}
+        return {"imageDataURL": str(value["imageDataURL"])}
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def point_pair(
+    annotated: Sequence[Region], predicted: Sequence[Region], score: float = 1.0
+) -> tuple[list[Point], list[Point]]:
+    """Return the key points of a task."""
+    size = picture_size([*annotated, *predicted])
+    return points(annotated, size), points(predicted, size)
+
+
+def points(regions: Iterable[Region], size: tuple[float, float]) -> list[Point]:
+    """Return the key points in a picture of this size, in shares of its longer side."""
+    width, height = (side / max(size) for side in size)
+    found = []
+    for region in regions:
+        value = region.get("value") or {}
+        x, y = _float(value.get("x")) / 100 * width, _float(value.get("y")) / 100 * height
+        found += [Point(label, x, y) for label in labels_of(region) or [UNLABELLED]]
+    return found
+
+
+def frame_range_pair(
+    annotated: Sequence[Region], predicted: Sequence[Region], score: float = 1.0
+) -> tuple[list[Span], list[Span]]:
+    """Return the ranges of frames of a task as spans; Label Studio's `end` is the last frame."""
+    truth, candidates = (
+        [
+            Span(label, _position(frames.get("start")), (0, _float(frames.get("end")) + 1, 0.0))
+            for region in regions
+            for frames in (region.get("value") or {}).get("ranges") or ()
+            if isinstance(frames, Mapping)
+            for label in labels_of(region) or [UNLABELLED]
+        ]
+        for regions in (annotated, predicted)
+    )
+    return truth, candidates
+
+
+def ranking_pair(
+    annotated: Sequence[Region], predicted: Sequence[Region], score: float = 1.0
+) -> tuple[Ranking | None, Ranking | None]:
+    """Return the rankings of a task, None where it has none."""
+    truth, candidate = (
+        next((ranking((region.get("value") or {}).get("ranker")) for region in regions), None)
+        for regions in (annotated, predicted)
+    )
+    return truth, candidate
+
+
 def picture_size(regions: Iterable[Region]) -> tuple[float, float]:
     """Return width and height of a task's picture in pixels, 100 x 100 if no region has them."""
     for region in regions:
         width, height = _float(region.get("original_width")), _float(region.get("original_height"))
         if width > 0 and height > 0:
             return width, height
-    return 100.0, 100.0
+    return _NO_SIZE
 
 
 def text(regions: Iterable[Region]) -> str:

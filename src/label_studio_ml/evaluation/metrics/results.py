@@ -31,7 +31,7 @@ class Confusion(msgspec.Struct, frozen=True):
 class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Metrics of one control; the value None means that a metric is not defined.
 
-    `kind` is choices, multiple choices, spans, boxes, text or numbers. `tasks` is the number of tasks with an
+    `kind` is the name of the metric: boxes, spans, areas, … `tasks` is the number of tasks with an
     annotated or predicted region of the control. `labels` has the metrics of each label, among them `support` (how
     often it was annotated). `picture` is the file name of the confusion matrix.
     """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from label_studio_ml.evaluation.metrics.boxes import Box, bounding_box, matches, measure, overlap
+from label_studio_ml.evaluation.metrics.pictures.boxes import Box, bounding_box, matches, measure, overlap
 
 
 def test_overlap() -> None:

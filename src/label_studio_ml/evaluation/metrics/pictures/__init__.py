@@ -1,0 +1,1 @@
+"""Metrics of regions on pictures: one module for each kind."""
