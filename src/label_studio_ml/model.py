@@ -72,6 +72,8 @@ class LabelStudioMLBase:
     INITIAL_MODEL_VERSION = "0.0.1"
     #: The webhook actions that start a training. The "Start training" button starts one in any case.
     TRAIN_EVENTS: Iterable[str] = TRAIN_EVENTS
+    #: Whether tasks of interactive requests keep their drafts; None: if the word is in the code of the class.
+    wants_drafts: bool | None = None
     #: Condition for serving a new version, on metrics that `fit` returns, such as `"accuracy >= current"`; empty: none.
     promote_if: str = ""
     #: How many versions of a project are kept on the disk, 0 for all.

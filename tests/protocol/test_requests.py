@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,7 @@ from helpers import all_captured, captured
 from label_studio_ml.errors import RequestError
 from label_studio_ml.protocol.requests import (
     MAX_UID,
+    PredictRequest,
     parse_event,
     parse_object,
     parse_predict,
@@ -340,3 +341,33 @@ def test_a_uid_is_printable(uid: str) -> None:
 def test_a_body_that_ends_too_early_is_said_to(body: bytes) -> None:
     with pytest.raises(RequestError, match="it is empty, or ends too early"):
         parse_object(body)
+
+
+class TestDrafts:
+    DRAFTS: ClassVar[list[Any]] = [{"id": 1, "result": [{"value": {"rle": [1, 2, 3]}}]}]
+
+    def _parsed(self, *tasks: dict[str, Any]) -> PredictRequest:
+        body = {"tasks": tasks, "params": {"context": {"result": [{"id": "r"}]}}}
+        return parse_predict(json.dumps(body).encode())
+
+    def test_everything_else_stays(self) -> None:
+        (task,) = captured("predict_interactive").json["tasks"]
+        request = self._parsed({**task, "drafts": self.DRAFTS})
+        stripped = request.without_drafts()
+        assert [json.loads(one) for one in stripped.tasks] == [
+            {name: value for name, value in task.items() if name != "drafts"}
+        ]
+        assert (stripped.params, stripped.uid, stripped.interactive) == (request.params, request.uid, True)
+
+    @pytest.mark.parametrize(
+        "task", [{"id": 1}, {"id": 1, "drafts": []}, {"data": {"drafts": DRAFTS, "drafts2": 1}}]
+    )
+    def test_without_drafts_the_bytes_stay(self, task: dict[str, Any]) -> None:
+        request = self._parsed(task)
+        assert request.without_drafts() is request
+
+    @given(st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.lists(st.text())))
+    def test_any_fields(self, fields: dict[str, Any]) -> None:
+        fields.pop("drafts", None)
+        request = self._parsed({**fields, "drafts": self.DRAFTS})
+        assert json.loads(request.without_drafts().tasks[0]) == fields

@@ -197,6 +197,32 @@ def test_an_interactive_request_overtakes_and_sees_its_context(tricky: Tricky) -
     run(test())
 
 
+@pytest.mark.parametrize(
+    "attribute", ["", "wants_drafts = True", "wants_drafts = None  # code that reads drafts"]
+)
+def test_a_click_is_sent_without_its_drafts_unless_the_class_reads_them(
+    tricky: Tricky, attribute: str
+) -> None:
+    code = f"""
+class Keys(Tricky):
+    {attribute}
+    def predict(self, tasks, **kwargs):
+        return [{{"result": [{{"keys": sorted(task)}}]}} for task in tasks]
+"""
+    with (tricky.folder / "obedient.py").open("a") as file:
+        file.write(code)
+    with_drafts = {**task(1), "drafts": [{"result": []}]}
+
+    async def test() -> None:
+        async with bench(ProcessRunner, tricky, "Keys") as it:
+            await it.ask()
+            for params, drafts in (({"context": {"result": [7]}}, bool(attribute)), ({}, True)):
+                [entry] = await it.ask(ONE, with_drafts, params=params)
+                assert ("drafts" in entry["result"][0]["keys"]) == drafts
+
+    run(test())
+
+
 def test_requests_with_other_params_are_not_merged(tricky: Tricky) -> None:
     async def test() -> None:
         async with bench(ProcessRunner, tricky) as it:

@@ -24,6 +24,7 @@ from label_studio_ml.model_api.api_generation import (
 )
 from label_studio_ml.model_api.api_generation import generation as generation
 from label_studio_ml.model_api.computed.value_cache import ValueCache
+from label_studio_ml.model_api.drafts import wants_drafts
 from label_studio_ml.model_api.model_context import ModelContext, model_context, parse_extra_params
 from label_studio_ml.model_calls.coroutines import finish
 from label_studio_ml.model_calls.project_login import studio_login, studio_private
@@ -60,6 +61,7 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     `quiet_period` and `min_annotations` decide when a training is due (`training.policy`). `code` identifies the
     imported code. `initial_version` names the version before any training, unless the class sets one with `self.set`.
     `has_params` tells whether the class declares parameters.
+    `wants_drafts` tells whether the tasks of interactive requests keep their drafts.
     """
 
     name: str
@@ -76,6 +78,7 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     code: CodeIdentity = CodeIdentity()
     initial_version: str = INITIAL
     has_params: bool = False
+    wants_drafts: bool = False
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +122,7 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
         min_annotations=_limit(cls, "min_annotations", 0, least=0),
         initial_version=initial_version(cls) or INITIAL,
         has_params=has_params,
+        wants_drafts=wants_drafts(cls),
     )
 
 

@@ -72,6 +72,11 @@ class PredictRequest(msgspec.Struct, frozen=True, gc=False):
         """The tasks as one JSON array."""
         return b"[" + b",".join(self.tasks) + b"]"
 
+    def without_drafts(self) -> "PredictRequest":
+        """Return a copy whose tasks have no drafts, the unfinished annotations; this request if they have none."""
+        tasks = [_without_drafts(task) for task in self.tasks]
+        return self if tasks == self.tasks else msgspec.structs.replace(self, tasks=tasks)
+
 
 class SetupRequest(msgspec.Struct, frozen=True):
     """A parsed `/setup`. `extra_params` is the content of Label Studio's form: None, text, or any JSON value."""
@@ -116,6 +121,7 @@ _predict_decoder = msgspec.json.Decoder(_PredictBody)
 _shape_decoder = msgspec.json.Decoder(_PredictShape)
 _params_decoder = msgspec.json.Decoder(_Params)
 _any_decoder = msgspec.json.Decoder()
+_fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 #: Uid of requests that name no project.
 ANONYMOUS = "default"
@@ -153,6 +159,17 @@ def parse_predict(body: bytes) -> PredictRequest:
         params=params,
         interactive=interactive,
     )
+
+
+def _without_drafts(task: bytes) -> bytes:
+    """Return a task (a JSON object) without its drafts; `task` itself if it has none."""
+    if b'"drafts"' not in task:
+        return task
+    fields = _fields_decoder.decode(task)
+    if bytes(fields.get("drafts", b"[]")) == b"[]":
+        return task
+    del fields["drafts"]
+    return msgspec.json.encode(fields)
 
 
 def _has_context(params: bytes) -> bool:

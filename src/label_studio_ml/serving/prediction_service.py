@@ -66,6 +66,8 @@ class PredictionService:
         try:
             with self._deadlines.limit():
                 info = self.registry.info
+                if request.interactive and info is not None and not info.wants_drafts:
+                    request = request.without_drafts()
                 if info is None and len(request.tasks) > 1:
                     await self.registry.ready_model(project)  # then max_batch_size is known
                     info = self.registry.info
