@@ -8,6 +8,7 @@ import numpy as np
 from label_studio_ml import regions
 from label_studio_ml.controls import Control, Controls
 from label_studio_ml.protocol.control_tags import Geometry
+from label_studio_ml.regions.item_ranking import item_ids
 from label_studio_ml.regions.region import Region
 
 Task = dict[str, Any]
@@ -198,8 +199,8 @@ def pair(control: Control, controls: Controls, task: Task) -> list[Region | None
 
 def ranking(control: Control, controls: Controls, task: Task) -> list[Region | None]:
     if control.buckets:
-        return [regions.buckets(control, task, {control.buckets[0].name: ["c"]})]
-    return [regions.ranking(control, task, order=["c", 2, "a"])]
+        return [regions.buckets(control, task, {control.buckets[0].name: item_ids(control, task)[-1:]})]
+    return [regions.ranking(control, task, order=item_ids(control, task)[::-1])]
 
 
 def relation(control: Control, controls: Controls, task: Task) -> list[Region | None]:

@@ -113,9 +113,7 @@ def test_ranker(labelling: Labelling, inner: str, value: Any, columns: list[list
 def test_an_unknown_item_of_a_ranker_makes_the_page_fail(labelling: Labelling) -> None:
     value = {"ranker": {"label": ["i2", "unknown"]}}
     labelling.open(RANKER.format(""), ITEMS, [region("r", "ranker", value)])
-    labelling.shows("() => document.querySelectorAll('.lsf-main-content').length", 0)
-    print("MAIN", labelling.page.content()[:20000])
-    labelling.shows(COLUMNS, [])
+    labelling.shows("() => document.querySelectorAll('.htx-ranker-column').length", 0)
     assert labelling.submit_button.count() == 0
 
 

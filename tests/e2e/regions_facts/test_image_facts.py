@@ -198,6 +198,21 @@ def test_only_the_alpha_of_a_brush_mask_counts(
 
 
 @pytest.mark.soak
+def test_a_label_belongs_to_the_region_of_a_magic_wand(labelling: Labelling) -> None:
+    config = """<View><Image name="data" value="$image"/><MagicWand name="wand" toName="data" opacity="1"/>
+        <Labels name="label" toName="data"><Label value="A" background="#ff0000"/></Labels></View>"""
+    place = {"format": "rle", "rle": mask2rle(mask())}
+    result = [
+        region("r", "magicwand", place, from_name="wand", **SIZE),
+        region("r", "labels", {**place, "labels": ["A"]}, **SIZE),
+    ]
+    labelling.open(config, DATA, result)
+    drawn_at(labelling, left=10, top=20, right=20, bottom=50)
+    wand, label = labelling.submit().stored
+    assert (wand["type"], label["type"], label["value"]["labels"]) == ("magicwand", "labels", ["A"])
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("scale", [1, 2])
 def test_a_bitmask_is_a_png_whose_alpha_counts_and_it_is_scaled(labelling: Labelling, scale: int) -> None:
     pixels = numpy.zeros((200, 400, 4), numpy.uint8)
