@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml.errors import FitError, StudioError, UnknownVersion, VersionError
+from label_studio_ml.errors import FitError, SettingsError, StudioError, UnknownVersion, VersionError
 from label_studio_ml.studio.client import StudioClient
 from label_studio_ml.training.dataset import (
     HELD_OUT,
@@ -69,6 +69,31 @@ def test_skipped_annotations_drafts_and_tasks_without_any_are_left_out() -> None
     assert len(tasks) == 1
     assert not _tasks()
     assert not _tasks({**task(1), "annotations": [skipped]})
+
+
+def test_tasks_from_a_list() -> None:
+    rows = _rows(1, 2)
+    tasks = LabelledTasks.from_tasks(rows)
+    assert _ids(tasks) == _ids(tasks) == [1, 2]
+    rows += _rows(3)
+    assert _ids(tasks) == [1, 2, 3]
+    for wrong in (iter(rows), {"id": 1}, "tasks", 7):
+        with pytest.raises(ValueError, match="tasks must be a list of tasks"):
+            LabelledTasks.from_tasks(wrong)  # type: ignore[arg-type]
+
+
+def test_tasks_from_a_file(tmp_path: Path) -> None:
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(_rows(1, 2)))
+    assert _ids(LabelledTasks.from_file(str(export))) == [1, 2]
+    with gzip.open(tmp_path / SNAPSHOT, "wt") as lines:
+        lines.write("\n".join(map(json.dumps, _rows(3))))
+    assert _ids(LabelledTasks.from_file(tmp_path / SNAPSHOT)) == [3]
+    export.write_text('{"tasks": []}')
+    with pytest.raises(SettingsError, match=r"is not a list of tasks with annotations\. Export the project"):
+        LabelledTasks.from_file(export)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        LabelledTasks.from_file(tmp_path / "gone.json")
 
 
 def test_ground_truth_is_marked() -> None:

@@ -95,14 +95,14 @@ class LabelledTasks:
         try:
             content = msgspec.json.decode(replaced(path.read_bytes()))
         except (OSError, ValueError, RecursionError) as error:
-            raise SettingsError(f"{path} cannot be read: {error}", field="--annotations") from error
+            raise SettingsError(f"{path} cannot be read: {error}", field=str(path)) from error
         if not isinstance(content, list) or not all(
             isinstance(task, dict) and "annotations" in task for task in content
         ):
             raise SettingsError(
                 f"{path} is not a list of tasks with annotations",
                 fix="Export the project from Label Studio as JSON (not JSON-MIN)",
-                field="--annotations",
+                field=str(path),
             )
         tasks: list[dict[str, Any]] = content
         return cls(lambda: tasks, str(path), len(tasks), project=project)

@@ -38,7 +38,7 @@ from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 from live import CONFIG, MODELS, TOKEN, Control, FakeStudio, alive, annotation, created, task
-from studio.fake import Asked, Reply
+from studio.fake import Asked, FakeServer, Reply
 
 ROWS = [{**task(number), "annotations": [annotation(number)]} for number in (1, 2, 3)]
 
@@ -80,6 +80,62 @@ def test_a_seed_fit(settings: Settings) -> None:
     assert (outcome.changed, outcome.annotations, outcome.source) == (True, 3, "a test")
     assert outcome.state == {"note": "set in fit"}
     assert StoredState(settings.model_dir, "1.5").get("note") is None, "only a published run leaves state"
+
+
+BOXES = (
+    '<View><Image name="photo" value="$image"/>'
+    '<RectangleLabels name="box" toName="photo"><Label value="Car"/></RectangleLabels></View>'
+)
+
+
+class Detector(LabelStudioMLBase):
+    def fit(self, annotations, **kwargs):
+        halves = annotations.split(test=0.5)
+        examples = [
+            each
+            for half in halves
+            for each in half.targets(self.controls.first("RectangleLabels", on="Image"))
+        ]
+        return {each.value: [Path(each.path).read_text(), each.boxes[0].label] for each in examples}
+
+
+def test_targets_fetch_files_with_the_login_of_the_project(settings: Settings) -> None:
+    studio = FakeServer()
+    login = f"Token {'t' * 40}"
+    for number in (1, 2, 3):
+        studio.on(
+            f"/data/upload/1/{number}.png",
+            lambda asked: (
+                Reply(200, asked.path[-5:].encode()) if asked.authorization == login else Reply(401)
+            ),
+        )
+    region = {
+        "id": "r",
+        "type": "rectanglelabels",
+        "from_name": "box",
+        "to_name": "photo",
+        "original_width": 10,
+        "original_height": 10,
+        "value": {"x": 0, "y": 0, "width": 50, "height": 50, "rectanglelabels": ["Car"]},
+    }
+    rows = [
+        {
+            "id": number,
+            "data": {"image": f"/data/upload/1/{number}.png"},
+            "annotations": [{"result": [region]}],
+        }
+        for number in (1, 2, 3)
+    ]
+    project = Project(
+        uid="1.5", label_config=BOXES, hostname=studio.url, access_token="t" * 40, private=("127.0.0.1",)
+    )
+    request = msgspec.structs.replace(_request(settings, created(1, 7)), spec=ModelSpec(project=project))
+    try:
+        outcome = perform(Detector, request, settings, tasks=LabelledTasks.from_tasks(rows))
+    finally:
+        studio.stop()
+    images = {f"/data/upload/1/{number}.png": [f"{number}.png", "Car"] for number in (1, 2, 3)}
+    assert outcome.train_output == {**images, "job_id": "job"}
 
 
 def test_what_setup_sets_is_not_what_fit_set(settings: Settings) -> None:
