@@ -116,6 +116,30 @@ def test_frames_and_tracks_agree_by_their_frames() -> None:
     assert distance(video, track(range(10)), track(range(5, 15))) == pytest.approx(1 - 5 / 15)
 
 
+def test_boxes_of_different_pages_have_nothing_in_common() -> None:
+    control = control_of("OcrLabels", "Pdf")
+    first, same, other = (
+        regions.page_box(control, page=page, xyxy=(0, 0, 0.5, 0.5), relative=True, label="A")
+        for page in (0, 0, 1)
+    )
+    assert distance(control, first, same) == pytest.approx(0)
+    assert distance(control, first, other) == 1
+
+
+def test_vectors_agree_by_their_points() -> None:
+    control = control_of("VectorLabels")
+    first, near = (regions.vector(control, points=[(0, 0), (x, 0)], size=SIZE, label="A") for x in (100, 110))
+    assert distance(control, first, near) == pytest.approx(1 - (1 + 0.5) / 2)
+    video = control_of("VideoVector", "Video")
+    moving, other = (
+        regions.vector_track(
+            video, frames=range(10), points=[[(0, 0), (x, 0)]] * 10, size=SIZE, fps=25, frame_count=10
+        )
+        for x in (100, 110)
+    )
+    assert distance(video, moving, other) == pytest.approx(1 - (1 + 0.5) / 2)
+
+
 @pytest.mark.parametrize(
     ("geometry", "first", "second", "expected"),
     [
@@ -130,11 +154,12 @@ def test_frames_and_tracks_agree_by_their_frames() -> None:
         (Geometry.TEXT, {"texts": ("abcd",)}, {"texts": ("abxd",)}, 0.25),
         (Geometry.PAIR, {"side": "left"}, {"side": "right"}, 1),
         (Geometry.DATE_TIME, {"moment": "2026-01-01"}, {"moment": "2026-01-02"}, 1),
+        (Geometry.RANKING, {"ranking": ("a", "b")}, {"ranking": ("b", "a")}, 0.5),
         (
             Geometry.RANKING,
-            {"ranking": ("a", "b"), "buckets": {}},
-            {"ranking": ("b", "a"), "buckets": {}},
-            0.5,
+            {"buckets": {"x": ("a", "b"), "_": ()}},
+            {"buckets": {"x": ("a",), "_": ("b",)}},
+            1 - 1 / 3,
         ),
     ],
 )

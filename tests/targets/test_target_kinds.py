@@ -201,6 +201,61 @@ def test_the_size_of_a_video_is_read_from_its_file(tmp_path: Path) -> None:
     assert example.tracks[0].size == regions.PictureSize(200, 100)
 
 
+def test_vectors() -> None:
+    control = config("VectorLabels")
+    region = regions.vector(
+        control, points=[(0, 0), (10, 20), (30, 5)], parents=[None, 0, 0], size=(100, 50), label="B"
+    )
+    (target,) = example_of(control, region).vectors
+    assert (target.label, target.vector.edges) == ("B", [(0, 1), (0, 2)])
+    assert target.vector.points == tuple(pytest.approx(point) for point in [(0, 0), (10, 20), (30, 5)])
+
+
+def test_vectors_that_move_in_a_video() -> None:
+    control = config("VideoVectorLabels", "Video")
+    points = [[(0, 0), (10, 10)], [(2, 0), (12, 10)]]
+    region = regions.vector_track(
+        control, frames=[3, 4], points=points, size=(100, 50), fps=25, frame_count=9, label="A"
+    )
+    (target,) = example_of(control, without_size(region), size=(100, 50)).tracks
+    assert (target.label, target.frame_count) == ("A", 9)
+    assert {frame: vector.points[1] for frame, vector in target.vectors().items()} == {
+        3: pytest.approx((10, 10)),
+        4: pytest.approx((12, 10)),
+    }
+
+
+def test_boxes_on_pages() -> None:
+    control = config("OcrLabels", "Pdf")
+    region = regions.page_box(
+        control, page=2, xyxy=(10, 20, 110, 40), size=(200, 400), label="A", text="Hello", rotation=10
+    )
+    (target,) = example_of(control, region, size=(200, 400)).boxes
+    assert (target.page, target.text, target.label) == (2, "Hello", "A")
+    assert target.box.cxcywh == pytest.approx((60, 30, 100, 20), abs=0.01)
+
+
+def test_messages_of_a_chat_with_what_is_said_of_each() -> None:
+    controls = Controls(
+        '<View><Chat name="chat" value="$o"/><Rating name="good" toName="chat" perRegion="true"/></View>'
+    )
+    messages = regions.chat_messages(
+        controls["chat"], [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    )
+    rated = regions.attach(messages[1], controls["good"], 4)
+    example = example_of(controls["chat"], *messages, rated, data=[])
+    assert [(each.role, each.content, dict(each.values)) for each in example.messages] == [
+        ("user", "Hi", {}),
+        ("assistant", "Hello", {"good": 4.0}),
+    ]
+
+
+def test_values_of_own_code() -> None:
+    control = Controls('<View><ReactCode name="c" data="$o"/></View>')[0]
+    example = example_of(control, regions.react_code(control, {"a": [1, 2]}), data={"x": 1})
+    assert [dict(each.data) for each in example.regions] == [{"a": [1, 2]}]
+
+
 # Whole tasks
 
 
@@ -257,6 +312,25 @@ def test_a_pair_has_both_values() -> None:
     }
     (example,) = LabelledTasks.from_tasks([task]).targets(control)
     assert (example.values, example.side, example.value) == (("one", "two"), "right", "one")
+
+
+RANKERS = Controls(
+    '<View><List name="o" value="$o"/><Ranker name="order" toName="o"/>'
+    '<Ranker name="sorted" toName="o"><Bucket name="good"/></Ranker></View>'
+)
+
+
+def test_rankings_and_buckets() -> None:
+    data = [{"id": name} for name in "abc"]
+    task = {"data": {"o": data}}
+    ranking = regions.ranking(RANKERS["order"], task, order=["c", "a"])
+    example = example_of(RANKERS["order"], ranking, data=data)
+    assert (example.ranking, dict(example.buckets)) == (("c", "a", "b"), {})
+    sorted_ = regions.buckets(RANKERS["sorted"], task, {"good": ["b"]})
+    example = example_of(RANKERS["sorted"], sorted_, data=data)
+    assert (example.ranking, dict(example.buckets)) == ((), {"good": ("b",), "_": ("a", "c")})
+    old = {**(ranking or {}), "value": {"ranker": ["a", "b"]}}
+    assert example_of(RANKERS["order"], old, data=data).ranking == ("a", "b")
 
 
 # Beside the regions
@@ -401,6 +475,12 @@ def test_the_control_of_one_repeated_entry_has_its_targets() -> None:
     task = {"id": 1, "data": {"pages": ["/0", "/1"]}, "annotations": [{"result": [region]}]}
     (example,) = LabelledTasks.from_tasks([task]).targets(control, files=False)
     assert (example.value, len(example.boxes)) == ("/1", 1)
+
+
+def test_a_control_of_a_newer_release_is_an_error() -> None:
+    control = Control(name="c", tag="HologramLabels", objects=BOX.objects)
+    with pytest.raises(LabelConfigError, match="It is not known how to read the values of <HologramLabels"):
+        kind_of_control(control)
 
 
 def test_a_control_without_an_object_is_an_error() -> None:

@@ -12,17 +12,24 @@ from typing import Any
 
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.box import Box
+from label_studio_ml.regions.pictures.picture_size import PictureSize
+from label_studio_ml.regions.pictures.vector import Vector
 from label_studio_ml.targets.target_regions import (
     BoxTarget,
+    CodeTarget,
     EllipseTarget,
     KeyPointTarget,
     MaskTarget,
+    MessageTarget,
+    PageBoxTarget,
     PolygonTarget,
     SegmentTarget,
     SpanTarget,
     TargetRegion,
     TimelineTarget,
     TrackTarget,
+    VectorTarget,
+    VectorTrackTarget,
 )
 
 Points = Sequence[tuple[float, float]]
@@ -64,7 +71,7 @@ def values_distance(geometry: Geometry, first: Fields, second: Fields) -> float:
     if not first or not second:
         return _MISSING if geometry in (Geometry.RATING, Geometry.NUMBER) else 1.0
     compare = _VALUES.get(geometry)
-    return 1.0 if compare is None else compare(next(iter(first.values())), next(iter(second.values())))
+    return 1.0 if compare is None else compare(first, second)
 
 
 def _overlap(first: Any, second: Any) -> float:
@@ -132,8 +139,12 @@ def _ellipse_outline(target: EllipseTarget) -> Points:
 def _key_points(first: KeyPointTarget, second: KeyPointTarget) -> float:
     # In percent, so that it does not depend on the picture's size.
     value, other = first.region["value"], second.region["value"]
-    apart = math.hypot(value["x"] - other["x"], value["y"] - other["y"])
-    return max(0.0, 1 - apart / _FAR)
+    return _closeness(value["x"] - other["x"], value["y"] - other["y"])
+
+
+def _closeness(across: float, down: float) -> float:
+    """Return how close two points are, from 0 to 1; distances are in percent of the picture's sides."""
+    return max(0.0, 1 - math.hypot(across, down) / _FAR)
 
 
 def _masks(first: MaskTarget, second: MaskTarget) -> float:
@@ -170,6 +181,26 @@ def _tracks(first: TrackTarget, second: TrackTarget) -> float:
     return _ratio(sum(overlaps), len(boxes.keys() | others.keys()))
 
 
+def _page_boxes(first: PageBoxTarget, second: PageBoxTarget) -> float:
+    return _boxes(first.box, second.box) if first.page == second.page else 0.0
+
+
+def _vectors(first: Vector, second: Vector, sides: PictureSize) -> float:
+    """Return the mean closeness of the points with the same number, over all points of both."""
+    pairs = zip(first.points, second.points, strict=False)
+    close = sum(
+        _closeness((x - other_x) / sides.width * 100, (y - other_y) / sides.height * 100)
+        for (x, y), (other_x, other_y) in pairs
+    )
+    return _ratio(close, max(len(first.points), len(second.points)))
+
+
+def _vector_tracks(first: VectorTrackTarget, second: VectorTrackTarget) -> float:
+    vectors, others = first.vectors(), second.vectors()
+    overlaps = (_vectors(vectors[at], others[at], first.size) for at in vectors.keys() & others.keys())
+    return _ratio(sum(overlaps), len(vectors.keys() | others.keys()))
+
+
 _OVERLAPS: dict[type[TargetRegion], Callable[[Any, Any], float]] = {
     BoxTarget: lambda first, second: _boxes(first.box, second.box),
     EllipseTarget: lambda first, second: _outlines(_ellipse_outline(first), _ellipse_outline(second)),
@@ -180,6 +211,11 @@ _OVERLAPS: dict[type[TargetRegion], Callable[[Any, Any], float]] = {
     SegmentTarget: _segments,
     TimelineTarget: _timelines,
     TrackTarget: _tracks,
+    PageBoxTarget: _page_boxes,
+    VectorTarget: lambda first, second: _vectors(first.vector, second.vector, first.size),
+    VectorTrackTarget: _vector_tracks,
+    MessageTarget: lambda first, second: float((first.role, first.content) == (second.role, second.content)),
+    CodeTarget: lambda first, second: float(first.data == second.data),
 }
 
 
@@ -193,23 +229,34 @@ def _texts(first: Iterable[str], second: Iterable[str]) -> float:
     return 1 - difflib.SequenceMatcher(None, "\n".join(first), "\n".join(second)).ratio()
 
 
-def _rankings(first: Sequence[str], second: Sequence[str]) -> float:
-    """Return the sum of the differences in position, as a share of the largest possible one."""
-    items = dict.fromkeys((*first, *second))
-    count = len(items)
+def _rankings(first: Fields, second: Fields) -> float:
+    """Return the sum of the differences in position, or the share of items that are in different buckets."""
+    if "buckets" in first or "buckets" in second:
+        return _sets(
+            *({(name, item) for name, items in _buckets(each) for item in items} for each in (first, second))
+        )
+    ranking, other = first["ranking"], second["ranking"]
+    items = dict.fromkeys((*ranking, *other))
+    apart = sum(abs(_position(ranking, item) - _position(other, item)) for item in items)
+    return _ratio(apart, len(items) ** 2)
 
-    def position(ranking: Sequence[str], item: str) -> int:
-        return ranking.index(item) if item in ranking else count
 
-    apart = sum(abs(position(first, item) - position(second, item)) for item in items)
-    return _ratio(apart, count * count)
+def _buckets(fields: Fields) -> Iterable[tuple[str, Sequence[str]]]:
+    buckets: Mapping[str, Sequence[str]] = fields.get("buckets", {})
+    return buckets.items()
 
 
-_VALUES: dict[Geometry, Callable[[Any, Any], float]] = {
-    Geometry.CHOICES: _sets,
-    Geometry.TAXONOMY: _sets,
-    Geometry.RATING: lambda first, second: abs(first - second),
-    Geometry.NUMBER: lambda first, second: abs(first - second),
-    Geometry.TEXT: _texts,
+def _position(ranking: Sequence[str], item: str) -> int:
+    """Return the position of an item, after the last one if it is not in the ranking."""
+    return ranking.index(item) if item in ranking else len(ranking)
+
+
+#: Distances of what annotations say of a whole task, given as fields of an example; of other kinds, 1 if they differ.
+_VALUES: dict[Geometry, Callable[[Fields, Fields], float]] = {
+    Geometry.CHOICES: lambda first, second: _sets(first["choices"], second["choices"]),
+    Geometry.TAXONOMY: lambda first, second: _sets(first["taxonomy"], second["taxonomy"]),
+    Geometry.RATING: lambda first, second: abs(first["rating"] - second["rating"]),
+    Geometry.NUMBER: lambda first, second: abs(first["number"] - second["number"]),
+    Geometry.TEXT: lambda first, second: _texts(first["texts"], second["texts"]),
     Geometry.RANKING: _rankings,
 }

@@ -9,9 +9,12 @@ from label_studio_ml.regions.pictures.picture_size import PictureSize
 from label_studio_ml.targets.media_size import picture_size_of_file
 from label_studio_ml.targets.target_regions import (
     BoxTarget,
+    CodeTarget,
     EllipseTarget,
     KeyPointTarget,
     MaskTarget,
+    MessageTarget,
+    PageBoxTarget,
     PolygonTarget,
     RelationTarget,
     SegmentTarget,
@@ -19,6 +22,8 @@ from label_studio_ml.targets.target_regions import (
     TargetRegion,
     TimelineTarget,
     TrackTarget,
+    VectorTarget,
+    VectorTrackTarget,
 )
 
 
@@ -132,6 +137,24 @@ class MaskExample(PictureExample[MaskTarget]):
         return self.regions
 
 
+class VectorExample(PictureExample[VectorTarget]):
+    """A picture with vectors."""
+
+    @property
+    def vectors(self) -> tuple[VectorTarget, ...]:
+        """The vectors (another name of `regions`)."""
+        return self.regions
+
+
+class PageBoxExample(RegionExample[PageBoxTarget]):
+    """A PDF file with boxes on its pages."""
+
+    @property
+    def boxes(self) -> tuple[PageBoxTarget, ...]:
+        """The boxes (another name of `regions`)."""
+        return self.regions
+
+
 class SpanExample(RegionExample[SpanTarget]):
     """A text with spans; `text` is never None."""
 
@@ -163,6 +186,28 @@ class TrackExample(RegionExample[TrackTarget]):
     def tracks(self) -> tuple[TrackTarget, ...]:
         """The tracks (another name of `regions`)."""
         return self.regions
+
+
+class VectorTrackExample(RegionExample[VectorTrackTarget]):
+    """A video with vectors that move."""
+
+    @property
+    def tracks(self) -> tuple[VectorTrackTarget, ...]:
+        """The moving vectors (another name of `regions`)."""
+        return self.regions
+
+
+class ChatExample(RegionExample[MessageTarget]):
+    """A conversation: the messages of the annotation. `value` has those of the task."""
+
+    @property
+    def messages(self) -> tuple[MessageTarget, ...]:
+        """The messages (another name of `regions`)."""
+        return self.regions
+
+
+class CodeExample(RegionExample[CodeTarget]):
+    """A task with what the code of a `<ReactCode>` has stored in its regions."""
 
 
 class TimelineExample(RegionExample[TimelineTarget]):

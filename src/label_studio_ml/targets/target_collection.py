@@ -193,11 +193,11 @@ class _ExampleReader:
         if self.kind.region is not None:
             return tuple(self._regions.targets(task, entries, content, self.left_out))
         item = content.item.number if self.control.object.is_list else None
-        values = [region["value"] for region in entries.of(self.control, item)]
-        if not values:
+        regions = entries.of(self.control, item)
+        if not regions:
             return {}
         try:
-            fields = WHOLE_TASK[self.control.kind.geometry](values)
+            fields = WHOLE_TASK[self.control.kind.geometry](regions)
         except ValueError as error:
             message = f"Task {task.get('id')}, control {self.control.name!r}: {error}"
             self.left_out.add(Reason.UNREADABLE, message)

@@ -10,12 +10,17 @@ from typing import Any
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import Geometry
+from label_studio_ml.regions.code_value import react_code_of
+from label_studio_ml.regions.conversation import message_of
 from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.regions.pictures.ellipse import ellipse_of
 from label_studio_ml.regions.pictures.key_point import key_point_of
+from label_studio_ml.regions.pictures.page_box import page_box_of
 from label_studio_ml.regions.pictures.polygon import polygon_of
+from label_studio_ml.regions.pictures.vector import vector_of
 from label_studio_ml.regions.region import Region, fields_in
 from label_studio_ml.regions.segment import frames_of, interval_of
+from label_studio_ml.regions.videos.vector_track import vectors_of
 from label_studio_ml.regions.videos.video_track import key_frames_of
 from label_studio_ml.targets import example_types, target_regions
 from label_studio_ml.targets.contents import Content
@@ -82,6 +87,31 @@ def _track(region: Region, content: Content) -> dict[str, Any]:
     return {"size": size, "key_frames": tuple(key_frames_of(region, size)), "frame_count": frame_count}
 
 
+def _vector(region: Region, content: Content) -> dict[str, Any]:
+    size = content.size(region)
+    return {"vector": vector_of(region, size), "size": size}
+
+
+def _page_box(region: Region, content: Content) -> dict[str, Any]:
+    found = page_box_of(region, content.given_size)
+    return {"page": found.page, "box": found.box, "text": found.text}
+
+
+def _vector_track(region: Region, content: Content) -> dict[str, Any]:
+    size = content.size(region)
+    vectors_of(region, size)  # raises for what cannot be read
+    return {"size": size, "frame_count": int(region["value"].get("framesCount") or 0)}
+
+
+def _message(region: Region, content: Content) -> dict[str, Any]:
+    message = message_of(region)
+    return {"role": message.role, "content": message.content, "created_at": message.created_at}
+
+
+def _code(region: Region, content: Content) -> dict[str, Any]:
+    return {"data": react_code_of(region)}
+
+
 _SPANS = TargetKind(example_types.SpanExample, target_regions.SpanTarget, _span)
 _MASKS = TargetKind(example_types.MaskExample, target_regions.MaskTarget, _mask)
 
@@ -94,6 +124,13 @@ _BY_GEOMETRY = {
     Geometry.BITMASK: _MASKS,
     Geometry.VIDEO_BOX: TargetKind(example_types.TrackExample, target_regions.TrackTarget, _track),
     Geometry.TIMELINE: TargetKind(example_types.TimelineExample, target_regions.TimelineTarget, _timeline),
+    Geometry.VECTOR: TargetKind(example_types.VectorExample, target_regions.VectorTarget, _vector),
+    Geometry.PAGE_BOX: TargetKind(example_types.PageBoxExample, target_regions.PageBoxTarget, _page_box),
+    Geometry.VIDEO_VECTOR: TargetKind(
+        example_types.VectorTrackExample, target_regions.VectorTrackTarget, _vector_track
+    ),
+    Geometry.CHAT: TargetKind(example_types.ChatExample, target_regions.MessageTarget, _message),
+    Geometry.CODE: TargetKind(example_types.CodeExample, target_regions.CodeTarget, _code),
     Geometry.CHOICES: TargetKind(example_types.ChoicesExample),
     Geometry.TAXONOMY: TargetKind(example_types.TaxonomyExample),
     Geometry.RATING: TargetKind(example_types.RatingExample),
@@ -129,7 +166,7 @@ def kind_of_control(control: Control) -> TargetKind:
             field="label_config",
         )
     kind = _SPANS_BY_OBJECT.get(tag) if geometry is Geometry.SPAN else _BY_GEOMETRY.get(geometry)
-    if kind is not None:
+    if kind is not None and control.kind.tag:  # of a tag that the table lacks, nothing is known
         return kind
     if geometry is Geometry.SPAN:
         raise LabelConfigError(
@@ -137,4 +174,4 @@ def kind_of_control(control: Control) -> TargetKind:
             fix="Pass that control, such as <Rectangle> or <VideoRectangle>, and this one as labels_control=…",
             field="label_config",
         )
-    raise LabelConfigError(f"There are no targets of {control} ({geometry})", field="label_config")
+    raise LabelConfigError(f"It is not known how to read the values of {control}", field="label_config")

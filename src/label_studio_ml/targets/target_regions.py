@@ -1,5 +1,6 @@
 """Annotated regions as training needs them, a type for each kind: in pixels, characters, seconds or frames."""
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,8 @@ from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.regions.pictures.ellipse import Ellipse
 from label_studio_ml.regions.pictures.mask import mask_of
 from label_studio_ml.regions.pictures.picture_size import PictureSize
+from label_studio_ml.regions.pictures.vector import Vector
+from label_studio_ml.regions.videos.vector_track import vectors_of
 from label_studio_ml.regions.videos.video_track import KeyFrame, boxes_of
 
 if TYPE_CHECKING:
@@ -105,6 +108,26 @@ class MaskTarget(TargetRegion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VectorTarget(TargetRegion):
+    """A vector in pixels of a picture of `size`: points and the lines between them."""
+
+    vector: Vector
+    size: PictureSize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageBoxTarget(TargetRegion):
+    """A box on a page of a PDF file, and the text in it; None if there is none. Pages are counted from 0.
+
+    The box is in shares of the page from 0 to 1, or in the unit of the `size` passed to `targets`.
+    """
+
+    page: int
+    box: Box
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpanTarget(TargetRegion):
     """A span of a text: `example.text[start:end]` is `text`."""
 
@@ -149,6 +172,34 @@ class TrackTarget(TargetRegion):
         After the last key frame, they go up to `frame_count`, by default the one that the annotation says.
         """
         return boxes_of(self.region, self.size, frame_count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorTrackTarget(TargetRegion):
+    """A vector that moves in a video of `size`. `frame_count` is as that of `TrackTarget`."""
+
+    size: PictureSize
+    frame_count: int = 0
+
+    def vectors(self, frame_count: int | None = None) -> dict[int, Vector]:
+        """Return the vector in each frame in which it is shown, as `TrackTarget.boxes` does."""
+        return vectors_of(self.region, self.size, frame_count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageTarget(TargetRegion):
+    """A message of a `<Chat>`: who says it, its text, and when it was made (UTC); None if that is not known."""
+
+    role: str
+    content: str
+    created_at: datetime.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeTarget(TargetRegion):
+    """What the code of a `<ReactCode>` has stored."""
+
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from label_studio_ml.protocol.control_tags import Geometry, control_tag
-from label_studio_ml.regions.region import number
+from label_studio_ml.regions.item_ranking import buckets_of, order_of
+from label_studio_ml.regions.region import Region, number
 
 Value = Mapping[str, Any]
 
@@ -27,13 +28,14 @@ def texts_of(value: Value) -> tuple[str, ...]:
     return tuple(str(text) for text in _listed(value, "text"))
 
 
-def ranking_of(value: Value) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
-    """Return the ids of a `<Ranker>` in order, and those in each bucket, if it has any. Raises ValueError."""
-    ranking = value.get("ranker")
-    if isinstance(ranking, Mapping):
-        buckets = {str(name): choices_of(ranking, name) for name in ranking}
-        return tuple(name for names in buckets.values() for name in names), buckets
-    return choices_of(value, "ranker"), {}
+def ranking_of(region: Region) -> dict[str, Any]:
+    """Return the ids of a `<Ranker>` in order, or those in each bucket. Raises ValueError if there are neither."""
+    ranking = region["value"].get("ranker")
+    if isinstance(ranking, list | tuple):  # as older releases store it
+        return {"ranking": tuple(map(str, ranking))}
+    if isinstance(ranking, Mapping) and set(ranking) == {region.get("from_name")}:
+        return {"ranking": tuple(order_of(region))}
+    return {"buckets": {name: tuple(items) for name, items in buckets_of(region).items()}}
 
 
 def side_of(value: Value) -> str:
@@ -61,40 +63,41 @@ def _listed(value: Value, field: str) -> Iterable[Any]:
     return entries
 
 
-def _unique(several: Iterable[Value], read: Callable[[Value], Iterable[Any]]) -> tuple[Any, ...]:
+def _unique(several: Iterable[Region], read: Callable[[Value], Iterable[Any]]) -> tuple[Any, ...]:
     """Return what all entries of a control say, each once: an export may have an entry for each choice."""
-    return tuple(dict.fromkeys(part for value in several for part in read(value)))
+    return tuple(dict.fromkeys(part for region in several for part in read(region["value"])))
 
 
-def _ranking(several: list[Value]) -> dict[str, Any]:
-    ranking, buckets = ranking_of(several[0])
-    return {"ranking": ranking, "buckets": buckets}
+def _number(name: str) -> Callable[[list[Region]], dict[str, Any]]:
+    return lambda several: {name: number(several[0]["value"].get(name), name)}
 
 
-#: Kinds of controls for whole tasks, with a function from the values of all entries of a control (one at least) to
-#: fields of its example. The functions raise ValueError for values that cannot be read.
-WHOLE_TASK: dict[Geometry, Callable[[list[Value]], dict[str, Any]]] = {
+#: Kinds of controls for whole tasks, with a function from the entries of a control (one at least) to fields of its
+#: example. The functions raise ValueError for values that cannot be read.
+WHOLE_TASK: dict[Geometry, Callable[[list[Region]], dict[str, Any]]] = {
     Geometry.CHOICES: lambda several: {"choices": _unique(several, choices_of)},
     Geometry.TAXONOMY: lambda several: {"taxonomy": _unique(several, paths_of)},
-    Geometry.RATING: lambda several: {"rating": number(several[0].get("rating"), "rating")},
-    Geometry.NUMBER: lambda several: {"number": number(several[0].get("number"), "number")},
-    Geometry.DATE_TIME: lambda several: {"moment": moment_of(several[0])},
-    Geometry.TEXT: lambda several: {"texts": tuple(text for value in several for text in texts_of(value))},
-    Geometry.PAIR: lambda several: {"side": side_of(several[0])},
-    Geometry.RANKING: _ranking,
+    Geometry.RATING: _number("rating"),
+    Geometry.NUMBER: _number("number"),
+    Geometry.DATE_TIME: lambda several: {"moment": moment_of(several[0]["value"])},
+    Geometry.TEXT: lambda several: {
+        "texts": tuple(text for region in several for text in texts_of(region["value"]))
+    },
+    Geometry.PAIR: lambda several: {"side": side_of(several[0]["value"])},
+    Geometry.RANKING: lambda several: ranking_of(several[0]),
 }
 
 
-def part_of_region(entry: Mapping[str, Any]) -> Any:
+def part_of_region(entry: Region) -> Any:
     """Return what an entry says of its region beside the position, as in `TargetRegion.values`; None if nothing.
 
     Raises ValueError for a value that cannot be read.
     """
-    kind, value = control_tag(str(entry.get("type"))), entry.get("value") or {}
+    kind, value = control_tag(str(entry.get("type"))), entry.get("value")
     if kind is None or not isinstance(value, Mapping):
         return None
     if kind.geometry in WHOLE_TASK:
-        return next(iter(WHOLE_TASK[kind.geometry]([value]).values()))
+        return next(iter(WHOLE_TASK[kind.geometry]([entry]).values()))
     if kind.labels_field in value:
         return choices_of(value, kind.labels_field)
     return None
