@@ -88,7 +88,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         action="extend",
         type=key_value,
         default=[],
-        help="arguments for the model's constructor: true, 3, 0.5, JSON or text; they override config.json",
+        help="arguments for the model's constructor, and values of its parameters: true, 3, 0.5, JSON or text; they "
+        "override config.json",
     )
     parser.add_argument(
         "--model-dir",

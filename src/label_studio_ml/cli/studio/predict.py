@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from label_studio_ml.cli.options import shard_count
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
 from label_studio_ml.cli.shared.model_arguments import (
@@ -170,7 +172,7 @@ def _project_of_file(args: argparse.Namespace, settings: Settings) -> Project:
             )
         return project
     label_config = read_label_config(args.label_config)
-    return Project(uid=project.uid if project else "file", label_config=label_config)
+    return msgspec.structs.replace(project or Project(uid="file"), label_config=label_config)
 
 
 def _busy_share(progress: "Progress") -> str:

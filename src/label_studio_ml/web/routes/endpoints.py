@@ -60,7 +60,7 @@ SETUP_GRACE = 0.04
 
 #: Seconds that /setup waits for the model with other extra params, if its class declares parameters: a wrong value is
 #: known before the model is built, but its process may be busy. Label Studio waits 3 s.
-PARAMS_GRACE = 1.0
+PARAMS_GRACE = 2.0
 
 #: Threads that hand in events, and threads for queries about trainings.
 INTAKE_THREADS, QUERY_THREADS = 16, 8
