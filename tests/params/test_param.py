@@ -2,10 +2,13 @@
 # mypy: disable-error-code="arg-type"
 
 import copy
+import json
 import pickle
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from label_studio_ml.params import Param, Params
 
@@ -123,3 +126,51 @@ def test_a_default_list_is_not_shared() -> None:
     param = Param(["a"])
     param.checked(param.default).append("b")
     assert param.checked(param.default) == ["a"]
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=5,
+)
+_DECLARED = st.sampled_from(
+    [
+        Param(0.5, ge=-1, lt=1e6),
+        Param(3, gt=0, le=100),
+        Param(False),
+        Param("a"),
+        Param("a", choices=("a", "b")),
+        Param(["a"]),
+        Param([], choices=("a", "")),
+        Param(None, type=float),
+        Param(None, type=list),
+    ]
+)
+
+
+@given(param=_DECLARED, value=_JSON)
+def test_any_json_value_is_converted_once_or_refused(param: Param, value: Any) -> None:
+    try:
+        converted = param.checked(value)
+    except ValueError:
+        return
+    assert converted == value
+    assert param.checked(converted) == converted
+    assert converted is None or type(converted) is param.kind
+    assert json.loads(param.shown(converted)) == converted
+
+
+@given(param=_DECLARED, value=_JSON)
+def test_the_text_of_a_value_is_read_as_this_value(param: Param, value: Any) -> None:
+    try:
+        converted = param.checked(value)
+    except ValueError:
+        return
+    text = converted if isinstance(converted, str) else json.dumps(converted)
+    if param.optional or text != "null":
+        assert param.read(text) == converted
+
+
+@given(param=_DECLARED, text=st.text(max_size=8))
+def test_any_text_is_read_without_an_error(param: Param, text: str) -> None:
+    param.read(text)

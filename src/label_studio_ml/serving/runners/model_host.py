@@ -5,18 +5,27 @@ import logging
 import msgspec
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import ModelLoadError
+from label_studio_ml.errors import ModelLoadError, ParamsError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec, build, describe_class
 from label_studio_ml.model_calls.device_memory import release_memory
 from label_studio_ml.model_calls.predictor import Answer, Predictor, Request
 from label_studio_ml.monitoring import logs
+from label_studio_ml.params.class_params import resolve
 from label_studio_ml.user_code.code_identity import CodeIdentity
 from label_studio_ml.user_code.loading import forget_modules, user_class
 from label_studio_ml.user_code.model_source import settled_code
 from label_studio_ml.versions.state.key_values import LenientState, MemoryState, State, StoredState
 
 logger = logging.getLogger(__name__)
+
+
+def _warn_of_params(cls: type, settings: Settings) -> None:
+    """Log which parameters have a wrong value for a project without extra params, before there is any project."""
+    try:
+        resolve(cls, None, settings.init_kwargs)
+    except ParamsError as error:
+        logger.warning("Without extra params in Label Studio, no model can be built: %s", error)
 
 
 class ModelHost:
@@ -47,6 +56,7 @@ class ModelHost:
             if self._reimport:
                 forget_modules(settings.backend_dir)
             self._class = user_class(settings)
+            _warn_of_params(self._class, settings)
         return msgspec.structs.replace(describe_class(self._class, settings.threads), code=self._code)
 
     def load(self, number: int, spec: ModelSpec, instead_of: int = 0) -> str:
