@@ -182,6 +182,22 @@ def test_unknown_labels_can_be_left_out_and_are_counted(caplog: pytest.LogCaptur
     assert len(caplog.records) == 2, "a later iteration does not say it again"
 
 
+def test_each_unknown_label_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    result = [
+        {"from_name": "mood", "to_name": "text", "type": "choices", "value": {"choices": [name, name, "sad"]}}
+        for name in ("angry", "calm")
+    ]
+    targets = collection(labelled(1, result), labelled(2, result)).targets(CONTROLS["mood"], unknown="drop")
+    assert [each.choices for each in targets] == [("sad",), ("sad",)]
+    logged = [record.getMessage() for record in caplog.records]
+    assert [("'angry'" in message, "'calm'" in message) for message in logged] == [
+        (True, False),
+        (False, True),
+        (False, False),
+    ]
+    assert "4 labels that the label config does not have" in logged[-1]
+
+
 def test_a_task_whose_only_choice_is_unknown_is_no_example_without_a_choice() -> None:
     choice = {"from_name": "mood", "to_name": "text", "type": "choices", "value": {"choices": ["angry"]}}
     targets = collection(labelled(1, [choice]), labelled(2, [])).targets(CONTROLS["mood"], unknown="drop")

@@ -116,6 +116,18 @@ def test_files_false_fetches_nothing(studio: FakeServer, files: FileAccess) -> N
     assert (example.path, studio.asked) == (None, [])
 
 
+def test_files_of_annotations_that_are_no_examples_are_not_fetched(
+    studio: FakeServer, files: FileAccess
+) -> None:
+    tasks = collection(labelled(1, []), labelled(2, [a_box()], []), labelled(3, [], [a_box()]))
+    tasks.use_files(files)
+    studio.on("/data/upload/1/3.png", Reply(200, b"x"))
+    assert [each.task_id for each in tasks.targets(CONTROLS["box"], empty=False)] == [3]
+    assert studio.paths() == ["/data/upload/1/3.png"]
+    assert list(tasks.targets(CONTROLS["box"], annotation="ground_truth")) == []
+    assert len(studio.asked) == 1
+
+
 def test_halves_and_changed_tasks_fetch_with_the_same_access(studio: FakeServer, files: FileAccess) -> None:
     for number in range(1, 31):
         studio.on(f"/data/upload/1/{number}.png", Reply(200, b"x"))

@@ -6,6 +6,9 @@ from collections import Counter
 
 logger = logging.getLogger(__name__)
 
+#: The most kinds of what is left out that are logged one by one.
+_MOST_KINDS = 20
+
 
 class Reason(enum.StrEnum):
     """Why something is left out."""
@@ -22,12 +25,15 @@ class LeftOut:
     def __init__(self, *, is_logged: bool) -> None:
         self.counts: Counter[Reason] = Counter()
         self._is_logged = is_logged
+        self._kinds: set[tuple[Reason, str]] = set()
 
-    def add(self, reason: Reason, message: str) -> None:
-        """Count one more; the first one for a reason is logged with `message`."""
+    def add(self, reason: Reason, message: str, kind: str = "") -> None:
+        """Count one more; the first one of a reason and kind is logged with `message`, for the first kinds."""
         self.counts[reason] += 1
-        if self._is_logged and self.counts[reason] == 1:
-            logger.warning("%s: left out; others are counted and logged at the end", message.rstrip("."))
+        if not self._is_logged or (reason, kind) in self._kinds or len(self._kinds) >= _MOST_KINDS:
+            return
+        self._kinds.add((reason, kind))
+        logger.warning("%s: left out; others are counted and logged at the end", message.rstrip("."))
 
     def finish(self) -> None:
         """Log the sums, if there is more than what has been logged."""

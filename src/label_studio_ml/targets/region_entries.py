@@ -101,7 +101,7 @@ class LabelCheck:
                     fix='Add it to the label config, or leave such regions out: annotations.targets(…, unknown="drop")',
                     field="label_config",
                 )
-            left_out.add(Reason.UNKNOWN_LABEL, message)
+            left_out.add(Reason.UNKNOWN_LABEL, message, str(name))
         return tuple(label for label in labels if label in allowed)
 
     def _for_task(self, task: Mapping[str, Any]) -> Control:

@@ -117,6 +117,8 @@ class Targets:
         for task in self._tasks:
             if self.options.annotation == "ground_truth" and truth_of(task, only=True) is None:
                 continue  # its files are not needed
+            if not self.options.empty and not self._is_annotated(task):
+                continue
             try:
                 items = items_of(self.control, task)
             except KeyError as error:
@@ -124,6 +126,13 @@ class Targets:
                 continue
             urls = [url for item in items for url in item.urls if url is not None]
             yield (task, items), task.get("id"), urls if self.options.files else []
+
+    def _is_annotated(self, task: Task) -> bool:
+        """Tell whether an annotation that may count has something of the control."""
+        options, annotations = self.options, task.get("annotations") or []
+        if options.annotation != "consensus":
+            annotations = chosen(task, options.annotation, lambda first, second: 0.0)
+        return any(Entries(annotation).of(self.control) for annotation in annotations)
 
     def _contents(
         self, task: Task, items: list[Item], fetched: list[FetchedFile], left_out: LeftOut

@@ -3,24 +3,25 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
+from label_studio_ml.controls.control import Control
+from label_studio_ml.controls.labels import Unknown
 from label_studio_ml.errors import BackendError, FitError, SettingsError
 from label_studio_ml.studio.client import StudioClient
+from label_studio_ml.studio.files.fetch import FileAccess
+from label_studio_ml.studio.files.parallel import WORKERS
+from label_studio_ml.studio.login import configured_files
 from label_studio_ml.support import arguments
 from label_studio_ml.support.lone_surrogates import replaced
+from label_studio_ml.targets.annotation_choice import AnnotationChoice
+from label_studio_ml.targets.target_collection import TargetOptions, Targets
 from label_studio_ml.training.snapshots import SNAPSHOT, TasksFile
 from label_studio_ml.training.split import By, Split
 from label_studio_ml.versions.operations import find
 from label_studio_ml.versions.store.local_store import VersionStore
-
-if TYPE_CHECKING:
-    from label_studio_ml.controls.control import Control
-    from label_studio_ml.controls.labels import Unknown
-    from label_studio_ml.studio.files.fetch import FileAccess
-    from label_studio_ml.targets import AnnotationChoice, Targets
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class LabelledTasks:
         tasks = self._file if self._file is not None and self._file.complete else _labelled(self._read())
         return next(iter(tasks), None) is not None
 
-    def use_files(self, files: "FileAccess") -> None:
+    def use_files(self, files: FileAccess) -> None:
         """Let `targets`, also those of halves, fetch files with `files`.
 
         Without this, files are fetched with the login and limits that the environment variables set.
@@ -147,17 +148,17 @@ class LabelledTasks:
 
     def targets(
         self,
-        control: "Control",
+        control: Control,
         *,
-        annotation: "AnnotationChoice" = "latest",
+        annotation: AnnotationChoice = "latest",
         empty: bool = True,
         files: bool = True,
         unfetched: Literal["error", "drop"] = "error",
-        unknown: "Unknown" = "error",
-        labels_control: "Control | None" = None,
+        unknown: Unknown = "error",
+        labels_control: Control | None = None,
         size: Any = None,
-        workers: int = 8,
-    ) -> "Targets":
+        workers: int = WORKERS,
+    ) -> Targets:
         """Return the tasks as examples of what `control` says: a lazy collection that can be iterated repeatedly.
 
         The control decides the type of the examples, such as BoxExample for `<RectangleLabels>` (see
@@ -177,8 +178,6 @@ class LabelledTasks:
         What is left out is counted in the collection's `left_out`, and logged. Raises LabelConfigError for a control
         that there are no targets of, and ValueError for a wrong argument.
         """
-        from label_studio_ml.targets import TargetOptions, Targets
-
         options = TargetOptions(
             annotation=annotation,
             empty=empty,
@@ -191,9 +190,7 @@ class LabelledTasks:
         )
         return Targets(self, control, options, self._file_access)
 
-    def _file_access(self) -> "FileAccess":
-        from label_studio_ml.studio.login import configured_files
-
+    def _file_access(self) -> FileAccess:
         return self._root._files or configured_files("", "")
 
     def split(
