@@ -11,7 +11,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import LabelConfigError, ModelFileError, ModelLoadError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.api_generation import generation
-from label_studio_ml.model_calls.adapter import ModelSpec, build, describe_class
+from label_studio_ml.model_calls.adapter import ModelSpec, build, call_prewarm, describe_class
 from label_studio_ml.model_calls.predictor import Predictor, Request
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.job import PreviousVersion, TrainingJob
@@ -367,3 +367,27 @@ def test_relations_go_with_the_regions_of_a_part() -> None:
     ]
     kept = part.task({"id": 1, "annotations": [{"result": result}]})["annotations"][0]["result"]
     assert kept == [result[0], result[1], result[3]]
+
+
+def test_each_part_prepares_a_task() -> None:
+    prepared: list[Any] = []
+
+    class Fails(Ner):
+        def prewarm(self, task: dict[str, Any]) -> None:
+            raise ValueError("no encoder")
+
+    class Prepares(Mood):
+        async def prewarm(self, task: dict[str, Any]) -> None:
+            prepared.append(task["id"])
+
+    class Prepared(Combined):
+        parts = (Fails, Prepares)
+
+    class Unprepared(Combined):
+        parts = (Ner, Mood)
+
+    assert describe_class(Prepared).prewarms
+    assert not describe_class(Unprepared).prewarms
+    with pytest.raises(ValueError, match="no encoder"):
+        call_prewarm(Prepared(label_config=CONFIG), {"id": 5})
+    assert prepared == [5]

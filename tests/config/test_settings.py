@@ -209,6 +209,7 @@ def _all_set(tmp_path: Path) -> Settings:
         min_annotations=7,
         once_cache_bytes=5 << 20,
         once_memory_bytes=6 << 20,
+        prewarm=3,
         refuse_invalid=False,
         predict_after_training="all",
         predict_rate=2.5,

@@ -11,7 +11,8 @@ from label_studio_ml.combined.part import Part, part_context, parts_of
 from label_studio_ml.combined.part_training import PartTrainings
 from label_studio_ml.errors import LabelConfigError, ModelFileError, ModelLoadError, ParamsError
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.model_calls.adapter import call_predict, construct, fit_event, reason
+from label_studio_ml.model_api.api_generation import overrides_hook
+from label_studio_ml.model_calls.adapter import call_predict, call_prewarm, construct, fit_event, reason
 from label_studio_ml.params.class_params import merged_params
 from label_studio_ml.protocol.prediction_json import describe, is_nothing, listed
 from label_studio_ml.training.job import TrainingJob
@@ -60,6 +61,8 @@ class Combined(LabelStudioMLBase):
         ]
         if sizes:
             _set_default(cls, "max_batch_size", min(sizes))
+        if any(_prewarms(part) for part in parts):
+            _set_default(cls, "prewarm", _prewarm)
         if "seed" in generations:
             _set_default(cls, "fit", _fit_annotations)
         elif "event" in generations:
@@ -228,6 +231,23 @@ def _fit_event(
             logger.exception("The part %s was not trained on %s: %s", part.name, event, reason(error))
             errors.append(error)
     if errors and len(errors) == len(trained):
+        raise errors[0]
+
+
+def _prewarms(part: Part) -> bool:
+    return overrides_hook(part.model_class, "prewarm")
+
+
+def _prewarm(self: Combined, task: dict[str, Any]) -> None:
+    """Call `prewarm` of each part that has one. Raises the first error, after all parts were called."""
+    errors: list[Exception] = []
+    for part, model in self._models:
+        if _prewarms(part):
+            try:
+                call_prewarm(model, task)
+            except Exception as error:  # noqa: BLE001 (user code may raise anything)
+                errors.append(error)
+    if errors:
         raise errors[0]
 
 

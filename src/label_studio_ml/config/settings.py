@@ -190,6 +190,9 @@ class Settings:
         "MiB of values of `self.once` in `MODEL_DIR/once`; 0: none ([interactive.md](interactive.md#once-per-file))")
     once_memory_bytes: int = setting("ONCE_MEMORY_MB", integer(0, MEGABYTE, maximum=MAX_MEGABYTES), 256 * MEGABYTE,
         "MiB of these values in the memory of each process; 0: none")
+    prewarm: int = setting("PREWARM", integer(0, maximum=1000), 0,
+        "tasks after that of an interactive request for which idle processes call `prewarm` of the class "
+        "([interactive.md](interactive.md#the-next-tasks))")
     refuse_invalid: bool = setting("INVALID_PREDICTIONS", choice({"refuse": True, "send": False}), True,
         "`refuse` or `send` predictions that the label config does not allow ([predict.md](predict.md))")
     predict_after_training: str = setting("PREDICT_AFTER_TRAINING",

@@ -61,7 +61,8 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     `quiet_period` and `min_annotations` decide when a training is due (`training.policy`). `code` identifies the
     imported code. `initial_version` names the version before any training, unless the class sets one with `self.set`.
     `has_params` tells whether the class declares parameters.
-    `wants_drafts` tells whether the tasks of interactive requests keep their drafts.
+    `wants_drafts` tells whether the tasks of interactive requests keep their drafts, `prewarms` whether the class has
+    a method `prewarm(task)`.
     """
 
     name: str
@@ -79,6 +80,7 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     initial_version: str = INITIAL
     has_params: bool = False
     wants_drafts: bool = False
+    prewarms: bool = False
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +125,7 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
         initial_version=initial_version(cls) or INITIAL,
         has_params=has_params,
         wants_drafts=wants_drafts(cls),
+        prewarms=overrides_hook(cls, "prewarm"),
     )
 
 
@@ -309,6 +312,12 @@ def call_predict(model: LabelStudioMLBase, tasks: list[dict[str, Any]], params: 
     keywords.setdefault("context", None)
     with UserCode():
         return _finished(model.predict(tasks, **_accepted(parameters, keywords)))
+
+
+def call_prewarm(model: LabelStudioMLBase, task: dict[str, Any]) -> None:
+    """Call the `prewarm` of the model's class for one task. Raises what it raises."""
+    with UserCode():
+        _finished(model.prewarm(task))  # type: ignore[attr-defined]
 
 
 @functools.lru_cache(maxsize=64)

@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.model_calls.adapter import ModelSpec, call_predict, reason, renamed, version_name
+from label_studio_ml.model_calls.adapter import (
+    ModelSpec,
+    call_predict,
+    call_prewarm,
+    reason,
+    renamed,
+    version_name,
+)
 from label_studio_ml.processes.forked_children import UserCode
 from label_studio_ml.protocol.prediction_json import (
     ODD_SCORES,
@@ -36,13 +43,15 @@ _NO_CHECKS = RegionChecks(None)
 class Request(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The tasks (a JSON array) and params (a JSON object) of one `/predict`, undecoded.
 
-    `id` is the request's id for log records; empty if they do not show it.
+    `id` is the request's id for log records; empty if they do not show it. With `prewarm`, the tasks are to be prepared
+    by the class's `prewarm`, and get no prediction.
     """
 
     tasks: bytes
     params: bytes
     interactive: bool = False
     id: str = ""
+    prewarm: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -101,6 +110,8 @@ class Predictor:
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer requests with equal params, in one call if the model supports that; return answers in their order."""
+        if requests[0].prewarm:
+            return [self._prewarm(request) for request in requests]
         answers: dict[int, Answer] = {}
         decoded: dict[int, list[dict[str, Any]]] = {}
         params: dict[str, Any] = {}
@@ -146,6 +157,17 @@ class Predictor:
             msgspec.structs.replace(answers[position], version=name) if name else answers[position]
             for position in range(len(requests))
         ]
+
+    def _prewarm(self, request: Request) -> Answer:
+        """Let the model prepare the tasks of a request. The results are empty; `error` says why that failed."""
+        try:
+            for task in msgspec.json.decode(request.tasks):
+                call_prewarm(self.model, task)
+        except BaseException as error:  # noqa: BLE001 (user code may raise anything, SystemExit too)
+            cause = reason(error)
+            self._log_failure(cause, 1, error, method="prewarm")
+            return Answer(error=cause)
+        return Answer(results=b"[]")
 
     def _predict_all(
         self, requests: list[list[dict[str, Any]]], params: dict[str, Any]
@@ -292,14 +314,17 @@ class Predictor:
             100 * score,
         )
 
-    def _log_failure(self, cause: str, count: int, error: BaseException | None = None) -> None:
-        """Log a failed call of `predict`; each cause gets a traceback the first time."""
+    def _log_failure(
+        self, cause: str, count: int, error: BaseException | None = None, *, method: str = "predict"
+    ) -> None:
+        """Log a failed call of `predict` or another `method`; each cause gets a traceback the first time."""
         is_first = cause not in self._logged
         if len(self._logged) < 100:
             self._logged.add(cause)
         next_step = ": it is called again for each task alone" if count > 1 else ""
         logger.warning(
-            "predict of %s failed: %s%s",
+            "%s of %s failed: %s%s",
+            method,
             plural(count, "task"),
             cause,
             next_step,

@@ -1,12 +1,14 @@
 """The parts of a backend that all ways of serving share: endpoints, models, version store, event intake."""
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, VersionError
 from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.serving.prewarming import Prewarming, unlabelled_tasks
 from label_studio_ml.serving.registry.code_watch import CodeWatch
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.serving.runners.process_runner import ModelRunner
@@ -57,6 +59,9 @@ class Application:
             remembered=lambda uid: _stored_version_name(state, uid),
         )
         self.pool = PredictionService(self.registry, log_request_ids=settings.log_json)
+        if settings.prewarm:
+            next_tasks = functools.partial(unlabelled_tasks, settings)
+            self.pool.prewarming = Prewarming(self.registry, settings.prewarm, next_tasks)
         shared_descriptions = intake if settings.store_url and isinstance(intake, RedisIntake) else None
         projects = ProjectRegistry(Projects(settings.model_dir), shared_descriptions)
         self.endpoints = Endpoints(settings, self.pool, store, projects, intake)
@@ -85,6 +90,8 @@ class Application:
         for task in (self._refreshing, self._reloading):
             if task is not None:
                 task.cancel()
+        if self.pool.prewarming is not None:
+            await self.pool.prewarming.close()
         await asyncio.to_thread(self._intake.stop)
         await asyncio.to_thread(self._store.stop)
         await self.registry.close()

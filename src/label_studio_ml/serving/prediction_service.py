@@ -22,6 +22,7 @@ from label_studio_ml.monitoring import logs
 from label_studio_ml.protocol.prediction_json import TAKEN_OVER
 from label_studio_ml.protocol.requests import PredictRequest
 from label_studio_ml.serving.crash_retries import CrashRetries
+from label_studio_ml.serving.prewarming import Prewarming
 from label_studio_ml.serving.registry.loaded_model import LoadedModel, shutting_down
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.serving.requests.batching import RunnerClosed
@@ -50,6 +51,7 @@ class PredictionService:
         self._log_request_ids = log_request_ids
         self._deadlines = Deadlines(deadline)
         self._late_results = LateResults()
+        self.prewarming: Prewarming | None = None
 
     async def predict(
         self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None = None
@@ -123,6 +125,8 @@ class PredictionService:
                 )
                 model.renamed = answer.version or model.renamed
                 self.registry.counts.invalid(answer.refused)
+                if request.interactive and self.prewarming is not None:
+                    self.prewarming.after(model, request.tasks[0])
                 return answer
             except ModelLoadError as error:
                 if isinstance(error, NoLabelConfig | ParamsError) or model.manifest is None or model.loaded:
