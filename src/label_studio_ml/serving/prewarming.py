@@ -111,7 +111,7 @@ class Prewarming:
         model.in_flight += 1
         try:
             answer = await model.process.batcher.submit(
-                (model.number, b"{}"),
+                (model.number, b"{}", None),
                 payload,
                 weight=len(payload.tasks),
                 bulk=True,
