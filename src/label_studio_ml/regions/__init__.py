@@ -12,6 +12,7 @@ from label_studio_ml.regions.pictures.box import Box, box, box_of, boxes
 from label_studio_ml.regions.pictures.ellipse import Ellipse, ellipse, ellipse_of
 from label_studio_ml.regions.pictures.key_point import key_point, key_point_of, key_points
 from label_studio_ml.regions.pictures.mask import mask, mask_of, masks
+from label_studio_ml.regions.pictures.mask_polygons import polygons
 from label_studio_ml.regions.pictures.page_box import PageBox, page_box, page_box_of
 from label_studio_ml.regions.pictures.picture_size import PictureSize, size_of
 from label_studio_ml.regions.pictures.polygon import polygon, polygon_of
@@ -74,6 +75,7 @@ __all__ = [
     "pair",
     "polygon",
     "polygon_of",
+    "polygons",
     "prediction",
     "quantity",
     "ranking",

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from label_studio_ml.controls.control import Control
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures import brush_rle
+from label_studio_ml.regions.pictures.mask_outline import filled
 from label_studio_ml.regions.pictures.picture_size import size_of, size_of_region
+from label_studio_ml.regions.pictures.polygon import polygon_of
 from label_studio_ml.regions.region import Region, chosen_rows, fields_in, make, number, require
 
 if TYPE_CHECKING:
@@ -102,7 +104,7 @@ def inside_of(pixels: Any, threshold: float | None = None) -> "NDArray[np.bool_]
 
 
 def mask_of(region: Mapping[str, Any], size: Any = None) -> "NDArray[np.bool_]":
-    """Return a region's mask as an array of shape (height, width): True inside.
+    """Return a region's mask as an array of shape (height, width): True inside. Of a polygon, the pixels inside of it.
 
     The size is that of the picture in the region unless `size` is given. A bitmask of another size is scaled to it, as
     Label Studio does. Raises ValueError if the region has no mask, its code is damaged, or the size is not known or
@@ -119,6 +121,8 @@ def mask_of(region: Mapping[str, Any], size: Any = None) -> "NDArray[np.bool_]":
         return inside
     if "imageDataURL" in value:
         return _of_png(str(value["imageDataURL"]), width, height)
+    if "points" in value:
+        return filled([polygon_of(region, size)], height, width)
     raise ValueError(f"The region has no mask: its value has {fields_in(region)}")
 
 
