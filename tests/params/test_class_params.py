@@ -1,5 +1,7 @@
 """The parameters that a class declares, and from which source each gets its value."""
 
+import subprocess
+import sys
 from typing import Annotated, Any, ClassVar
 
 import pytest
@@ -240,3 +242,8 @@ def test_secrets_are_not_shown() -> None:
     assert resolved(Secret, {"api_key": "k-123"}).lines() == [
         'api_key = (secret) (extra params in Label Studio): text, default "", variable API_KEY. of the service'
     ]
+
+
+def test_pydantic_is_imported_by_the_user_only() -> None:
+    code = "import sys, label_studio_ml.model, label_studio_ml.params; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

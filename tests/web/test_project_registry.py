@@ -296,3 +296,27 @@ def test_a_setup_is_written_where_the_disk_did_not_take_it_before(
         assert found.access_token == "new"
 
     run(test())
+
+
+def test_what_the_last_setup_said_is_shared_last(
+    make: Callable[[str], ProjectRegistry], shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`/setup` may take back what it applied, while Redis is slow."""
+    slow, describe = threading.Event(), shared.describe
+
+    def describe_slowly(project: Project) -> None:
+        if project.extra_params == "wrong":
+            slow.wait(5)
+        describe(project)
+
+    async def test() -> None:
+        registry = make("a")
+        await registry.apply_setup("1.1", access_token="t", extra_params="wrong")
+        await registry.apply_setup("1.1", access_token="t", extra_params="right")
+        await asyncio.sleep(0.05)
+        slow.set()
+        await until(lambda: not registry._tasks, "both are shared")
+
+    monkeypatch.setattr(shared, "describe", describe_slowly)
+    run(test())
+    assert shared.known["1.1"].extra_params == "right"

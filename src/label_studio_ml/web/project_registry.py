@@ -58,6 +58,8 @@ class ProjectRegistry:
         self._check_thread = Threads(1, "projects")
         #: Per project: held while a `/setup` or an update is written, so that no earlier one replaces a later one.
         self._setup_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        #: Per project: held while it is shared, so that the other servers get what the last `/setup` said.
+        self._share_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._last_attempt = 0.0
         self._problem = ""
 
@@ -149,7 +151,8 @@ class ProjectRegistry:
 
     async def _share(self, project: Project, shared: SharedProjects) -> None:
         try:
-            await self._threads.run(shared.describe, project)
+            async with self._share_locks[project.uid]:
+                await self._threads.run(shared.describe, project)
         except BrokerError as error:  # it is shared with the project's next event
             logger.warning(
                 "Project %s: it could not be shared with the other servers: %s", project.uid, error
