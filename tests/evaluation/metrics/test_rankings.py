@@ -4,6 +4,7 @@ import pytest
 
 from label_studio_ml.evaluation.measurement import Observations
 from label_studio_ml.evaluation.metrics.rankings import measure, ranking
+from label_studio_ml.evaluation.metrics.regions import ranking_pair
 
 
 def test_orders_of_one_list() -> None:
@@ -46,3 +47,16 @@ def test_the_regions_of_a_task() -> None:
     observations.add([region], [{**region, "value": {"ranker": {"_": 5, "x": ["a"]}}}])
     assert observations.measure()["r"].metrics["accuracy"] == 0.0
     assert observations.accuracies() == {"r": 0.0}
+
+
+def test_a_ranking_without_buckets_has_no_accuracy_of_buckets() -> None:
+    region = {
+        "from_name": "rank",
+        "to_name": "l",
+        "type": "ranker",
+        "value": {"ranker": {"rank": ["a", "b"]}},
+    }
+    truth, predicted = ranking_pair([region], [region])
+    assert truth == predicted == {"": ["a", "b"]}
+    metrics = measure([(truth, predicted)]).metrics
+    assert (metrics["accuracy"], metrics["kendall"], metrics["bucket_accuracy"]) == (1.0, 1.0, None)

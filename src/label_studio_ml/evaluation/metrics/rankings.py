@@ -13,11 +13,15 @@ Ranking = Mapping[str, Sequence[str]]
 Pair = tuple[Ranking | None, Ranking | None]
 
 
-def ranking(value: Any) -> Ranking:
-    """Return the ranking in `value["ranker"]` of a region: a list of item ids, or a dict of such lists."""
+def ranking(value: Any, control: str = "") -> Ranking:
+    """Return the ranking in `value["ranker"]` of a region: a list of item ids, or a dict of such lists.
+
+    The dict of a `<Ranker>` without buckets has one list, by the name of the control.
+    """
     if isinstance(value, Mapping):
+        has_buckets = set(value) != {control}
         return {
-            str(bucket): [str(item) for item in items]
+            str(bucket) if has_buckets else "": [str(item) for item in items]
             for bucket, items in value.items()
             if isinstance(items, list | tuple)
         }

@@ -177,7 +177,13 @@ def ranking_pair(
 ) -> tuple[Ranking | None, Ranking | None]:
     """Return the rankings of a task, None where it has none."""
     truth, candidate = (
-        next((ranking((region.get("value") or {}).get("ranker")) for region in regions), None)
+        next(
+            (
+                ranking((region.get("value") or {}).get("ranker"), str(region.get("from_name")))
+                for region in regions
+            ),
+            None,
+        )
         for regions in (annotated, predicted)
     )
     return truth, candidate
