@@ -220,3 +220,21 @@ def test_the_buckets_of_a_ranker() -> None:
     ]
     assert controls["order"].buckets == ()
     assert controls["rank"].label_names == []
+
+
+def test_names_of_attributes_are_read_in_any_case() -> None:
+    controls = Controls(
+        """<View><Text name="t" value="$t"/><Choices name="c" toName="t" allownested="true" perregion="true"
+        Choice="multiple"/><Choices name="d" toName="t"/></View>"""
+    )
+    assert (controls["c"].has_paths, controls["c"].is_per_region, controls["c"].is_multiple) == (
+        True,
+        True,
+        True,
+    )
+    assert (controls["d"].has_paths, controls["d"].is_per_region, controls["d"].is_multiple) == (
+        False,
+        False,
+        False,
+    )
+    assert controls["d"].attribute("allowNested") == ""

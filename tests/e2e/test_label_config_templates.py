@@ -18,10 +18,11 @@ CONTROLS_AT_LEAST = 187
 
 #: Controls, by template and name, whose regions the SDK's validator refuses although they are right, with the reason.
 REFUSED_BY_SDK = {
+    ("chat/chat_eval/config.yml", "chat"): "of a <Chat> with toName it wants the type 'chat'",
     (
-        "chat/chat_eval/config.yml",
-        "chat",
-    ): "of a <Chat> with toName it wants the type 'chat'; Label Studio has 'chatmessage'"
+        "ranking-and-scoring/serp-ranking/config.yml",
+        "dynamic_choices",
+    ): "with allowNested, Label Studio shows paths of choices only; the validator wants names",
 }
 
 

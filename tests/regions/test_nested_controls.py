@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
 from label_studio_ml import regions
 from label_studio_ml.controls import Controls
+from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.region_checks import RegionChecks
 
 #: The controls of Label Studio's template for text recognition.
@@ -71,23 +73,53 @@ def test_controls_of_a_repeater() -> None:
     assert all("not found in configuration" in error for error in errors(REPEATER, kinds, spans, ratings))
 
 
+NESTED = """<View><Audio name="a" value="$a"/><Labels name="who" toName="a"><Label value="Ann"/></Labels>
+<Choices name="tone" toName="a" perRegion="true" choice="multiple" allowNested="true"><Choice value="Sad">
+<Choice value="Angry"/><Choice value="Tired"/></Choice><Choice value="Glad"/></Choices>
+<Choices name="flat" toName="a"><Choice value="Sad"><Choice value="Angry"/></Choice><Choice value="Glad"/></Choices>
+<Taxonomy name="topic" toName="a" perRegion="true"><Choice value="Work"><Choice value="Pay"/></Choice></Taxonomy>
+</View>"""
+
+
 def test_nested_choices_belong_to_a_region() -> None:
-    config = """<View><Audio name="a" value="$a"/><Labels name="who" toName="a"><Label value="Ann"/></Labels>
-    <Choices name="tone" toName="a" perRegion="true" choice="multiple"><Choice value="Sad"><Choice value="Angry"/>
-    <Choice value="Tired"/></Choice><Choice value="Glad"/></Choices>
-    <Taxonomy name="topic" toName="a" perRegion="true"><Choice value="Work"><Choice value="Pay"/></Choice></Taxonomy>
-    </View>"""
-    controls = Controls(config)
+    controls = Controls(NESTED)
     said = regions.segment(controls["who"], 0.5, 2, "Ann", score=0.5)
     tone = regions.attach(said, controls["tone"], "Angry", "Glad", score=0.7)
     topic = regions.attach(said, controls["topic"], ("Work", "Pay"))
-    assert errors(config, said, tone, topic) == []
+    assert errors(NESTED, said, topic) == []
     assert said is not None
     assert tone is not None
     assert topic is not None
     assert {part["id"] for part in (said, tone, topic)} == {said["id"]}
-    assert (tone["value"]["choices"], topic["value"]["taxonomy"]) == (["Angry", "Glad"], [["Work", "Pay"]])
+    assert tone["value"]["choices"] == [["Sad", "Angry"], ["Glad"]]
+    assert topic["value"]["taxonomy"] == [["Work", "Pay"]]
     assert (tone["value"]["start"], tone["value"]["end"]) == (0.5, 2.0)
+    # The SDK's validator knows no paths of choices.
+    assert any(
+        "Error validating value" in error or "Invalid value" in error for error in errors(NESTED, said, tone)
+    )
+
+
+def test_choices_within_choices_are_shown_with_allow_nested_only() -> None:
+    flat = Controls(NESTED)["flat"]
+    region = regions.choices(flat, "Glad")
+    assert region is not None
+    assert region["value"] == {"choices": ["Glad"]}
+    for label in ("Angry", ("Sad", "Angry")):
+        with pytest.raises(LabelConfigError, match="does not show the choice Sad / Angry") as raised:
+            regions.choices(flat, label)
+    assert raised.value.fix == 'Set allowNested="true" in the label config'
+
+
+def test_our_checks_know_the_names_in_paths_of_choices() -> None:
+    region = regions.attach(
+        regions.segment(Controls(NESTED)["who"], 0, 1, "Ann"), Controls(NESTED)["tone"], "Angry"
+    )
+    assert region is not None
+    region["value"]["choices"] = [["Sad", "Happy"]]
+    refusal = RegionChecks(NESTED).refusal([region])
+    assert refusal is not None
+    assert "the label 'Happy' is not in the label config" in refusal.fault
 
 
 def test_pages_of_a_document() -> None:

@@ -267,6 +267,7 @@ def whole(tag: str, attributes: str = "") -> Control:
 
 
 CHOICES, MULTIPLE, TAXONOMY = whole("Choices"), whole("Choices", 'choice="multiple"'), whole("Taxonomy")
+NESTED = whole("Choices", 'allowNested="true"')
 RATING, NUMBER, MOMENT, TEXTS = whole("Rating"), whole("Number"), whole("DateTime"), whole("TextArea")
 
 
@@ -275,6 +276,7 @@ RATING, NUMBER, MOMENT, TEXTS = whole("Rating"), whole("Number"), whole("DateTim
     [
         (CHOICES, regions.choices(CHOICES, "B"), "choice", "B", None),
         (MULTIPLE, regions.choices(MULTIPLE, "A", "B"), "choices", ("A", "B"), ()),
+        (NESTED, regions.choices(NESTED, "A1"), "choice", "A1", None),
         (TAXONOMY, regions.choices(TAXONOMY, "A1"), "taxonomy", (("A", "A1"),), ()),
         (RATING, regions.rating(RATING, 4), "rating", 4.0, None),
         (NUMBER, regions.quantity(NUMBER, 2.5), "number", 2.5, None),

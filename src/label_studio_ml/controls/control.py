@@ -55,28 +55,42 @@ class Control:
         """The `type` of its regions."""
         return self.tag.lower() if self.tag != "Chat" else "chatmessage"
 
+    def attribute(self, name: str) -> str:
+        """Return the text of an XML attribute, whose name Label Studio reads in any case; empty without it."""
+        exact = self.attributes.get(name)
+        if exact is not None:
+            return exact
+        return next((text for key, text in self.attributes.items() if key.lower() == name.lower()), "")
+
     @property
     def is_multiple(self) -> bool:
         """Whether annotators may choose several values (`choice="multiple"`; a `<Taxonomy>` allows it by itself)."""
         if self.kind.geometry is Geometry.TAXONOMY:
-            return self.attributes.get("maxUsages") != "1"
-        return self.attributes.get("choice", "").startswith("multiple")
+            return self.attribute("maxUsages") != "1"
+        return self.attribute("choice").startswith("multiple")
+
+    @property
+    def has_paths(self) -> bool:
+        """Whether its values are paths of names: those of a `<Taxonomy>`, and of `<Choices allowNested="true">`."""
+        if self.kind.geometry is Geometry.CHOICES:
+            return _is_true(self.attribute("allowNested"))
+        return self.kind.geometry is Geometry.TAXONOMY
 
     @property
     def is_per_region(self) -> bool:
         """Whether its values belong to a region, not to the whole task (`perRegion`; of a `<Taxonomy>` `labeling`)."""
-        is_labeling = self.kind.geometry is Geometry.TAXONOMY and _is_true(self.attributes.get("labeling"))
-        return is_labeling or _is_true(self.attributes.get("perRegion"))
+        is_labeling = self.kind.geometry is Geometry.TAXONOMY and _is_true(self.attribute("labeling"))
+        return is_labeling or _is_true(self.attribute("perRegion"))
 
     @property
     def is_required(self) -> bool:
         """Whether an annotation without it cannot be submitted."""
-        return _is_true(self.attributes.get("required"))
+        return _is_true(self.attribute("required"))
 
     @property
     def is_smart(self) -> bool:
         """Whether it asks a model while annotators draw (`smart`)."""
-        return _is_true(self.attributes.get("smart"))
+        return _is_true(self.attribute("smart"))
 
     # What it labels
 
@@ -206,5 +220,5 @@ class Control:
         return f'<{self.tag} name="{self.name}"> for {objects}'
 
 
-def _is_true(text: str | None) -> bool:
-    return (text or "").strip().lower() == "true"
+def _is_true(text: str) -> bool:
+    return text.strip().lower() == "true"

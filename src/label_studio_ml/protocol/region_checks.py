@@ -224,7 +224,11 @@ def _labels(value: Mapping[Any, Any], kind: str) -> list[Any]:
     if kind == "taxonomy":
         paths = value["taxonomy"] if isinstance(value["taxonomy"], list | tuple) else ()
         return [part for path in paths if isinstance(path, list | tuple) for part in path]
-    if kind != "choices" and not kind.endswith("labels"):
+    if kind == "choices":  # of nested ones, paths
+        return [
+            part for path in value["choices"] for part in (path if isinstance(path, list | tuple) else [path])
+        ]
+    if not kind.endswith("labels"):
         return []
     labels = value.get(kind)
     if labels is None and kind.endswith("labels"):

@@ -77,9 +77,16 @@ def _labels(control: Control, label: Any) -> list[str] | list[list[str]] | None:
             field="label_config",
         )
     several = label if isinstance(label, list | tuple | set | frozenset) else [label]
-    if control.kind.geometry is Geometry.TAXONOMY:
-        return [list(path) for path in map(control.label_map.path, several) if path is not None]
-    return control.label_map.names(several)
+    paths = [path for path in map(control.label_map.path, several) if path is not None]
+    if control.has_paths:
+        return [list(path) for path in paths]
+    if control.kind.geometry is Geometry.CHOICES and (hidden := [path for path in paths if len(path) > 1]):
+        raise LabelConfigError(
+            f"Label Studio does not show the choice {' / '.join(hidden[0])} of {control}, which is within another one",
+            fix='Set allowNested="true" in the label config',
+            field="label_config",
+        )
+    return list(dict.fromkeys(path[-1] for path in paths))
 
 
 def number(value: Any, name: str) -> float:

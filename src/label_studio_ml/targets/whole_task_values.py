@@ -11,8 +11,10 @@ Value = Mapping[str, Any]
 
 
 def choices_of(value: Value, field: str = "choices") -> tuple[str, ...]:
-    """Return choices or labels. Raises ValueError if there is no list of them."""
-    return tuple(str(name) for name in _listed(value, field))
+    """Return choices or labels; of a path of nested choices its last one. Raises ValueError without a list of them."""
+    return tuple(
+        str(name[-1] if isinstance(name, list | tuple) and name else name) for name in _listed(value, field)
+    )
 
 
 def paths_of(value: Value) -> tuple[tuple[str, ...], ...]:

@@ -44,6 +44,30 @@ def test_values_that_come_back_as_they_were(
     assert labelling.submit().values["r"] == {field: value}
 
 
+#: The choices that the page shows as chosen, each as the path of names to it.
+CHOSEN = """() => SELECTED.names.get('label').selectedLabels.map((choice) => [choice.resultValue].flat())"""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("attributes", "value", "chosen"),
+    [
+        ("", ["S"], [["S"]]),
+        ("", ["Q"], []),
+        ("", [["P", "Q"]], []),
+        ('allowNested="true"', [["P", "Q"]], [["P", "Q"]]),
+        ('allowNested="true"', ["Q"], []),
+        ('allowNested="true"', [["S"]], [["S"]]),
+        ('allowNested="true"', ["S"], []),
+    ],
+)
+def test_nested_choices(labelling: Labelling, attributes: str, value: Any, chosen: Any) -> None:
+    result = [region("r", "choices", {"choices": value})]
+    labelling.open(CONTROL.format("Choices", f'{attributes} choice="multiple"', TREE), TEXT, result)
+    labelling.shows(CHOSEN, chosen)
+    assert labelling.submit().values["r"] == {"choices": value}
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize(
     ("tag", "attributes", "inner", "field", "value"),

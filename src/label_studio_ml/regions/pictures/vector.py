@@ -158,7 +158,7 @@ def vector_of(region: Mapping[str, Any], size: Any = None) -> Vector:
 
 def check_closable(control: Control, *, closed: bool) -> None:
     """Raise LabelConfigError for a closed vector of a control that takes none: Label Studio would open it."""
-    if closed and control.attributes.get("closable", "").lower() != "true":
+    if closed and control.attribute("closable").lower() != "true":
         raise LabelConfigError(
             f"{control} takes no closed vectors",
             fix='Set closable="true" in the label config, or repeat the first point as the last one',
