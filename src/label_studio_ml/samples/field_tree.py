@@ -65,22 +65,15 @@ class Node:
         return self.fields.setdefault(step, Node())
 
 
-@dataclass(frozen=True)
-class FieldTree:
-    """The fields that a label config shows, below `root`."""
-
-    root: Node
-
-
-def fields_of(label_config: str) -> FieldTree:
-    """Return the fields that a label config shows.
+def fields_of(label_config: str) -> Node:
+    """Return the data of a task for a label config, as a node with the fields that it shows.
 
     Raises LabelConfigError if it is not well-formed, or a reference is too long to be one.
     """
     variables = read_tree(label_config).index_variables  # refuses a DOCTYPE and what is not well-formed
     root = Node()
     if not label_config.strip():
-        return FieldTree(root)
+        return root
     for element in ElementTree.fromstring(label_config).iter():  # noqa: S314 - there is no DOCTYPE
         for path, use in _uses(element):
             for one_path in _expanded(path, variables):
@@ -89,7 +82,7 @@ def fields_of(label_config: str) -> FieldTree:
                     node = node.child(step)
                 node.is_repeated |= use.attribute == "on"
                 node.uses.append(use)
-    return FieldTree(root)
+    return root
 
 
 def _uses(element: ElementTree.Element) -> Iterator[tuple[str, Use]]:
@@ -111,8 +104,6 @@ def _uses(element: ElementTree.Element) -> Iterator[tuple[str, Use]]:
         paths = [whole[1]] if whole else _REFERENCE.findall(text) if name in _MIXED else []
         use = Use(tag if whole else "text", name, attributes, columns)
         yield from ((path.rstrip("."), use) for path in paths if path.rstrip("."))
-    if tag == "timeseries" and not attributes.get("value") and attributes.get("valuetype") == "json":
-        yield "", Use(tag, "value", attributes, columns)  # its columns are the fields of the task
 
 
 def _inner_text(element: ElementTree.Element, tag: str) -> str:

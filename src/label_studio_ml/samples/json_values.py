@@ -58,7 +58,7 @@ def _csv(rows: list[dict[str, Any]], options: dict[str, Any]) -> str:
     if not options.get("headless"):
         writer.writerow(rows[0])
     writer.writerows(row.values() for row in rows)
-    return buffer.getvalue()
+    return buffer.getvalue().rstrip("\n")  # Label Studio shows an empty line as a row
 
 
 def ranked_list(use: Use, occasion: Occasion) -> list[dict[str, str]]:

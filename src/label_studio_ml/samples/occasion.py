@@ -20,7 +20,10 @@ class Occasion:
     chance: random.Random
     output: Output
 
-    def place(self, content: bytes, extension: str) -> str:
-        """Return the address of a file with this content. `extension` is that of its name, such as `png`."""
+    def place(self, content: bytes, extension: str, *, is_sound: bool = False) -> str:
+        """Return the address of a file with this content.
+
+        `extension` is that of its name, such as `png`. `is_sound` says that an `<Audio>` loads it.
+        """
         stem = re.sub(r"\W+", "-", self.path).strip("-") or "data"
-        return self.output.place(f"task-{self.number + 1:04}-{stem}", content, extension)
+        return self.output.place(f"task-{self.number + 1:04}-{stem}", content, extension, is_sound=is_sound)

@@ -25,15 +25,24 @@ _LONGEST_STEM = 60
 class Output(Protocol):
     """Takes the content of files and returns the addresses that tasks have for them."""
 
-    def place(self, stem: str, content: bytes, extension: str) -> str:
-        """Return the address of a file with this content; `stem` is a name for it, without extension."""
+    def place(self, stem: str, content: bytes, extension: str, *, is_sound: bool = False) -> str:
+        """Return the address of a file with this content; `stem` is a name for it, without extension.
+
+        `is_sound` says that an `<Audio>` loads it.
+        """
 
 
 class DataUrls:
     """Files within the tasks, as `data:` URLs."""
 
-    def place(self, stem: str, content: bytes, extension: str) -> str:
-        """Return the content as a data URL."""
+    def place(self, stem: str, content: bytes, extension: str, *, is_sound: bool = False) -> str:
+        """Return the content as a data URL.
+
+        Label Studio's player of `<Audio>` appends `?lsref=1` to each URL. That makes base64 invalid; appended to
+        percent-encoded content, it is a few more bytes at the end of the file, which decoders ignore.
+        """
+        if is_sound:
+            return f"data:{_TYPES[extension]},{quote(content, safe='')}"
         return f"data:{_TYPES[extension]};base64,{base64.b64encode(content).decode()}"
 
 
@@ -55,7 +64,7 @@ class FolderFiles:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._used: set[str] = set()
 
-    def place(self, stem: str, content: bytes, extension: str) -> str:
+    def place(self, stem: str, content: bytes, extension: str, *, is_sound: bool = False) -> str:
         """Write the file and return its address. Files of one call of `tasks` have different names."""
         short = stem[:_LONGEST_STEM]
         name, copy = f"{short}.{extension}", 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from label_studio_ml.samples.field_tree import FieldTree, Node, fields_of
+from label_studio_ml.samples.field_tree import Node, fields_of
 from label_studio_ml.samples.generators import generate
 from label_studio_ml.samples.occasion import Occasion
 from label_studio_ml.samples.output_files import DataUrls, FolderFiles, Output
@@ -41,15 +41,11 @@ def tasks(
     output: Output = DataUrls()
     if files is not None:
         output = FolderFiles(Path(files), Path(document_root) if document_root is not None else None)
-    fields = fields_of(label_config)
-    return [{"id": number + 1, "data": _data(fields, number, seed, output)} for number in range(n)]
-
-
-def _data(fields: FieldTree, number: int, seed: int, output: Output) -> dict[str, Any]:
-    if not fields.root.uses and not fields.root.fields:
-        return {}
-    value = _value(fields.root, "", number, seed, output)
-    return value if isinstance(value, dict) else {}
+    data = fields_of(label_config)
+    return [
+        {"id": number + 1, "data": _value(data, "", number, seed, output) if data.fields else {}}
+        for number in range(n)
+    ]
 
 
 def _value(node: Node, path: str, number: int, seed: int, output: Output) -> Any:

@@ -36,7 +36,10 @@ _MAX_COLUMN = 100
 
 
 def series(use: Use, occasion: Occasion) -> Any:
-    """Return a dict of columns for `valueType="json"`, else the address of a CSV file."""
+    """Return a dict of columns for `valueType="json"`, else the address of a CSV file.
+
+    The names in the dict are in lower case, whatever the tag has: Label Studio looks for them so.
+    """
     time_column = use.attributes.get("timecolumn", "")
     time_format = use.attributes.get("timeformat", "")
     names = list(dict.fromkeys((*([time_column] if time_column else []), *use.columns))) or ["value"]
@@ -46,7 +49,7 @@ def series(use: Use, occasion: Occasion) -> Any:
         columns[time_column] = times(time_format, rows)
     kind = use.attributes.get("valuetype", "url").lower()
     if kind == "json":
-        return columns
+        return {name.lower(): values for name, values in columns.items()}
     return occasion.place(_csv(columns, use.attributes.get("sep", ",")).encode(), "csv")
 
 

@@ -15,11 +15,11 @@ _TONES = (220.0, 262.0, 330.0, 440.0, 587.0, 784.0)
 _VOLUME = 12_000
 
 #: Seconds of a recording; the turns of a dialogue that it belongs to end before the shortest one does.
-_SHORTEST, _LONGEST = 3.0, 5.0
+_SHORTEST, _LONGEST = 2.6, 4.0
 
 
 def recording(use: Use, occasion: Occasion) -> str:
-    """Return the address of a WAV file (16 bit, 8 kHz) of 3 to 5 seconds; every third one is in stereo."""
+    """Return the address of a WAV file (16 bit, 8 kHz) of 2.6 to 4 seconds; every third one is in stereo."""
     chance = occasion.chance
     frames = int(chance.uniform(_SHORTEST, _LONGEST) * SAMPLE_RATE)
     channels = 2 if occasion.number % 3 == 2 or use.attributes.get("splitchannels") == "true" else 1
@@ -33,7 +33,7 @@ def recording(use: Use, occasion: Occasion) -> str:
     interleaved = array.array("h", bytes(2 * frames * channels))
     for channel, samples in enumerate(tracks):
         interleaved[channel::channels] = samples
-    return occasion.place(wav(interleaved, channels), "wav")
+    return occasion.place(wav(interleaved, channels), "wav", is_sound=True)
 
 
 def tone(

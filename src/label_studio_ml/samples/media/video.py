@@ -50,7 +50,7 @@ def clip(use: Use, occasion: Occasion, *, has_sound: bool = False) -> str:
     size = _SIZES[occasion.number % len(_SIZES)]
     frames = [vp8_frame(image) for image in _animation(size, _SECONDS * rate, occasion)]
     tone = occasion.chance.choice((262.0, 330.0, 440.0)) if has_sound else 0.0
-    return occasion.place(webm(frames, rate, size, tone=tone), "webm")
+    return occasion.place(webm(frames, rate, size, tone=tone), "webm", is_sound=has_sound)
 
 
 def _frame_rate(text: str) -> int:
