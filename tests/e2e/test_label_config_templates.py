@@ -26,7 +26,7 @@ REFUSED_BY_SDK = {
 }
 
 
-def _templates(studio_venv: Path) -> dict[str, str]:
+def templates(studio_venv: Path) -> dict[str, str]:
     """Return the label configs by the path of their files."""
     [folder] = studio_venv.glob("lib/python3*/site-packages/label_studio/annotation_templates")
     configs = {}
@@ -39,10 +39,10 @@ def _templates(studio_venv: Path) -> dict[str, str]:
 
 
 def test_controls_of_all_templates_are_those_that_the_sdk_finds(studio_venv: Path) -> None:
-    templates = _templates(studio_venv)
-    assert len(templates) >= AT_LEAST
+    configs = templates(studio_venv)
+    assert len(configs) >= AT_LEAST
     problems = {}
-    for name, config in templates.items():
+    for name, config in configs.items():
         try:
             _compare(config)
         except AssertionError as error:
