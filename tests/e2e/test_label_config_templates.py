@@ -71,7 +71,7 @@ def _compare(config: str) -> None:
 def test_regions_of_all_controls_can_be_built(studio_venv: Path) -> None:
     """For each control of each template, regions of a sample task that our checks and the SDK's validator accept."""
     proven, faults, refused_by_sdk = 0, {}, set()
-    for template, config in _templates(studio_venv).items():
+    for template, config in templates(studio_venv).items():
         controls, (task,) = Controls(config), samples.tasks(config, 1)
         checks, validator = RegionChecks(config), LabelInterface(config)
         for control in controls:
