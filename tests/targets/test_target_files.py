@@ -71,12 +71,24 @@ def test_files_are_fetched_at_the_same_time_but_not_more_than_workers(
 
 def test_files_are_fetched_ahead_but_not_far(studio: FakeServer, files: FileAccess) -> None:
     SlowFiles(studio, 1)
-    examples = iter(tasks_with(files, *range(1, 31)).targets(CONTROLS["box"], workers=2))
+    read: list[int] = []
+
+    def numbered() -> Iterator[dict[str, Any]]:
+        for number in range(1, 31):
+            read.append(number)
+            yield labelled(number, [a_box()])
+
+    tasks = LabelledTasks(numbered, "a test")
+    tasks.use_files(files)
+    examples = iter(tasks.targets(CONTROLS["box"], workers=2))
     assert next(examples).task_id == 1
+    assert read == [1, 2, 3, 4], "twice as many as workers"
     deadline = time.monotonic() + 10
     while len(studio.asked) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert len(studio.asked) == 4, "twice as many as workers"
+    assert len(studio.asked) == 4, (
+        "the files of tasks that were read are fetched although nobody asks for them yet"
+    )
 
 
 def test_a_file_that_cannot_be_fetched_is_an_error_that_says_what_to_do(
