@@ -1,9 +1,12 @@
 """Parameters of a class, set by the extra params of its backend in a real Label Studio."""
 
+import json
+import subprocess
 from typing import Any
 
 import pytest
 
+from .backend import CLI, Backend, clean_environment
 from .conftest import MakeBackend
 from .studio import Studio, StudioRefused
 
@@ -24,6 +27,20 @@ def kept(studio: Studio, project: int) -> list[bool]:
     studio.retrieve_predictions(project, tasks)
     found = {prediction["task"]: prediction["result"] for prediction in studio.predictions(project)}
     return [bool(found[task]) for task in tasks]
+
+
+def doctor(studio: Studio, backend: Backend, project: int) -> tuple[str, str]:
+    """Return status and finding of doctor's check of the parameters."""
+    options = {"--url": studio.url, "--port": str(backend.port), "--project": str(project)}
+    done = subprocess.run(
+        [*CLI, "doctor", str(backend.folder), *(word for pair in options.items() for word in pair), "--json"],
+        env=clean_environment({"LABEL_STUDIO_API_KEY": studio.token}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    return checks["parameters"]["status"], checks["parameters"]["what"]
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["API", "form"])
@@ -53,6 +70,7 @@ def test_extra_params_act_and_a_wrong_one_is_refused(
 
     change(backend_id, threshold=0.2)
     assert kept(studio, project) == [True, True, True]
+    assert doctor(studio, backend, project) == ("ok", "threshold = 0.2 (extra params in Label Studio)")
 
     other = studio.create_project("Wrong from the beginning", CONFIG)
     with pytest.raises(StudioRefused, match=REFUSED):
