@@ -93,6 +93,39 @@ def test_videos_are_read_by_opencv(tmp_path: Any, attribute: str, rate: int, sou
     assert numpy.abs(video.read()[1].astype(int) - frames[rate]).mean() < 1, "seeking finds the frame"
 
 
+def elements(content: bytes) -> list[tuple[int, int, bytes]]:
+    """Return place, number and body of each element of Matroska, the format of WebM files."""
+    found, place = [], 0
+    while place < len(content):
+        start, wide = place, 9 - content[place].bit_length()
+        number = int.from_bytes(content[place : place + wide], "big")
+        place, wide = place + wide, 9 - content[place + wide].bit_length()
+        length = int.from_bytes(content[place : place + wide], "big") & ((1 << 7 * wide) - 1)
+        found.append((start, number, content[place + wide : place + wide + length]))
+        place += wide + length
+    return found
+
+
+@pytest.mark.parametrize("sound", ["", '<Audio name="a" value="$x"/>'])
+def test_the_index_of_a_video_leads_to_its_clusters(sound: str) -> None:
+    """Browsers seek by it; OpenCV does without."""
+    (url,) = values(f'{sound}<Video name="v" value="$x" frameRate="25"/>', 1)
+    _, (_, _, segment) = elements(data_content(url))
+    parts = elements(segment)
+    (index,) = (body for _, number, body in parts if number == 0x1C53BB6B)
+    listed = []
+    for _, _, cue in elements(index):
+        (_, _, time), (_, _, target) = elements(cue)
+        listed.append((int.from_bytes(time, "big"), int.from_bytes(elements(target)[1][2], "big")))
+    clusters = [
+        (int.from_bytes(elements(body)[0][2], "big"), start)
+        for start, number, body in parts
+        if number == 0x1F43B675
+    ]
+    assert listed == clusters
+    assert [time for time, _ in clusters] == [0, 1000]
+
+
 @pytest.mark.parametrize("rate", ["0", "-5", "1e99", "inf", "nan", "$fps", "fast"])
 def test_odd_frame_rates_are_the_default(rate: str) -> None:
     config = '<Video name="v" value="$x" frameRate="{}"/>'

@@ -171,6 +171,7 @@ def _check(value: Any, shape: Any) -> None:
             for key, part in shape.items():
                 _check(value[key], part)
         case [*parts]:
+            assert type(value) is list
             assert len(value) > 1
             for entry in value:
                 _check(entry, parts[0])
