@@ -240,6 +240,7 @@ def test_a_task_without_the_field_is_left_out(caplog: pytest.LogCaptureFixture) 
     assert [example.task_id for example in targets] == [9]
     assert targets.left_out == {"tasks whose data cannot be read": 1}
     assert "Task 8: The task's data have no field 'text'" in caplog.text
+    assert len(caplog.records) == 1, "there is no sum of one"
 
 
 # Arguments

@@ -291,6 +291,26 @@ def test_values_of_a_whole_task(control: Control, region: Any, field: str, value
     assert examples_of(control, data="a text", empty=False) == []
 
 
+def test_a_single_text_is_read_as_one() -> None:
+    region = {"from_name": "c", "to_name": "o", "type": "textarea", "value": {"text": "one"}}
+    assert example_of(TEXTS, region, data="t").texts == ("one",)
+
+
+def test_a_control_for_several_objects_has_the_targets_of_one() -> None:
+    control = Controls(
+        '<View><Text name="a" value="$first"/><Text name="b" value="$second"/>'
+        '<Labels name="c" toName="a,b"><Label value="PER"/></Labels></View>'
+    )[0]
+    task: dict[str, Any] = {"id": 1, "data": {"first": "Ann", "second": "Bob and Eve"}}
+    result = [
+        regions.labelled_text(control.on(name), task).span(0, end, "PER")
+        for name, end in (("a", 3), ("b", 2))
+    ]
+    tasks = LabelledTasks.from_tasks([{**task, "annotations": [{"id": 1, "result": result}]}])
+    found = [[span.text for each in tasks.targets(control.on(name)) for span in each.spans] for name in "ab"]
+    assert found == [["Ann"], ["Bo"]]
+
+
 def test_several_entries_of_one_control_are_joined() -> None:
     several = [regions.choices(MULTIPLE, label) for label in ("A", "B", "A")]
     assert example_of(MULTIPLE, *several, data="t").choices == ("A", "B")
@@ -436,6 +456,14 @@ def test_the_size_that_a_region_does_not_say_is_that_of_the_file(picture: Path) 
     assert of_file(BOX, picture, region, size=lambda task: (task["id"], 10)).size == regions.PictureSize(
         1, 10
     )
+
+
+def test_the_size_that_a_region_says_counts_before_the_one_passed() -> None:
+    region = regions.box(BOX, xyxy=(0, 0, 50, 50), size=(100, 100), label="A")
+    example = example_of(BOX, region, size=(10, 10))
+    assert example.boxes[0].xyxy == pytest.approx((0, 0, 50, 50))
+    assert example.size == regions.PictureSize(100, 100)
+    assert example_of(BOX, size=(10, 10)).size == regions.PictureSize(10, 10)
 
 
 def test_an_example_without_regions_has_the_size_of_its_file(picture: Path) -> None:
