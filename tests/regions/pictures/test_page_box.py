@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.region_checks import RegionChecks
-from label_studio_ml.regions import box, page_box, page_box_of
+from label_studio_ml.regions import box, box_of, page_box, page_box_of
 
 CONFIG = """<View><Pdf name="pdf" value="$pdf"/>
 <OcrLabels name="ocr" toName="pdf"><Label value="Total"/><Label value="Name"/></OcrLabels></View>"""
@@ -77,6 +77,10 @@ def test_boxes_that_are_no_boxes_on_a_page() -> None:
 def test_pages_and_pictures_are_not_mixed_up() -> None:
     with pytest.raises(LabelConfigError, match="holds no box"):
         box(CONTROL, xyxy=(0, 0, 1, 1), size=(10, 10), label="Name")
+    region = page_box(CONTROL, page=0, xyxy=(0, 0, 1, 1), size=(10, 10), label="Name")
+    assert region is not None
+    with pytest.raises(ValueError, match=r"use regions\.page_box_of"):
+        box_of(region, (10, 10))
     boxes = Controls('<View><Image name="i" value="$i"/><Rectangle name="b" toName="i"/></View>')["b"]
     with pytest.raises(LabelConfigError, match="holds no box on a page"):
         page_box(boxes, page=0, xyxy=(0, 0, 1, 1), size=(10, 10))

@@ -25,6 +25,9 @@ from label_studio_ml.regions.region import (
     rows_of,
 )
 
+#: The type of the regions of `<OcrLabels>`, whose boxes are not in percent.
+_ON_PAGE = "ocrlabels"
+
 #: How far a corner may be from its place in a box, as a share of the longest side, so that four corners are one.
 _SKEW = 0.05
 
@@ -277,6 +280,9 @@ def _region(control: Control, frame: Frame, made: Box, *, clip: bool, **fields: 
 def box_of(region: Mapping[str, Any], size: Any = None) -> Box:
     """Return a region's box in pixels of its picture, whose size is the region's unless `size` is given.
 
-    Raises ValueError if the region has no box, or the size is not known.
+    Raises ValueError if the region has no box, or one on a page of a PDF file (see `page_box_of`), or the size is not
+    known.
     """
+    if region.get("type") == _ON_PAGE:
+        raise ValueError("The region is a box on a page, in shares of it: use regions.page_box_of")
     return Box.of_value(region["value"], size_of_region(region, size))
