@@ -16,6 +16,7 @@ from label_studio_ml.errors import StudioError
 from label_studio_ml.serving import prewarming
 from label_studio_ml.serving.prewarming import Prewarming, unlabelled_tasks
 from label_studio_ml.serving.runners.process_runner import ProcessRunner
+from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.versions.state.project_state import Project
 from pools import ONE, Bench, bench
 from studio.fake import FakeServer, Reply
@@ -28,6 +29,10 @@ class Prepares(Tricky):
         with (HERE / "prepared").open("a") as file:
             file.write(f"{self.number} {task['id']}\\n")
         obey(task["data"].get("prepare", ""))
+
+
+class PreparesTwice(Prepares):
+    concurrency = 2
 
 
 class PreparesAsync(Tricky):
@@ -73,9 +78,9 @@ class Studio:
 
 @asynccontextmanager
 async def prepared_bench(
-    tricky: Tricky, studio: Studio, class_name: str = "Prepares", count: int = 2
+    tricky: Tricky, studio: Studio, class_name: str = "Prepares", count: int = 2, runner: Any = ProcessRunner
 ) -> AsyncIterator[Bench]:
-    async with bench(tricky, ProcessRunner, class_name) as it:
+    async with bench(tricky, runner, class_name) as it:
         it.pool.prewarming = Prewarming(it.pool.registry, count, studio.next_tasks)
         try:
             yield it
@@ -91,12 +96,15 @@ async def finished(it: Bench, tricky: Tricky, *expected: str) -> None:
     assert tricky.lines("prepared") == list(expected)
 
 
-@pytest.mark.parametrize("class_name", ["Prepares", "PreparesAsync"])
-def test_the_next_tasks_are_prepared_once_and_in_order(tricky: Tricky, class_name: str) -> None:
+@pytest.mark.parametrize(
+    ("class_name", "runner"),
+    [("Prepares", ProcessRunner), ("PreparesAsync", ProcessRunner), ("Prepares", ThreadRunner)],
+)
+def test_the_next_tasks_are_prepared_once_and_in_order(tricky: Tricky, class_name: str, runner: Any) -> None:
     studio = Studio()
 
     async def test() -> None:
-        async with prepared_bench(tricky, studio, class_name) as it:
+        async with prepared_bench(tricky, studio, class_name, runner=runner) as it:
             for _ in range(2):  # several clicks on one task
                 await it.ask(task(1), params=CLICK)
                 await finished(it, tricky, "0 2", "0 3")
@@ -122,11 +130,11 @@ def test_only_clicks_and_classes_with_the_method_count(tricky: Tricky) -> None:
     run(test())
 
 
-def test_requests_come_first(tricky: Tricky) -> None:
+def test_nothing_is_prepared_beside_a_request(tricky: Tricky) -> None:
     studio = Studio()
 
     async def test() -> None:
-        async with prepared_bench(tricky, studio) as it:
+        async with prepared_bench(tricky, studio, "PreparesTwice") as it:
             await it.ask(task(1))
             blocked = asyncio.create_task(it.ask(task(9, "block gate")))
             await until(lambda: tricky.started("gate"), "predict blocks")
