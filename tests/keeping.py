@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import strict, until
+from label_studio_ml.config.setting_values import InvalidPredictions
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.protocol.requests import parse_predict
 from label_studio_ml.serving.prediction_service import PredictionService
@@ -141,7 +142,7 @@ async def bench(
         model_dir=folder / "data",
         log_dir=folder / "logs",
         model_workers=workers,
-        refuse_invalid=False,  # its regions only say which model they are from
+        invalid_predictions=InvalidPredictions.SEND,  # its regions only say which model they are from
     )
     runners: list[Any] = []
 

@@ -32,6 +32,7 @@ ROOMS = {
     "regions.text_spans": "spans in texts, pages and paragraphs",
     "regions": "from a model's output to Label Studio's regions, and back",
     "samples": "made-up tasks for a label config",
+    "validation": "user import path: checks and repairs of predictions",
     "config": "settings, metric gate, login, access tokens",
     "monitoring": "logs, counters, Prometheus text",
     "processes": "operating-system processes: start, guard, find",

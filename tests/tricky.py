@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from label_studio_ml.config.setting_values import InvalidPredictions
 from label_studio_ml.config.settings import Settings
 
 MODEL = Path(__file__).parent / "data" / "models" / "obedient.py"
@@ -30,7 +31,7 @@ class Tricky:
     def settings(self, class_name: str = "Tricky", **changes: Any) -> Settings:
         """Return the settings of a backend that serves it."""
         base = Settings(
-            refuse_invalid=False,  # these models' regions only say which task they are for
+            invalid_predictions=InvalidPredictions.SEND,  # these models' regions only say which task they are for
             backend_dir=self.folder,
             script=self.folder / "obedient.py",
             class_name=class_name,

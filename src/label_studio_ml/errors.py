@@ -20,6 +20,7 @@
     │   │   ├── NoLabelConfig   … and the project has no label config yet
     │   │   └── ParamsError     a parameter that the class declares has a wrong value
     │   ├── PredictError        its predict failed for every task of a request
+    │   ├── PredictionInvalid   Label Studio cannot show a prediction
     │   └── FitError            its fit failed
     ├── ModelProcessDied        the process that runs the user's code ended
     ├── CallerLeft              the client has closed its connection
@@ -138,6 +139,10 @@ class ParamsError(ModelLoadError):
 
 class PredictError(ModelError):
     """The model's `predict` failed for every task of a request."""
+
+
+class PredictionInvalid(ModelError):
+    """Label Studio cannot show a prediction, in part or at all."""
 
 
 class FitError(ModelError):

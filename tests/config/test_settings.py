@@ -8,6 +8,7 @@ import pytest
 
 from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.config.http_settings import HttpSettings
+from label_studio_ml.config.setting_values import InvalidPredictions
 from label_studio_ml.config.settings import DEFAULT_MAX_BODY, Settings
 from label_studio_ml.errors import SettingsError
 
@@ -210,7 +211,7 @@ def _all_set(tmp_path: Path) -> Settings:
         once_cache_bytes=5 << 20,
         once_memory_bytes=6 << 20,
         prewarm=3,
-        refuse_invalid=False,
+        invalid_predictions=InvalidPredictions.SEND,
         predict_after_training="all",
         predict_rate=2.5,
         python="python3.12",

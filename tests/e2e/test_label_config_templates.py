@@ -9,8 +9,8 @@ from built_regions import build
 from label_studio_ml import regions, samples
 from label_studio_ml.controls import Control, Controls
 from label_studio_ml.protocol.control_tags import SELF_LABELLING
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions import Region
+from label_studio_ml.validation.region_checks import RegionChecks
 
 #: Templates that label-studio 1.23 ships, and all of their controls; a later release may have more.
 AT_LEAST = 100

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
 
 from helpers import name_of, strict
+from label_studio_ml.config.setting_values import InvalidPredictions
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.model_context import ModelContext, model_context
 from label_studio_ml.model_calls.adapter import ModelSpec
@@ -216,7 +217,9 @@ class TestWhatTheLabelConfigDoesNotAllow:
         """Return a predictor whose prediction for task N has the regions `regions(N)`."""
         asked = Asked(lambda tasks: [{"result": regions(task["id"]), "score": 0.5} for task in tasks])
         spec = ModelSpec(project=Project(uid="1.2", label_config=CONFIG), version="v7")
-        asked.predictor = Predictor(asked.predictor.model, spec, refuse=refuse)
+        asked.predictor = Predictor(
+            asked.predictor.model, spec, mode=InvalidPredictions.REFUSE if refuse else InvalidPredictions.SEND
+        )
         return asked
 
     def test_a_task_whose_label_is_unknown_gets_the_cause_and_the_others_their_prediction(self) -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions.attachment import attach
 from label_studio_ml.regions.pictures.box import box
 from label_studio_ml.regions.region import prediction
 from label_studio_ml.regions.text_spans.labelled_text import labelled_text
+from label_studio_ml.validation.region_checks import RegionChecks
 
-CONFIG = """<View><Image name="page" value="$image"/><Text name="t" value="$t"/>
+CONFIG = """<View><Image name="page" valueList="$image"/><Text name="t" value="$t"/>
 <Rectangle name="box" toName="page"/>
 <Labels name="kind" toName="page"><Label value="Title"/><Label value="Body"/></Labels>
 <TextArea name="words" toName="page" perRegion="true"/>

@@ -9,7 +9,7 @@ from built_regions import REGIONS, build, task_for
 from label_studio_ml import regions
 from label_studio_ml.controls import Controls
 from label_studio_ml.protocol.control_tags import CONTROL_TAGS
-from label_studio_ml.protocol.region_checks import RegionChecks
+from label_studio_ml.validation.region_checks import RegionChecks
 
 LABELS = '<Label value="Car"/><Label value="Dog"/>'
 CHOICES = '<Choice value="Good"><Choice value="Fine"/></Choice><Choice value="Bad"/>'

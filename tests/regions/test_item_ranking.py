@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions import buckets, buckets_of, order_of, ranking
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><List name="answers" value="$items"/><Ranker name="rank" toName="answers"/>
 <Ranker name="sort" toName="answers"><Bucket name="good" title="Good"/><Bucket name="bad" title="Bad"/></Ranker>

@@ -8,7 +8,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from label_studio_ml import regions
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
+from label_studio_ml.validation.region_checks import RegionChecks
 
 #: The controls of Label Studio's template for text recognition.
 OCR = """<View><Image name="image" value="$ocr"/>

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions.segment import frames, frames_of, interval_of, segment, segments
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><Audio name="audio" value="$audio"/><Video name="video" value="$video"/><Text name="t" value="$t"/>
 <TimeSeries name="series" value="$csv" timeColumn="time"/>

@@ -8,7 +8,6 @@ import pytest
 
 from label_studio_ml.controls import Controls, LabelMap
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions.task_value import (
     best_choices,
     choices,
@@ -19,6 +18,7 @@ from label_studio_ml.regions.task_value import (
     relation,
     texts,
 )
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><Text name="t" value="$t"/><Text name="u" value="$u"/>
 <Choices name="one" toName="t">

@@ -59,7 +59,11 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-d", "--debug", action="store_true", help="run for debugging: breakpoints work")
     add_log_level(parser)
-    parser.add_argument("--check", action="store_true", help="build the model once, say what fails, and end")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="build the model once, check its prediction of a sample task, say what fails, and end",
+    )
     add_login_options(parser)
 
 

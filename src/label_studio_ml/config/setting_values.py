@@ -3,6 +3,7 @@
 Every `parse` raises SettingsError, naming the variable, if the text is invalid.
 """
 
+import enum
 import json
 import math
 import os
@@ -31,6 +32,19 @@ MAX_COUNT = 1_000_000_000
 MAX_MEGABYTES, MAX_BYTES = 1 << 30, 1 << 40
 #: The most processes of a kind, label configs with processes of their own, and threads of a process.
 MAX_PROCESSES, MAX_LABEL_CONFIGS, MAX_THREADS = 256, 256, 1024
+
+
+class InvalidPredictions(enum.StrEnum):
+    """What happens to predictions that Label Studio would not show, in part or at all (`INVALID_PREDICTIONS`)."""
+
+    #: Regions that Label Studio would not show: the task gets no prediction. Others are sent.
+    REFUSE = "refuse"
+    #: All predictions are sent as they are.
+    SEND = "send"
+    #: Regions are clipped, lose unknown labels, or are left out; the rest is sent.
+    REPAIR = "repair"
+    #: The task gets no prediction, also if Label Studio would only show it in part; the SDK is asked, too.
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)

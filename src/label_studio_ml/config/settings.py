@@ -30,6 +30,7 @@ from label_studio_ml.config.setting_values import (
     TEXT,
     URL,
     WORDS,
+    InvalidPredictions,
     Kind,
     choice,
     integer,
@@ -193,8 +194,10 @@ class Settings:
     prewarm: int = setting("PREWARM", integer(0, maximum=1000), 0,
         "tasks after that of an interactive request for which idle processes call `prewarm` of the class "
         "([interactive.md](interactive.md#the-next-tasks))")
-    refuse_invalid: bool = setting("INVALID_PREDICTIONS", choice({"refuse": True, "send": False}), True,
-        "`refuse` or `send` predictions that the label config does not allow ([predict.md](predict.md))")
+    invalid_predictions: InvalidPredictions = setting("INVALID_PREDICTIONS",
+        choice({mode.value: mode for mode in InvalidPredictions}), InvalidPredictions.REFUSE,
+        "`refuse`, `repair` or `send` predictions that Label Studio cannot show; `error`: refuse all with a problem "
+        "([predict.md](predict.md#predictions-that-label-studio-cannot-show))")
     predict_after_training: str = setting("PREDICT_AFTER_TRAINING",
         choice({"off": "", "unlabelled": "unlabelled", "all": "all"}), "",
         "tasks that get predictions of a new version: `off`, `unlabelled` or `all` ([predict.md](predict.md))")

@@ -8,10 +8,10 @@ from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError, FileFetchError
 from label_studio_ml.projects.rank import RANK_NAME
 from label_studio_ml.protocol.prediction_json import ODD_SCORES
-from label_studio_ml.protocol.region_checks import INVALID, RegionChecks
 from label_studio_ml.studio.addresses.references import find_reference, mask, missing_sub_path
 from label_studio_ml.studio.files.fetch import FileAccess
 from label_studio_ml.support.texts import plural
+from label_studio_ml.validation.region_checks import INVALID, RegionChecks
 
 _USE_CONFIG = "Let predict use the names and labels of self.parsed_label_config"
 _PROBABILITY = "Let predict return a probability as score: Label Studio shows it as a percentage"
@@ -88,14 +88,17 @@ def prediction(context: Context) -> Check:
         cause = first.get("error") if isinstance(first, dict) else "no result"
         refused = str(cause).startswith(INVALID)
         return fail("prediction", f"task {context.task['id']}: {cause}", _USE_CONFIG if refused else see_log)
-    refusal = RegionChecks(config).refusal(first["result"])
-    if refusal is not None:
-        return fail("prediction", f"the label config does not allow it: {refusal}", _USE_CONFIG)
+    findings = RegionChecks(config).findings(first["result"], task=context.task)
+    fault = next((finding for finding in findings if finding.is_fault), None)
+    if fault is not None:
+        return fail("prediction", f"Label Studio cannot show it: {fault}", fault.fix or _USE_CONFIG)
+    if findings:
+        return warn("prediction", f"Label Studio shows it in part: {findings[0]}", findings[0].fix)
     return ok("prediction", f"{plural(len(first['result']), 'region')}, version {first.get('model_version')}")
 
 
 def invalid_predictions(context: Context) -> Check:
-    """Warn if the running server made predictions that the label config does not allow, or with odd scores."""
+    """Warn if the running server made predictions that Label Studio cannot show, in part or at all."""
     if context.about is None:
         return skip("invalid predictions", "the backend is not up")
     kinds: dict[str, int] = context.about.get("invalid_predictions") or {}

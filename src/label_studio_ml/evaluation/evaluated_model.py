@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml.config.setting_values import InvalidPredictions
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelError, ModelLoadError, ModelProcessDied
 from label_studio_ml.model_calls.adapter import ModelSpec
@@ -40,7 +41,10 @@ class ModelUnderTest:
     max_batch_size = 1
 
     def __init__(self, settings: Settings, spec: ModelSpec, state: dict[str, str], log: Path | None) -> None:
-        self._settings = replace(settings, refuse_invalid=False, log_json=False)
+        # What the setting refuses is measured, too: as wrong regions, not as missing ones.
+        is_repaired = settings.invalid_predictions is InvalidPredictions.REPAIR
+        mode = InvalidPredictions.REPAIR if is_repaired else InvalidPredictions.SEND
+        self._settings = replace(settings, invalid_predictions=mode, log_json=False)
         self._spec = msgspec.structs.replace(spec, state=state)
         self._log = log if is_supported() else None
         self._exit_stack = contextlib.ExitStack()

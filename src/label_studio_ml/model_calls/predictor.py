@@ -1,12 +1,12 @@
 """Call the `predict` of one loaded model such that every task of every request gets exactly one entry."""
 
-import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from label_studio_ml.config.setting_values import InvalidPredictions
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import (
     ModelSpec,
@@ -16,9 +16,9 @@ from label_studio_ml.model_calls.adapter import (
     renamed,
     version_name,
 )
+from label_studio_ml.model_calls.prediction_checks import PredictionChecks, Refused, Tally
 from label_studio_ml.processes.forked_children import UserCode
 from label_studio_ml.protocol.prediction_json import (
-    ODD_SCORES,
     InvalidPrediction,
     describe,
     encode,
@@ -27,17 +27,13 @@ from label_studio_ml.protocol.prediction_json import (
     is_nothing,
     listed,
 )
-from label_studio_ml.protocol.region_checks import INVALID, Refusal, RegionChecks
 from label_studio_ml.support.texts import plural
 
 logger = logging.getLogger(__name__)
 
 
-#: Returns why Label Studio would not show a prediction's regions, None if it shows them.
-Check = Callable[[Any], Refusal | None]
-
 #: Checks that accept every prediction.
-_NO_CHECKS = RegionChecks(None)
+_NO_CHECKS = PredictionChecks(None, InvalidPredictions.SEND)
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -59,9 +55,9 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
     `error` is set instead of `results` if `predict` raised and no task could be answered, if an interactive request has
     no prediction that can be sent, or if the request itself is faulty (`invalid`). The array is empty if `predict`
-    returned nothing for every task. `failed` counts the tasks without prediction. `refused` counts, by kind, the
-    predictions that the label config does not allow, and scores outside of 0 to 1. `version` is the name that
-    `predict` has given the version, else empty.
+    returned nothing for every task. `failed` counts the tasks without prediction. `refused` counts predictions
+    that Label Studio cannot show, in part or at all, by kind of problem, whether they are sent or not; `repaired` those
+    that were changed. `version` is the name that `predict` has given the version, else empty.
     """
 
     results: bytes = b""
@@ -70,6 +66,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     failed: int = 0
     version: str = ""
     refused: dict[str, int] = {}
+    repaired: int = 0
 
 
 class _Raised(InvalidPrediction):
@@ -80,28 +77,25 @@ class _Nothing(InvalidPrediction):
     """`predict` returned no prediction. This is no failure if it returns none for all tasks of a request."""
 
 
-class _Refused(InvalidPrediction):
-    """The label config does not allow the prediction; `refusal` says why."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(f"{INVALID}: {refusal}")
-        self.refusal = refusal
-
-
 class Predictor:
     """A loaded model and the name of the version it is served under. Not thread-safe.
 
-    Predictions that the project's label config does not allow are refused: their tasks get an entry with `error`, since
-    Label Studio would store them and show an empty task. If `refuse` is False, they are sent; in both cases, each kind
-    of fault is logged once. The answer to an interactive request whose context has an `event` is not checked: such
-    requests come from custom code in the page, which defines its own format, and Label Studio does not store it.
+    `mode` says what happens to predictions that Label Studio cannot show; by default they are refused: their tasks get
+    an entry with `error`, since Label Studio would store them and show an empty task. The answer to an interactive
+    request whose context has an `event` is not checked: such requests come from custom code in the page, which defines
+    its own format, and Label Studio does not store it.
     """
 
-    def __init__(self, model: LabelStudioMLBase, spec: ModelSpec, *, refuse: bool = True) -> None:
+    def __init__(
+        self,
+        model: LabelStudioMLBase,
+        spec: ModelSpec,
+        *,
+        mode: InvalidPredictions = InvalidPredictions.REFUSE,
+    ) -> None:
         self.model = model
         self.version = version_name(model, spec)
-        self._checks = RegionChecks(spec.project.label_config)
-        self._refuse = refuse
+        self._checks = PredictionChecks(spec.project.label_config, mode)
         self._logged: set[str] = set()
         self._one_request_per_call = False
         self._one_task_per_call = False
@@ -228,91 +222,39 @@ class Predictor:
         self,
         entries: list[Any] | InvalidPrediction,
         tasks: list[dict[str, Any]],
-        checks: RegionChecks,
+        checks: PredictionChecks,
         *,
         interactive: bool,
     ) -> Answer:
         """Return the Answer with one encoded entry per task: a prediction, or an error with its cause."""
-        check = functools.partial(checks.refusal, interactive=interactive)
         all_entries = [entries] if isinstance(entries, InvalidPrediction) else entries
         if all_entries and all(isinstance(entry, _Nothing) for entry in all_entries):
             return Answer(results=b"[]")
         body = encode_all(all_entries, self.version) if all_entries is entries else None
-        if body is not None and not any(_needs_check(entry, check) for entry in all_entries):
+        if body is not None and checks.pass_quickly(all_entries, tasks, interactive=interactive):
             return Answer(results=body)
         encoded: list[bytes] = []
         failures: list[InvalidPrediction] = []
-        refused: dict[str, int] = {}
+        tally = Tally()
         for number, task in enumerate(tasks):
             try:
                 entry = entries if isinstance(entries, InvalidPrediction) else entries[number]
                 if isinstance(entry, InvalidPrediction):
                     raise entry
                 body = encode(entry, self.version, interactive=interactive)
-                refusal = self._refusal(body, task, refused, check)
-                if refusal is not None:
-                    refused[refusal.kind] = refused.get(refusal.kind, 0) + 1
-                    self._log_refusal(refusal, task)
-                    if self._refuse:
-                        raise _Refused(refusal)
-                encoded.append(body)
+                encoded.append(checks.apply(body, task, tally, interactive=interactive))
             except Exception as error:  # noqa: BLE001 (accessing an object from user code may raise anything)
                 failure = error if isinstance(error, InvalidPrediction) else InvalidPrediction(reason(error))
                 failures.append(failure)
                 encoded.append(encode_failure(str(failure), self.version))
-                if not isinstance(failure, _Refused):
+                if not isinstance(failure, Refused):
                     logger.error("Task %s has no prediction: %s", task.get("id"), failure)
+        counted = Answer(failed=len(failures), refused=tally.kinds, repaired=tally.repaired)
         if failures and len(failures) == len(tasks):
             raised = next((failure for failure in failures if isinstance(failure, _Raised)), None)
             if interactive or raised is not None:
-                return Answer(error=str(raised or failures[0]), failed=len(failures), refused=refused)
-        return Answer(results=b"[" + b",".join(encoded) + b"]", failed=len(failures), refused=refused)
-
-    def _refusal(
-        self, body: bytes, task: dict[str, Any], kinds: dict[str, int], check: Check
-    ) -> Refusal | None:
-        """Return why the label config does not allow an encoded prediction (or one of several), else None.
-
-        A score outside of 0 to 1 is only logged, and counted in `kinds`.
-        """
-        try:
-            decoded = msgspec.json.decode(body)
-        except RecursionError:  # nested too deeply to be checked
-            return None
-        for prediction in decoded if isinstance(decoded, list) else [decoded]:
-            score = prediction.get("score", 0.0)
-            if not 0 <= score <= 1:
-                kinds[ODD_SCORES] = kinds.get(ODD_SCORES, 0) + 1
-                self._log_score(score, task)
-            refusal = check(prediction["result"])
-            if refusal is not None:
-                return refusal
-        return None
-
-    def _log_refusal(self, refusal: Refusal, task: dict[str, Any]) -> None:
-        """Log a refusal, once for each kind."""
-        if refusal.kind in self._logged or len(self._logged) >= 100:
-            return
-        self._logged.add(refusal.kind)
-        logger.error(
-            "Task %s: the prediction does not fit the label config: %s. %s; this is logged once",
-            task.get("id"),
-            refusal,
-            "It is not sent" if self._refuse else "It is sent nevertheless",
-        )
-
-    def _log_score(self, score: float, task: dict[str, Any]) -> None:
-        """Log, once, a score outside of 0 to 1."""
-        if ODD_SCORES in self._logged:
-            return
-        self._logged.add(ODD_SCORES)
-        logger.warning(
-            "Task %s: the score %g is not between 0 and 1, and Label Studio shows it as %g %%: return a probability. "
-            "It is sent nevertheless; this is logged once",
-            task.get("id"),
-            score,
-            100 * score,
-        )
+                return msgspec.structs.replace(counted, error=str(raised or failures[0]))
+        return msgspec.structs.replace(counted, results=b"[" + b",".join(encoded) + b"]")
 
     def _log_failure(
         self, cause: str, count: int, error: BaseException | None = None, *, method: str = "predict"
@@ -336,11 +278,3 @@ def _has_event(params: Mapping[str, Any]) -> bool:
     """Tell whether the context of a request has an `event`; contexts from Label Studio's own tools have none."""
     context = params.get("context")
     return isinstance(context, Mapping) and bool(context.get("event"))
-
-
-def _needs_check(prediction: Any, check: Check) -> bool:
-    """Tell whether a prediction (a dict) needs the slow check: the label config does not allow it, or may not."""
-    result = prediction["result"]
-    if any(type(region) is not dict for region in result):
-        return True
-    return check(result) is not None

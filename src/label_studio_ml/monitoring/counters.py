@@ -42,6 +42,7 @@ class Counts:
         self.events = 0
         self.restarts = 0
         self.invalid_predictions = 0
+        self.repaired_predictions = 0
         self.invalid_kinds: dict[str, int] = {}
         self.errors: dict[str, int] = {"broker": 0, "store": 0, "model": 0, "overload": 0, "deadline": 0}
 
@@ -54,11 +55,13 @@ class Counts:
             histogram = self.seconds[route] = Histogram(SECONDS)
         histogram.observe(seconds)
 
-    def invalid(self, kinds: Mapping[str, int]) -> None:
-        """Count predictions that the label config does not allow.
+    def invalid(self, kinds: Mapping[str, int], repaired: int = 0) -> None:
+        """Count predictions that Label Studio cannot show, in part or at all.
 
-        `kinds` maps each kind of fault to a count. After 20 kinds, further ones are added to the total only.
+        `kinds` maps each kind of problem to a count. After 20 kinds, further ones are added to the total only.
+        `repaired` is the number of predictions that were changed.
         """
+        self.repaired_predictions += repaired
         for kind, count in kinds.items():
             self.invalid_predictions += count
             if kind in self.invalid_kinds or len(self.invalid_kinds) < MAX_KINDS:

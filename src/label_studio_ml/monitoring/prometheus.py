@@ -128,8 +128,13 @@ class _Families:
         yield _counter("model_restarts", "Model processes that ended and were replaced", counts.restarts)
         yield _counter(
             "invalid_predictions",
-            "Predictions that the label config does not allow, or whose score is no share",
+            "Predictions that Label Studio cannot show, in part or at all, counted once for each kind of problem",
             counts.invalid_predictions,
+        )
+        yield _counter(
+            "repaired_predictions",
+            "Predictions that were repaired (INVALID_PREDICTIONS=repair)",
+            counts.repaired_predictions,
         )
         served = dict.fromkeys(figures.served, 1)
         yield _gauge(

@@ -12,7 +12,9 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
+from label_studio_ml.config.setting_values import InvalidPredictions
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.http_server.root_path import RootPath
@@ -47,7 +49,8 @@ def serve(
 ) -> int:
     """Serve the backend until SIGINT or SIGTERM; return the exit status.
 
-    With `debug`, the model runs in this process, so that breakpoints work. With `alone`, broker and workers are not
+    With `debug`, the model runs in this process, so that breakpoints work, and all that Label Studio could not show of
+    a prediction is an error, unless INVALID_PREDICTIONS says otherwise. With `alone`, broker and workers are not
     started here. With `reload`, an edited model file is loaded at once. `notice`, if not empty, is printed on standard
     error once requests are answered.
     Raises SettingsError if the address cannot be used.
@@ -99,6 +102,8 @@ async def _serve(
     services = SharedServices(settings, workers=not alone)
     intake = RedisIntake.of(settings, services.url)
     runners = 1 if debug else settings.model_workers
+    if debug and settings.invalid_predictions is InvalidPredictions.REFUSE:
+        settings = replace(settings, invalid_predictions=InvalidPredictions.ERROR)
     count = itertools.count()
     make_runner: Callable[[], ModelRunner] = (
         (lambda: ThreadRunner(settings, reimport=next(count) > 0)) if debug else (lambda: processes(settings))

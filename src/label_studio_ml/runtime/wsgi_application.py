@@ -21,7 +21,7 @@ from typing import Any
 import flask
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from label_studio_ml.config.setting_values import MAX_THREADS
+from label_studio_ml.config.setting_values import MAX_THREADS, InvalidPredictions
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelFileError, RequestError, SettingsError
 from label_studio_ml.http_server.body_budget import BodyBudget, too_large
@@ -213,7 +213,7 @@ class _Running:
         self._closed = False
         self._log = None if testing else _log_file(settings)
         if testing:  # tests compare what predict returned; regions that the label config does not allow are only logged
-            settings = replace(settings, refuse_invalid=False)
+            settings = replace(settings, invalid_predictions=InvalidPredictions.SEND)
         self._application: Application | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="label-studio-ml")
         self._thread.start()

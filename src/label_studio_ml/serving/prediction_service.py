@@ -124,7 +124,7 @@ class PredictionService:
                     gone=gone,
                 )
                 model.renamed = answer.version or model.renamed
-                self.registry.counts.invalid(answer.refused)
+                self.registry.counts.invalid(answer.refused, answer.repaired)
                 if request.interactive and self.prewarming is not None:
                     self.prewarming.after(model, request.tasks[0])
                 return answer

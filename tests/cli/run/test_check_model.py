@@ -84,3 +84,45 @@ def test_a_wrong_parameter_is_said(tmp_path: Path) -> None:
     done = _check(tmp_path, THRESHOLD="high")
     assert (done.returncode, done.stdout) == (1, "")
     assert "threshold must be a number from 0 to 1, not the text 'high' (environment var" in done.stderr
+
+
+PREDICTS = """
+from label_studio_ml.model import LabelStudioMLBase
+
+class Mine(LabelStudioMLBase):
+    def setup(self):
+        self.box = self.controls.first("RectangleLabels", on="Image")
+
+    def predict(self, tasks, **kwargs):
+        {body}
+        value = {{"x": 90, "y": 10, "width": {width}, "height": 10, "rotation": 0, "rectanglelabels": ["First"]}}
+        names = {{"from_name": self.box.name, "to_name": self.box.to_name, "type": "rectanglelabels"}}
+        return [{{"result": [{{**names, "value": value}}]}} for _ in tasks]
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "width", "status", "text"),
+    [
+        ("", "10", 0, "its prediction of a sample task of <RectangleLabels> on <Image> is valid"),
+        (
+            "",
+            "30",
+            1,
+            "region 0 of 'label': it reaches out of the picture (x from 90 to 120, y from 10 to 20) (Clip",
+        ),
+        ("", "float('nan')", 1, "region 0 of 'label': its value has no 'width'"),
+        ("raise OSError('no network')", "10", 0, "was not checked: OSError: no network"),
+        ("return []", "10", 0, "it predicts nothing for a sample task of <RectangleLabels> on <Image>"),
+    ],
+)
+def test_the_prediction_of_a_sample_task_is_checked(
+    tmp_path: Path, body: str, width: str, status: int, text: str
+) -> None:
+    (tmp_path / "model.py").write_text(PREDICTS.format(body=body, width=width))
+    command = [sys.executable, "-m", "label_studio_ml", "start", str(tmp_path), "--check"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120, env=dict(os.environ)
+    )
+    assert (done.returncode, text in done.stdout + done.stderr) == (status, True), done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

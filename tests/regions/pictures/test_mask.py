@@ -13,8 +13,8 @@ from PIL import Image
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions.pictures.mask import mask, mask_of, masks
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <BrushLabels name="brush" toName="image"><Label value="Road"/></BrushLabels>

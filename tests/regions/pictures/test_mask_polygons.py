@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions.pictures.mask import mask_of
 from label_studio_ml.regions.pictures.mask_outline import areas_of, filled, simplified
 from label_studio_ml.regions.pictures.mask_polygons import polygons
 from label_studio_ml.regions.pictures.polygon import area_of, polygon, polygon_of
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><Image name="image" value="$image"/><Polygon name="plain" toName="image"/>
 <PolygonLabels name="field" toName="image"><Label value="Field"/></PolygonLabels>

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions import box, box_of, page_box, page_box_of
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><Pdf name="pdf" value="$pdf"/>
 <OcrLabels name="ocr" toName="pdf"><Label value="Total"/><Label value="Name"/></OcrLabels></View>"""

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions import (
     ellipse,
     ellipse_of,
@@ -21,6 +20,7 @@ from label_studio_ml.regions import (
 )
 from label_studio_ml.regions.pictures.picture_size import PictureSize
 from label_studio_ml.regions.pictures.polygon import clipped
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><Image name="photo" value="$image"/>
 <Ellipse name="ellipse" toName="photo"/><KeyPoint name="point" toName="photo"/><Polygon name="polygon" toName="photo"/>

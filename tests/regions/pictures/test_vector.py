@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions import vector, vector_of
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><Image name="photo" value="$image"/><Vector name="line" toName="photo"/>
 <VectorLabels name="road" toName="photo" closable="true"><Label value="Road"/></VectorLabels>

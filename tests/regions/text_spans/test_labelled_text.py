@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions.text_spans.html_text import html_text
 from label_studio_ml.regions.text_spans.labelled_text import LabelledText, labelled_text
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><Text name="text" value="$text"/><HyperText name="page" value="$html"/>
 <Paragraphs name="talk" value="$talk" textKey="says"/><Text name="file" value="$file" valueType="url"/>

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions import vector_track, vectors_of
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><Video name="video" value="$video"/><VideoVector name="line" toName="video" closable="true"/>
 <Labels name="kind" toName="video"><Label value="Road"/></Labels>

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.protocol.region_checks import RegionChecks
 from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.regions.videos.video_track import boxes_of, interpolated, key_frames_of, track
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><Video name="video" value="$video" frameRate="25"/><VideoRectangle name="box" toName="video"/>
 <Labels name="kind" toName="video"><Label value="Car"/></Labels></View>"""

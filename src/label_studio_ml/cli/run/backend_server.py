@@ -85,6 +85,6 @@ def _exposure_notice(host: str, port: int, settings: Settings) -> str:
 
 
 def _check(settings: Settings) -> int:
-    """Build the model in a new interpreter, so that its side effects end with it; return 0, or 1 if that fails."""
-    check = command(settings, "label_studio_ml.cli.run.check_model")
+    """Build the model and predict a sample task in a new interpreter, so that side effects end; return 0 or 1."""
+    check = command(settings, "label_studio_ml.cli.run.check_model", "--predict")
     return min(subprocess.run(check, env=settings.child_env(), check=False).returncode & 255, 1)

@@ -1,8 +1,12 @@
-"""Child process of `start --check` and of `doctor`: build the model once and print the result."""
+"""Child process of `start --check` and of `doctor`: build the model once and print the result.
+
+`start --check` also predicts a sample task.
+"""
 
 import sys
 from typing import cast
 
+from label_studio_ml.cli.run.check_sample import check_sample
 from label_studio_ml.cli.shared.sample import expected_tags, sample_label_config
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
@@ -20,15 +24,19 @@ from label_studio_ml.versions.state.project_state import Project
 def main() -> int:
     """Build the model that the environment names; return 0, or 1 with the cause on standard error.
 
-    With the argument `-`, the label config is read from standard input. The parameters that the class declares are
+    With the argument `-`, the label config is read from standard input; with `--predict`, a sample task is predicted,
+    too. The parameters that the class declares are
     printed before the result, each with its value and where that is from.
     """
-    label_config = sys.stdin.read() if sys.argv[1:] == ["-"] else ""
+    arguments = sys.argv[1:]  # user code may change sys.argv
+    label_config = sys.stdin.read() if arguments == ["-"] else ""
     try:
         settings = Settings.from_env()
         result = check(settings, label_config)
         for line in parameters(settings):
             say(line)
+        if arguments == ["--predict"]:
+            result += check_sample(settings)
         say(f"OK: {result}")
     except BackendError as error:
         say(f"label-studio-ml: {error}", file=sys.stderr)

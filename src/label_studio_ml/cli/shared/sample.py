@@ -25,15 +25,36 @@ def expected_tags(script: Path) -> tuple[str, str]:
 
     If it looks up none by name, these are Choices and Text, which most classifiers accept.
     """
+    return looked_up_tags(script) or ("Choices", "Text")
+
+
+def looked_up_tags(script: Path) -> tuple[str, str] | None:
+    """Return the control tag and the object tag that the model in `script` looks up; None if it looks up none."""
     for node in ast.walk(parse(script)):
         if not isinstance(node, ast.Call):
             continue
+        tags = _controls_call(node)
+        if tags is not None:
+            return tags
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name in _TAG_FINDERS:
             texts = [text for argument in node.args if (text := _first_text(argument))]
             if len(texts) >= 2 and texts[-1] in _FIELDS:
                 return texts[-2], texts[-1]
-    return "Choices", "Text"
+    return None
+
+
+def _controls_call(node: ast.Call) -> tuple[str, str] | None:
+    """Return the two tags of a call such as `self.controls.first("RectangleLabels", on="Image")`; None for others."""
+    function = node.func
+    if not isinstance(function, ast.Attribute) or function.attr not in ("first", "find", "all"):
+        return None
+    if not ast.unparse(function.value).endswith("controls"):
+        return None
+    named = {keyword.arg: _first_text(keyword.value) for keyword in node.keywords}
+    control = _first_text(node.args[0]) if node.args else named.get("tag", "")
+    object_tag = _first_text(node.args[1]) if len(node.args) > 1 else named.get("on", "")
+    return (control, object_tag) if control and object_tag in _FIELDS else None
 
 
 def sample_label_config(control: str, object_tag: str) -> str:

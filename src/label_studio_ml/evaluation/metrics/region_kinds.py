@@ -1,6 +1,6 @@
 """Table of the kinds of regions that have a metric. A new kind of region is a new row.
 
-`protocol/region_checks.py` has a table of its own, of the fields that each of Label Studio's region types needs: a
+`validation/region_checks.py` has a table of its own, of the fields that each of Label Studio's region types needs: a
 region's kind here depends on the fields that it has, because one type (`labels`) is used for several kinds.
 """
 

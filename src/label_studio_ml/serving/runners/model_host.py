@@ -74,7 +74,7 @@ class ModelHost:
         if spec.state is not None:
             state = MemoryState(spec.state)
         model = build(self._class, spec, self._settings, state, code=info.code.hash)
-        predictor = Predictor(model, spec, refuse=self._settings.refuse_invalid)
+        predictor = Predictor(model, spec, mode=self._settings.invalid_predictions)
         self._predictors[number] = predictor
         logger.info("Project %s: version %s is loaded", spec.project.uid, predictor.version)
         return predictor.version

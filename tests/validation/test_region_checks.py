@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from label_studio_ml.protocol.region_checks import RegionChecks
+from label_studio_ml.validation.region_checks import RegionChecks
 
 #: Before 2.0, the SDK's validator did not look at all of a region.
 CURRENT_SDK = int(importlib.metadata.version("label-studio-sdk").partition(".")[0]) >= 2
+
+#: A code of one pixel: 4 values of 8 bits, lengths of 4, 3, 2 and 1 bits, and a block that repeats 255 four times.
+RLE = list(int(f"{4:032b}{7:05b}{3:04b}{2:04b}{1:04b}{0:04b}1{0:02b}{3:04b}{255:08b}{0:04b}", 2).to_bytes(9))
 
 BOX = {"x": 10, "y": 20.5, "width": 30, "height": 4}
 SPAN = {"start": 0, "end": 3}
@@ -133,7 +136,7 @@ ALLOWED: dict[str, tuple[str, list[dict[str, Any]]]] = {
                 "from_name": "b",
                 "to_name": "i",
                 "type": "brushlabels",
-                "value": {"format": "rle", "rle": [0, 0, 0, 1], "brushlabels": ["cat"]},
+                "value": {"format": "rle", "rle": RLE, "brushlabels": ["cat"]},
             }
         ],
     ),
@@ -198,10 +201,24 @@ def test_each_part_of_a_region_has_to_fit(
         assert not LabelInterface(config).validate_prediction({"result": [{**regions[0], **change}]})
 
 
+def breaks(region: dict[str, Any], field: str, value: Any) -> bool:
+    """Tell whether Label Studio breaks on a value that the SDK accepts."""
+    if field == "text" and region["type"] == "labels":
+        return not isinstance(value, str)
+    if field in ("start", "end") and region["type"] == "labels":
+        return not isinstance(value, float)
+    if field == "width" and region["type"] == "keypointlabels":
+        return not isinstance(value, float)
+    return field == "labels" and not isinstance(value, list | dict)
+
+
 @pytest.mark.parametrize(("config", "regions"), CASES)
 @pytest.mark.skipif(not CURRENT_SDK, reason="the SDK's validator is an older one")
 def test_what_the_sdk_accepts_is_accepted(config: str, regions: list[dict[str, Any]]) -> None:
-    """Take each field of each region's value away, or spoil it: whatever the SDK still accepts is not refused."""
+    """Take each field of each region's value away, or spoil it: whatever the SDK still accepts is not refused.
+
+    Exceptions are those on which Label Studio was seen to break (docs/region-formats.md, tests/e2e/regions_facts).
+    """
     interface, checks = LabelInterface(config), RegionChecks(config)
     spoilt = 0
     for number, region in enumerate(regions):
@@ -210,7 +227,7 @@ def test_what_the_sdk_accepts_is_accepted(config: str, regions: list[dict[str, A
             for value in values:
                 changed = {**region, "value": {**region["value"], field: value}}
                 result = [*regions[:number], changed, *regions[number + 1 :]]
-                if interface.validate_prediction({"result": result}):
+                if interface.validate_prediction({"result": result}) and not breaks(region, field, value):
                     assert checks.refusal(result) is None, result
                 spoilt += checks.refusal(result) is not None
     assert spoilt > 0

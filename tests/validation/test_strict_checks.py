@@ -1,0 +1,112 @@
+"""What users call in the tests of their models, and what the SDK's validator adds."""
+
+import math
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from e2e.regions_facts import test_validator_facts as facts
+from label_studio_ml.errors import LabelConfigError, PredictionInvalid
+from label_studio_ml.response import PredictionValue
+from label_studio_ml.validation import Severity, check_prediction, prediction_problems
+from label_studio_ml.validation.sdk_validator import _EXCEPTIONS
+
+CONFIG = """<View><Image name="i" value="$i"/><RectangleLabels name="box" toName="i"><Label value="A"/>
+</RectangleLabels></View>"""
+TASK: dict[str, Any] = {"id": 7, "data": {"i": "https://example.org/1.png"}}
+
+
+def box(**changes: Any) -> dict[str, Any]:
+    value = {"x": 10, "y": 20, "width": 30, "height": 40, "rectanglelabels": ["A"], **changes}
+    return {"id": "r", "from_name": "box", "to_name": "i", "type": "rectanglelabels", "value": value}
+
+
+def test_a_good_prediction_passes() -> None:
+    check_prediction(CONFIG, TASK, {"result": [box()], "score": 0.5})
+    check_prediction(CONFIG, TASK, PredictionValue(result=[box()], score=0.5))
+    assert prediction_problems(CONFIG, TASK, {"result": []}) == []
+
+
+def test_the_error_names_task_region_field_and_fix() -> None:
+    with pytest.raises(PredictionInvalid) as caught:
+        check_prediction(CONFIG, TASK, {"result": [box(), box(x=math.nan)]})
+    assert str(caught.value) == (
+        "The prediction for task 7 cannot be shown: region 1 of 'box': its value has no 'x' "
+        "(Return a value: Label Studio gets NaN, infinity and None as null)"
+    )
+    assert caught.value.field == "x"
+
+
+def test_warnings_are_errors_and_all_are_listed() -> None:
+    prediction = {"result": [box(x=90), {**box(), "id": "s", "score": 7}], "score": 95}
+    problems = prediction_problems(CONFIG, TASK, prediction)
+    assert [(problem.region, problem.field) for problem in problems] == [
+        (-1, "score"),
+        (0, "x"),
+        (1, "score"),
+    ]
+    assert {problem.problem.severity for problem in problems} == {Severity.WARNING}
+    with pytest.raises(
+        PredictionInvalid, match=r"the score 95 .*; region 0 of 'box': it reaches out .*; region 1"
+    ):
+        check_prediction(CONFIG, TASK, prediction)
+    many = {"result": [{**box(x=90), "id": str(number)} for number in range(12)]}
+    with pytest.raises(PredictionInvalid, match=r"region 9 .*; and 2 more"):
+        check_prediction(CONFIG, TASK, many)
+
+
+def test_what_cannot_be_sent_at_all_is_an_error() -> None:
+    with pytest.raises(PredictionInvalid, match="has no 'result'"):
+        check_prediction(CONFIG, TASK, {"regions": []})
+    for label_config in ("", "<View/>"):
+        with pytest.raises(LabelConfigError, match="no control tags"):
+            check_prediction(label_config, TASK, {"result": []})
+
+
+#: Cases of the facts in which the SDK is right, and Label Studio breaks: our own checks find them, too.
+BROKEN = {
+    "an unknown label",
+    "global offsets alone",
+    "a choice as text",
+    "a relation to nothing",
+    "a ranker's list",
+}
+
+
+@pytest.mark.parametrize("case", facts.REFUSED)
+def test_where_the_sdk_is_wrong_it_does_not_count(case: str) -> None:
+    config, result = facts.REFUSED[case]
+    assert bool(prediction_problems(config, {"id": 1, "data": {}}, {"result": result})) == (case in BROKEN)
+
+
+#: What the SDK accepts and Label Studio takes, though there may be nothing to see.
+SHOWN = {"a leaf without its path", "any text as a date"}
+
+
+@pytest.mark.parametrize("case", facts.ACCEPTED)
+def test_what_the_sdk_misses_is_found(case: str) -> None:
+    config, result = facts.ACCEPTED[case]
+    assert bool(prediction_problems(config, {"id": 1, "data": {}}, {"result": result})) == (case not in SHOWN)
+
+
+def test_what_only_the_sdk_finds_is_told_in_its_words() -> None:
+    config = '<View><Video name="data" value="$data"/><VideoVector name="label" toName="data"/></View>'
+    vector = {"from_name": "label", "to_name": "data", "type": "videovector", "value": {"sequence": 7}}
+    (problem,) = prediction_problems(config, TASK, {"result": [vector]})
+    assert str(problem).startswith(
+        "region 0 of 'label': the validator of label-studio-sdk says: Invalid value"
+    )
+
+
+def test_every_exception_has_a_reason() -> None:
+    assert all(len(exception.reason) > 20 for exception in _EXCEPTIONS)
+
+
+def test_the_sdk_is_imported_only_when_it_is_asked() -> None:
+    code = "import sys, label_studio_ml.validation; print('label_studio_sdk' in sys.modules, 'numpy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["False", "False"]
