@@ -7,6 +7,7 @@ cannot be submitted.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from label_studio_ml.support.texts import plural
 from label_studio_ml.validation.finding import Problem, Repair
 from label_studio_ml.validation.kinds.values import Place, ValueCheck, is_number, warning, with_value
 
@@ -27,7 +28,7 @@ def choices_problems(value: Mapping[str, Any], place: Place) -> Iterator[Problem
             "it has several choices, and its control takes one: the annotation cannot be submitted",
             "choices",
             'Return one choice, or give the control choice="multiple"',
-            f"{len(chosen)} choices",
+            plural(len(chosen), "choice"),
             with_value(choices=list(chosen[:1])),
         )
 
