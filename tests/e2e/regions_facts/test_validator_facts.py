@@ -32,6 +32,14 @@ OCR = """<View><Image name="data" value="$data"/><Rectangle name="box" toName="d
 RANKER = '<View><List name="data" value="$data" title="t"/><Ranker name="label" toName="data"/></View>'
 
 
+NESTED = field("Choices", TREE).replace("<Choices", '<Choices allowNested="true"')
+WAND = OCR.replace('<Rectangle name="box"', '<MagicWand name="box"')
+REPEATER = """<View><Repeater on="$docs" indexFlag="{{idx}}"><Text name="data_{{idx}}" value="$docs[{{idx}}].text"/>
+    <Choices name="label_{{idx}}" toName="data_{{idx}}"><Choice value="x"/></Choices></Repeater></View>"""
+CHAT = '<View><Chat name="data" value="$data" toName="data"/></View>'
+RLE = {"format": "rle", "rle": [0, 4, 226, 0]}
+
+
 def labelled(kind: str, **value: object) -> list[Json]:
     return [region("r", kind, {**value, kind: ["A"]})]
 
@@ -69,7 +77,17 @@ ACCEPTED = {
     "a fraction in ranges": (TIMELINE, labelled("timelinelabels", ranges=[{"start": 1.5, "end": 2}])),
     "a number as text": (field("Number"), plain("number", "7")),
     "two of a single choice": (field("Choices", CHOICES), plain("choices", ["x", "y"])),
+    "the name of a nested choice": (field("Choices", TREE), plain("choices", ["Q"])),
     "a leaf without its path": (field("Taxonomy", TREE), plain("taxonomy", [["Q"]])),
+    "a vector that its control would open": (
+        labels("VectorLabels"),
+        [
+            region(
+                "r", "vectorlabels", {"vertices": [{"x": 1, "y": 2}], "closed": True, "vectorlabels": ["A"]}
+            )
+        ],
+    ),
+    "an unknown item of a ranker": (RANKER, plain("ranker", {"label": ["unknown"]})),
     "any text as a date": (field("DateTime"), plain("datetime", "some day")),
 }
 
@@ -95,6 +113,19 @@ REFUSED = {
     "a choice as text": (field("Choices", CHOICES), plain("choices", "x")),
     "a flat taxonomy": (field("Taxonomy", TREE), plain("taxonomy", ["P", "Q"])),
     "a ranker's list": (RANKER, plain("ranker", ["i1"])),
+    "a path of nested choices": (NESTED, plain("choices", [["P", "Q"]])),
+    "a label for a magic wand": (
+        WAND,
+        [region("r", "magicwand", RLE, "box"), region("r", "labels", {**RLE, "labels": ["A"]})],
+    ),
+    "a control of a repeater": (
+        REPEATER,
+        [region("r", "choices", {"choices": ["x"]}, "label_0", "data_0")],
+    ),
+    "a message of a chat with toName": (
+        CHAT,
+        [region("r", "chatmessage", {"chatmessage": {"role": "user", "content": "x"}}, "data")],
+    ),
     "a relation without direction": (TEXT, [*SPANS, {"type": "relation", "from_id": "a", "to_id": "b"}]),
     "a relation to nothing": (
         TEXT,
