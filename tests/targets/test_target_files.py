@@ -181,3 +181,26 @@ def test_paragraphs_in_a_file_are_read(studio: FakeServer, files: FileAccess) ->
     tasks.use_files(files)
     (example,) = tasks.targets(control)
     assert (example.text, example.spans[0].text) == ("one\ntwo", "two")
+
+
+@pytest.mark.parametrize(
+    ("tag", "labels", "content"),
+    [
+        ("Text", "Labels", b"\xff\xfe\x00"),
+        ("Paragraphs", "ParagraphLabels", b"[{"),
+        ("Paragraphs", "ParagraphLabels", b'{"text": "no list"}'),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_left_out(
+    studio: FakeServer, files: FileAccess, tag: str, labels: str, content: bytes
+) -> None:
+    control = Controls(
+        f'<View><{tag} name="t" value="$u" valueType="url"/>'
+        f'<{labels} name="l" toName="t"><Label value="A"/></{labels}></View>'
+    )[0]
+    studio.on("/data/upload/1/a.txt", Reply(200, content))
+    tasks = collection({**labelled(1, []), "data": {"u": "/data/upload/1/a.txt"}})
+    tasks.use_files(files)
+    targets = tasks.targets(control)
+    assert list(targets) == []
+    assert targets.left_out == {"tasks whose data cannot be read": 1}

@@ -323,6 +323,23 @@ def test_a_value_that_cannot_be_read_is_no_example_without_one(caplog: pytest.Lo
     assert "Task 1, control 'c': rating must be a number" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "value", [{"ranker": {"order": None}}, {"ranker": None}, {"ranker": {"order": 7}}, {}]
+)
+def test_a_damaged_ranking_is_left_out(value: Any) -> None:
+    region = {"from_name": "order", "to_name": "o", "type": "ranker", "value": value}
+    assert examples_of(RANKERS["order"], region, data=[{"id": "a"}]) == []
+
+
+def test_a_relation_without_an_end_is_left_out() -> None:
+    relations: list[Any] = [
+        {"type": "relation", "from_id": "a"},
+        {"type": "relation", "from_id": "a", "to_id": "b", "labels": 7},
+    ]
+    example = example_of(BOX, *relations)
+    assert example.relations == (targets.RelationTarget("a", "b", "right", ()),)
+
+
 def test_a_pair_has_both_values() -> None:
     control = Controls(
         '<View><Text name="l" value="$left"/><Text name="r" value="$right"/><Pairwise name="c" toName="l,r"/></View>'

@@ -21,8 +21,9 @@ class Entries:
     """The entries of an annotation's `result`, found by control and by region."""
 
     def __init__(self, annotation: Mapping[str, Any]) -> None:
-        result = annotation.get("result")
-        self._all: list[Region] = [entry for entry in result or [] if isinstance(entry, dict)]
+        self._all: list[Region] = [
+            entry for entry in _listed(annotation.get("result")) if isinstance(entry, dict)
+        ]
         self._by_id: dict[str, list[Region]] = defaultdict(list)
         for entry in self._all:
             if entry.get("id") and entry.get("type") != "relation":
@@ -60,11 +61,15 @@ class Entries:
                 str(entry["from_id"]),
                 str(entry["to_id"]),
                 str(entry.get("direction") or "right"),
-                tuple(map(str, entry.get("labels") or ())),
+                tuple(map(str, _listed(entry.get("labels")))),
             )
             for entry in self._all
             if entry.get("type") == "relation" and entry.get("from_id") and entry.get("to_id")
         )
+
+
+def _listed(entries: Any) -> list[Any]:
+    return entries if isinstance(entries, list) else []
 
 
 def _item(entry: Mapping[str, Any]) -> int:
