@@ -78,6 +78,10 @@ class LabelStudioMLBase:
     promote_if: str = ""
     #: How many versions of a project are kept on the disk, 0 for all.
     keep_versions: int = 10
+    #: Events of a `context` that `predict` may answer seconds later: they run in threads beside the other calls.
+    long_poll_events: Iterable[str] = ("track_progress",)
+    #: Seconds that a click waits for the model process that has its task's state, while another process is free.
+    session_wait: float = 0.5
     #: Seconds that a training may take, 0 for no limit; the setting `FIT_TIMEOUT` takes precedence.
     fit_timeout: float = 0.0
     #: Seconds between asking a training to stop (`job.cancelled`) and SIGTERM; `CANCEL_GRACE` takes precedence.

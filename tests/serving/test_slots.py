@@ -19,8 +19,8 @@ from label_studio_ml.serving.requests.batching import (
     SHORT_QUEUE,
     SHORT_QUEUE_DELAY,
     Batcher,
-    RunnerClosed,
 )
+from label_studio_ml.serving.requests.queue_item import RunnerClosed
 
 
 class Held:

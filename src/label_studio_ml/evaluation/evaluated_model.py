@@ -16,7 +16,7 @@ from label_studio_ml.errors import BackendError, ModelError, ModelLoadError, Mod
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.processes.guard import is_supported
 from label_studio_ml.serving.offline_model import SingleModel
-from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.requests.queue_item import RunnerClosed
 from label_studio_ml.serving.runners.process_runner import ModelRunner, ProcessRunner
 from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.storage.private_files import make_folder, open_file

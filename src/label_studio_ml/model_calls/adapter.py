@@ -52,6 +52,12 @@ MAX_BATCH = 128
 ASYNC_CONCURRENCY = 16
 
 
+#: Events of interactive requests that are long polls, unless the class sets `long_poll_events`.
+LONG_POLL_EVENTS = ("track_progress",)
+#: Seconds that a click waits for the process that has its task's state, unless the class sets `session_wait`.
+SESSION_WAIT = 0.5
+
+
 class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the server needs to know about a model class, without importing it.
 
@@ -63,6 +69,8 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     `has_params` tells whether the class declares parameters.
     `wants_drafts` tells whether the tasks of interactive requests keep their drafts, `prewarms` whether the class has
     a method `prewarm(task)`.
+    `long_poll_events` are the events of a context that `predict` may answer seconds later; `session_wait` the seconds
+    that a click waits for the process that has its task's state, while another one is free.
     """
 
     name: str
@@ -81,6 +89,8 @@ class ClassInfo(msgspec.Struct, frozen=True, kw_only=True):
     has_params: bool = False
     wants_drafts: bool = False
     prewarms: bool = False
+    long_poll_events: tuple[str, ...] = LONG_POLL_EVENTS
+    session_wait: float = SESSION_WAIT
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +123,9 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
     return ClassInfo(
         name=cls.__name__,
         generation=generation(cls),
-        train_events=_train_events(cls),
+        train_events=_names(
+            cls, "TRAIN_EVENTS", "of webhook actions", '["ANNOTATION_CREATED", "ANNOTATION_UPDATED"]'
+        ),
         max_batch_size=_limit(cls, "max_batch_size", MAX_BATCH, least=1),
         max_wait=_limit(cls, "max_wait", 0.0, least=0, most=MAX_SECONDS),
         concurrency=_limit(cls, "concurrency", concurrency, least=1, most=MAX_THREADS),
@@ -126,20 +138,22 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
         has_params=has_params,
         wants_drafts=wants_drafts(cls),
         prewarms=overrides_hook(cls, "prewarm"),
+        long_poll_events=_names(cls, "long_poll_events", "of events", '["track_progress"]'),
+        session_wait=_limit(cls, "session_wait", SESSION_WAIT, least=0, most=MAX_SECONDS),
     )
 
 
-def _train_events(cls: type[LabelStudioMLBase]) -> tuple[str, ...]:
-    """Return the class's `TRAIN_EVENTS`; text counts as one event. Raises ModelFileError for anything but names."""
-    value: object = cls.TRAIN_EVENTS
-    events = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
-    if not all(isinstance(name, str) for name in events):
+def _names(cls: type[LabelStudioMLBase], attribute: str, of: str, example: str) -> tuple[str, ...]:
+    """Return a class attribute with names; text counts as one. Raises ModelFileError for anything but names."""
+    value: object = getattr(cls, attribute)
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    if not all(isinstance(name, str) for name in names):
         raise ModelFileError(
-            f"{cls.__name__}.TRAIN_EVENTS is {value!r}: it must be a list of names of webhook actions",
-            fix='Example: TRAIN_EVENTS = ["ANNOTATION_CREATED", "ANNOTATION_UPDATED"]',
-            field="TRAIN_EVENTS",
+            f"{cls.__name__}.{attribute} is {value!r}: it must be a list of names {of}",
+            fix=f"Example: {attribute} = {example}",
+            field=attribute,
         )
-    return events
+    return names
 
 
 def _gate(cls: type[LabelStudioMLBase]) -> str:

@@ -41,6 +41,7 @@ class Counts:
         self.predicted_tasks = 0
         self.events = 0
         self.restarts = 0
+        self.superseded = 0
         self.invalid_predictions = 0
         self.repaired_predictions = 0
         self.invalid_kinds: dict[str, int] = {}

@@ -125,6 +125,7 @@ class _Families:
             "requests_under_way", "Prediction requests that were asked and not answered", figures.in_flight
         )
         yield _gauge("model_processes", "Model processes (or threads) that run", figures.processes)
+        yield _counter("superseded_clicks", "Clicks dropped for newer ones of their tasks", counts.superseded)
         yield _counter("model_restarts", "Model processes that ended and were replaced", counts.restarts)
         yield _counter(
             "invalid_predictions",

@@ -129,6 +129,15 @@ def encode_failure(cause: str, version: str) -> bytes:
     return _encode({"error": cause, "model_version": version})
 
 
+def superseded_results(version: str) -> bytes:
+    """Return the results for a click that was dropped for a newer one.
+
+    Label Studio's page uses the answer to its last click only. It is a prediction without regions rather than an error,
+    which Label Studio would log.
+    """
+    return b"[" + _encode({"result": [], "model_version": version, "superseded": True}) + b"]"
+
+
 def plain(value: Any) -> Any:
     """Convert a value of a type unknown to JSON to a JSON value. Raises TypeError if that is impossible."""
     for method in (

@@ -13,7 +13,7 @@ from label_studio_ml.errors import BackendError, ModelProcessDied
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
 from label_studio_ml.model_calls.predictor import Request
 from label_studio_ml.protocol.prediction_json import NOTHING
-from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.requests.queue_item import RunnerClosed
 from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.serving.runners.runner_choice import processes
 from label_studio_ml.support.texts import plural

@@ -1,8 +1,10 @@
 """Answer prediction requests by the loaded models."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -19,21 +21,37 @@ from label_studio_ml.errors import (
 )
 from label_studio_ml.model_calls.predictor import Answer, Request
 from label_studio_ml.monitoring import logs
-from label_studio_ml.protocol.prediction_json import TAKEN_OVER
+from label_studio_ml.protocol.interactive import RELEASE, TRACK, Interaction, parse_interaction
+from label_studio_ml.protocol.prediction_json import TAKEN_OVER, superseded_results
 from label_studio_ml.protocol.requests import PredictRequest
 from label_studio_ml.serving.crash_retries import CrashRetries
 from label_studio_ml.serving.prewarming import Prewarming
 from label_studio_ml.serving.registry.loaded_model import LoadedModel, shutting_down
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
-from label_studio_ml.serving.requests.batching import RunnerClosed
 from label_studio_ml.serving.requests.bulk import Bulk, LateResults
 from label_studio_ml.serving.requests.deadlines import Deadlines
+from label_studio_ml.serving.requests.queue_item import Place, RunnerClosed, Superseded
 from label_studio_ml.versions.state.project_state import Project
 
 #: Deadline of a request in seconds; Label Studio gives up after 100 s (its ML_TIMEOUT_PREDICT).
 DEADLINE = 95.0
 #: Share of the deadline after which a large request is answered with the available results.
 BULK_SHARE = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request on its way to a model: what stays the same when it is sent again.
+
+    `arrival` is its number in the order of arrival. `gone` returns whether its caller has left.
+    """
+
+    request: PredictRequest
+    payload: Request
+    interaction: Interaction | None
+    arrival: int
+    gone: Callable[[], bool] | None
+    bulk: bool
 
 
 class PredictionService:
@@ -52,6 +70,7 @@ class PredictionService:
         self._deadlines = Deadlines(deadline)
         self._late_results = LateResults()
         self.prewarming: Prewarming | None = None
+        self._arrivals = itertools.count()
 
     async def predict(
         self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None = None
@@ -101,10 +120,18 @@ class PredictionService:
     ) -> Answer:
         """Answer one request, or one part of a large request by the `pinned` model; retry after others' failures."""
         request_id = logs.request_id.get() if self._log_request_ids else ""
-        payload = Request(request.tasks_json, request.params, request.interactive, request_id)
+        call = _Call(
+            request,
+            Request(request.tasks_json, request.params, request.interactive, request_id),
+            parse_interaction(request),
+            next(self._arrivals),
+            gone,
+            bulk=pinned is not None,
+        )
         retries = CrashRetries()
         while True:
-            model = pinned if pinned is not None and pinned.usable else self.registry.current_model(project)
+            model = pinned if pinned is not None and pinned.usable else self._held_model(call.interaction)
+            model = model or self.registry.current_model(project)
             if model is None:
                 model = await self.registry.model_for(project)
             model.in_flight += 1
@@ -113,21 +140,15 @@ class PredictionService:
                     await asyncio.shield(model.ready)
                 if pinned is not None and model.version != pinned.version:
                     return Answer(error=f"{TAKEN_OVER}, {model.version}; ask again")
-                answer = await model.process.batcher.submit(
-                    (model.number, request.params),
-                    payload,
-                    size=len(request.tasks),
-                    weight=len(payload.tasks),
-                    interactive=request.interactive,
-                    bulk=pinned is not None,
-                    exclusive=retries.alone,
-                    gone=gone,
-                )
+                answer = await self._send(model, call, exclusive=retries.alone)
                 model.renamed = answer.version or model.renamed
                 self.registry.counts.invalid(answer.refused, answer.repaired)
                 if request.interactive and self.prewarming is not None:
                     self.prewarming.after(model, request.tasks[0])
                 return answer
+            except Superseded:
+                self.registry.counts.superseded += 1
+                return Answer(results=superseded_results(model.version))
             except ModelLoadError as error:
                 if isinstance(error, NoLabelConfig | ParamsError) or model.manifest is None or model.loaded:
                     raise  # otherwise the version was marked as bad, and an older one answers
@@ -141,6 +162,55 @@ class PredictionService:
                 retries.count(model, death)
             finally:
                 self._models.leave(model)
+
+    async def _send(self, model: LoadedModel, call: "_Call", *, exclusive: bool) -> Answer:
+        """Return the answer of a loaded model. A long poll goes past the queue, because it takes no slot."""
+        process, interaction = model.process, call.interaction
+        if interaction is not None and self._is_long_poll(interaction):
+            if call.gone is not None and call.gone():
+                raise CallerLeft("The caller left before its turn")
+            if not process.usable:
+                raise RunnerClosed("The model process was replaced")
+            self.registry.held.prolong(interaction.session)
+            return await process.runner.long_poll(model.number, call.payload, interaction.session)
+        place = self._place(model, interaction)
+        answer = await process.batcher.submit(
+            (model.number, call.request.params, place),
+            call.payload,
+            size=len(call.request.tasks),
+            weight=len(call.payload.tasks),
+            interactive=call.request.interactive,
+            bulk=call.bulk,
+            exclusive=exclusive,
+            gone=call.gone,
+            place=place,
+            click=interaction,
+            order=call.arrival,
+        )
+        if interaction is not None and interaction.event == TRACK:
+            self.registry.held.hold(interaction.session, model)
+        elif interaction is not None and interaction.event == RELEASE:
+            self.registry.held.release(interaction.session)
+            process.runner.release(interaction.session)
+        return answer
+
+    def _held_model(self, interaction: Interaction | None) -> LoadedModel | None:
+        """Return the model that tracks something for the task of an event, even if it has been replaced."""
+        if interaction is None or not interaction.event:
+            return None
+        return self.registry.held.model_of(interaction.session)
+
+    def _is_long_poll(self, interaction: Interaction) -> bool:
+        info = self.registry.info
+        return info is not None and interaction.event in info.long_poll_events
+
+    def _place(self, model: LoadedModel, interaction: Interaction | None) -> Place | None:
+        """Return the place for an interactive request: the process with its task's state; None for any process."""
+        if interaction is None or not interaction.session:
+            return None
+        info = self.registry.info
+        wait = info.session_wait if info is not None else 0.0
+        return model.process.runner.place(interaction.session, None if interaction.event else wait)
 
     async def _in_parts(
         self, project: Project, request: PredictRequest, gone: Callable[[], bool] | None

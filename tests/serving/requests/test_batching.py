@@ -8,7 +8,8 @@ import pytest
 
 from helpers import run, until
 from label_studio_ml.errors import Overloaded
-from label_studio_ml.serving.requests.batching import Batcher, RunnerClosed
+from label_studio_ml.serving.requests.batching import Batcher
+from label_studio_ml.serving.requests.queue_item import RunnerClosed
 
 
 class ModelRunner:

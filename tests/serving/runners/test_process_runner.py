@@ -18,7 +18,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import ModelFileError, ModelLoadError, ModelProcessDied, PredictError
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.model_calls.predictor import Request
-from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.requests.queue_item import RunnerClosed
 from label_studio_ml.serving.runners.process_runner import ProcessRunner
 from label_studio_ml.serving.runners.thread_runner import ThreadRunner
 from label_studio_ml.versions.state.project_state import Project

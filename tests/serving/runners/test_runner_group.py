@@ -20,7 +20,7 @@ from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.model_calls.predictor import Request
 from label_studio_ml.protocol.requests import parse_predict
 from label_studio_ml.serving.prediction_service import PredictionService
-from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.requests.queue_item import RunnerClosed
 from label_studio_ml.serving.runners.process_runner import ModelRunner, ProcessRunner
 from label_studio_ml.serving.runners.runner_group import RunnerGroup
 from label_studio_ml.versions.state.project_state import Project

@@ -19,7 +19,7 @@ from label_studio_ml.errors import (
 )
 from label_studio_ml.protocol.label_config import parse_label_config
 from label_studio_ml.serving.registry.serving_process import ServingProcess
-from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.requests.queue_item import RunnerClosed
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.manifest import Manifest
 
@@ -70,7 +70,8 @@ class LoadedModel:
 
     `number` identifies it in its process. `retried`: its process died when it was loaded before. `renamed` is the
     name that `predict` has given to the version since it was loaded, if any. `in_flight` is the number of requests
-    that wait for it or run; `idle` is set when the last of them ends.
+    that wait for it or run; `idle` is set when the last of them ends. `holds` is the number of tasks that it tracks
+    something for (see `held_models`).
     """
 
     number: int
@@ -82,6 +83,7 @@ class LoadedModel:
     state: ModelState = ModelState.LOADING
     ready: "asyncio.Future[str]" = field(default_factory=lambda: _future(), repr=False)
     in_flight: int = 0
+    holds: int = 0
     failed_at: float = 0.0
     renamed: str = ""
     idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)

@@ -101,13 +101,14 @@ class LoadedModels:
             self._evict()
 
     def unload_if_idle(self, model: LoadedModel) -> None:
-        """Let the process remove a withdrawn model that has no requests in flight, once it is loaded."""
+        """Let the process remove a withdrawn model, once it is loaded, if it has no requests in flight nor is held."""
         if model.in_flight:
             return
         model.idle.set()
         if (
             model.state is ModelState.WITHDRAWN
             and model.loaded
+            and not model.holds
             and model.enter(ModelState.REMOVED)
             and not model.process.runner.ended.done()
         ):

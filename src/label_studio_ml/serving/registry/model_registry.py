@@ -21,7 +21,7 @@ from label_studio_ml.serving.registry.loaded_models import LoadedModels
 from label_studio_ml.serving.registry.model_replacement import RETRY_AFTER, ModelReplacement
 from label_studio_ml.serving.registry.version_fetch import VersionFetch
 from label_studio_ml.serving.registry.version_selection import VersionSelection
-from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.requests.queue_item import RunnerClosed
 from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -62,6 +62,7 @@ class ModelRegistry:
             **options,
         )
         self.processes = self._replacement.processes
+        self.held = self._replacement.held
 
     async def start(self) -> None:
         """Start the first process, which begins to import the model file."""

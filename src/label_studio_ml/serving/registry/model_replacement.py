@@ -21,6 +21,7 @@ from label_studio_ml.errors import ModelLoadError, ModelProcessDied, NoLabelConf
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
 from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.serving.registry.code_choice import CodeChoice
+from label_studio_ml.serving.registry.held_models import HeldModels
 from label_studio_ml.serving.registry.loaded_model import LoadedModel, ModelState, key_of, load_failure
 from label_studio_ml.serving.registry.loaded_models import LoadedModels
 from label_studio_ml.serving.registry.new_processes import NewProcesses
@@ -72,6 +73,7 @@ class ModelReplacement:
             separate=separate,
             max_label_configs=max_label_configs,
         )
+        self.held = HeldModels(models)
         self._selection = selection
         self._model_for = model_for
         self._runners = runners
@@ -200,10 +202,14 @@ class ModelReplacement:
             self.processes.spawn(self._retire(previous))
 
     async def _retire(self, process: ServingProcess) -> None:
-        """End a process; its models answer until their successors are loaded or its queue is empty."""
+        """End a process; its models answer until their successors are loaded, or until its queue is empty.
+
+        Models that are held answer longer.
+        """
         models = self.models.in_process(process)
         for model in models:
             self.models.supersede(model)
+        await self.held.released(process)
         await process.batcher.drained()
         for model in models:
             self.models.withdraw(model, unload=False)
@@ -226,8 +232,8 @@ class ModelReplacement:
     # Implementation of `process_assignment.ModelOwner`
 
     def models_in(self, process: ServingProcess) -> int:
-        """Return the number of models that are loaded or loading in a process."""
-        return len(self.models.in_process(process))
+        """Return the number of models that are loaded or loading in a process, or held there."""
+        return len(self.models.in_process(process)) + self.held.count_in(process)
 
     def busy(self, process: ServingProcess) -> bool:
         """Return whether a request waits for a model in a process."""

@@ -9,7 +9,7 @@ import logging
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Hashable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from label_studio_ml.config.settings import DEFAULT_LABEL_CONFIGS
 from label_studio_ml.errors import BackendError
@@ -18,7 +18,8 @@ from label_studio_ml.model_calls.predictor import Answer, Request
 from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.serving.registry.loaded_model import shutting_down
 from label_studio_ml.serving.registry.serving_process import ServingProcess
-from label_studio_ml.serving.requests.batching import Batcher, RunnerClosed
+from label_studio_ml.serving.requests.batching import Batcher
+from label_studio_ml.serving.requests.queue_item import Place, RunnerClosed
 from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.serving.runners.runner_group import RunnerGroup
 from label_studio_ml.storage.retries import pause_after
@@ -40,7 +41,7 @@ class ModelOwner(Protocol):
     """Interface of the owner of the models, for ModelProcesses."""
 
     def models_in(self, process: ServingProcess) -> int:
-        """Return the number of models that are loaded or loading in a process."""
+        """Return the number of models that are loaded or loading in a process, or held there."""
 
     def busy(self, process: ServingProcess) -> bool:
         """Return whether a request waits for a model in a process."""
@@ -317,7 +318,8 @@ class ModelProcesses:
                 # These requests are not the cause, so they are retried as new ones.
                 raise RunnerClosed(runner.ended.result())
             process.last_call = time.monotonic()
-            return await runner.predict(key[0], requests)  # type: ignore[index]
+            number, _, place = cast("tuple[int, bytes, Place | None]", key)
+            return await runner.predict(number, requests, place)
 
         batcher: Batcher[Request, Answer] = Batcher(
             run,

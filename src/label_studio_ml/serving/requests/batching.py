@@ -10,15 +10,20 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Generic
 
-from label_studio_ml.errors import BackendError, Overloaded
+from label_studio_ml.errors import Overloaded
+from label_studio_ml.serving.requests.queue_item import (
+    Item,
+    Payload,
+    Place,
+    Result,
+    RunnerClosed,
+    Supersedable,
+    Superseded,
+)
 from label_studio_ml.support.texts import plural
-
-Payload = TypeVar("Payload")
-Result = TypeVar("Result")
 
 #: Full batches per slot that may be queued however long they take.
 FULL_BATCHES = 2
@@ -35,32 +40,6 @@ BULK_TURN = 4
 PACES = 9
 #: A batch is sent ahead only if the last one took fewer seconds than this.
 QUICK = 0.02
-
-
-@dataclass(slots=True, eq=False)
-class _Item(Generic[Payload, Result]):
-    key: Hashable
-    payload: Payload
-    size: int
-    weight: int
-    alone: bool
-    exclusive: bool
-    gone: Callable[[], bool] | None
-    future: "asyncio.Future[Result]" = field(repr=False)
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether no caller waits for this item any more."""
-        if self.future.done():
-            return True
-        if self.gone is not None and self.gone():
-            self.future.cancel()
-            return True
-        return False
-
-
-class RunnerClosed(BackendError):
-    """The runner ended before the item was started, so it can be retried as new."""
 
 
 class Batcher(Generic[Payload, Result]):
@@ -104,9 +83,9 @@ class Batcher(Generic[Payload, Result]):
         self._pace = 0.0
         self._paces: deque[float] = deque(maxlen=PACES)
         self._searched = 0.0
-        self._interactive: deque[_Item[Payload, Result]] = deque()
-        self._normal: deque[_Item[Payload, Result]] = deque()
-        self._bulk: deque[_Item[Payload, Result]] = deque()
+        self._interactive: deque[Item[Payload, Result]] = deque()
+        self._normal: deque[Item[Payload, Result]] = deque()
+        self._bulk: deque[Item[Payload, Result]] = deque()
         self._since_bulk = 0
         self._slots = slots
         self._busy: set[asyncio.Task[None]] = set()
@@ -140,13 +119,18 @@ class Batcher(Generic[Payload, Result]):
         alone: bool = False,
         exclusive: bool = False,
         gone: Callable[[], bool] | None = None,
+        place: Place | None = None,
+        click: Supersedable | None = None,
+        order: int = 0,
     ) -> Result:
         """Return the result for `payload`, once its batch has run.
 
         An item that is `alone` shares its batch with no other; one that is `exclusive` runs while no other batch does.
         `gone` returns whether the caller has left: then the item is dropped before it runs, and the wait is
-        cancelled. Raises Overloaded when the queue is full, RunnerClosed when the runner is or gets closed before the
-        item has started.
+        cancelled. An interactive item with a `place` starts once it could take it; items behind it are not held up.
+        Queued interactive items whose `click` is superseded by that of one with a higher `order` are dropped. Raises
+        Superseded for these, Overloaded when the queue is full, RunnerClosed when the runner is or gets closed before
+        the item has started.
         """
         if self._closed is not None:
             raise RunnerClosed(self._closed)
@@ -157,7 +141,8 @@ class Batcher(Generic[Payload, Result]):
                 f"{plural(len(self), 'prediction request is', 'prediction requests are')} waiting already",
                 fix="Send the request again in a moment",
             )
-        item: _Item[Payload, Result] = _Item(
+        loop = asyncio.get_running_loop()
+        item: Item[Payload, Result] = Item(
             key,
             payload,
             size,
@@ -165,12 +150,20 @@ class Batcher(Generic[Payload, Result]):
             alone or exclusive or interactive,
             exclusive,
             gone,
-            asyncio.get_running_loop().create_future(),
+            place,
+            click,
+            order,
+            loop.create_future(),
         )
         self._weight += weight
         self._size += 0 if bulk else size
-        (self._interactive if interactive else self._bulk if bulk else self._normal).append(item)
+        if interactive:
+            self._append_interactive(item)
+        else:
+            (self._bulk if bulk else self._normal).append(item)
         self._start_batches()
+        if place is not None and place.patience is not None and not item.future.done():
+            loop.call_later(place.patience, self._start_batches)
         for arrival in self._filling:
             arrival.set()
         return await item.future
@@ -184,9 +177,28 @@ class Batcher(Generic[Payload, Result]):
         """Refuse new items, and let queued ones raise RunnerClosed. Running batches continue."""
         self._closed = reason
         for queue in (self._interactive, self._normal, self._bulk):
-            _fail(queue, RunnerClosed(reason))
+            for item in queue:
+                item.fail(RunnerClosed(reason))
             queue.clear()
         self._weight = self._size = 0
+
+    def _append_interactive(self, item: Item[Payload, Result]) -> None:
+        """Queue an interactive item, and drop those that are superseded by it; it takes the place of the first."""
+        position = len(self._interactive)
+        if item.click is not None:
+            for other in [*self._interactive]:
+                if other.supersedes(item):  # `item` is sent again
+                    self._drop_superseded(item)
+                    return
+                if item.supersedes(other):
+                    position = min(position, self._interactive.index(other))
+                    self._interactive.remove(other)
+                    self._drop_superseded(other)
+        self._interactive.insert(position, item)
+
+    def _drop_superseded(self, item: Item[Payload, Result]) -> None:
+        self._subtract(item, bulk=False)
+        item.fail(Superseded("A newer request for this task was sent"))
 
     def _full(self, weight: int, *, bulk: bool) -> bool:
         count = len(self)
@@ -209,7 +221,7 @@ class Batcher(Generic[Payload, Result]):
             self._busy.add(task)
             task.add_done_callback(self._finished)
 
-    def _next_batch(self, busy: int) -> list[_Item[Payload, Result]]:
+    def _next_batch(self, busy: int) -> list[Item[Payload, Result]]:
         """Remove and return the batch that may start while `busy` others run; empty if there is none."""
         if self._exclusive:
             return []
@@ -232,7 +244,7 @@ class Batcher(Generic[Payload, Result]):
         self._busy.discard(task)
         self._start_batches()  # for items that came after the task last examined the queue
 
-    async def _work(self, batch: list[_Item[Payload, Result]]) -> None:
+    async def _work(self, batch: list[Item[Payload, Result]]) -> None:
         """Run `batch`, then further batches, until no item is queued or the slot is removed."""
         while batch:
             if self.max_wait and not batch[0].alone:
@@ -242,7 +254,7 @@ class Batcher(Generic[Payload, Result]):
                 await self._run_batch(batch)
             batch = self._next_batch(len(self._busy) - 1)
 
-    async def _fill(self, batch: list[_Item[Payload, Result]]) -> None:
+    async def _fill(self, batch: list[Item[Payload, Result]]) -> None:
         """Add queued items to `batch` until it is full, `max_wait` is over, or an interactive item needs the slot."""
         arrival = asyncio.Event()
         self._filling.add(arrival)
@@ -254,7 +266,7 @@ class Batcher(Generic[Payload, Result]):
                     self._gather(batch, self._normal)
         self._filling.discard(arrival)
 
-    async def _run_batch(self, batch: list[_Item[Payload, Result]]) -> None:
+    async def _run_batch(self, batch: list[Item[Payload, Result]]) -> None:
         began = time.monotonic()
         others_queued = len(self) > 0
         share = self._slots / max(self._slots, len(self._busy))  # others ran in the rest of the time
@@ -263,13 +275,15 @@ class Batcher(Generic[Payload, Result]):
             if len(results) != len(batch):
                 raise RuntimeError(f"{plural(len(results), 'result')} for {plural(len(batch), 'payload')}")
         except asyncio.CancelledError:
-            _fail(batch, RunnerClosed("The runner ended in the middle of the batch"))
+            for item in batch:
+                item.fail(RunnerClosed("The runner ended in the middle of the batch"))
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 self.close("The runner was ended")
                 raise
         except Exception as error:  # noqa: BLE001 (it is raised in every caller)
-            _fail(batch, error)
+            for item in batch:
+                item.fail(error)
         else:
             for item, result in zip(batch, results, strict=True):
                 if not item.future.done():
@@ -294,7 +308,7 @@ class Batcher(Generic[Payload, Result]):
         self._paces.append(seconds / max(1, size))
         self._pace = sorted(self._paces)[(len(self._paces) - 1) // 2]
 
-    def _pop_batch(self, busy: int) -> list[_Item[Payload, Result]]:
+    def _pop_batch(self, busy: int) -> list[Item[Payload, Result]]:
         """Remove and return the next batch; empty if no item is queued, or the next one must run exclusively."""
         bulk_now = self._since_bulk >= BULK_TURN - 1
         queues = (self._bulk, self._normal) if bulk_now else (self._normal, self._bulk)
@@ -302,8 +316,8 @@ class Batcher(Generic[Payload, Result]):
             first = self._pop_first(queue, busy)
             if first is not None:
                 break
-            if queue:
-                return []  # its first item must run exclusively: wait for running batches
+            if any(item.exclusive for item in queue):
+                return []  # one of its items must run exclusively: wait for running batches
         else:
             self._since_bulk = 0
             return []
@@ -318,29 +332,34 @@ class Batcher(Generic[Payload, Result]):
             self._gather(batch, self._normal)
         return batch
 
-    def _pop_first(self, queue: deque[_Item[Payload, Result]], busy: int) -> _Item[Payload, Result] | None:
+    def _pop_first(self, queue: deque[Item[Payload, Result]], busy: int) -> Item[Payload, Result] | None:
         """Remove and return the first item of `queue` that may run while `busy` batches run; None if there is none."""
-        while queue:
-            item = queue[0]
-            if item.exclusive and busy and not item.abandoned:
+        position = 0
+        while position < len(queue):
+            item = queue[position]
+            abandoned = item.abandoned
+            if item.exclusive and busy and not abandoned:
                 return None
-            queue.popleft()
+            if not abandoned and item.place is not None and not item.place.take():
+                position += 1
+                continue
+            del queue[position]
             self._subtract(item, bulk=queue is self._bulk)
-            if not item.abandoned:
+            if not abandoned:
                 self._exclusive = item.exclusive
                 return item
         return None
 
-    def _subtract(self, item: _Item[Payload, Result], *, bulk: bool) -> None:
+    def _subtract(self, item: Item[Payload, Result], *, bulk: bool) -> None:
         """Subtract an item from the totals of the queue."""
         self._weight -= item.weight
         self._size -= 0 if bulk else item.size
 
-    def _gather(self, batch: list[_Item[Payload, Result]], queue: deque[_Item[Payload, Result]]) -> None:
+    def _gather(self, batch: list[Item[Payload, Result]], queue: deque[Item[Payload, Result]]) -> None:
         """Move items that may share the batch from `queue` to `batch`."""
         key = batch[0].key
         size = sum(item.size for item in batch)
-        passed: list[_Item[Payload, Result]] = []
+        passed: list[Item[Payload, Result]] = []
         while queue and size < self.max_batch:
             item = queue.popleft()
             if item.key == key and not item.alone and size + item.size <= self.max_batch:
@@ -359,7 +378,7 @@ class Batcher(Generic[Payload, Result]):
         if length_before >= LONG_QUEUE and now - self._searched < SEARCH_INTERVAL:
             return
         for queue in (self._interactive, self._normal, self._bulk):
-            remaining: list[_Item[Payload, Result]] = []
+            remaining: list[Item[Payload, Result]] = []
             for item in queue:
                 if item.abandoned:
                     self._subtract(item, bulk=queue is self._bulk)
@@ -369,9 +388,3 @@ class Batcher(Generic[Payload, Result]):
             queue.extend(remaining)
         if len(self) == length_before:
             self._searched = now
-
-
-def _fail(items: "Iterable[_Item[Payload, Result]]", error: Exception) -> None:
-    for item in items:
-        if not item.future.done():
-            item.future.set_exception(error)

@@ -15,6 +15,8 @@ import time
 #: reader may see a new number with an old time.
 _ENTRY = struct.Struct("=Qd")
 _PAGES = 16
+#: Added to the number of a call that is a long poll.
+_LONG_POLL = 1 << 63
 #: Number of threads with an entry of their own; further threads share the last one.
 THREADS = _PAGES * mmap.PAGESIZE // _ENTRY.size
 
@@ -40,7 +42,7 @@ class InflightCalls:
             file.write(bytes(_PAGES * mmap.PAGESIZE))  # allocates the blocks: a full disk must not fail later
             return os.dup(file.fileno())
 
-    def begin(self, call: int) -> None:
+    def begin(self, call: int, *, long_poll: bool = False) -> None:
         """Record that the current thread runs `call`; 0 means none."""
         offset: int | None = getattr(self._thread_entry, "offset", None)
         if offset is None:
@@ -51,7 +53,7 @@ class InflightCalls:
                     offset = min(self._threads, THREADS - 1) * _ENTRY.size
                     self._threads += 1
             self._thread_entry.offset = offset
-        _ENTRY.pack_into(self._memory, offset, call, time.monotonic())
+        _ENTRY.pack_into(self._memory, offset, call | (_LONG_POLL if long_poll else 0), time.monotonic())
 
     def leave(self) -> None:
         """Release the current thread's entry, before the thread ends."""
@@ -63,9 +65,16 @@ class InflightCalls:
 
     def running(self) -> dict[int, float]:
         """Return the calls that the process runs, or was running when it ended, with their durations in seconds."""
+        return {call & ~_LONG_POLL: seconds for call, seconds in self._entries()}
+
+    def suspects(self) -> dict[int, float]:
+        """Return the running calls that may have ended the process, with their durations in seconds.
+
+        A long poll only waits for what other threads do, so it is none, unless nothing else was running.
+        """
+        entries = self._entries()
+        return {call: seconds for call, seconds in entries if not call & _LONG_POLL} or self.running()
+
+    def _entries(self) -> list[tuple[int, float]]:
         now = time.monotonic()
-        calls: dict[int, float] = {}
-        for call, started in _ENTRY.iter_unpack(self._memory):
-            if call:
-                calls[call] = now - started
-        return calls
+        return [(call, now - started) for call, started in _ENTRY.iter_unpack(self._memory) if call]

@@ -41,6 +41,14 @@ class Predict(msgspec.Struct, tag=True, frozen=True, gc=False):
     requests: list[Request]
 
 
+class LongPoll(msgspec.Struct, tag=True, frozen=True):
+    """Answer one request by model `number` in a thread beside the others, because `predict` may wait in it."""
+
+    call: int
+    number: int
+    request: Request
+
+
 class Unload(msgspec.Struct, tag=True, frozen=True):
     """Remove model `number`."""
 
@@ -73,14 +81,14 @@ class Loaded(msgspec.Struct, tag=True, frozen=True):
 
 
 class Predicted(msgspec.Struct, tag=True, frozen=True, gc=False):
-    """Answer to Predict, with one answer for each request."""
+    """Answer to Predict or LongPoll, with one answer for each request."""
 
     call: int
     answers: list[Answer]
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True):
-    """Answer to a Load or Predict that failed as a whole, with message, fix and field of its error.
+    """Answer to a Load, Predict or LongPoll that failed as a whole, with message, fix and field of its error.
 
     `of_params`: the error is a ParamsError, which is no fault of the version.
     """
@@ -92,7 +100,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
     of_params: bool = False
 
 
-ToModel = Load | Predict | Unload | Stop
+ToModel = Load | Predict | LongPoll | Unload | Stop
 FromModel = Imported | ImportFailed | Loaded | Predicted | Failed
 
 _LENGTH = struct.Struct("!Q")

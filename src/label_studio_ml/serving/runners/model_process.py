@@ -1,10 +1,11 @@
 """Process that runs the user's code for predictions. Its arguments are four descriptors and a number.
 
 The descriptors are two sockets for the frames of `messages`, the shared memory of `inflight` for the running calls, and
-the socket to the guard. Load messages arrive on the first socket, all others on the second; all answers
+the socket to the guard. Load and LongPoll messages arrive on the first socket, all others on the second; all answers
 go to the first one. A reader thread waits at the first one and exits the process when it closes, because the server
-has ended. A new version is built in its own thread while the old one predicts. If the number is 1, output goes through
-the guard to the terminal and to logs/server.log; if it is 0, to where the starter has redirected it.
+has ended; it passes each long poll to a thread beside those that predict. A new version is built in its own thread
+while the old one predicts. If the number is 1, output goes through the guard to the terminal and to logs/server.log; if
+it is 0, to where the starter has redirected it.
 """
 
 import collections
@@ -28,6 +29,7 @@ from label_studio_ml.model_calls.adapter import reason
 from label_studio_ml.monitoring import logs
 from label_studio_ml.processes.guard import fork_guarded
 from label_studio_ml.serving.runners.inflight import InflightCalls
+from label_studio_ml.serving.runners.long_polls import MAX_LONG_POLLS
 from label_studio_ml.serving.runners.messages import (
     Failed,
     Frames,
@@ -36,6 +38,7 @@ from label_studio_ml.serving.runners.messages import (
     ImportFailed,
     Load,
     Loaded,
+    LongPoll,
     Predict,
     Predicted,
     Stop,
@@ -107,6 +110,7 @@ class ModelProcess:
         self._host = ModelHost(settings)
         self._predictions = Inbox(predictions)
         self._loads: queue.SimpleQueue[Load | None] = queue.SimpleQueue()
+        self._long_polls = ThreadPoolExecutor(MAX_LONG_POLLS, "long poll")
         self._main: Turns = queue.SimpleQueue()
         self._turns: dict[int, Turns] = {}
         self._threads: dict[int, threading.Thread] = {}
@@ -135,6 +139,7 @@ class ModelProcess:
             while self._take_turn(0, self._main, message):
                 message = self._main.get()
         self._loads.put(None)
+        self._long_polls.shutdown()
         return 0
 
     def _predict_concurrently(self, concurrency: int) -> None:
@@ -155,6 +160,9 @@ class ModelProcess:
                     message = to_model_decoder.decode(body)
                     if isinstance(message, Load):
                         self._loads.put(message)
+                    elif isinstance(message, LongPoll):
+                        with contextlib.suppress(RuntimeError):  # the process stops
+                            self._long_polls.submit(self._handle, message)
         finally:  # the server has ended; a broken connection is an OSError
             os._exit(0)
 
@@ -223,13 +231,15 @@ class ModelProcess:
         if self._threads.get(message.number) is threading.current_thread():
             self._threads.pop(message.number, None)
 
-    def _attempt(self, message: Load | Predict) -> FromModel:
+    def _attempt(self, message: Load | Predict | LongPoll) -> FromModel:
         """Handle a message and return the answer, or Failed with the reason."""
         try:
             if isinstance(message, Load):
                 return Loaded(message.call, self._host.load(message.number, message.spec, message.instead_of))
-            self._inflight.begin(message.call)
-            return Predicted(message.call, self._host.predict(message.number, message.requests))
+            is_poll = isinstance(message, LongPoll)
+            requests = [message.request] if isinstance(message, LongPoll) else message.requests
+            self._inflight.begin(message.call, long_poll=is_poll)
+            return Predicted(message.call, self._host.predict(message.number, requests))
         except (
             NoLabelConfig,
             ParamsError,
@@ -239,10 +249,10 @@ class ModelProcess:
             logger.exception("A call failed")
             return _failed(message.call, error)
 
-    def _handle(self, message: Load | Predict) -> None:
+    def _handle(self, message: Load | Predict | LongPoll) -> None:
         """Handle a message and send the answer."""
         self._send(self._attempt(message))
-        if isinstance(message, Predict):
+        if not isinstance(message, Load):
             self._inflight.begin(0)
 
     def _send(self, message: FromModel) -> None:

@@ -29,8 +29,10 @@ from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.guard import kill_group
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.orphans import GuardedProcess
-from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.requests.queue_item import Place, RunnerClosed
+from label_studio_ml.serving.runners.futures import fail, settle
 from label_studio_ml.serving.runners.inflight import InflightCalls
+from label_studio_ml.serving.runners.long_polls import MAX_LONG_POLLS, too_many
 from label_studio_ml.serving.runners.messages import (
     Failed,
     Frames,
@@ -39,6 +41,7 @@ from label_studio_ml.serving.runners.messages import (
     ImportFailed,
     Load,
     Loaded,
+    LongPoll,
     Predict,
     Predicted,
     Stop,
@@ -82,12 +85,26 @@ class ModelRunner(Protocol):
         Raises ModelError or ModelProcessDied.
         """
 
-    async def predict(self, number: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests` by model `number`.
+    async def predict(
+        self, number: int, requests: Sequence[Request], place: Place | None = None
+    ) -> list[Answer]:
+        """Answer `requests` by model `number`, at the `place` that was taken for them.
 
         Raises ModelError, ModelProcessDied if the process ends during the call, RunnerClosed if it ends before the
         call begins.
         """
+
+    async def long_poll(self, number: int, request: Request, session: str) -> Answer:
+        """Answer a long poll by model `number`, beside the runner's other calls.
+
+        Raises like `predict`, and Overloaded if the runner answers `MAX_LONG_POLLS` already.
+        """
+
+    def place(self, session: str, patience: float | None) -> Place | None:
+        """Return the place for a request of a session (see `runners.sessions`); None if there is only one."""
+
+    def release(self, session: str) -> None:
+        """Forget where a session's state is."""
 
     def unload(self, number: int) -> None:
         """Remove model `number`."""
@@ -130,6 +147,7 @@ class ProcessRunner(asyncio.Protocol):
         self._frames = Frames()
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._loads: set[int] = set()
+        self._polls: set[int] = set()
         self._next_call = 0
         self._inflight: InflightCalls | None = None
         self._longest_call = longest_call
@@ -200,11 +218,27 @@ class ProcessRunner(asyncio.Protocol):
         answer = await self._call(lambda call: Load.of(call, number, spec, instead_of))
         return str(answer.version)
 
-    async def predict(self, number: int, requests: Sequence[Request]) -> list[Answer]:
+    async def predict(
+        self, number: int, requests: Sequence[Request], place: Place | None = None
+    ) -> list[Answer]:
         """Answer `requests` in the process."""
         answer = await self._call(lambda call: Predict(call, number, list(requests)))
         answers: list[Answer] = answer.answers
         return answers
+
+    async def long_poll(self, number: int, request: Request, session: str) -> Answer:
+        """Answer a long poll in a thread of its own in the process."""
+        if len(self._polls) >= MAX_LONG_POLLS:
+            raise too_many()
+        answer = await self._call(lambda call: LongPoll(call, number, request))
+        only: Answer = answer.answers[0]
+        return only
+
+    def place(self, session: str, patience: float | None) -> None:
+        """Return None: there is only one process."""
+
+    def release(self, session: str) -> None:
+        """Do nothing: there is only one process."""
 
     def unload(self, number: int) -> None:
         """Remove model `number` from the process."""
@@ -221,7 +255,7 @@ class ProcessRunner(asyncio.Protocol):
             self._kill()
             await asyncio.shield(self.ended)
 
-    async def _call(self, make: Callable[[int], Load | Predict]) -> Any:
+    async def _call(self, make: Callable[[int], Load | Predict | LongPoll]) -> Any:
         if self.ended.done():
             raise ModelProcessDied(self.ended.result())
         self._next_call += 1
@@ -231,6 +265,8 @@ class ProcessRunner(asyncio.Protocol):
         message = make(call)
         if isinstance(message, Load):
             self._loads.add(call)
+        if isinstance(message, LongPoll):
+            self._polls.add(call)  # until its thread is free, even if the caller leaves
         self._send(message)
         try:
             return await future
@@ -239,8 +275,11 @@ class ProcessRunner(asyncio.Protocol):
             self._loads.discard(call)
 
     def _send(self, message: ToModel) -> None:
-        """Send Load to the thread that loads, other messages to the one that predicts. Each keeps its order."""
-        transport = self._transport if isinstance(message, Load) else self._predictions
+        """Send Load and LongPoll to the process's reader, other messages to the thread that predicts.
+
+        Each of the two keeps its order.
+        """
+        transport = self._transport if isinstance(message, Load | LongPoll) else self._predictions
         if transport is not None and not transport.is_closing():
             transport.write(frame(message))
 
@@ -304,6 +343,8 @@ class ProcessRunner(asyncio.Protocol):
             self._guard.close()
 
     def _receive(self, message: FromModel) -> None:
+        if isinstance(message, Failed | Predicted):
+            self._polls.discard(message.call)
         if isinstance(message, Imported):
             settle(self.info, message.info)
         elif isinstance(message, ImportFailed):
@@ -329,7 +370,7 @@ class ProcessRunner(asyncio.Protocol):
         fail(self.info, ModelFileError(f"{cause} while it imported the model file"))
         self.info.exception()  # marks it as retrieved: there may be no waiter
         inflight = (
-            self._inflight.running().keys() & self._calls.keys() if self._inflight is not None else set()
+            self._inflight.suspects().keys() & self._calls.keys() if self._inflight is not None else set()
         )
         for call, future in self._calls.items():
             if self._hung and call in self._overdue:
@@ -350,15 +391,3 @@ def _closing(descriptor: int) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def settle(future: "asyncio.Future[Any] | None", value: Any) -> None:
-    """Set the result of `future`, unless it is done or None."""
-    if future is not None and not future.done():
-        future.set_result(value)
-
-
-def fail(future: "asyncio.Future[Any] | None", error: Exception) -> None:
-    """Set the exception of `future`, unless it is done or None."""
-    if future is not None and not future.done():
-        future.set_exception(error)

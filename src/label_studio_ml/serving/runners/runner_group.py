@@ -16,8 +16,9 @@ from typing import Any
 from label_studio_ml.errors import BackendError, ModelProcessDied
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
 from label_studio_ml.model_calls.predictor import Answer, Request
-from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.requests.queue_item import Place, RunnerClosed
 from label_studio_ml.serving.runners.process_runner import ModelRunner
+from label_studio_ml.serving.runners.sessions import Sessions, Visit
 from label_studio_ml.storage.retries import pause_after
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,20 @@ logger = logging.getLogger(__name__)
 #: member that has lived longer than that starts over.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
+
+
+class MemberPlace:
+    """A call of the member that has the state of a request's task. `member` is its number once it is reserved."""
+
+    def __init__(self, group: "RunnerGroup", visit: Visit) -> None:
+        self.visit = visit
+        self.patience = visit.patience
+        self.member: int | None = None
+        self._group = group
+
+    def take(self) -> bool:
+        """Reserve a call of the member; False if the request should wait."""
+        return self._group.reserve(self)
 
 
 class RunnerGroup:
@@ -49,6 +64,8 @@ class RunnerGroup:
         self._joining: set[ModelRunner] = set()
         self._freed = asyncio.Event()
         self._busy: dict[int, int] = dict.fromkeys(range(count), 0)
+        self._sessions = Sessions()
+        self._polls: dict[int, int] = dict.fromkeys(range(count), 0)
         self._specs: dict[int, ModelSpec] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._edits: set[str] = set()
@@ -96,18 +113,73 @@ class RunnerGroup:
         self.unload(number)
         raise (errors or died or [ModelProcessDied("No model process is left")])[0]
 
-    async def predict(self, number: int, requests: Sequence[Request]) -> list[Answer]:
-        """Answer `requests` by model `number` of the least busy member.
+    async def predict(
+        self, number: int, requests: Sequence[Request], place: Place | None = None
+    ) -> list[Answer]:
+        """Answer `requests` by model `number` of the least busy member, or of the one that `place` has reserved.
 
         Raises ModelError; ModelProcessDied if that member ends meanwhile; RunnerClosed if the group has ended before.
         """
-        index = await self._least_busy()
-        self._busy[index] += 1
+        index = self._reserved(place)
+        if index is None:
+            index = await self._least_busy()
+            self._busy[index] += 1
         try:
             return await self._members[index].predict(number, requests)
         finally:
             self._busy[index] -= 1
             self._freed.set()
+
+    def place(self, session: str, patience: float | None) -> MemberPlace:
+        """Return the place of an interactive request: see `runners.sessions`."""
+        return MemberPlace(self, Visit(session, patience))
+
+    def reserve(self, place: MemberPlace) -> bool:
+        """Reserve a call of a member for `place`, and return whether its request may start."""
+        loads = self._loads()
+        if not loads:
+            return True  # `predict` waits for a member, or raises
+        is_imported = self.info.done() and self.info.exception() is None
+        calls = self.info.result().concurrency if is_imported else 1
+        index = self._sessions.choose(place.visit, loads, {i for i in loads if self._busy[i] < calls})
+        if index is None:
+            return False
+        self._busy[index] += 1
+        place.member = index
+        return True
+
+    def release(self, session: str) -> None:
+        """Forget which member has the state of a session."""
+        self._sessions.release(session)
+
+    async def long_poll(self, number: int, request: Request, session: str) -> Answer:
+        """Answer a long poll by the member that has the session's state. Raises like `predict`, and Overloaded."""
+        visit = Visit(session, None)
+        while not (loads := self._loads()):
+            await self._member_change()
+        index = self._sessions.choose(visit, loads, loads)
+        assert index is not None  # every member may begin a long poll
+        self._polls[index] += 1
+        try:
+            return await self._members[index].long_poll(number, request, session)
+        finally:
+            self._polls[index] -= 1
+
+    def _loads(self) -> dict[int, int]:
+        """Return the number of calls of each running member."""
+        running = [index for index, runner in self._members.items() if not runner.ended.done()]
+        return {index: self._busy[index] + self._polls[index] for index in running}
+
+    def _reserved(self, place: Place | None) -> int | None:
+        """Return the member that `place` has reserved; None, and undo the reservation, if it has ended since."""
+        if not isinstance(place, MemberPlace) or place.member is None:
+            return None
+        index = place.member
+        runner = self._members.get(index)
+        if runner is not None and not runner.ended.done():
+            return index
+        self._busy[index] -= 1
+        return None
 
     async def _least_busy(self) -> int:
         """Return the index of the least busy member, once it has a free call.
@@ -120,11 +192,15 @@ class RunnerGroup:
             is_imported = self.info.done() and self.info.exception() is None
             if running and self._busy[index] < (self.info.result().concurrency if is_imported else 1):
                 return index
-            if self.ended.done():
-                raise RunnerClosed(self.ended.result())
-            self._freed.clear()
-            with contextlib.suppress(TimeoutError):  # the group may end, or a new member join
-                await asyncio.wait_for(self._freed.wait(), FIRST_PAUSE)
+            await self._member_change()
+
+    async def _member_change(self) -> None:
+        """Wait until a call ends, or a moment: a new member may join. Raises RunnerClosed if the group has ended."""
+        if self.ended.done():
+            raise RunnerClosed(self.ended.result())
+        self._freed.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._freed.wait(), FIRST_PAUSE)
 
     def unload(self, number: int) -> None:
         """Remove model `number` from all members."""
@@ -161,6 +237,7 @@ class RunnerGroup:
             joined = time.monotonic()
             cause = await asyncio.shield(runner.ended)
             self._members.pop(index, None)
+            self._sessions.forget_member(index)
             if time.monotonic() - joined > LONGEST_PAUSE:
                 failures = 0
             logger.error("%s; it is replaced while other model processes run", cause)

@@ -13,8 +13,10 @@ from label_studio_ml.errors import BackendError, ModelLoadError, ModelProcessDie
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec, reason
 from label_studio_ml.model_calls.predictor import Answer, Request
+from label_studio_ml.serving.requests.queue_item import Place
+from label_studio_ml.serving.runners.futures import fail, settle
+from label_studio_ml.serving.runners.long_polls import MAX_LONG_POLLS, too_many
 from label_studio_ml.serving.runners.model_host import ModelHost
-from label_studio_ml.serving.runners.process_runner import fail, settle
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ class ThreadRunner:
         self.info: asyncio.Future[ClassInfo] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()
         self._host = ModelHost(settings, model_class, reimport=reimport)
+        self._long_polls = ThreadPoolExecutor(MAX_LONG_POLLS, thread_name_prefix="long poll")
+        self._polls = 0
         self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._load_turn = asyncio.Lock()
         self._shared_threads: ThreadPoolExecutor | None = None
@@ -83,13 +87,36 @@ class ThreadRunner:
             self._threads[number] = thread
             return version
 
-    async def predict(self, number: int, requests: Sequence[Request]) -> list[Answer]:
+    async def predict(
+        self, number: int, requests: Sequence[Request], place: Place | None = None
+    ) -> list[Answer]:
         """Answer `requests` by model `number`. Raises ModelLoadError if there is none, ModelProcessDied if closed."""
         thread = self._shared_threads or self._threads.get(number)
         if thread is None:
             raise ModelLoadError(f"model {number} is not loaded")
         answers: list[Answer] = await self._call(thread, self._predict, number, list(requests))
         return answers
+
+    async def long_poll(self, number: int, request: Request, session: str) -> Answer:
+        """Answer a long poll in a thread of its own. Raises like `predict`, and Overloaded."""
+        if self._polls >= MAX_LONG_POLLS:
+            raise too_many()
+        self._polls += 1
+        poll = asyncio.ensure_future(self._call(self._long_polls, self._host.predict, number, [request]))
+        poll.add_done_callback(self._poll_done)
+        answers: list[Answer] = await asyncio.shield(poll)
+        return answers[0]
+
+    def _poll_done(self, poll: "asyncio.Future[Any]") -> None:
+        self._polls -= 1
+        if not poll.cancelled():
+            poll.exception()  # marks it as retrieved: the caller may have left
+
+    def place(self, session: str, patience: float | None) -> None:
+        """Return None: all threads share one process."""
+
+    def release(self, session: str) -> None:
+        """Do nothing: all threads share one process."""
 
     def _predict(self, number: int, requests: list[Request]) -> list[Answer]:
         with contextlib.nullcontext() if self._shared_threads is not None else self._one_at_a_time:
@@ -108,6 +135,7 @@ class ThreadRunner:
         for thread in (
             *self._threads.values(),
             self._loading,
+            self._long_polls,
             *([self._shared_threads] if self._shared_threads else []),
         ):
             thread.shutdown(wait=False, cancel_futures=True)

@@ -10,6 +10,7 @@ from label_studio_ml.response import ModelResponse
 from label_studio_sdk.label_interface.objects import PredictionValue
 
 WINDOW = int(os.getenv("TRACKER_WINDOW", "1"))
+HELD = bool(os.getenv("TRACKER_HELD"))  # frames after the first one come once a `predict` says `go_on`
 
 _studio: Dict[str, Any] = {}
 _sessions: Dict[str, "Session"] = {}
@@ -19,6 +20,7 @@ _state_key, _state = "", None
 class Session:
     def __init__(self, total):
         self.total, self.frames, self.given, self.cancelled = total, [], 0, False
+        self.polls = 0
         self.changed = threading.Condition()
 
     def run(self, go_on):
@@ -30,6 +32,11 @@ class Session:
                     break
                 self.frames.append(frame)
                 self.changed.notify_all()
+
+    def cancel(self):
+        with self.changed:
+            self.cancelled = True
+            self.changed.notify_all()
 
     def take(self, seconds):
         with self.changed:
@@ -71,22 +78,39 @@ class Tracker(LabelStudioMLBase):
         if event == "track":
             session = _sessions[str(tasks[0]["id"])] = Session(WINDOW)
             threading.Thread(target=session.run, args=(_go_on,), daemon=True).start()
-            return self.say("track_started", {"total_frames": session.total}, names)
+            about = {"total_frames": session.total, "process": os.getpid()}
+            return self.say("track_started", about, names)
         if event == "track_progress":
-            return self.progress(_sessions[str(tasks[0]["id"])], names)
+            return self.progress(_sessions.get(str(tasks[0]["id"])), names)
         if event == "track_cancel":
-            _sessions.pop(str(tasks[0]["id"])).cancelled = True
-            _go_on.set()
+            if session := _sessions.pop(str(tasks[0]["id"]), None):
+                session.cancel()
+            if not HELD:
+                _go_on.set()
             return self.say("track_cancel_ack", {"status": "cancelled"}, names)
+        if event == "release":
+            _sessions.pop(str(tasks[0]["id"]), None)
+            return self.say("release_ack", {"status": "released", "process": os.getpid()}, names)
+        if event == "predict":
+            if context.get("go_on"):
+                _go_on.set()
+            session = _sessions.get(str(tasks[0]["id"]))
+            about = {"process": os.getpid(), "polls": session.polls if session else 0}
+            return self.say("predicted", about, names)
         if not (context or {}).get("result"):
             return ModelResponse(predictions=[])
         return self.track(tasks[0], value, context["result"][0])
 
     def progress(self, session, names):
+        if session is None:
+            return self.say("track_progress", {"error": "session not found", "done": True}, names)
+        session.polls += 1
         new = session.take(60)
+        session.polls -= 1
         done = len(session.frames) == session.total
-        _go_on.set()
-        return self.say("track_progress", {"frames": new, "done": done}, names)
+        if not HELD:
+            _go_on.set()
+        return self.say("track_progress", {"frames": new, "done": done, "process": os.getpid()}, names)
 
     def say(self, kind, value, names):
         region = {"id": kind, **names, "type": kind, "origin": "manual", "value": value}
