@@ -39,7 +39,7 @@ DEADLINE = 95.0
 BULK_SHARE = 0.85
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # a frozen one takes several times as long to make
 class _Call:
     """A request on its way to a model: what stays the same when it is sent again.
 
@@ -123,14 +123,16 @@ class PredictionService:
         call = _Call(
             request,
             Request(request.tasks_json, request.params, request.interactive, request_id),
-            parse_interaction(request),
+            parse_interaction(request) if request.interactive else None,
             next(self._arrivals),
             gone,
             bulk=pinned is not None,
         )
         retries = CrashRetries()
         while True:
-            model = pinned if pinned is not None and pinned.usable else self._held_model(call.interaction)
+            model = pinned if pinned is not None and pinned.usable else None
+            if model is None and call.interaction is not None and call.interaction.event:
+                model = self.registry.held.model_of(call.interaction.session)
             model = model or self.registry.current_model(project)
             if model is None:
                 model = await self.registry.model_for(project)
@@ -173,7 +175,7 @@ class PredictionService:
                 raise RunnerClosed("The model process was replaced")
             self.registry.held.prolong(interaction.session)
             return await process.runner.long_poll(model.number, call.payload, interaction.session)
-        place = self._place(model, interaction)
+        place = self._place(model, interaction) if interaction is not None else None
         answer = await process.batcher.submit(
             (model.number, call.request.params, place),
             call.payload,
@@ -187,26 +189,25 @@ class PredictionService:
             click=interaction,
             order=call.arrival,
         )
-        if interaction is not None and interaction.event == TRACK:
-            self.registry.held.hold(interaction.session, model)
-        elif interaction is not None and interaction.event == RELEASE:
-            self.registry.held.release(interaction.session)
-            process.runner.release(interaction.session)
+        if interaction is not None and interaction.event:
+            self._follow(interaction, model)
         return answer
 
-    def _held_model(self, interaction: Interaction | None) -> LoadedModel | None:
-        """Return the model that tracks something for the task of an event, even if it has been replaced."""
-        if interaction is None or not interaction.event:
-            return None
-        return self.registry.held.model_of(interaction.session)
+    def _follow(self, interaction: Interaction, model: LoadedModel) -> None:
+        """Keep a model that has started a tracker, and let go of the state that a page has released."""
+        if interaction.event == TRACK:
+            self.registry.held.hold(interaction.session, model)
+        elif interaction.event == RELEASE:
+            self.registry.held.release(interaction.session)
+            model.process.runner.release(interaction.session)
 
     def _is_long_poll(self, interaction: Interaction) -> bool:
         info = self.registry.info
         return info is not None and interaction.event in info.long_poll_events
 
-    def _place(self, model: LoadedModel, interaction: Interaction | None) -> Place | None:
+    def _place(self, model: LoadedModel, interaction: Interaction) -> Place | None:
         """Return the place for an interactive request: the process with its task's state; None for any process."""
-        if interaction is None or not interaction.session:
+        if not interaction.session:
             return None
         info = self.registry.info
         wait = info.session_wait if info is not None else 0.0

@@ -21,6 +21,7 @@ from label_studio_ml.model_calls.predictor import Request
 from label_studio_ml.protocol.requests import parse_predict
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.serving.requests.queue_item import RunnerClosed
+from label_studio_ml.serving.runners import runner_group
 from label_studio_ml.serving.runners.process_runner import ModelRunner, ProcessRunner
 from label_studio_ml.serving.runners.runner_group import RunnerGroup
 from label_studio_ml.versions.state.project_state import Project
@@ -185,7 +186,13 @@ def test_a_model_that_comes_while_a_replacement_loads_is_loaded_there_too(tricky
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_all_killed_at_once_end_the_group_and_leave_nothing(count: int, tricky: Tricky) -> None:
+def test_all_killed_at_once_end_the_group_and_leave_nothing(
+    count: int, tricky: Tricky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        runner_group, "FIRST_PAUSE", 10.0
+    )  # a busy machine may be slow to notice the last death
+
     async def test() -> None:
         crew = Crew(tricky.settings())
         async with started(crew, count) as group:
