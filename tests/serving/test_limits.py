@@ -13,7 +13,8 @@ from helpers import run, strict, until
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls import coroutines
-from label_studio_ml.model_calls.adapter import ASYNC_CONCURRENCY, MAX_BATCH, class_limit, describe_class
+from label_studio_ml.model_calls.adapter import ASYNC_CONCURRENCY, MAX_BATCH, describe_class
+from label_studio_ml.model_calls.class_attributes import class_limit
 from label_studio_ml.model_calls.coroutines import finish
 from label_studio_ml.protocol.requests import parse_predict
 from label_studio_ml.serving.registry import loaded_models as models_module

@@ -3,7 +3,6 @@
 import functools
 import inspect
 import logging
-import math
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.config.metric_gate import parse_gate
 from label_studio_ml.config.setting_values import MAX_SECONDS, MAX_THREADS
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, NoLabelConfig
+from label_studio_ml.errors import BackendError, ModelLoadError, NoLabelConfig
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.api_generation import (
     Generation,
@@ -26,6 +24,7 @@ from label_studio_ml.model_api.api_generation import generation as generation
 from label_studio_ml.model_api.computed.value_cache import ValueCache
 from label_studio_ml.model_api.drafts import wants_drafts
 from label_studio_ml.model_api.model_context import ModelContext, model_context, parse_extra_params
+from label_studio_ml.model_calls.class_attributes import gate, limit, names
 from label_studio_ml.model_calls.coroutines import finish
 from label_studio_ml.model_calls.project_login import studio_login, studio_private
 from label_studio_ml.model_calls.setup_request import setup_request
@@ -123,75 +122,29 @@ def describe_class(cls: type[LabelStudioMLBase], threads: int | None = None) -> 
     return ClassInfo(
         name=cls.__name__,
         generation=generation(cls),
-        train_events=_names(
+        train_events=names(
             cls, "TRAIN_EVENTS", "of webhook actions", '["ANNOTATION_CREATED", "ANNOTATION_UPDATED"]'
         ),
-        max_batch_size=_limit(cls, "max_batch_size", MAX_BATCH, least=1),
-        max_wait=_limit(cls, "max_wait", 0.0, least=0, most=MAX_SECONDS),
-        concurrency=_limit(cls, "concurrency", concurrency, least=1, most=MAX_THREADS),
-        promote_if=_gate(cls),
-        keep_versions=_limit(cls, "keep_versions", LabelStudioMLBase.keep_versions, least=0),
-        train_every=_limit(cls, "train_every", 1, least=0),
-        quiet_period=_limit(cls, "quiet_period", 0.0, least=0, most=MAX_SECONDS),
-        min_annotations=_limit(cls, "min_annotations", 0, least=0),
+        max_batch_size=limit(cls, "max_batch_size", MAX_BATCH, least=1),
+        max_wait=limit(cls, "max_wait", 0.0, least=0, most=MAX_SECONDS),
+        concurrency=limit(cls, "concurrency", concurrency, least=1, most=MAX_THREADS),
+        promote_if=gate(cls),
+        keep_versions=limit(cls, "keep_versions", LabelStudioMLBase.keep_versions, least=0),
+        train_every=limit(cls, "train_every", 1, least=0),
+        quiet_period=limit(cls, "quiet_period", 0.0, least=0, most=MAX_SECONDS),
+        min_annotations=limit(cls, "min_annotations", 0, least=0),
         initial_version=initial_version(cls) or INITIAL,
         has_params=has_params,
         wants_drafts=wants_drafts(cls),
         prewarms=overrides_hook(cls, "prewarm"),
-        long_poll_events=_names(cls, "long_poll_events", "of events", '["track_progress"]'),
-        session_wait=_limit(cls, "session_wait", SESSION_WAIT, least=0, most=MAX_SECONDS),
+        long_poll_events=names(cls, "long_poll_events", "of events", '["track_progress"]'),
+        session_wait=limit(cls, "session_wait", SESSION_WAIT, least=0, most=MAX_SECONDS),
     )
-
-
-def _names(cls: type[LabelStudioMLBase], attribute: str, of: str, example: str) -> tuple[str, ...]:
-    """Return a class attribute with names; text counts as one. Raises ModelFileError for anything but names."""
-    value: object = getattr(cls, attribute)
-    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
-    if not all(isinstance(name, str) for name in names):
-        raise ModelFileError(
-            f"{cls.__name__}.{attribute} is {value!r}: it must be a list of names {of}",
-            fix=f"Example: {attribute} = {example}",
-            field=attribute,
-        )
-    return names
-
-
-def _gate(cls: type[LabelStudioMLBase]) -> str:
-    """Return the class's `promote_if`. Raises ModelFileError if it is not a valid metric gate."""
-    text = cls.promote_if
-    try:
-        if not isinstance(text, str):
-            raise ValueError("it must be text")
-        parse_gate(text)
-    except ValueError as error:
-        raise ModelFileError(
-            f"{cls.__name__}.promote_if is {text!r}: {error}",
-            fix='Example: promote_if = "accuracy >= current"',
-            field="promote_if",
-        ) from None
-    return text
 
 
 def is_async(cls: type[LabelStudioMLBase]) -> bool:
     """Tell whether the `predict` of the class is a coroutine function."""
     return inspect.iscoroutinefunction(cls.predict)
-
-
-def class_limit(cls: type, name: str, default: float) -> float:
-    """Return the class attribute `name`, in seconds. Raises ModelFileError if it is not a number from 0 to 1e9."""
-    return float(_limit(cls, name, default, least=0, most=MAX_SECONDS))
-
-
-def _limit(cls: type, name: str, default: Any, *, least: float, most: float = math.inf) -> Any:
-    """Return a numeric class attribute, an int if `default` is one. Raises ModelFileError if it is invalid."""
-    value = getattr(cls, name, default)
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    is_whole = isinstance(default, int)
-    if not number or not least <= value <= most or (is_whole and value != int(value)):
-        kind = "a whole number" if is_whole else "a number"
-        limits = f"of at least {least}" if most == math.inf else f"from {least} to {most:,.15g}"
-        raise ModelFileError(f"{cls.__name__}.{name} is {value!r}: it must be {kind} {limits}", field=name)
-    return int(value) if is_whole else float(value)
 
 
 def build(

@@ -19,7 +19,7 @@ from label_studio_ml.model_calls.predictor import Request
 from label_studio_ml.model_calls.project_login import studio_arguments
 from label_studio_ml.serving.registry.loaded_model import LoadedModel
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
-from label_studio_ml.serving.requests.batching import RunnerClosed
+from label_studio_ml.serving.requests.queue_item import RunnerClosed
 from label_studio_ml.versions.state.project_state import Project
 
 logger = logging.getLogger(__name__)

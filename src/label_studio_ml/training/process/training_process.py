@@ -24,12 +24,12 @@ from label_studio_ml.errors import BackendError, FitError, StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import (
     build,
-    class_limit,
     describe_class,
     fit_annotations,
     generation,
     reason,
 )
+from label_studio_ml.model_calls.class_attributes import class_limit
 from label_studio_ml.model_calls.project_login import studio_login
 from label_studio_ml.monitoring import logs
 from label_studio_ml.processes.guard import fork_guarded
