@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from label_studio_ml.controls import Controls
+from label_studio_ml.controls import Controls, LabelMap
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.regions.attachment import attach
 from label_studio_ml.regions.pictures.box import box
-from label_studio_ml.regions.region import prediction
+from label_studio_ml.regions.region import nest, prediction, relation
+from label_studio_ml.validation.region_checks import RegionChecks
 
 CONFIG = """<View><Image name="page" value="$image"/><Rectangle name="box" toName="page"/>
 <Labels name="kind" toName="page"><Label value="Title"/></Labels>
@@ -55,3 +56,49 @@ def test_the_score_of_a_prediction() -> None:
         prediction(sure, score=float("nan"))
     with pytest.raises(TypeError, match="made of regions, not of 'text'"):
         prediction("text")
+
+
+def test_relations() -> None:
+    first, second = {"id": "a"}, {"id": "b"}
+    assert relation(first, second, "cause", direction="bi") == {
+        "type": "relation",
+        "from_id": "a",
+        "to_id": "b",
+        "direction": "bi",
+        "labels": ["cause"],
+    }
+    assert relation(None, second, "cause") is None
+    assert relation(first, None) is None
+    with pytest.raises(ValueError, match="direction must be"):
+        relation(first, second, direction="up")  # type: ignore[arg-type]
+
+
+def test_the_labels_of_relations_are_mapped() -> None:
+    first, second = {"id": "a"}, {"id": "b"}
+    controls = Controls(
+        '<View><Relations><Relation value="Cause" predicted_values="because"/>'
+        '<Relation value="Effect"/></Relations></View>'
+    )
+    made = relation(first, second, "because", "effect", label_map=controls.relation_labels)
+    assert made is not None
+    assert made["labels"] == ["Cause", "Effect"]
+    with pytest.raises(
+        LabelConfigError, match="The control 'Relations' has no label 'other'; it has: Cause, Effect"
+    ):
+        relation(first, second, "other", label_map=controls.relation_labels)
+    dropping = LabelMap("Relations", controls.relation_labels.labels, {"because": "Effect"}, "drop")
+    assert relation(first, second, "other", label_map=dropping) is None
+    mapped = relation(first, second, "because", label_map=dropping)
+    assert mapped is not None
+    assert mapped["labels"] == ["Effect"]
+
+
+def test_regions_are_listed_below_another_one() -> None:
+    parent, first, second = a_box(), a_box(), a_box()
+    line = relation(first, second)
+    children = nest(parent, first, [second, None], line)
+    assert [child.get("parentID") for child in children] == [parent["id"], parent["id"], None]
+    assert children[2] == line
+    assert "parentID" not in first
+    assert nest(None, first) == [first]
+    assert RegionChecks(CONFIG).refusal([parent, *children]) is None

@@ -1,4 +1,4 @@
-"""Values for a whole task, and relations."""
+"""Values for a whole task."""
 
 import datetime
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from label_studio_ml.controls import Controls, LabelMap
+from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.regions.task_value import (
     best_choices,
@@ -15,7 +15,6 @@ from label_studio_ml.regions.task_value import (
     pair,
     quantity,
     rating,
-    relation,
     texts,
 )
 from label_studio_ml.validation.region_checks import RegionChecks
@@ -134,38 +133,3 @@ def test_texts_and_pairs() -> None:
     assert value(pair(CONTROLS["better"], "right")) == {"selected": "right"}
     with pytest.raises(ValueError, match='side must be "left" or "right"'):
         pair(CONTROLS["better"], "both")  # type: ignore[arg-type]
-
-
-def test_relations() -> None:
-    first, second = {"id": "a"}, {"id": "b"}
-    assert relation(first, second, "cause", direction="bi") == {
-        "type": "relation",
-        "from_id": "a",
-        "to_id": "b",
-        "direction": "bi",
-        "labels": ["cause"],
-    }
-    assert relation(None, second, "cause") is None
-    assert relation(first, None) is None
-    with pytest.raises(ValueError, match="direction must be"):
-        relation(first, second, direction="up")  # type: ignore[arg-type]
-
-
-def test_the_labels_of_relations_are_mapped() -> None:
-    first, second = {"id": "a"}, {"id": "b"}
-    controls = Controls(
-        '<View><Relations><Relation value="Cause" predicted_values="because"/>'
-        '<Relation value="Effect"/></Relations></View>'
-    )
-    made = relation(first, second, "because", "effect", label_map=controls.relation_labels)
-    assert made is not None
-    assert made["labels"] == ["Cause", "Effect"]
-    with pytest.raises(
-        LabelConfigError, match="The control 'Relations' has no label 'other'; it has: Cause, Effect"
-    ):
-        relation(first, second, "other", label_map=controls.relation_labels)
-    dropping = LabelMap("Relations", controls.relation_labels.labels, {"because": "Effect"}, "drop")
-    assert relation(first, second, "other", label_map=dropping) is None
-    mapped = relation(first, second, "because", label_map=dropping)
-    assert mapped is not None
-    assert mapped["labels"] == ["Effect"]

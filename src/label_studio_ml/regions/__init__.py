@@ -17,7 +17,7 @@ from label_studio_ml.regions.pictures.page_box import PageBox, page_box, page_bo
 from label_studio_ml.regions.pictures.picture_size import PictureSize, size_of
 from label_studio_ml.regions.pictures.polygon import polygon, polygon_of
 from label_studio_ml.regions.pictures.vector import Vector, vector, vector_of
-from label_studio_ml.regions.region import Region, prediction
+from label_studio_ml.regions.region import Region, nest, prediction, relation
 from label_studio_ml.regions.segment import frames, frames_of, interval_of, segment, segments
 from label_studio_ml.regions.task_value import (
     best_choices,
@@ -26,7 +26,6 @@ from label_studio_ml.regions.task_value import (
     pair,
     quantity,
     rating,
-    relation,
     texts,
 )
 from label_studio_ml.regions.text_spans.labelled_text import LabelledText, labelled_text
@@ -69,6 +68,7 @@ __all__ = [
     "mask_of",
     "masks",
     "message_of",
+    "nest",
     "order_of",
     "page_box",
     "page_box_of",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from label_studio_ml.controls.control import Control
-from label_studio_ml.controls.labels import listed
+from label_studio_ml.controls.labels import LabelMap, listed
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import CONTROL_TAGS, Geometry
 from label_studio_ml.support.texts import plural
@@ -200,6 +200,47 @@ def require_shape(control: Control, *geometries: Geometry) -> None:
     """Raise LabelConfigError as `require` does, unless `control` is a `<Labels>`: they label shapes of any kind."""
     if control.tag != "Labels":
         require(control, *geometries)
+
+
+def relation(
+    first: Region | None,
+    second: Region | None,
+    *labels: Any,
+    label_map: LabelMap | None = None,
+    direction: Literal["right", "left", "bi"] = "right",
+) -> Region | None:
+    """Return a relation from one region to another one of the same prediction; None if one of them is None.
+
+    `direction` is `"right"` (from first to second), `"left"` or `"bi"` (both). `labels` are the model's, which
+    `label_map` maps to those of `<Relations>`: `controls.relation_labels`. Label Studio removes labels that
+    `<Relations>` does not have. The result is None, too, if `label_map` drops all labels.
+
+    Raises LabelConfigError for a label that `label_map` does not have.
+    """
+    if first is None or second is None:
+        return None
+    names = [str(label) for label in labels] if label_map is None else label_map.names(labels)
+    if labels and not names:
+        return None
+    if direction not in ("right", "left", "bi"):
+        raise ValueError(f'direction must be "right", "left" or "bi", not {direction!r}')
+    return {
+        "type": "relation",
+        "from_id": first["id"],
+        "to_id": second["id"],
+        "direction": direction,
+        "labels": names,
+    }
+
+
+def nest(parent: Region | None, *children: Regions) -> list[Region]:
+    """Return regions as parts of another one: Label Studio lists them below it.
+
+    Such as the key points of a person below the person's box. The children are returned without the parent; of a parent
+    that is None, as they are. Relations are not listed and stay as they are.
+    """
+    below = {} if parent is None else {"parentID": parent["id"]}
+    return [region if region.get("type") == "relation" else {**region, **below} for region in flat(children)]
 
 
 def flat(regions: Regions) -> list[Region]:

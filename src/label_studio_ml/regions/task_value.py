@@ -1,4 +1,4 @@
-"""Values for a whole task: choices, taxonomies, ratings, numbers, dates, texts and pairs; and relations of regions.
+"""Values for a whole task: choices, taxonomies, ratings, numbers, dates, texts and pairs.
 
 For a value that belongs to a region, see `attachment.attach`.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from label_studio_ml.controls.control import Control
-from label_studio_ml.controls.labels import LabelMap, listed
+from label_studio_ml.controls.labels import listed
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.control_value import of_task
@@ -91,34 +91,3 @@ def texts(control: Control, *several: str, score: float | None = None) -> Region
 def pair(control: Control, side: Literal["left", "right"], *, score: float | None = None) -> Region | None:
     """Return which of the two objects of a `<Pairwise>` is chosen. Raises ValueError for another side."""
     return of_task(control, (Geometry.PAIR,), (side,), name="side", score=score)
-
-
-def relation(
-    first: Region | None,
-    second: Region | None,
-    *labels: Any,
-    label_map: LabelMap | None = None,
-    direction: Literal["right", "left", "bi"] = "right",
-) -> Region | None:
-    """Return a relation from one region to another one of the same prediction; None if one of them is None.
-
-    `direction` is `"right"` (from first to second), `"left"` or `"bi"` (both). `labels` are the model's, which
-    `label_map` maps to those of `<Relations>`: `controls.relation_labels`. Label Studio removes labels that
-    `<Relations>` does not have. The result is None, too, if `label_map` drops all labels.
-
-    Raises LabelConfigError for a label that `label_map` does not have.
-    """
-    if first is None or second is None:
-        return None
-    names = [str(label) for label in labels] if label_map is None else label_map.names(labels)
-    if labels and not names:
-        return None
-    if direction not in ("right", "left", "bi"):
-        raise ValueError(f'direction must be "right", "left" or "bi", not {direction!r}')
-    return {
-        "type": "relation",
-        "from_id": first["id"],
-        "to_id": second["id"],
-        "direction": direction,
-        "labels": names,
-    }

@@ -114,6 +114,41 @@ def test_points_of_a_pose() -> None:
         key_points(pose, points=[[1, 2], [3, 4]], labels=["nose"], size=(10, 10))
 
 
+@pytest.mark.parametrize(
+    "skeleton", [[(0, 1), (1, 2)], [("nose", "eye"), ("eye", "ear")], np.array([[0, 1], [1, 2]])]
+)
+def test_the_lines_of_a_skeleton_are_relations(skeleton: Any) -> None:
+    def lines(points: Any) -> Any:
+        made = key_points(
+            CONTROLS["pose"].map_labels({"ear": "Eye"}),
+            points=points,
+            third="visibility",
+            labels=["nose", "eye", "ear"],
+            size=(10, 10),
+            skeleton=skeleton,
+        )
+        ids = {region["id"]: at for at, region in enumerate(made) if "value" in region}
+        relations = [region for region in made if region.get("type") == "relation"]
+        assert made[-len(relations) :] == relations
+        assert RegionChecks(CONFIG).refusal(made) is None
+        return [(ids[each["from_id"]], ids[each["to_id"]]) for each in relations]
+
+    assert lines([(1, 2, 2), (3, 4, 2), (5, 6, 1)]) == [(0, 1), (1, 2)]
+    assert lines([(1, 2, 0), (3, 4, 2), (5, 6, 1)]) == [(0, 1)]  # of the eye and the ear, which are shown
+
+
+def test_lines_between_points_that_are_none_are_errors() -> None:
+    for skeleton in ([(1, 2)], [("nose", "tail")], [(0, 1, 1)], [(-1, 0)]):
+        with pytest.raises(ValueError, match="skeleton must be pairs of labels or of indices from 0 to 1 of"):
+            key_points(
+                CONTROLS["pose"],
+                points=[(1, 2), (3, 4)],
+                labels=["nose", "eye"],
+                size=(10, 10),
+                skeleton=skeleton,
+            )
+
+
 def test_clicks_are_inside_or_outside() -> None:
     inside = key_point(CONTROLS["point"], xy=(1, 2), size=(10, 10), positive=False)
     assert inside is not None

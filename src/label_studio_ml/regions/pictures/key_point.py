@@ -1,8 +1,9 @@
 """Key points on pictures: `<KeyPointLabels>` and `<KeyPoint>`.
 
 Label Studio stores a point's place in percent of the picture, and as `width` the radius of its dot in percent of the
-picture's width, without which it shows no point. It has no field for points that
-are hidden or for the lines of a skeleton: points that are not labelled are left out, and a skeleton is relations.
+picture's width, without which it shows no point. It has no field for points that are hidden or for the lines of a
+skeleton: points that are not labelled are left out, and a skeleton is relations between points. A skeleton that is one
+region with lines is a `<Vector skeleton="true">`: see `vector`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from label_studio_ml.regions.region import (
     make,
     number,
     numbers,
+    plain,
+    relation,
     require_shape,
     rows_of,
 )
@@ -79,13 +82,18 @@ def key_points(
     item_index: int | None = None,
     clip: bool = True,
     width: float = DOT,
+    skeleton: Any = None,
 ) -> list[Region]:
     """Return the key points of one object, such as those of a pose model, as regions.
 
     `points` has a row for each label, the model's names of the points: x and y, or three numbers, of which `third` says
     what the last one is. A visibility is that of COCO: 0 means that the point is not labelled. Points with visibility
-    0, with a score below `min_score`, with a dropped label or outside of the picture are left out. Raises as
-    `key_point` does.
+    0, with a score below `min_score`, with a dropped label or outside of the picture are left out. `skeleton` are pairs
+    of the points that lines join, as their indices from 0 (COCO's count from 1) or their labels in `labels`: each
+    becomes a relation after the points, unless one of its points is left out. To group the points of each object, see
+    `nest`.
+
+    Raises as `key_point` does, and ValueError for a pair of points that are none.
     """
     if third not in (None, "score", "visibility"):
         raise ValueError(f'third must be "score" or "visibility", not {third!r}')
@@ -100,7 +108,7 @@ def key_points(
         if scores is not None:
             raise ValueError('Pass the scores once: as scores, or with third="score"')
         scores = [number(row[2], "points") for row in rows]
-    regions = []
+    made: dict[int, Region] = {}
     for at, label, score in chosen_rows(len(rows), labels, scores, min_score, "point"):
         x, y, *rest = rows[at]
         if third == "visibility" and number(rest[0], "points") == 0:
@@ -117,8 +125,29 @@ def key_points(
             width=width,
         )
         if region is not None:
-            regions.append(region)
-    return regions
+            made[at] = region
+    joined = [(made.get(first), made.get(second)) for first, second in _pairs(skeleton, labels, len(rows))]
+    lines = [relation(first, second) for first, second in joined]
+    return [*made.values(), *(line for line in lines if line is not None)]
+
+
+def _pairs(skeleton: Any, labels: Any, count: int) -> list[tuple[int, int]]:
+    """Return the lines of a skeleton as pairs of indices. Raises ValueError for points that are none."""
+    if skeleton is None:
+        return []
+    positions = {label: at for at, label in reversed(list(enumerate(plain(labels) or ())))}
+    pairs = []
+    for pair in rows_of(skeleton, "skeleton", "line"):
+        ends = [
+            positions.get(end, end) if isinstance(end, str) else end
+            for end in rows_of(pair, "skeleton", "end")
+        ]
+        if len(ends) != 2 or not all(isinstance(end, int) and 0 <= end < count for end in ends):
+            raise ValueError(
+                f"skeleton must be pairs of labels or of indices from 0 to {count - 1} of the points, not {pair!r}"
+            )
+        pairs.append((ends[0], ends[1]))
+    return pairs
 
 
 def key_point_of(region: Mapping[str, Any], size: Any = None) -> tuple[float, float]:
