@@ -13,12 +13,13 @@ import subprocess
 import sys
 import time
 
-from cases import dummy, latency, minilm, outages, overload, several, startup, swap, training
+from cases import dummy, latency, minilm, outages, overload, region_builders, several, startup, swap, training
 from harness import envs, processes, report
 from harness.paths import BENCH, HERE
 
 CASES = {
-    case.KEY: case for case in (dummy, minilm, latency, swap, overload, startup, training, several, outages)
+    case.KEY: case
+    for case in (dummy, minilm, latency, swap, overload, startup, training, several, outages, region_builders)
 }
 
 #: Share of the processors that others may use for the machine to count as quiet, and seconds to wait for that.
@@ -36,9 +37,12 @@ def main() -> int:
     unknown = [key for key in args.only.split(",") if key not in CASES]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}: use {', '.join(CASES)}")
-    envs.prepare()
+    keys = args.only.split(",")
+    needs_peers = not all(getattr(CASES[key], "STANDALONE", False) for key in keys)
+    if needs_peers:
+        envs.prepare()
     results = []
-    for key in args.only.split(","):
+    for key in keys:
         if not args.quick:
             _wait_until_quiet()
         print(f"({key}) {CASES[key].TITLE}", flush=True)
@@ -50,7 +54,7 @@ def main() -> int:
             print(f"  {'ok  ' if target.reached else 'MISS'} {target.text}: {target.value}", flush=True)
         if not args.quick:
             report.write([result], report.describe(quick=args.quick))
-    if not args.quick:
+    if needs_peers and not args.quick:
         subprocess.run([BENCH / "bin" / "python", HERE / "plot.py"], check=True, timeout=120)
     return 0
 
