@@ -121,6 +121,9 @@ def test_invalid_predictions_are_counted_by_kind(context: Context) -> None:
     context.about = {"invalid_predictions": {"regions of 'a': x": 2, "regions of 'b': y": 5}}
     check = work.invalid_predictions(context)
     assert (check.status, check.what) == (Status.WARN, "5 times regions of 'b': y (and 1 other kind)")
+    assert "start --debug" in check.fix
+    context.about = {"invalid_predictions": {"regions of 'b': the label 'x' is not in the label config": 1}}
+    assert "parsed_label_config" in work.invalid_predictions(context).fix
 
 
 def test_a_check_that_breaks_hides_no_other(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:

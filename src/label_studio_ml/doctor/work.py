@@ -14,6 +14,7 @@ from label_studio_ml.support.texts import plural
 from label_studio_ml.validation.region_checks import INVALID, RegionChecks
 
 _USE_CONFIG = "Let predict use the names and labels of self.parsed_label_config"
+_DEBUG = "Run start --debug, which says for each task what to do, or set INVALID_PREDICTIONS=repair"
 _PROBABILITY = "Let predict return a probability as score: Label Studio shows it as a percentage"
 _FLAG = "ff_front_dev_1682_model_version_dropdown_070622_short=true"
 
@@ -106,7 +107,7 @@ def invalid_predictions(context: Context) -> Check:
         return ok("invalid predictions", "none since the server started")
     worst = max(kinds, key=lambda kind: kinds[kind])
     others = f" (and {plural(len(kinds) - 1, 'other kind')})" if len(kinds) > 1 else ""
-    fix = _PROBABILITY if worst == ODD_SCORES else _USE_CONFIG
+    fix = _PROBABILITY if worst == ODD_SCORES else _USE_CONFIG if "label config" in worst else _DEBUG
     return warn("invalid predictions", f"{plural(kinds[worst], 'time')} {worst}{others}", fix)
 
 
