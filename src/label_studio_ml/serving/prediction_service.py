@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -39,19 +39,17 @@ DEADLINE = 95.0
 BULK_SHARE = 0.85
 
 
-@dataclass(slots=True, eq=False)  # a frozen one takes several times as long to make
+@dataclass(slots=True)
 class _Call:
-    """A request on its way to a model: what stays the same when it is sent again.
+    """An interactive request on its way to a model: what stays the same when it is sent again.
 
     `arrival` is its number in the order of arrival. `gone` returns whether its caller has left.
     """
 
-    request: PredictRequest
     payload: Request
-    interaction: Interaction | None
+    interaction: Interaction
     arrival: int
     gone: Callable[[], bool] | None
-    bulk: bool
 
 
 class PredictionService:
@@ -120,19 +118,14 @@ class PredictionService:
     ) -> Answer:
         """Answer one request, or one part of a large request by the `pinned` model; retry after others' failures."""
         request_id = logs.request_id.get() if self._log_request_ids else ""
-        call = _Call(
-            request,
-            Request(request.tasks_json, request.params, request.interactive, request_id),
-            parse_interaction(request) if request.interactive else None,
-            next(self._arrivals),
-            gone,
-            bulk=pinned is not None,
-        )
+        payload = Request(request.tasks_json, request.params, request.interactive, request_id)
+        interaction = parse_interaction(request) if request.interactive else None
+        call = _Call(payload, interaction, next(self._arrivals), gone) if interaction is not None else None
         retries = CrashRetries()
         while True:
             model = pinned if pinned is not None and pinned.usable else None
-            if model is None and call.interaction is not None and call.interaction.event:
-                model = self.registry.held.model_of(call.interaction.session)
+            if model is None and interaction is not None and interaction.event:
+                model = self.registry.held.model_of(interaction.session)
             model = model or self.registry.current_model(project)
             if model is None:
                 model = await self.registry.model_for(project)
@@ -142,7 +135,11 @@ class PredictionService:
                     await asyncio.shield(model.ready)
                 if pinned is not None and model.version != pinned.version:
                     return Answer(error=f"{TAKEN_OVER}, {model.version}; ask again")
-                answer = await self._send(model, call, exclusive=retries.alone)
+                if call is not None:
+                    answer = await self._interact(model, call, exclusive=retries.alone)
+                else:
+                    bulk = pinned is not None
+                    answer = await self._ask(model, request, payload, gone, bulk=bulk, alone=retries.alone)
                 model.renamed = answer.version or model.renamed
                 self.registry.counts.invalid(answer.refused, answer.repaired)
                 if request.interactive and self.prewarming is not None:
@@ -165,31 +162,51 @@ class PredictionService:
             finally:
                 self._models.leave(model)
 
-    async def _send(self, model: LoadedModel, call: "_Call", *, exclusive: bool) -> Answer:
-        """Return the answer of a loaded model. A long poll goes past the queue, because it takes no slot."""
+    def _ask(
+        self,
+        model: LoadedModel,
+        request: PredictRequest,
+        payload: Request,
+        gone: Callable[[], bool] | None,
+        *,
+        bulk: bool,
+        alone: bool,
+    ) -> Awaitable[Answer]:
+        """Queue a request for a loaded model, and return an awaitable of its answer."""
+        return model.process.batcher.submit(
+            (model.number, request.params, None),
+            payload,
+            size=len(request.tasks),
+            weight=len(payload.tasks),
+            interactive=request.interactive,
+            bulk=bulk,
+            exclusive=alone,
+            gone=gone,
+        )
+
+    async def _interact(self, model: LoadedModel, call: "_Call", *, exclusive: bool) -> Answer:
+        """Return a loaded model's answer to a click or event. A long poll goes past the queue: it takes no slot."""
         process, interaction = model.process, call.interaction
-        if interaction is not None and self._is_long_poll(interaction):
+        if self._is_long_poll(interaction):
             if call.gone is not None and call.gone():
                 raise CallerLeft("The caller left before its turn")
             if not process.usable:
                 raise RunnerClosed("The model process was replaced")
             self.registry.held.prolong(interaction.session)
             return await process.runner.long_poll(model.number, call.payload, interaction.session)
-        place = self._place(model, interaction) if interaction is not None else None
+        place = self._place(model, interaction)
         answer = await process.batcher.submit(
-            (model.number, call.request.params, place),
+            (model.number, call.payload.params, place),
             call.payload,
-            size=len(call.request.tasks),
             weight=len(call.payload.tasks),
-            interactive=call.request.interactive,
-            bulk=call.bulk,
+            interactive=True,
             exclusive=exclusive,
             gone=call.gone,
             place=place,
             click=interaction,
             order=call.arrival,
         )
-        if interaction is not None and interaction.event:
+        if interaction.event:
             self._follow(interaction, model)
         return answer
 

@@ -9,7 +9,7 @@ import logging
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Hashable, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from label_studio_ml.config.settings import DEFAULT_LABEL_CONFIGS
 from label_studio_ml.errors import BackendError
@@ -19,7 +19,7 @@ from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.serving.registry.loaded_model import shutting_down
 from label_studio_ml.serving.registry.serving_process import ServingProcess
 from label_studio_ml.serving.requests.batching import Batcher
-from label_studio_ml.serving.requests.queue_item import Place, RunnerClosed
+from label_studio_ml.serving.requests.queue_item import RunnerClosed
 from label_studio_ml.serving.runners.process_runner import ModelRunner
 from label_studio_ml.serving.runners.runner_group import RunnerGroup
 from label_studio_ml.storage.retries import pause_after
@@ -318,8 +318,8 @@ class ModelProcesses:
                 # These requests are not the cause, so they are retried as new ones.
                 raise RunnerClosed(runner.ended.result())
             process.last_call = time.monotonic()
-            number, _, place = cast("tuple[int, bytes, Place | None]", key)
-            return await runner.predict(number, requests, place)
+            # The key is the model's number, the params, and the place that was taken or None.
+            return await runner.predict(key[0], requests, key[2])  # type: ignore[index]
 
         batcher: Batcher[Request, Answer] = Batcher(
             run,

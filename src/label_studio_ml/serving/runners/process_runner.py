@@ -62,6 +62,10 @@ EXIT_TIMEOUT = 2.0
 LONGEST_CALL = 190.0
 
 
+#: The messages that go to the process's reader.
+_TO_READER = (Load, LongPoll)
+
+
 class ModelRunner(Protocol):
     """Runs models. `info` and `ended` may be awaited by any number of tasks (shielded).
 
@@ -279,7 +283,7 @@ class ProcessRunner(asyncio.Protocol):
 
         Each of the two keeps its order.
         """
-        transport = self._transport if isinstance(message, Load | LongPoll) else self._predictions
+        transport = self._transport if isinstance(message, _TO_READER) else self._predictions
         if transport is not None and not transport.is_closing():
             transport.write(frame(message))
 
@@ -343,7 +347,7 @@ class ProcessRunner(asyncio.Protocol):
             self._guard.close()
 
     def _receive(self, message: FromModel) -> None:
-        if isinstance(message, Failed | Predicted):
+        if self._polls and isinstance(message, Failed | Predicted):
             self._polls.discard(message.call)
         if isinstance(message, Imported):
             settle(self.info, message.info)
