@@ -374,3 +374,19 @@ def test_the_first_item_of_an_id_must_have_the_place(labelling: Labelling) -> No
 def test_labels_in_the_value_of_a_plain_rectangle_are_lost(labelling: Labelling) -> None:
     labelling.open(OCR, DATA, [region("r", "rectangle", {**PLACE, "labels": ["A"]}, "box")])
     assert [item["value"] for item in labelling.submit().stored] == [PLACE]
+
+
+@pytest.mark.soak
+def test_a_region_is_listed_below_its_parent(labelling: Labelling) -> None:
+    config = """<View><Image name="data" value="$image"/>
+        <RectangleLabels name="label" toName="data"><Label value="Person"/></RectangleLabels>
+        <KeyPointLabels name="point" toName="data"><Label value="Nose"/></KeyPointLabels></View>"""
+    dot = {"x": 60, "y": 30, "width": 1, "keypointlabels": ["Nose"]}
+    result = [
+        region("r", "rectanglelabels", {**BOX, "rectanglelabels": ["Person"]}),
+        region("p", "keypointlabels", dot, from_name="point", parentID="r"),
+    ]
+    labelling.open(config, DATA, result)
+    person, nose = labelling.submit().stored
+    assert "parentID" not in person
+    assert nose["parentID"] == person["id"]
