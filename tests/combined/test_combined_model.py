@@ -226,6 +226,22 @@ def test_each_part_is_trained_on_its_own_regions(tmp_path: Path) -> None:
     assert trained["Ner"].train_output["weights"] == str(weights)
 
 
+def test_exports_of_a_part_are_in_its_own_folder(tmp_path: Path) -> None:
+    folders = []
+
+    class Exporting(Ner):
+        def fit(self, annotations: Any, workdir: str = "", **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+            folders.append((annotations.targets(self.controls["entities"]).workdir, Path(workdir)))
+            return {}
+
+    class Exported(Combined):
+        parts = (Part(Exporting, controls=["entities"]),)
+
+    annotations = LabelledTasks(lambda: [labelled(1, "entities")], "a test")
+    Exported(label_config=CONFIG).fit(annotations, job=TrainingJob("7", tmp_path), workdir=str(tmp_path))
+    assert folders == [(tmp_path / "Exporting", tmp_path / "Exporting")]
+
+
 def test_a_part_whose_training_fails_keeps_its_files(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

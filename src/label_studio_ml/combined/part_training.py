@@ -74,9 +74,12 @@ class PartTrainings:
             report=lambda report: self._report(part, number, report),
             asked=lambda: self.job.cancelled,
         )
+        tasks = self._tasks(part)
+        if isinstance(tasks, LabelledTasks):
+            tasks.use_workdir(folder)
         returned = fit_annotations(
             model,
-            self._tasks(part),
+            tasks,
             event=self.event,
             data=self.data,
             job_id=self.job_id,

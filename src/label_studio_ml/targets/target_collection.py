@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from label_studio_ml.controls.control import Control
@@ -20,6 +21,7 @@ from label_studio_ml.targets.annotation_choice import (
 )
 from label_studio_ml.targets.contents import Content, Item, Size, content_of, given_size, items_of
 from label_studio_ml.targets.example_types import Example, PairExample, PictureExample, SpanExample
+from label_studio_ml.targets.exports.target_exports import TargetExports
 from label_studio_ml.targets.left_out import LeftOut, Reason
 from label_studio_ml.targets.region_entries import Entries, LabelCheck, RegionReader
 from label_studio_ml.targets.target_kinds import TargetKind, kind_of_control
@@ -62,11 +64,12 @@ class TargetOptions:
         arguments.count("workers", self.workers)
 
 
-class Targets:
+class Targets(TargetExports):
     """Labelled tasks as examples of one control. They can be iterated repeatedly and are not kept in memory.
 
     `example_type` is the type of all examples, such as `BoxExample`. While an iteration goes on, the files of the next
-    tasks are fetched. `left_out` has the numbers of what the last iteration has left out, by reason.
+    tasks are fetched. `left_out` has the numbers of what the last iteration has left out, by reason. `workdir` is the
+    folder that exports are written to unless they are given another one; None outside of `fit`.
 
     Iterating raises the errors of iterating over the tasks, FileFetchError for a file that cannot be fetched
     (`unfetched="error"`), LabelConfigError for a label that the control does not have (`unknown="error"`), and
@@ -79,9 +82,11 @@ class Targets:
         control: Control,
         options: TargetOptions,
         files: Callable[[], FileAccess],
+        workdir: Path | None = None,
     ) -> None:
         self.control = control
-        self.options = options
+        self.options: TargetOptions = options
+        self.workdir = workdir
         self._kind = kind_of_control(control)
         if self._kind.example is SpanExample and control.object.is_url and not options.files:
             raise ValueError(f"The texts that {control} labels are in files: leave files=False out")
@@ -94,6 +99,11 @@ class Targets:
     def example_type(self) -> type[Example]:
         """The type of the examples."""
         return self._kind.example
+
+    @property
+    def region_type(self) -> type[TargetRegion] | None:
+        """The type of the examples' regions; None if they are values of whole tasks."""
+        return self._kind.region
 
     @property
     def left_out(self) -> dict[str, int]:

@@ -17,6 +17,7 @@ from label_studio_ml.studio.login import configured_files
 from label_studio_ml.support import arguments
 from label_studio_ml.support.lone_surrogates import replaced
 from label_studio_ml.targets.annotation_choice import AnnotationChoice
+from label_studio_ml.targets.exports.task_exports import TaskExports
 from label_studio_ml.targets.target_collection import TargetOptions, Targets
 from label_studio_ml.training.snapshots import SNAPSHOT, TasksFile
 from label_studio_ml.training.split import By, Split
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 HELD_OUT = "annotations.split.json"
 
 
-class LabelledTasks:
+class LabelledTasks(TaskExports):
     """A project's labelled tasks, in order of task id. They can be iterated repeatedly and are not kept in memory.
 
     Each item is a task as in Label Studio's JSON export: `id`, `data`, `annotations` (without skipped ones, each with
@@ -59,6 +60,7 @@ class LabelledTasks:
         self._root: LabelledTasks = self
         self._test_halves: list[tuple[Split, LabelledTasks]] = []
         self._files: FileAccess | None = None
+        self._workdir: Path | None = None
         self.source = source
         self.expected = expected
 
@@ -146,6 +148,10 @@ class LabelledTasks:
         """
         self._root._files = files
 
+    def use_workdir(self, folder: Path) -> None:
+        """Let exports such as `to_coco`, also those of halves made later, write to `folder` unless given another."""
+        self._workdir = folder
+
     def targets(
         self,
         control: Control,
@@ -188,7 +194,7 @@ class LabelledTasks:
             size=size,
             workers=workers,
         )
-        return Targets(self, control, options, self._file_access)
+        return Targets(self, control, options, self._file_access, self._workdir)
 
     def _file_access(self) -> FileAccess:
         return self._root._files or configured_files("", "")
@@ -237,6 +243,7 @@ class LabelledTasks:
         """Return the tasks that `read` returns, whose test halves count as held out of this training."""
         derived = LabelledTasks(read, self.source, expected, project=self._project)
         derived._depth, derived._root = self._depth, self._root
+        derived._workdir = self._workdir
         return derived
 
     def finish(self) -> int:

@@ -138,6 +138,22 @@ def test_targets_fetch_files_with_the_login_of_the_project(settings: Settings) -
     assert outcome.train_output == {**images, "job_id": "job"}
 
 
+def test_exports_are_in_the_working_folder(settings: Settings) -> None:
+    class Exporting(LabelStudioMLBase):
+        def fit(self, annotations, workdir, **kwargs):
+            first, second = annotations.split(test=0.5)
+            control = next(iter(self.controls))
+            return {
+                "folders": [str(each.targets(control).workdir) for each in (annotations, first, second)],
+                "workdir": workdir,
+            }
+
+    train_output = perform(
+        Exporting, _request(settings, created(1, 7)), settings, tasks=_tasks()
+    ).train_output
+    assert train_output["folders"] == [train_output["workdir"]] * 3
+
+
 def test_what_setup_sets_is_not_what_fit_set(settings: Settings) -> None:
     class Sets(Seed):
         def setup(self):

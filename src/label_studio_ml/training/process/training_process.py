@@ -116,6 +116,7 @@ def _perform(
     if job.cancelled:
         return Outcome(error="it was cancelled before fit began")
     tasks.use_files(model._files())
+    tasks.use_workdir(Path(request.workdir))
     job.begin()
     last = StoredEvent("START_TRAINING", {})
     for event in request.all_events():
