@@ -52,6 +52,7 @@ ROOMS = {
     "versions.remote": "versions in an object store",
     "versions": "operations on versions, choice of the store",
     "model_api": "parts of the model base class",
+    "inputs": "what a control's object shows of a task, for predictions and for training",
     "model": "user import path: LabelStudioMLBase",
     "model_calls": "build a model, call predict and fit",
     "serving.requests": "batching, parts of large requests, deadlines",

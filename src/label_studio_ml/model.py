@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from label_studio_ml.import_paths import tools_alias
+from label_studio_ml.inputs.model_input import inputs
 from label_studio_ml.model_api.api_generation import (
     file_getter,
     initial_version,
@@ -349,6 +350,8 @@ class LabelStudioMLBase:
 
     #: Compute a value once for each content of a task's file, such as an embedding: see `model_api.computed.once`.
     once = once
+    #: What a control labels in each task, for predictions as for training: see `inputs.model_input`.
+    inputs = inputs
 
     def _files(self, host: str | None = None, token: str | None = None) -> "FileAccess":
         return self._studio().files(host, token)

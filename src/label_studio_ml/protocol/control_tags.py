@@ -36,6 +36,20 @@ class Geometry(enum.StrEnum):
     CODE = "data of its own code"
 
 
+#: Kinds of values that belong to the whole task, or to a region of another control.
+WHOLE_TASK = frozenset(
+    {
+        Geometry.CHOICES,
+        Geometry.TAXONOMY,
+        Geometry.RATING,
+        Geometry.NUMBER,
+        Geometry.DATE_TIME,
+        Geometry.TEXT,
+        Geometry.PAIR,
+        Geometry.RANKING,
+    }
+)
+
 _TEXTS = ("Text", "HyperText", "Paragraphs")
 
 

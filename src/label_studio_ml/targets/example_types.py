@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
+from label_studio_ml.inputs.media_size import picture_size_of_file
 from label_studio_ml.regions.pictures.picture_size import PictureSize
-from label_studio_ml.targets.media_size import picture_size_of_file
 from label_studio_ml.targets.target_regions import (
     BoxTarget,
     CodeTarget,

@@ -7,11 +7,11 @@ from typing import Any
 from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.labels import Unknown, listed
 from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.inputs.content import Content
+from label_studio_ml.inputs.media_size import UnknownSize
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.region import Region
-from label_studio_ml.targets.contents import Content
 from label_studio_ml.targets.left_out import LeftOut, Reason
-from label_studio_ml.targets.media_size import UnknownSize
 from label_studio_ml.targets.target_kinds import TargetKind
 from label_studio_ml.targets.target_regions import RelationTarget, TargetRegion
 from label_studio_ml.targets.whole_task_values import choices_of, part_of_region

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.labels import Unknown
 from label_studio_ml.errors import FileFetchError
+from label_studio_ml.inputs.content import Content, Item, Size, content_of, given_size, items_of
 from label_studio_ml.studio.files.fetch import FileAccess
 from label_studio_ml.studio.files.parallel import WORKERS, FetchedFile, fetch_ahead
 from label_studio_ml.support import arguments
@@ -19,7 +20,6 @@ from label_studio_ml.targets.annotation_choice import (
     chosen,
     truth_of,
 )
-from label_studio_ml.targets.contents import Content, Item, Size, content_of, given_size, items_of
 from label_studio_ml.targets.example_types import Example, PairExample, PictureExample, SpanExample
 from label_studio_ml.targets.exports.target_exports import TargetExports
 from label_studio_ml.targets.left_out import LeftOut, Reason
@@ -248,7 +248,7 @@ class _ExampleReader:
         elif reading is not None:
             fields |= {"regions": reading, "relations": entries.relations()}
             if issubclass(self.kind.example, PictureExample):
-                fields["annotated_size"] = content.known_size(reading)
+                fields["annotated_size"] = content.known_size(target.region for target in reading)
         if issubclass(self.kind.example, PairExample):
             fields |= {"values": content.item.values, "paths": content.paths}
         return self.kind.example(**fields)

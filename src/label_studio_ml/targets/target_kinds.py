@@ -9,6 +9,7 @@ from typing import Any
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.inputs.content import Content
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.code_value import react_code_of
 from label_studio_ml.regions.conversation import message_of
@@ -23,7 +24,6 @@ from label_studio_ml.regions.segment import frames_of, interval_of
 from label_studio_ml.regions.videos.vector_track import vectors_of
 from label_studio_ml.regions.videos.video_track import key_frames_of
 from label_studio_ml.targets import example_types, target_regions
-from label_studio_ml.targets.contents import Content
 
 #: Reads the fields of a target from a region, beside those that all targets have. Raises ValueError.
 Reader = Callable[[Region, Content], dict[str, Any]]

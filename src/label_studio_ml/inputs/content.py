@@ -10,12 +10,10 @@ import msgspec
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.object_tag import ObjectTag
-from label_studio_ml.protocol.control_tags import Geometry
+from label_studio_ml.inputs.media_size import UnknownSize, picture_size_of_file, video_size_of_file
+from label_studio_ml.protocol.control_tags import WHOLE_TASK, Geometry
 from label_studio_ml.regions.pictures.picture_size import PictureSize, size_of, size_of_region
 from label_studio_ml.regions.text_spans.labelled_text import LabelledText, labelled_text
-from label_studio_ml.targets.media_size import UnknownSize, picture_size_of_file, video_size_of_file
-from label_studio_ml.targets.target_regions import TargetRegion
-from label_studio_ml.targets.whole_task_values import WHOLE_TASK
 
 #: Objects whose values are URLs of files.
 _FILES = frozenset({"Image", "Audio", "AudioPlus", "Video", "Pdf"})
@@ -110,9 +108,9 @@ class Content:
     def _size_of_file(self) -> PictureSize | None:
         return video_size_of_file(self.path) if self.is_video else picture_size_of_file(self.path)
 
-    def known_size(self, regions: Iterable[TargetRegion]) -> PictureSize | None:
+    def known_size(self, regions: Iterable[Mapping[str, Any]]) -> PictureSize | None:
         """Return the size that a region says, else the one given; None if there is neither."""
-        return next((size for each in regions if (size := _size_in(each.region))), self.given_size)
+        return next((size for region in regions if (size := _size_in(region))), self.given_size)
 
 
 def _size_in(region: Mapping[str, Any]) -> PictureSize | None:
