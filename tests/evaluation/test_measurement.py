@@ -206,3 +206,17 @@ def test_frames_of_a_video_are_spans_with_the_last_frame() -> None:
     measured = observations.measure()["v"]
     assert measured.labels["Run"]["f1"] == 0.5
     assert measured.metrics["overlap_f1"] == 0.75
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        _region("c", "taxonomy", taxonomy=5),
+        _region("c", "taxonomy", taxonomy=[]),
+        _region("c", "timelinelabels", ranges=True, timelinelabels=["A"]),
+    ],
+)
+def test_a_damaged_or_empty_value_does_not_end_the_evaluation(damaged: Json) -> None:
+    observations = Observations()
+    observations.add([damaged], [damaged])
+    observations.measure()

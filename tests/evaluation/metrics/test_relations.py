@@ -80,3 +80,8 @@ def test_a_relation_is_matched_once_and_needs_its_ends() -> None:
     assert f1([*ends, relation()], [*ends, relation(), relation()]) == pytest.approx(2 / 3)
     assert relations_in([span("a", 0), relation()]) == []
     assert relations_in([*ends, {"type": "relation", "from_id": "a", "to_id": None}]) == []
+
+
+def test_a_damaged_end_of_a_relation_is_a_missing_one() -> None:
+    damaged = [{**relation(), "from_id": ["a"]}, {**relation(), "to_id": {}}]
+    assert relations_in([span("a", 0), span("b", 10), *damaged]) == []

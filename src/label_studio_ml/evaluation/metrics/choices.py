@@ -54,6 +54,8 @@ def measure_multiple(pairs: Sequence[Pair], config_labels: list[str]) -> Measure
     from sklearn.preprocessing import MultiLabelBinarizer
 
     labels = ordered({label for pair in pairs for side in pair for label in side}, config_labels)
+    if not labels:  # nothing was chosen, nor predicted
+        return Measured(kind="multiple choices", tasks=len(pairs), metrics={"accuracy": 1.0})
     binary = MultiLabelBinarizer(classes=labels)
     truth, predicted = (binary.fit_transform([pair[side] for pair in pairs]) for side in (0, 1))
     columns = list(range(len(labels)))

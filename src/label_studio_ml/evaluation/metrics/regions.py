@@ -1,5 +1,6 @@
 """Convert Label Studio's regions to the values that the metrics compare."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,8 +19,9 @@ UNLABELLED = "(region)"
 #: Size of a picture that no region knows: its numbers are percentages then.
 _NO_SIZE = (100.0, 100.0)
 
-#: Width and height in pixels on which areas are compared in a picture of unknown size.
+#: Width and height in pixels on which areas are compared in a picture of unknown size, or of more than `_MAX_PIXELS`.
 _GRID = 1000
+_MAX_PIXELS = 100_000_000
 
 
 def labels_of(region: Region) -> list[str]:
@@ -37,7 +39,7 @@ def labels_of(region: Region) -> list[str]:
 
 def paths(regions: Iterable[Region]) -> list[Path]:
     """Return the paths that are chosen in a taxonomy, without duplicates."""
-    chosen = (label for region in regions for label in (region.get("value") or {}).get("taxonomy") or ())
+    chosen = (label for region in regions for label in _list((region.get("value") or {}).get("taxonomy")))
     return list(
         dict.fromkeys(
             tuple(map(str, label)) if isinstance(label, list | tuple) else (str(label),) for label in chosen
@@ -92,9 +94,9 @@ def boxes(regions: Iterable[Region], size: tuple[float, float], score: float = 1
             down * height / 100,
             _float(value.get("rotation")),
         )
-        own_score = region.get("score", value.get("score"))
-        box_score = _float(own_score) if own_score is not None else score
-        labelled.extend(Box(label, *rectangle, box_score) for label in labels_of(region) or [UNLABELLED])
+        labelled.extend(
+            Box(label, *rectangle, _score(region, score)) for label in labels_of(region) or [UNLABELLED]
+        )
     return labelled
 
 
@@ -103,7 +105,8 @@ def area_pair(
 ) -> tuple[list[Area], list[Area]]:
     """Return the polygons, ellipses or masks of a task; `score` is that of its prediction."""
     width, height = picture_size([*annotated, *predicted])
-    size = (round(width), round(height)) if (width, height) != _NO_SIZE else (_GRID, _GRID)
+    is_usable = (width, height) != _NO_SIZE and width * height <= _MAX_PIXELS
+    size = (round(width), round(height)) if is_usable else (_GRID, _GRID)
     return areas(annotated, size), areas(predicted, size, score)
 
 
@@ -114,9 +117,8 @@ def areas(regions: Iterable[Region], size: tuple[int, int], score: float = 1.0) 
         value = _outline(region.get("value") or {})
         if value is None:
             continue
-        own_score = region.get("score")
-        region_score = _float(own_score) if own_score is not None else score
-        found += [Area(label, value, *size, region_score) for label in labels_of(region) or [UNLABELLED]]
+        own_score = _score(region, score)
+        found += [Area(label, value, *size, own_score) for label in labels_of(region) or [UNLABELLED]]
     return found
 
 
@@ -163,7 +165,7 @@ def frame_range_pair(
         [
             Span(label, _position(frames.get("start")), (0, _float(frames.get("end")) + 1, 0.0))
             for region in regions
-            for frames in (region.get("value") or {}).get("ranges") or ()
+            for frames in _list((region.get("value") or {}).get("ranges"))
             if isinstance(frames, Mapping)
             for label in labels_of(region) or [UNLABELLED]
         ]
@@ -238,6 +240,20 @@ def _position(position: Any, offset: Any = 0) -> Position:
         return 0, float(position), _float(offset)
     except (TypeError, ValueError):
         return 1, str(position), _float(offset)
+
+
+def _score(region: Region, default: float) -> float:
+    """Return a region's own score, `default` if it has none."""
+    own_score = region.get("score", (region.get("value") or {}).get("score"))
+    if own_score is None:
+        return default
+    number = _float(own_score)
+    return number if math.isfinite(number) else default
+
+
+def _list(value: Any) -> Sequence[Any]:
+    """Return `value` if it is a list, else an empty one: regions may be damaged."""
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _float(value: Any) -> float:

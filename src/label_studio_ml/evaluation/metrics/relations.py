@@ -42,7 +42,7 @@ def relations_in(regions: Iterable[Region]) -> list[Relation]:
     for region in several:
         if region.get("type") != "relation":
             continue
-        source, target = ends.get(region.get("from_id")), ends.get(region.get("to_id"))
+        source, target = (_end(ends, region.get(name)) for name in ("from_id", "to_id"))
         if source is None or target is None:
             continue
         direction = region.get("direction") or "right"
@@ -52,6 +52,10 @@ def relations_in(regions: Iterable[Region]) -> list[Relation]:
         names = [str(label) for label in labels] if isinstance(labels, list | tuple) else []
         found += [Relation(name, source, target, direction == "bi") for name in names or [UNLABELLED]]
     return found
+
+
+def _end(ends: Mapping[Any, Region], region_id: Any) -> Region | None:
+    return ends.get(region_id) if isinstance(region_id, str | int) else None
 
 
 def measure(pairs: Sequence[Pair], config_labels: list[str]) -> Measured:

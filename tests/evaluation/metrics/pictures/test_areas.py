@@ -123,3 +123,22 @@ def test_areas_that_cannot_be_read_do_not_stop_it() -> None:
         {**rectangle(0, 0, 9, 9), "value": {"points": points}} for points in (None, [[1, 2]], [["x", 1]] * 3)
     ]
     assert measured([rectangle(0, 0, 50, 50), *broken], [rectangle(0, 0, 50, 50)]).metrics["f1"] == 1.0
+
+
+def test_a_damaged_mask_of_an_absurd_size_costs_no_memory() -> None:
+    """The sizes are what an annotation says: a million by a million pixels would be 1 TB."""
+    brush = filled("brush", 0, 0, 10, 10)
+    damaged = {**brush, "original_width": 1_000_000, "original_height": 1_000_000}
+    assert measured([damaged], [damaged]).metrics["iou"] is None
+
+
+def test_a_corner_far_outside_of_the_picture_takes_no_more_time() -> None:
+    """Percentages of 1e9 would be an outline of 1e9 pixels, which takes minutes to fill."""
+    far = rectangle(0, 0, 100, 50)
+    far["value"]["points"][2] = [1e9, 1e9]
+    assert measured([far], [far]).metrics["iou"] == 1.0
+
+
+def test_a_score_that_is_no_number_is_that_of_the_prediction() -> None:
+    area = rectangle(0, 0, 100, 50)
+    assert measured([area], [{**area, "score": "nan"}]).metrics["map_50"] == 1.0

@@ -13,6 +13,9 @@ from label_studio_ml.evaluation.metrics.results import Measured, ordered, ratio
 #: Corners of the polygon that stands for an ellipse.
 _ELLIPSE_CORNERS = 180
 
+#: How far a corner may be outside of the picture, in pictures: the time to fill a polygon grows with its outline.
+_FARTHEST = 10
+
 #: COCO's run-length code of a mask.
 Code = dict[str, Any]
 
@@ -34,11 +37,20 @@ class Area:
         """Return the area as a code; an empty one for a mask that is damaged."""
         from faster_coco_eval.core import mask
 
+        height, width = self.height, self.width
         corners = self._corners()
         if corners is not None:
-            flat = [coordinate for corner in corners for coordinate in corner]
-            return dict(mask.merge(mask.frPyObjects([flat], self.height, self.width)))
-        return dict(mask.encode(self._pixels()))
+            flat = [
+                min(max(position, -_FARTHEST * side), _FARTHEST * side)
+                for corner in corners
+                for position, side in zip(corner, (width, height), strict=True)
+            ]
+            return dict(mask.merge(mask.frPyObjects([flat], height, width)))
+        inside = self._inside()
+        if inside is None:
+            outside = {"size": [height, width], "counts": [height * width]}
+            return dict(mask.frPyObjects(outside, height, width))
+        return dict(mask.encode(inside))
 
     def _corners(self) -> list[tuple[float, float]] | None:
         """Return the corners of a polygon or ellipse in pixels, None for a mask."""
@@ -62,8 +74,8 @@ class Area:
             )
         return corners
 
-    def _pixels(self) -> Any:
-        """Return a mask as an array of shape (height, width) with 1 inside."""
+    def _inside(self) -> Any:
+        """Return a mask as an array of shape (height, width) with 1 inside; None if it is damaged."""
         import numpy as np
 
         from label_studio_ml.regions.pictures.mask import mask_of
@@ -74,7 +86,7 @@ class Area:
         try:
             inside = mask_of({"value": value}, (self.width, self.height))
         except ValueError:
-            inside = np.zeros((self.height, self.width), bool)
+            return None
         return np.asfortranarray(inside, np.uint8)
 
 
