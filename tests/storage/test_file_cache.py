@@ -53,6 +53,19 @@ def test_other_peoples_files_stay(tmp_path: Path) -> None:
     assert not (tmp_path / _name(1)).exists()
 
 
+def test_the_record_of_the_size_is_no_link_to_another_file(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("content")
+    cache = FileCache(tmp_path / "cache", 1000)
+    cache.folder.mkdir()
+    (cache.folder / ".usage").symlink_to(tmp_path / "precious")
+    _fill(cache, 1, 50)
+    assert (tmp_path / "precious").read_text() == "content"
+    (cache.folder / ".usage").unlink()
+    for number in (2, 3):
+        _fill(cache, number, 50)
+    assert (cache.folder / ".usage").read_text() == "150"
+
+
 def test_what_was_just_handed_out_stays_up_to_twice_the_limit(tmp_path: Path) -> None:
     cache = FileCache(tmp_path, 100)
     for number in range(1, 5):

@@ -90,15 +90,15 @@ class FileCache:
 
     def _account(self, added: int, keep: str) -> None:
         """Add `added` bytes to the total in the file `.usage`, which all processes share; evict above the limit."""
-        with contextlib.suppress(OSError), open(self.folder / ".usage", "a+b") as usage:
-            os.chmod(self.folder / ".usage", 0o600)
+        path = self.folder / ".usage"
+        with contextlib.suppress(OSError), open(file_locks.open_private(path), "r+b") as usage:
             file_locks.lock(usage)
-            usage.seek(0)
             previous = whole_number(usage.read().decode(errors="replace"))
             total = previous + added if previous is not None else self.size()
             if total > self.limit:
                 total = self._evict(keep)
-            usage.truncate(0)
+            usage.seek(0)
+            usage.truncate()
             usage.write(str(total).encode())
 
     def _evict(self, keep: str) -> int:

@@ -257,6 +257,39 @@ def test_an_error_of_the_function_is_passed_on_and_not_kept(build: Callable[...,
     assert model.once(_task(), "embedding", lambda path: 1) == 1
 
 
+def test_a_function_that_needs_its_own_value_is_an_error(build: Callable[..., Encoder]) -> None:
+    model = build()
+
+    def encode(path: str) -> Any:
+        return model.once(_task(), "embedding", encode)
+
+    for _ in range(2):
+        with pytest.raises(ModelError, match="calls once for 'embedding' of the same file"):
+            model.once(_task(), "embedding", encode)
+
+    def smaller(path: str) -> Any:
+        return model.once(_task(), "embedding", model.encode)["size"]
+
+    assert model.once(_task(), "size", smaller) == [2, 3]
+
+
+def test_one_file_is_another_input_than_a_list_of_it(build: Callable[..., Encoder]) -> None:
+    model = build(label_config=None)
+    data = {"page": _url(), "pages": [_url()]}
+    kinds = [
+        model.once({"id": 1, "data": data}, "kind", lambda paths: type(paths).__name__, field=field)
+        for field in ("page", "pages")
+    ]
+    assert kinds == ["str", "list"]
+
+
+def test_arguments_with_keys_of_several_types(build: Callable[..., Encoder]) -> None:
+    for labels, calls in (({1: "cat", "other": "dog"}, 1), ({1: "cow", "other": "dog"}, 1)):
+        model = build(code="code", labels=labels)
+        model.once(_task(), "embedding", model.encode)
+        assert len(model.calls) == calls
+
+
 def test_a_class_without_a_file_shares_with_this_process_only(
     build: Callable[..., Encoder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,6 +359,9 @@ def test_a_damaged_file_is_computed_again(cache: ValueCache, tmp_path: Path) -> 
         again = ValueCache(cache.folder, cache.limit, MemoryCache(0))
         assert again.get(NAME, lambda: [2]) == [2]
         assert again.get(NAME, lambda: [3]) == [2]
+    path = tmp_path / "once" / NAME
+    path.write_bytes(path.read_bytes().replace(b"\x91\x02", b"\x91\x04"))  # a whole value, but another one
+    assert ValueCache(cache.folder, cache.limit, MemoryCache(0)).get(NAME, lambda: [5]) == [5]
 
 
 def test_a_hit_in_the_memory_reads_no_file(cache: ValueCache, tmp_path: Path) -> None:

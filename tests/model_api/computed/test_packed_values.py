@@ -2,9 +2,13 @@
 
 import math
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from label_studio_ml.errors import ModelError
-from label_studio_ml.model_api.computed.packed_values import ALIGNMENT, DamagedValue, pack, unpack
+from label_studio_ml.model_api.computed.packed_values import (
+    ALIGNMENT,
+    MAGIC,
+    DamagedValue,
+    pack,
+    unpack,
+    verify,
+)
 
 _plain = st.recursive(
     st.none()
@@ -85,12 +96,27 @@ def test_numbers_of_numpy_are_pythons() -> None:
     assert math.isnan(unpack(pack(math.nan)))
 
 
+def test_texts_and_bytes_of_numpy_are_pythons() -> None:
+    after = unpack(pack([np.array(["cat"])[0], np.array([b"dog"])[0]]))
+    assert after == ["cat", b"dog"]
+    assert [type(value) for value in after] == [str, bytes]
+
+
 def test_tuples_become_lists() -> None:
     assert unpack(pack((1, (2, 3)))) == [1, [2, 3]]
 
 
 class _Own:
     pass
+
+
+class _Colour(Enum):
+    RED = 1
+
+
+@dataclass
+class _Point:
+    x: int
 
 
 def _endless() -> list[Any]:
@@ -111,6 +137,12 @@ def _endless() -> list[Any]:
         ("\ud800", "surrogates"),
         ({_Own(): 1}, "it has a _Own"),
         (_endless(), "contains itself"),
+        ({1, 2}, "it has a set"),
+        ([datetime(2026, 1, 2, tzinfo=UTC)], "it has a datetime"),
+        ({"price": Decimal("1.10")}, "it has Decimal"),
+        ([_Colour.RED], "it has a _Colour"),
+        ((_Point(1),), "it has a _Point"),
+        (np.longdouble(1) / 3, "it has np.longdouble"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(value: Any, cause: str) -> None:
@@ -141,8 +173,38 @@ def test_a_pickle_in_a_value_stays_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
     assert unpack(pack(b"cos\nsystem\n(S'true'\ntR.")) == b"cos\nsystem\n(S'true'\ntR."
 
 
-def test_dates_with_a_time_zone_come_back() -> None:
-    assert unpack(pack(datetime(2026, 1, 2, tzinfo=UTC))) == datetime(2026, 1, 2, tzinfo=UTC)
+def test_a_changed_byte_does_not_match_the_checksum() -> None:
+    packed = pack({"embedding": np.arange(100.0), "size": [3, 4]})
+    verify(packed)
+    for position in (8, 13, 40, len(packed) - 70, len(packed) - 1):
+        changed = bytearray(packed)
+        changed[position] ^= 1
+        with pytest.raises(DamagedValue, match="checksum"):
+            verify(bytes(changed))
+    for other in (packed[:-1], packed + b"\0", b"", b"LSMLVAL1", b"LSMLVAL1" + bytes(12)):
+        with pytest.raises(DamagedValue):
+            verify(other)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [("f4,(", [2]), ("<f4", [-1]), ("<f4", [2**63]), ("<f4", [1] * 100), ("<U99999999999", [1]), ("O", [1])],
+)
+def test_an_array_that_numpy_cannot_make_is_damaged(dtype: str, shape: list[int]) -> None:
+    entry = msgspec.msgpack.encode([dtype, shape, 0, 8])
+    with pytest.raises(DamagedValue):
+        unpack(_packed(msgspec.msgpack.encode(msgspec.msgpack.Ext(1, entry))))
+
+
+def test_a_structure_that_is_nested_too_deeply_is_damaged() -> None:
+    with pytest.raises(DamagedValue):
+        unpack(_packed(b"\x91" * 100_000 + b"\xc0"))
+
+
+def _packed(structure: bytes) -> bytes:
+    """Return a packed value with a structure that `pack` does not make, and 64 bytes of contents."""
+    head = MAGIC + bytes(4) + len(structure).to_bytes(8, "little") + structure
+    return head + bytes(-len(head) % ALIGNMENT) + bytes(64)
 
 
 def test_tensors_come_back() -> None:

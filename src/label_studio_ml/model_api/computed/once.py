@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import json
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from label_studio_ml.support import arguments
 _FORMAT = b"1"
 #: Bytes of the names of values, which are hashes.
 _NAME_BYTES = 16
+
+#: `names`: those of the values that this thread is computing.
+_in_progress = threading.local()
 
 
 def once(
@@ -60,13 +64,25 @@ def once(
         found.content,
     ):
         name.update(len(part).to_bytes(8, "big") + part)
+    digest = name.hexdigest()
+    if digest in _names_in_progress():  # it would wait for itself
+        raise ModelError(
+            f"The function that computes {key!r} calls once for {key!r} of the same file",
+            fix="Compute the value in it without once, or give the other value a key of its own",
+            field="compute",
+        )
     values = self._context.values or configured_values()
-    return values.get(name.hexdigest(), lambda: _computed(compute, found.value, key))
+    return values.get(digest, lambda: _computed(compute, found.value, key, digest))
 
 
-def _computed(compute: Callable[[Any], Any], value: Any, key: str) -> Any:
+def _computed(compute: Callable[[Any], Any], value: Any, key: str, name: str) -> Any:
     """Return `compute(value)`. Raises what it raises, ModelError if it is a coroutine function."""
-    result = compute(value)
+    names = _names_in_progress()
+    names.add(name)
+    try:
+        result = compute(value)
+    finally:
+        names.discard(name)
     if inspect.isawaitable(result):
         if inspect.iscoroutine(result):
             result.close()
@@ -76,6 +92,12 @@ def _computed(compute: Callable[[Any], Any], value: Any, key: str) -> Any:
             field="compute",
         )
     return result
+
+
+def _names_in_progress() -> set[str]:
+    """Return the names of the values that this thread is computing, to be changed in place."""
+    names: set[str] = _in_progress.__dict__.setdefault("names", set())
+    return names
 
 
 def _owner(model: Any) -> bytes:
@@ -94,7 +116,10 @@ def _owner(model: Any) -> bytes:
         if model._context.version
         else model.train_output,  # a backend's versions have names of their own
     ]
-    text = json.dumps(parts, sort_keys=True, default=repr)
+    try:
+        text = json.dumps(parts, sort_keys=True, default=repr)
+    except (TypeError, ValueError):  # a dict with keys of several types, or one that contains itself
+        text = repr(parts)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
 
 

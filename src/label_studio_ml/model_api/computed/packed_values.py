@@ -1,13 +1,15 @@
 """Pack values of a model into bytes, and back, without pickle: unpacking runs no code that the bytes name.
 
-A packed value is `MAGIC`, the length of the structure as eight bytes, the structure as MessagePack, and the contents of
-its arrays, each at a multiple of `ALIGNMENT` bytes. In the structure, an array stands as an extension with its kind,
-data type, shape, position and size.
+A packed value is `MAGIC`, the CRC-32 of all that follows as four bytes, the length of the structure as eight bytes, the
+structure as MessagePack, and the contents of its arrays, each at a multiple of `ALIGNMENT` bytes. In the structure, an
+array stands as an extension with its kind, data type, shape, position and size.
 """
 
 import importlib
 import struct
 import sys
+import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -18,9 +20,14 @@ from label_studio_ml.support.arguments import described
 MAGIC = b"LSMLVAL1"
 ALIGNMENT = 64
 
-_LENGTH = struct.Struct("<Q")
-_START = len(MAGIC) + _LENGTH.size
+_CHECKSUM, _LENGTH = struct.Struct("<I"), struct.Struct("<Q")
+_CHECKED_FROM = len(MAGIC) + _CHECKSUM.size
+_START = _CHECKED_FROM + _LENGTH.size
 _NUMPY, _TORCH = 1, 2
+
+#: Types of plain values. The encoder also takes sets, dates, enums, dataclasses and others, which would come back as
+#: lists, texts, numbers and dicts.
+_PLAIN = (type(None), bool, int, float, str, bytes, bytearray, memoryview)
 
 
 class DamagedValue(Exception):
@@ -47,9 +54,9 @@ def pack(value: Any) -> bytes:
 
     def extension(item: Any) -> Any:
         nonlocal position
-        scalar = _numpy_scalar(item)
-        if scalar is not item:
-            return scalar
+        simple = _simple(item)
+        if simple is not item:
+            return simple
         code, dtype, shape, content = _array_content(item)
         entry = _Array(dtype, shape, position, len(content))
         padding = -len(content) % ALIGNMENT
@@ -59,24 +66,36 @@ def pack(value: Any) -> bytes:
 
     try:
         structure = msgspec.msgpack.encode(value, enc_hook=extension)
+        _refuse_converted(value)  # after the encoder, which has refused values that contain themselves
         msgspec.msgpack.decode(structure)  # keys of a dict may be packed that cannot be keys of a dict again
     except RecursionError:
         raise _refused("it is nested too deeply, or contains itself") from None
     except (OverflowError, UnicodeError, msgspec.MsgspecError) as error:
         raise _refused(str(error)) from None
     padding = bytes(-(_START + len(structure)) % ALIGNMENT)
-    return b"".join((MAGIC, _LENGTH.pack(len(structure)), structure, padding, *contents))
+    parts = (_LENGTH.pack(len(structure)), structure, padding, *contents)
+    return b"".join((MAGIC, _CHECKSUM.pack(_checksum(parts)), *parts))
+
+
+def verify(packed: bytes) -> None:
+    """Compare a packed value with its checksum. Raises DamagedValue if it is not what `pack` has returned."""
+    if len(packed) < _START or packed[: len(MAGIC)] != MAGIC:
+        raise DamagedValue("It is no packed value")
+    (checksum,) = _CHECKSUM.unpack_from(packed, len(MAGIC))
+    if checksum != _checksum((memoryview(packed)[_CHECKED_FROM:],)):
+        raise DamagedValue("Its content does not match its checksum")
 
 
 def unpack(packed: bytes) -> Any:
     """Return the value that `pack` has packed. Its arrays are writable copies; tensors are in main memory (CPU).
 
-    Tuples become lists. Raises DamagedValue, and ImportError if the library of an array is not installed.
+    Tuples become lists. Does not compare the checksum, which `verify` does once for each file. Raises DamagedValue, and
+    ImportError if the library of an array is not installed.
     """
     view = memoryview(packed)
     if len(view) < _START or view[: len(MAGIC)] != MAGIC:
         raise DamagedValue("It is no packed value")
-    (length,) = _LENGTH.unpack_from(view, len(MAGIC))
+    (length,) = _LENGTH.unpack_from(view, _CHECKED_FROM)
     structure = view[_START : _START + length]
     start = _START + length + -(_START + length) % ALIGNMENT
 
@@ -93,16 +112,52 @@ def unpack(packed: bytes) -> Any:
 
     try:
         return msgspec.msgpack.decode(structure, ext_hook=array)
-    except (msgspec.MsgspecError, ValueError, TypeError, AttributeError) as error:
+    except (DamagedValue, ImportError, MemoryError):
+        raise
+    except Exception as error:  # numpy alone raises five types, SyntaxError among them
         raise DamagedValue(str(error)) from error
 
 
-def _numpy_scalar(item: Any) -> Any:
-    """Return a number of numpy as Python's, any other `item` as it is."""
+def _checksum(parts: Iterable[bytes | memoryview]) -> int:
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return checksum
+
+
+def _simple(item: Any) -> Any:
+    """Return a number, text or bytes of numpy or of a subclass as Python's own, any other `item` as it is."""
+    if isinstance(item, str):
+        return str.__str__(item)
+    if isinstance(item, bytes):
+        return bytes(item)
     numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(item, numpy.generic) and isinstance(item, numpy.bool_ | numpy.number):
-        return item.item()
-    return item
+    if numpy is None or not isinstance(item, numpy.bool_ | numpy.number):
+        return item
+    number = item.item()
+    return item if isinstance(number, numpy.generic) else number  # a longdouble has no number of Python
+
+
+def _refuse_converted(value: Any) -> None:
+    """Raise ModelError if a value has a part of another type than those that `pack` names."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(item)
+            stack.extend(item.values())
+        elif isinstance(item, list | tuple):
+            stack.extend(item)
+        elif not isinstance(item, _PLAIN) and not _is_of_array_library(item):
+            raise _refused(f"it has {described(item)}")
+
+
+def _is_of_array_library(item: Any) -> bool:
+    """Tell whether a value is an array, a tensor or a number of numpy."""
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if numpy is not None and isinstance(item, numpy.ndarray | numpy.generic):
+        return True
+    return torch is not None and isinstance(item, torch.Tensor)
 
 
 def _array_content(item: Any) -> tuple[int, str, list[int], bytes]:
@@ -128,6 +183,8 @@ def _numpy_array(entry: _Array, content: bytearray) -> Any:
     dtype = numpy.dtype(entry.dtype)
     if dtype.hasobject:  # its elements would be addresses
         raise DamagedValue(f"{entry.dtype} is no data type of values")
+    if any(length < 0 for length in entry.shape):
+        raise DamagedValue(f"{entry.shape} is no shape")
     return numpy.ndarray(shape=tuple(entry.shape), dtype=dtype, buffer=content)
 
 

@@ -60,7 +60,9 @@ def task_input(
         path = get_path(value)
         return TaskInput(path, content_hash(path))
     paths = [get_path(url) for url in value]
-    return TaskInput(paths, b"".join(map(content_hash, paths)))
+    return TaskInput(
+        paths, b"list" + b"".join(map(content_hash, paths))
+    )  # other than one file: a list is passed
 
 
 def _default_field(data: Mapping[str, Any], controls: Controls) -> str:

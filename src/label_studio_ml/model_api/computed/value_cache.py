@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.model_api.computed.packed_values import DamagedValue, pack, unpack
+from label_studio_ml.model_api.computed.packed_values import DamagedValue, pack, unpack, verify
 from label_studio_ml.storage.file_cache import FileCache, StillBeingWritten
 from label_studio_ml.studio.addresses.local_files import user_cache
 
@@ -145,6 +145,7 @@ def _read(path: Path | None) -> bytes:
     except FileNotFoundError:  # another process has evicted it
         return b""
     try:
+        verify(packed)
         unpack(packed)
     except DamagedValue as error:
         logger.warning("%s is damaged and computed again: %s", path, error)
