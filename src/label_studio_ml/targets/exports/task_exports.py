@@ -7,7 +7,10 @@ from label_studio_ml.controls.control import Control
 from label_studio_ml.targets.exports.target_exports import TargetExports
 
 if TYPE_CHECKING:
-    from label_studio_ml.targets.exports.yolo_export import YoloTask
+    import pandas
+
+    from label_studio_ml.targets.exports.pictures.yolo_export import YoloTask
+    from label_studio_ml.targets.exports.word_tokens import Tokenize
 
 
 class _HasTargets(Protocol):
@@ -44,3 +47,33 @@ class TaskExports:
         """
         validation = val.targets(control, **options) if val is not None else None
         return self.targets(control, **options).to_yolo(folder, val=validation, task=task)
+
+    def to_conll(
+        self: _HasTargets,
+        control: Control,
+        file: Path | str | None = None,
+        *,
+        tokenize: "Tokenize | None" = None,
+        **options: Any,
+    ) -> Path:
+        """Write a CoNLL file of what `control` says: see `Targets.to_conll`. `options` are those of `targets`."""
+        return self.targets(control, **options).to_conll(file, tokenize=tokenize)
+
+    def to_hf(
+        self: _HasTargets,
+        control: Control,
+        folder: Path | str | None = None,
+        *,
+        tokenize: "Tokenize | None" = None,
+        **options: Any,
+    ) -> Any:
+        """Return a dataset of what `control` says: see `Targets.to_hf`. `options` are those of `targets`."""
+        return self.targets(control, **options).to_hf(folder, tokenize=tokenize)
+
+    def to_pandas(self: _HasTargets, control: Control, **options: Any) -> "pandas.DataFrame":
+        """Return a data frame of what `control` says: see `Targets.to_pandas`. `options` are those of `targets`."""
+        return self.targets(control, **options).to_pandas()
+
+    def to_arrays(self: _HasTargets, control: Control, **options: Any) -> Any:
+        """Return arrays of what `control` says: see `Targets.to_arrays`. `options` are those of `targets`."""
+        return self.targets(control, **options).to_arrays()

@@ -8,7 +8,7 @@ from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.targets.example_types import PictureExample
 from label_studio_ml.targets.exports.class_list import UNLABELLED, Omitted
-from label_studio_ml.targets.exports.picture_shapes import rounded
+from label_studio_ml.targets.exports.pictures.picture_shapes import rounded
 from label_studio_ml.targets.target_regions import KeyPointTarget
 
 XYWH = tuple[float, float, float, float]

@@ -17,14 +17,14 @@ from label_studio_ml.targets.exports.output_folder import (
     place_picture,
     stems,
 )
-from label_studio_ml.targets.exports.picture_shapes import (
+from label_studio_ml.targets.exports.pictures.picture_shapes import (
     OUTSIDE,
     Shape,
     has_shape,
     outline,
     readable_shape,
 )
-from label_studio_ml.targets.exports.point_groups import groups_of, point_names
+from label_studio_ml.targets.exports.pictures.point_groups import groups_of, point_names
 from label_studio_ml.targets.target_regions import BoxTarget
 
 YoloTask = Literal["detect", "segment", "obb", "pose"]

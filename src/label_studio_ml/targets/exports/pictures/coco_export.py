@@ -12,14 +12,19 @@ from label_studio_ml.targets.example_types import KeyPointExample, PictureExampl
 from label_studio_ml.targets.exports.class_list import ClassList, Omitted
 from label_studio_ml.targets.exports.exported import ExportedTargets
 from label_studio_ml.targets.exports.output_folder import file_stem, new_folder, output_path, place_picture
-from label_studio_ml.targets.exports.picture_shapes import has_shape, readable_shape, rounded, run_lengths
-from label_studio_ml.targets.exports.point_groups import groups_of, point_names
+from label_studio_ml.targets.exports.pictures.picture_shapes import (
+    NO_SIZE,
+    has_shape,
+    readable_shape,
+    rounded,
+    run_lengths,
+)
+from label_studio_ml.targets.exports.pictures.point_groups import groups_of, point_names
 
 FILE = "annotations.json"
 IMAGES = "images"
 #: COCO's visibility of a key point that is labelled and can be seen. Label Studio has no other.
 VISIBLE = 2
-NO_SIZE = "pictures whose size is not known"
 
 
 def write_coco(targets: ExportedTargets, folder: Path | str | None, *, images: bool) -> Path:

@@ -13,9 +13,9 @@ from hypothesis.extra import numpy as arrays
 
 from label_studio_ml import regions
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.targets.exports.picture_shapes import clipped, run_lengths
+from label_studio_ml.targets.exports.pictures.picture_shapes import clipped, run_lengths
 from label_studio_ml.training.dataset import LabelledTasks
-from targets.exports.pictures import CONFIG, CONTROLS, HEIGHT, SIZE, WIDTH, collection, task
+from targets.exports.labelled_pictures import CONFIG, CONTROLS, HEIGHT, SIZE, WIDTH, collection, task
 
 faster_coco_eval = pytest.importorskip("faster_coco_eval")
 

@@ -27,6 +27,7 @@ _ELLIPSE_CORNERS = 72
 #: Decimal places of pixels.
 _DIGITS = 4
 
+NO_SIZE = "pictures whose size is not known"
 DAMAGED = "masks that are damaged"
 OUTSIDE = "regions outside of the picture or without an area"
 

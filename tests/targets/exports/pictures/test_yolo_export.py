@@ -10,7 +10,7 @@ import yaml
 from label_studio_ml import regions
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
-from targets.exports.pictures import CONTROLS, HEIGHT, SIZE, WIDTH, collection, task
+from targets.exports.labelled_pictures import CONTROLS, HEIGHT, SIZE, WIDTH, collection, task
 
 
 def box(*xyxy: float, label: str = "Car", **fields: Any) -> Any:

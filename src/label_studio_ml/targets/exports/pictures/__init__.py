@@ -1,0 +1,1 @@
+"""Exports of regions on pictures: their outlines, and the formats COCO and YOLO."""

@@ -1,0 +1,140 @@
+"""`to_conll`: tokens and tags."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.targets.exports.word_tokens import default_tokens
+from targets.exports.labelled_texts import CONTROLS, collection, task
+
+HEADER = "-DOCSTART- -X- -X- O"
+
+
+def conll(tmp_path: Path, *tasks: Any, **options: Any) -> list[str]:
+    """The lines of the file, without the one before each text, and without the columns that say nothing."""
+    file = collection(*tasks).to_conll(CONTROLS["ner"], tmp_path / "out.conll", **options)
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith(f"{HEADER}\n\n")
+    return [line.replace(" -X- -X- ", " ") for line in text.split("\n")[2:]]
+
+
+def test_a_text_with_spans(tmp_path: Path) -> None:
+    lines = conll(tmp_path, task("Ann Lee of Acme, Inc.", (0, 7, "PER"), (11, 20, "ORG")))
+    expected = ["Ann B-PER", "Lee I-PER", "of O", "Acme B-ORG", ", I-ORG", "Inc I-ORG", ". O", "", ""]
+    assert lines == expected
+
+
+def test_the_file_has_four_columns(tmp_path: Path) -> None:
+    file = collection(task("Ann", (0, 3, "PER")), task("x y", number=2)).to_conll(
+        CONTROLS["ner"], tmp_path / "out.conll"
+    )
+    assert file == tmp_path / "out.conll"
+    assert file.read_text() == (f"{HEADER}\n\nAnn -X- -X- B-PER\n\n{HEADER}\n\nx -X- -X- O\ny -X- -X- O\n\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.conll"]
+
+
+def test_a_blank_line_ends_a_sentence_and_a_span_begins_anew(tmp_path: Path) -> None:
+    lines = conll(tmp_path, task("a b\n \nc d\ne", (2, 8, "ORG")))
+    assert lines == ["a O", "b B-ORG", "", "c B-ORG", "d O", "e O", "", ""]
+
+
+def test_offsets_count_characters_before_which_there_are_emoji(tmp_path: Path) -> None:
+    text = "👩\u200d👩\u200d👧 👍🏽 🇩🇪🇫🇷 e\u0301te\u0301 Ann"
+    start = text.index("Ann")
+    lines = conll(tmp_path, task(text, (start, start + 3, "PER"), (0, 5, "ORG")))
+    assert lines == [
+        "👩\u200d👩\u200d👧 B-ORG",
+        "👍🏽 O",
+        "🇩🇪 O",
+        "🇫🇷 O",
+        "e\u0301te\u0301 O",
+        "Ann B-PER",
+        "",
+        "",
+    ]
+
+
+def test_a_token_is_cut_where_a_span_begins_and_ends(tmp_path: Path) -> None:
+    assert conll(tmp_path, task("Rheinlandpfalz", (5, 9, "ORG"))) == [
+        "Rhein O",
+        "land B-ORG",
+        "pfalz O",
+        "",
+        "",
+    ]
+
+
+def test_the_longest_of_spans_that_overlap_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    overlapping = task("one two three", (0, 3, "PER"), (0, 7, "ORG"), (4, 13, "PER"))
+    assert conll(tmp_path, overlapping)[:3] == ["one B-PER", "two B-PER", "three I-PER"]
+    assert "leaves out: 1 spans that overlap a longer one" in caplog.text
+
+
+def test_spans_side_by_side_begin_each(tmp_path: Path) -> None:
+    assert conll(tmp_path, task("a b", (0, 1, "PER"), (2, 3, "PER")))[:2] == ["a B-PER", "b B-PER"]
+
+
+def test_white_space_in_labels_is_no_column(tmp_path: Path) -> None:
+    assert conll(tmp_path, task("CEO", (0, 3, "Job Title")))[0] == "CEO B-Job_Title"
+
+
+def test_spans_of_white_space_have_no_token(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert conll(tmp_path, task("a  b", (1, 3, "PER")))[:2] == ["a O", "b O"]
+    assert "1 spans without a token of their own" in caplog.text
+
+
+@pytest.mark.parametrize("form", ["texts", "offsets"])
+def test_the_callers_tokens_are_not_cut(tmp_path: Path, caplog: pytest.LogCaptureFixture, form: str) -> None:
+    def split(text: str) -> Any:
+        return text.split() if form == "texts" else [(0, 5), (6, 12)]
+
+    lines = conll(tmp_path, task("to-do Rhein!", (3, 11, "ORG")), tokenize=split)
+    assert lines[:2] == ["to-do B-ORG", "Rhein! I-ORG"]
+    assert "ends of spans within a token" in caplog.text
+
+
+def test_tokens_that_are_not_in_the_text_are_an_error_and_leave_no_file(tmp_path: Path) -> None:
+    for wrong in (["x"], [(0, 9)], [(0, 2), (1, 3)], [""]):
+        with pytest.raises(ValueError, match="tokenize must be a function that returns tokens of the text"):
+            conll(tmp_path, task("abc"), tokenize=lambda text, wrong=wrong: wrong)
+    assert not list(tmp_path.iterdir())
+
+
+@given(st.text(), st.sets(st.integers(0, 20)))
+def test_default_tokens_are_all_of_the_text_but_white_space(text: str, cuts: set[int]) -> None:
+    tokens = list(default_tokens(text, cuts))
+    covered = [position for start, end in tokens for position in range(start, end)]
+    assert covered == [position for position, character in enumerate(text) if not character.isspace()]
+    assert not any(start < cut < end for start, end in tokens for cut in cuts)
+
+
+def test_default_tokens_of_several_scripts() -> None:
+    text = "naïve_1 don't 北京市 हिन्दी می\u200cخواهم 1️⃣"
+    assert [text[start:end] for start, end in default_tokens(text)] == [
+        "naïve_1",
+        *("don", "'", "t"),
+        *("北", "京", "市"),
+        "हिन्दी",
+        "می\u200cخواهم",
+        "1️⃣",
+    ]
+
+
+def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
+    conll(tmp_path, task("a"))
+    with pytest.raises(FileExistsError, match=r"out\.conll exists: pass another file"):
+        conll(tmp_path, task("b"))
+    tasks = collection(task("a"))
+    with pytest.raises(ValueError, match="file must be given"):
+        tasks.to_conll(CONTROLS["ner"])
+    tasks.use_workdir(tmp_path)
+    assert tasks.to_conll(CONTROLS["ner"]) == tmp_path / "annotations.conll"
+
+
+def test_other_controls_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LabelConfigError, match=r"CoNLL has no form for what <Choices name=\"mood\">"):
+        collection().to_conll(CONTROLS["mood"], tmp_path / "out.conll")
