@@ -150,3 +150,15 @@ def test_findings_are_told_by_kind_without_numbers() -> None:
     findings = CHECKS.findings([box("a", {**PLACE, "x": 80}), box("b", {**PLACE, "x": 81})])
     assert {finding.kind for finding in findings} == {"regions of 'box': it reaches out of the picture"}
     assert len({str(finding) for finding in findings}) == 2
+
+
+CHAT = """<View><Chat name="chat" value="$chat"/><Rating name="accuracy" toName="chat" perRegion="true"/></View>"""
+
+
+def test_a_value_may_belong_to_a_chat_message() -> None:
+    message: Json = {"id": "m", "from_name": "chat", "to_name": "chat", "type": "chatmessage", "value": {}}
+    rating: Json = {"from_name": "accuracy", "to_name": "chat", "type": "rating", "value": {"rating": 3}}
+    checks = RegionChecks(CHAT)
+    assert checks.findings([message, {**rating, "id": "m"}]) == []
+    (finding,) = checks.findings([message, {**rating, "id": "other"}])
+    assert "perRegion" in str(finding)

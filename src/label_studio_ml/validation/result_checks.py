@@ -30,6 +30,9 @@ PLACE = (
     *("start", "end", "startOffset", "endOffset", "ranges", "sequence"),
 )
 
+#: Types of regions without a position that others can say something of.
+_WITHOUT_POSITION = frozenset({"chatmessage", "reactcode"})
+
 
 def has_position(region: Mapping[str, Any]) -> bool:
     """Tell whether the value of a region gives a position."""
@@ -46,7 +49,7 @@ def result_problems(
     that the annotation has already.
     """
     first: dict[str, tuple[int, Mapping[str, Any]]] = {}
-    positions: dict[str, int] = {}
+    regions: set[str] = set()
     relations: list[tuple[int, Mapping[str, Any]]] = []
     per_region: list[tuple[int, str]] = []
     moved: set[tuple[str, str]] = set()
@@ -65,10 +68,10 @@ def result_problems(
         if name in first:
             yield from _entry_problems(number, region, name, *first[name], moved)
         first.setdefault(name, (number, region))
-        if has_position(region):
-            positions.setdefault(name, number)
+        if has_position(region) or str(region.get("type")).lower() in _WITHOUT_POSITION:
+            regions.add(name)
     for number, name in () if interactive else per_region:
-        if name not in positions:
+        if name not in regions:
             yield number, _WITHOUT_REGION
     for number, relation in () if interactive else relations:
         missing = next((end for end in ("from_id", "to_id") if _id(relation.get(end)) not in first), "")
