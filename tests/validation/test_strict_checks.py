@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from built_regions import build, task_for
 from e2e.regions_facts import test_validator_facts as facts
+from label_studio_ml import regions
+from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError, PredictionInvalid
 from label_studio_ml.response import PredictionValue
 from label_studio_ml.validation import Severity, check_prediction, prediction_problems
 from label_studio_ml.validation.sdk_validator import _EXCEPTIONS
+from regions.test_every_tag import EXAMPLES
 
 CONFIG = """<View><Image name="i" value="$i"/><RectangleLabels name="box" toName="i"><Label value="A"/>
 </RectangleLabels></View>"""
@@ -88,7 +92,8 @@ SHOWN = {"a leaf without its path", "any text as a date"}
 @pytest.mark.parametrize("case", facts.ACCEPTED)
 def test_what_the_sdk_misses_is_found(case: str) -> None:
     config, result = facts.ACCEPTED[case]
-    assert bool(prediction_problems(config, {"id": 1, "data": {}}, {"result": result})) == (case not in SHOWN)
+    task = {"id": 1, "data": {"data": [{"id": "i1"}]} if config == facts.RANKER else {}}
+    assert bool(prediction_problems(config, task, {"result": result})) == (case not in SHOWN)
 
 
 def test_what_only_the_sdk_finds_is_told_in_its_words() -> None:
@@ -110,3 +115,35 @@ def test_the_sdk_is_imported_only_when_it_is_asked() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_regions_of_the_builders_have_no_problem(name: str) -> None:
+    config = EXAMPLES[name]
+    controls = Controls(config)
+    task = task_for(controls)
+    made = build(controls["c"], controls, task)
+    assert prediction_problems(config, task, regions.prediction(made)) == []
+
+
+def test_paths_of_nested_choices_are_accepted() -> None:
+    config = """<View><Text name="t" value="$t"/><Choices name="c" toName="t" allowNested="true" choice="multiple">
+    <Choice value="P"><Choice value="Q"/></Choice></Choices></View>"""
+    region: dict[str, Any] = {"from_name": "c", "to_name": "t", "type": "choices"}
+    for chosen, is_right in (([["P", "Q"]], True), ([["P"], ["P", "Q"]], True), ([["P", "R"]], False)):
+        result = [{**region, "value": {"choices": chosen}}]
+        problems = prediction_problems(config, {"id": 1, "data": {"t": "a"}}, {"result": result})
+        assert bool(problems) != is_right, problems
+
+
+def test_controls_that_label_themselves_are_checked() -> None:
+    config = """<View><Text name="t" value="$t"/><ReactCode name="code" data="$t"/>
+    <Choices name="c" toName="t"><Choice value="x"/></Choices></View>"""
+    task = {"id": 1, "data": {"t": "a"}}
+    code = {"from_name": "code", "to_name": "code", "type": "reactcode", "value": {"reactcode": {"a": 1}}}
+    assert prediction_problems(config, task, {"result": [code]}) == []
+    assert (
+        prediction_problems('<View><ReactCode name="code" data="$t"/></View>', task, {"result": [code]}) == []
+    )
+    (problem,) = prediction_problems(config, task, {"result": [{**code, "from_name": "other"}]})
+    assert "from_name" in str(problem)

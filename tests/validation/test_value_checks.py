@@ -299,6 +299,13 @@ def test_a_vector_needs_the_size_of_its_picture() -> None:
     assert (found.is_fault, "original_width" in str(found)) == (True, True)
 
 
+@pytest.mark.parametrize(("closable", "found"), [("", 1), ('closable="true"', 0), ('CLOSABLE="True"', 0)])
+def test_a_closed_vector_needs_a_control_with_closable(closable: str, found: int) -> None:
+    checks = RegionChecks(config("vector").replace("<VectorLabels", f"<VectorLabels {closable}"))
+    findings = checks.findings([region("vector", {**GOOD["vector"], "closed": True})])
+    assert [finding.field for finding in findings] == ["closed"] * found
+
+
 @pytest.mark.parametrize(
     ("score", "is_fault", "text"),
     [
@@ -393,6 +400,38 @@ def test_nested_choices_are_paths() -> None:
     assert repaired(checks, [{**good, "value": {"choices": [["P", "R"], ["P"]]}}], [found])[0]["value"] == {
         "choices": [["P"]]
     }
+
+
+@pytest.mark.parametrize(
+    ("allowed", "chosen", "text", "left"),
+    [
+        ("true", ["P"], "each choice is the path", [["P"]]),
+        ("true", ["Q"], "each choice is the path", [["P", "Q"]]),
+        ("true", [["P", "Q"]], "", None),
+        ("false", ["P"], "", None),
+        ("false", [["P"]], "is one name", ["P"]),
+        ("false", ["Q"], "is one name", None),
+        ("false", [["P", "Q"]], "is one name", None),
+    ],
+)
+def test_choices_in_the_form_that_is_not_shown(allowed: str, chosen: Any, text: str, left: Any) -> None:
+    checks = RegionChecks(NESTED.replace("true", allowed))
+    result = [{"from_name": "choices", "to_name": "o", "type": "choices", "value": {"choices": chosen}}]
+    found = checks.findings(result)
+    assert [finding.is_fault for finding in found] == ([False] if text else [])
+    assert text in " ".join(map(str, found))
+    [kept] = repaired(checks, result, found)
+    assert kept["value"] == {"choices": chosen if left is None else left}
+
+
+def test_a_choice_of_a_name_that_is_there_twice_is_not_guessed() -> None:
+    twice = '<Choice value="P"><Choice value="Q"/></Choice><Choice value="R"><Choice value="Q"/></Choice>'
+    label_config = NESTED.replace('<Choice value="P"><Choice value="Q"/></Choice>', twice)
+    checks = RegionChecks(label_config)
+    result = [{"from_name": "choices", "to_name": "o", "type": "choices", "value": {"choices": ["Q"]}}]
+    found = checks.findings(result)
+    assert len(found) == 1
+    assert repaired(checks, result, found) == result
 
 
 @pytest.mark.parametrize(

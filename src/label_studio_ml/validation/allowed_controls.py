@@ -8,7 +8,9 @@ from typing import Any
 from label_studio_ml.controls.collection import controls_of
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.protocol.control_tags import SELF_LABELLING
 from label_studio_ml.protocol.label_config import parse_label_config
+from label_studio_ml.validation.kinds.field_checks import CHOICES, NESTED_CHOICES
 from label_studio_ml.validation.kinds.value_table import value_check
 from label_studio_ml.validation.kinds.values import ValueCheck
 
@@ -61,8 +63,16 @@ class AllowedControl:
         except KeyError:
             if len(self._value_checks) > 1000:  # names with indices of a <Repeater>
                 self._value_checks.clear()
-            check = self._value_checks[key] = value_check(kind, self._object_tag(to_name))
+            check = value_check(kind, self._object_tag(to_name))
+            if check is CHOICES and self._has_nested_choices:
+                check = NESTED_CHOICES
+            self._value_checks[key] = check
             return check
+
+    @property
+    def _has_nested_choices(self) -> bool:
+        control = self.control
+        return control is not None and (control.has_paths or any(top.children for top in control.labels))
 
     def _object_tag(self, to_name: Any) -> str:
         if self.control is None:
@@ -83,10 +93,11 @@ class AllowedControls:
     def __init__(self, label_config: str | None) -> None:
         try:
             parsed = parse_label_config(label_config)
+            controls = _controls(label_config)
+            parsed |= {name: _described(one) for name, one in controls.items() if _labels_itself(one, parsed)}
         except LabelConfigError:
-            parsed = {}
+            parsed, controls = {}, {}
         self.tags = frozenset(info["type"].lower() for info in parsed.values())
-        controls = _controls(label_config) if parsed else {}
         self._by_name: dict[str, AllowedControl] = {}
         self._indexed: list[tuple[re.Pattern[str], AllowedControl]] = []
         for name, info in parsed.items():
@@ -125,6 +136,16 @@ def _controls(label_config: str | None) -> dict[str, Control]:
         return {control.name: control for control in controls_of(label_config or "")}
     except LabelConfigError:
         return {}
+
+
+def _labels_itself(control: Control, parsed: Mapping[str, Any]) -> bool:
+    """Tell whether a control has no `toName`: the label config as the SDK parses it lacks such ones."""
+    return control.name not in parsed and control.tag in SELF_LABELLING
+
+
+def _described(control: Control) -> dict[str, Any]:
+    """Describe a control as `parse_label_config` does."""
+    return {"type": control.tag, "to_name": list(control.to_names), "labels": list(control.label_names)}
 
 
 def _allowed(

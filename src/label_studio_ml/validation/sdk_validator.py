@@ -12,13 +12,16 @@ from typing import Any
 
 from label_studio_ml.validation.allowed_controls import AllowedControls
 from label_studio_ml.validation.finding import Finding, Problem
-from label_studio_ml.validation.kinds.values import is_number
+from label_studio_ml.validation.kinds.values import POSITION, is_number
 from label_studio_ml.validation.result_checks import PLACE
 
 _WHERE = re.compile(r"(?:Region|Relation) (\d+): ")
 
 #: The longest message of the SDK that is shown: it repeats whole values.
 _LONGEST = 500
+
+#: Fields of which a label's value has one if it belongs to a shape, not to a span.
+_SHAPES = POSITION - {"start", "startOffset"}
 
 _PERCENT = ("x", "y", "width", "height", "radiusX", "radiusY")
 
@@ -85,6 +88,17 @@ def _with_paths(value: Json, kind: str, label: str) -> Json:
     return {**value, "taxonomy": [path if isinstance(path, list) else [path] for path in paths]}
 
 
+def _with_names_of_choices(value: Json, kind: str, label: str) -> Json:
+    chosen = value.get("choices")
+    if kind != "choices" or not isinstance(chosen, list):
+        return value
+    return {**value, "choices": [path[-1] if isinstance(path, list) and path else path for path in chosen]}
+
+
+def _with_span(value: Json, kind: str, label: str) -> Json:
+    return {"start": 0, "end": 1, **value} if kind == "labels" and not _SHAPES.isdisjoint(value) else value
+
+
 _EXCEPTIONS = (
     _Exception(
         "values beyond 0 to 100 are drawn as far as they are in the picture; our own checks warn", _in_bounds
@@ -96,6 +110,10 @@ _EXCEPTIONS = (
     _Exception("a rating may be a fraction; our own checks know maxRating", _with_whole_rating),
     _Exception("a text instead of a list is shown in a <TextArea>", _with_text_list),
     _Exception("a flat list in a <Taxonomy> comes back", _with_paths),
+    _Exception(
+        "with allowNested, choices are paths; our own checks know their names", _with_names_of_choices
+    ),
+    _Exception("a label may belong to any shape, also to that of a <MagicWand> or a video's", _with_span),
 )
 
 

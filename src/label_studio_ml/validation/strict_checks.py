@@ -67,19 +67,21 @@ def prediction_problems(
     PredictionInvalid if the prediction cannot be sent at all.
     """
     arguments.text("label_config", label_config, "the label config's XML")
-    if not parse_label_config(label_config):
+    parse_label_config(label_config)  # raises if it cannot be read
+    checks = RegionChecks(label_config)
+    if not checks.controls:
         raise LabelConfigError(
             "The label config has no control tags, so that any prediction would do",
             fix="Pass the XML of the project's Labeling Interface settings",
             field="label_config",
         )
-    checks = StrictChecks(label_config)
+    strict = StrictChecks(label_config, checks)
     try:
         decoded = msgspec.json.decode(encode(prediction, "", interactive=interactive))
     except InvalidPrediction as error:
         raise PredictionInvalid(str(error), field="prediction") from None
     several = decoded if isinstance(decoded, list) else [decoded]
-    return [finding for one in several for finding in checks.findings(one, task, interactive=interactive)]
+    return [finding for one in several for finding in strict.findings(one, task, interactive=interactive)]
 
 
 def check_prediction(

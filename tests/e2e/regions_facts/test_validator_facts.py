@@ -37,7 +37,8 @@ WAND = OCR.replace('<Rectangle name="box"', '<MagicWand name="box"')
 REPEATER = """<View><Repeater on="$docs" indexFlag="{{idx}}"><Text name="data_{{idx}}" value="$docs[{{idx}}].text"/>
     <Choices name="label_{{idx}}" toName="data_{{idx}}"><Choice value="x"/></Choices></Repeater></View>"""
 CHAT = '<View><Chat name="data" value="$data" toName="data"/></View>'
-RLE = {"format": "rle", "rle": [0, 4, 226, 0]}
+#: A mask of 2 x 1 pixels.
+RLE = {"format": "rle", "rle": [0, 0, 0, 8, 57, 27, 252, 255, 224]}
 
 
 def labelled(kind: str, **value: object) -> list[Json]:

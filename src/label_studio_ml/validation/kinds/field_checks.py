@@ -4,9 +4,10 @@ A value of a wrong type makes Label Studio's page fail; one beyond the limits of
 cannot be submitted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from label_studio_ml.controls.control import Control
 from label_studio_ml.support.texts import plural
 from label_studio_ml.validation.finding import Problem, Repair
 from label_studio_ml.validation.kinds.values import Place, ValueCheck, is_number, warning, with_value
@@ -23,6 +24,8 @@ def choices_problems(value: Mapping[str, Any], place: Place) -> Iterator[Problem
         yield Problem("'choices' of its value are not all texts", "choices", "Return labels as texts")
         return
     control = place.control
+    if control is not None and (hidden := [one for one in chosen if _shown_choice(control, one) != one]):
+        yield _hidden_choice_problem(control, chosen, hidden[0])
     if len(chosen) > 1 and control is not None and not control.is_multiple:
         yield warning(
             "it has several choices, and its control takes one: the annotation cannot be submitted",
@@ -31,6 +34,37 @@ def choices_problems(value: Mapping[str, Any], place: Place) -> Iterator[Problem
             plural(len(chosen), "choice"),
             with_value(choices=list(chosen[:1])),
         )
+
+
+def _shown_choice(control: Control, choice: Any) -> Any:
+    """Return a choice in the form in which Label Studio shows it as chosen; None if it shows it in none.
+
+    With `allowNested`, this is the path of names from the top, without it a name that is within no other choice.
+    """
+    path = list(choice) if isinstance(choice, list | tuple) else [choice]
+    if not control.has_paths:
+        below = {label.name for top in control.labels for child in top.children for _, label in child.walk()}
+        is_nested = len(path) != 1 or (
+            path[0] in below and path[0] not in {top.name for top in control.labels}
+        )
+        return None if is_nested else path[0]
+    if isinstance(choice, list | tuple):
+        return choice
+    paths = [list(way) for top in control.labels for way, _ in top.walk() if way[-1] == choice]
+    return paths[0] if len(paths) == 1 else None
+
+
+def _hidden_choice_problem(control: Control, chosen: Sequence[Any], hidden: Any) -> Problem:
+    """Return the problem of choices of which Label Studio does not show `hidden` as chosen."""
+    if control.has_paths:
+        text = "its choice is not shown: with allowNested, each choice is the path of names from the top"
+        fix = "Return lists such as [['Animal', 'Cat']], as regions.choices does"
+    else:
+        text = "its choice is not shown: without allowNested, a choice is one name, which is within no other choice"
+        fix = 'Set allowNested="true" in the label config, or return the name of a choice at the top'
+    shown = [_shown_choice(control, choice) for choice in chosen]
+    repair = with_value(choices=shown) if None not in shown else None
+    return warning(text, "choices", fix, f"{hidden!r:.80}", repair)
 
 
 def choices_fit(value: Mapping[str, Any], content: Any = None) -> bool:
@@ -149,6 +183,7 @@ def _with_known_ids(known: set[str]) -> Repair:
 
 
 CHOICES = ValueCheck(choices_problems, choices_fit)
+NESTED_CHOICES = ValueCheck(choices_problems)
 TAXONOMY = ValueCheck(taxonomy_problems)
 RATING = ValueCheck(rating_problems)
 NUMBER = ValueCheck(number_problems)

@@ -232,6 +232,17 @@ def vector_problems(value: Mapping[str, Any], place: Place) -> Iterator[Problem]
         )
     if not all(_is_in_picture(*at) for at in places if at is not None):
         yield warning("it reaches out of the picture", "vertices", "Clip it to the picture")
+    control = place.control
+    if (
+        value.get("closed") is True
+        and control is not None
+        and control.attribute("closable").lower() != "true"
+    ):
+        yield warning(
+            "it is closed, and its control has no closable: Label Studio opens it",
+            "closed",
+            'Set closable="true" in the label config, or repeat the first point as the last one',
+        )
 
 
 def _place_of(vertex: Mapping[str, Any]) -> tuple[float, float] | None:
