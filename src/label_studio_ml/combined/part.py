@@ -1,8 +1,9 @@
 """One model of a combined model: its class, name and controls, and what it gets in place of the whole model's."""
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -11,8 +12,10 @@ from label_studio_ml.errors import ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.api_generation import Generation, generation
 from label_studio_ml.model_api.model_context import ModelContext
+from label_studio_ml.params.class_params import own_extra_params
 from label_studio_ml.protocol.control_tags import control_tag
 from label_studio_ml.protocol.label_config import config_text, parse_label_config
+from label_studio_ml.versions.state.key_values import StagedState
 
 #: Key of `train_output` with what each part's `fit` has returned, by the part's name.
 PARTS = "parts"
@@ -79,8 +82,9 @@ class Part:
         if self.controls is None:
             return dict(task)
         annotations = [
-            {**annotation, "result": self._own_regions(annotation.get("result") or [])}
+            {**annotation, "result": self._own_regions(annotation.get("result"))}
             for annotation in task.get("annotations") or ()
+            if isinstance(annotation, Mapping)
         ]
         return {**task, "annotations": annotations, "completions": annotations}
 
@@ -92,13 +96,17 @@ class Part:
             re.fullmatch(_INDEX.sub(r"\\d+", re.escape(name)), str(from_name)) for name in self.controls
         )
 
-    def _own_regions(self, regions: Collection[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    def _own_regions(self, result: Any) -> list[Mapping[str, Any]]:
+        """Return those regions of a `result` that are the part's own; what is damaged in it is left out."""
+        regions = [region for region in result if isinstance(region, Mapping)] if _is_list(result) else []
         own = [region for region in regions if self.owns(region.get("from_name"))]
-        ids = {region.get("id") for region in own}
+        ids = [region.get("id") for region in own]
         relations = [
             region
             for region in regions
-            if region.get("type") == "relation" and {region.get("from_id"), region.get("to_id")} <= ids
+            if region.get("type") == "relation"
+            and region.get("from_id") in ids
+            and region.get("to_id") in ids
         ]
         return own + relations
 
@@ -115,9 +123,9 @@ def parts_of(declared: Any, owner: str) -> tuple[Part, ...]:
             field="parts",
         )
     parts = tuple(item if isinstance(item, Part) else Part(item) for item in declared)
-    names = [part.name for part in parts]
+    names = [part.name.lower() for part in parts]  # names of folders, on disks that do not tell a from A, too
     for part in parts:
-        if names.count(part.name) > 1:
+        if names.count(part.name.lower()) > 1:
             raise ModelFileError(
                 f"{owner}.parts has two parts named {part.name}",
                 fix=f'Name them: Part({part.model_class.__name__}, name="first")',
@@ -148,10 +156,34 @@ class PartState:
         """Tell whether `key` holds a value."""
         return self._whole.state.has(self._prefix + key)
 
+    @contextlib.contextmanager
+    def restored_on_error(self) -> Iterator[None]:
+        """During a training, discard the values that the `with` block has set if it raises."""
+        staged = self._whole.state
+        before = dict(staged.changes) if isinstance(staged, StagedState) else {}
+        try:
+            yield
+        except BaseException:
+            if isinstance(staged, StagedState):
+                staged.changes = before
+            raise
 
-def part_context(whole: ModelContext, part: Part) -> ModelContext:
-    """Return the model context of a part; it differs from the combined model's in its key/value pairs."""
-    return dataclasses.replace(whole, state=PartState(whole, part.name), renamed="")
+
+def part_context(whole: ModelContext, part: Part, others: Iterable[Part]) -> ModelContext:
+    """Return the model context of a part; it differs from the combined model's in its key/value pairs.
+
+    A part that refuses unknown extra params does not get those of the `others`.
+    """
+    extra_params = own_extra_params(
+        part.model_class, [other.model_class for other in others], whole.extra_params
+    )
+    return dataclasses.replace(
+        whole, state=PartState(whole, part.name), renamed="", extra_params=extra_params
+    )
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def _remove_controls(element: ElementTree.Element, kept: frozenset[str]) -> None:

@@ -133,6 +133,24 @@ def merged_params(classes: Iterable[type]) -> dict[str, Param]:
     return merged
 
 
+def own_extra_params(cls: type, others: Iterable[type], extra_params: Any) -> Any:
+    """Return the extra params for `cls`, one of several classes that share them.
+
+    If `cls` refuses names that it does not declare, those that only the `others` declare are left out.
+    """
+    declaration = declaration_of(cls)
+    if declaration is None or not isinstance(extra_params, Mapping):
+        return extra_params
+    if _consequence(cls, declaration) != "error":
+        return extra_params
+    foreign = [other for other in map(declaration_of, others) if other is not None]
+    return {
+        key: value
+        for key, value in extra_params.items()
+        if declaration.name_of(str(key)) or not any(other.name_of(str(key)) for other in foreign)
+    }
+
+
 def _check_names(cls: type, parameters: Mapping[str, Parameter]) -> None:
     """Raise ModelFileError for a name that cannot be an attribute, and a variable that means something else."""
     seen: dict[str, str] = {}

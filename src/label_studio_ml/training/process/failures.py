@@ -6,12 +6,9 @@ from pathlib import Path
 from label_studio_ml.errors import (
     BackendError,
     DecisionError,
-    FileFetchError,
     NoLabelConfig,
     ParamsError,
     StoreError,
-    StudioAuthError,
-    StudioError,
     VersionError,
 )
 from label_studio_ml.storage.disk_errors import disk_fix, is_full
@@ -31,16 +28,6 @@ def may_pass(error: BaseException, folder: Path) -> bool:
     if isinstance(error, StoreError) and error.passing:
         return True
     return isinstance(error, VersionError) and isinstance(error.__cause__, OSError | sqlite3.Error)
-
-
-def studio_may_recover(error: BaseException) -> bool:
-    """Tell whether Label Studio may answer later: it could not be reached, or answered with 429 or 5xx.
-
-    Returns False for a refused token, and for a task's file that cannot be fetched.
-    """
-    if isinstance(error, StudioAuthError | FileFetchError):
-        return False
-    return isinstance(error, StudioError) and error.passing
 
 
 def explained(error: BackendError | OSError, model_dir: Path) -> str:

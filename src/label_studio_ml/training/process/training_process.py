@@ -37,9 +37,10 @@ from label_studio_ml.storage.disk_errors import full_disk_fix, is_full
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
 from label_studio_ml.training.job import TrainingJob
+from label_studio_ml.training.passing_errors import studio_may_recover
 from label_studio_ml.training.policy import Policy, decide
 from label_studio_ml.training.process.event_replay import fit_events
-from label_studio_ml.training.process.failures import may_pass, studio_may_recover
+from label_studio_ml.training.process.failures import may_pass
 from label_studio_ml.training.process.messages import CANCEL_GRACE, Limits, RunMessage, WorkerConnection
 from label_studio_ml.training.process.run_request import Outcome, RunRequest, client_of, refusal
 from label_studio_ml.training.process.version_comparison import compared, metrics_to_compare
