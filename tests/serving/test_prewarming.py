@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -190,16 +191,20 @@ def test_a_new_version_ends_it(tricky: Tricky) -> None:
 
 
 def test_what_fails_is_logged_and_the_rest_goes_on(tricky: Tricky, caplog: pytest.LogCaptureFixture) -> None:
-    studio = Studio({2: "raise hell"})
+    studio = Studio({2: "raise hell", 3: "raise hell", 4: "raise heaven"})
 
     async def test() -> None:
-        async with prepared_bench(tricky, studio) as it:
+        async with prepared_bench(tricky, studio, count=3) as it:
             await it.ask(task(1), params=CLICK)
-            await finished(it, tricky, "0 2", "0 3")
+            await finished(it, tricky, "0 2", "0 3", "0 4")
 
     with caplog.at_level(logging.WARNING):
         run(test())
-    assert "prewarm failed for task 2: ValueError: told to hell" in caplog.text
+    failures = [record.message for record in caplog.records if "prewarm failed" in record.message]
+    assert len(failures) == 2  # once for each cause
+    assert "ValueError: told to hell" in failures[0]
+    assert "(task 2)" in failures[0]
+    assert "ValueError: told to heaven" in failures[1]
 
 
 def test_a_task_that_ends_the_process_is_not_tried_again(
@@ -232,6 +237,30 @@ def test_without_label_studio_clicks_are_answered(tricky: Tricky, caplog: pytest
     run(test())
     assert caplog.text.count("Set LABEL_STUDIO_API_KEY") == 1
     assert studio.asked == [1, 2, 3]
+
+
+def test_the_end_does_not_wait_for_label_studio(tricky: Tricky) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def silent(project: Project, after: int, count: int) -> list[dict[str, Any]]:
+        asked.set()
+        answers.wait(60)
+        return []
+
+    async def test() -> None:
+        async with bench(tricky, ProcessRunner, "Prepares") as it:
+            it.pool.prewarming = Prewarming(it.pool.registry, 2, silent)
+            await it.ask(task(1), params=CLICK)
+            await until(asked.is_set, "Label Studio is asked")
+            await it.pool.prewarming.close()
+
+    ending = threading.Thread(target=run, args=(test(),), daemon=True)
+    ending.start()
+    assert asked.wait(60)
+    ending.join(30)
+    ended = not ending.is_alive()
+    answers.set()
+    assert ended
 
 
 def test_the_list_of_label_studio(tmp_path: Path) -> None:

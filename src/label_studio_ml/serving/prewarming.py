@@ -17,6 +17,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelProcessDied
 from label_studio_ml.model_calls.predictor import Request
 from label_studio_ml.model_calls.project_login import studio_arguments
+from label_studio_ml.serving.registry.daemon_thread import in_daemon_thread
 from label_studio_ml.serving.registry.loaded_model import LoadedModel
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.serving.requests.queue_item import RunnerClosed
@@ -38,7 +39,7 @@ class _TaskId(msgspec.Struct):
 
 
 class Prewarming:
-    """Prepares `count` tasks (0: none) after the one that was asked for last; `next_tasks` runs in a thread."""
+    """Prepares `count` tasks (0: none) after the one that was asked for last; `next_tasks` runs in a daemon thread."""
 
     def __init__(self, registry: ModelRegistry, count: int, next_tasks: NextTasks) -> None:
         self._registry = registry
@@ -88,7 +89,11 @@ class Prewarming:
         Raises BackendError and OSError.
         """
         await self._idle()
-        for task in await asyncio.to_thread(self._next_tasks, model.project, task_id, self._count):
+        # Label Studio may take minutes to answer, and a shutdown must not wait for it.
+        next_tasks = await in_daemon_thread(
+            "next tasks", self._next_tasks, model.project, task_id, self._count
+        )
+        for task in next_tasks:
             while (model.key, task["id"]) not in self._prepared:
                 await self._idle()
                 if (
@@ -133,18 +138,19 @@ class Prewarming:
             self._registry.models.leave(model)
         self._remember(model, task)
         if answer.error:
-            self._log(f"Project {model.project.uid}: prewarm failed for task {task['id']}: {answer.error}")
+            cause = f"Project {model.project.uid}: prewarm failed: {answer.error}"
+            self._log(cause, f"{cause} (task {task['id']})")
 
     def _remember(self, model: LoadedModel, task: dict[str, Any]) -> None:
         self._prepared[(model.key, task["id"])] = None
         if len(self._prepared) > REMEMBERED:
             self._prepared.popitem(last=False)
 
-    def _log(self, message: str) -> None:
-        """Log a warning once for each message, of at most 100 messages."""
-        if message not in self._logged and len(self._logged) < 100:
-            self._logged.add(message)
-            logger.warning("%s", message)
+    def _log(self, cause: str, message: str = "") -> None:
+        """Log `message`, by default `cause`, as a warning, once for each cause, of at most 100 causes."""
+        if cause not in self._logged and len(self._logged) < 100:
+            self._logged.add(cause)
+            logger.warning("%s", message or cause)
 
 
 def unlabelled_tasks(settings: Settings, project: Project, after: int, count: int) -> list[dict[str, Any]]:

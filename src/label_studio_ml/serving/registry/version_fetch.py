@@ -1,16 +1,11 @@
 """Fetch versions from a remote store before their models are loaded."""
 
 import asyncio
-import contextlib
-import threading
-from collections.abc import Callable
-from typing import TypeVar
 
 from label_studio_ml.errors import StoreError
+from label_studio_ml.serving.registry.daemon_thread import in_daemon_thread
 from label_studio_ml.serving.registry.version_selection import VersionSelection
 from label_studio_ml.versions.store.local_store import VersionStore
-
-T = TypeVar("T")
 
 #: Seconds to wait for the store before a project is served the version on this machine.
 STORE_WAIT = 3.0
@@ -46,7 +41,7 @@ class VersionFetch:
 
     async def _fetch(self, uid: str) -> None:
         try:
-            await _in_thread(lambda: self._store.synchronise(uid))
+            await in_daemon_thread("store-fetch", self._store.synchronise, uid)
         except StoreError:
             if not await self._serve_local_version(uid):
                 raise
@@ -57,34 +52,3 @@ class VersionFetch:
         usable = await asyncio.to_thread(self._store.servable_offline, uid)
         self._selection.renew(uid)
         return usable
-
-
-async def _in_thread(function: Callable[[], T]) -> T:
-    """Run `function` in a daemon thread of its own, because it may take minutes.
-
-    The threads of the default executor stay free for short work such as webhooks, and the exit of this process does
-    not wait for `function`.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def work() -> None:
-        result: T | None = None
-        failure: BaseException | None = None
-        try:
-            result = function()
-        except BaseException as error:  # noqa: BLE001 - it is raised in the awaiting task
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=work, daemon=True, name="store-fetch").start()
-    return await future
