@@ -14,6 +14,7 @@ from PIL import Image
 
 from label_studio_ml import active
 from label_studio_ml.cli.create.scaffold import default_model
+from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.user_code.import_scan import missing_modules
 from label_studio_ml.user_code.loading import load_class
@@ -26,6 +27,14 @@ TEXT = """
 </View>
 """
 IMAGE = TEXT.replace("<Text", "<Image")
+
+
+def with_labels(config: str, *labels: str) -> str:
+    """Return a label config with these choices in place of Good and Bad."""
+    choices = "".join(f'<Choice value="{label}"/>' for label in labels)
+    return config.replace('<Choice value="Good"/><Choice value="Bad"/>', choices)
+
+
 BOXES = """
 <View>
   <Image name="image" value="$image"/>
@@ -100,7 +109,7 @@ def test_it_can_be_built_without_a_label_config(model_class: Any) -> None:
 
 
 def test_a_label_config_that_it_cannot_do_is_refused_by_name(model_class: Any) -> None:
-    with pytest.raises(ValueError, match="<Choices>; the label config has <RectangleLabels>"):
+    with pytest.raises(LabelConfigError, match=r"<Choices>.*<RectangleLabels"):
         model_class(label_config=BOXES)
 
 
@@ -150,8 +159,16 @@ def test_it_learns_images(model_class: Any, tmp_path: Path) -> None:
 def test_a_picture_that_cannot_be_read_is_left_out(model_class: Any, tmp_path: Path) -> None:
     tasks = [labelled(picture(number % 2 == 0, number), "GB"[number % 2], number) for number in range(4)]
     tasks.append(labelled("data:image/png;base64,AAAA", "G", 9))
-    output = fit(model_class(label_config=IMAGE), tasks, tmp_path)
-    assert (output["annotations"], output["unreadable"]) == (4, 1)
+    output = fit(model_class(label_config=with_labels(IMAGE, "G", "B")), tasks, tmp_path)
+    assert (output["annotations"], output["left_out"]) == (4, 1)
+
+
+def test_a_label_that_was_removed_is_left_out(model_class: Any, tmp_path: Path) -> None:
+    """Before a training and after one."""
+    output = fit(model_class(label_config=TEXT), [*texts(), labelled("so so", "Fair")], tmp_path)
+    assert (output["labels"], output["left_out"]) == (["Bad", "Good"], 1)
+    changed = model_class(label_config=with_labels(TEXT, "Bad", "Fair"), train_output=output)
+    assert choices(changed.predict([{"id": 1, "data": {"review": "great"}}])[0]) == ["Bad"]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +213,7 @@ def test_it_learns_handwritten_digits(model_class: Any, tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
+    config = with_labels(IMAGE, *map(str, range(10)))
     tasks = []
     for number in range(400):
         file = io.BytesIO()
@@ -204,8 +222,8 @@ def test_it_learns_handwritten_digits(model_class: Any, tmp_path: Path) -> None:
         tasks.append(labelled(url, str(digits.target[number]), number))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        output = fit(model_class(label_config=IMAGE), tasks[:300], tmp_path)
-    served = model_class(label_config=IMAGE, train_output=output)
+        output = fit(model_class(label_config=config), tasks[:300], tmp_path)
+    served = model_class(label_config=config, train_output=output)
     answers = served.predict([{"id": task["id"], "data": task["data"]} for task in tasks[300:]])
     right = sum(
         answer["result"][0]["value"]["choices"] == [str(digits.target[300 + number])]
@@ -233,7 +251,9 @@ def test_it_holds_tasks_out_and_is_measured_on_them(model_class: Any, tmp_path: 
 @pytest.mark.parametrize("config", [TEXT, IMAGE], ids=["text", "image"])
 def test_rank_has_what_it_needs(model_class: Any, tmp_path: Path, config: str) -> None:
     """Before any training and after one; tasks that are alike have embeddings near each other."""
-    if config == IMAGE:
+    is_image = config == IMAGE
+    config = with_labels(config, "G", "B")
+    if is_image:
         values = [picture(number % 2 == 0, number) for number in range(8)]
         near, far = values[2], values[1]
     else:
@@ -322,12 +342,12 @@ def test_choices_for_single_regions_are_passed_over(model_class: Any, tmp_path: 
     assert output["labels"] == ["Bad", "Good"]
     (answer,) = model_class(label_config=config, train_output=output).predict([{"data": {"review": "great"}}])
     assert (answer["result"][0]["from_name"], choices(answer)) == ("mood", ["Good"])
-    with pytest.raises(ValueError, match="This model labels a whole <Text>"):
+    with pytest.raises(LabelConfigError, match=r"This model needs a <Choices> .* without perRegion"):
         model_class(label_config=config.replace('name="mood"', 'name="mood" perRegion="true"'))
 
 
 def test_several_choices_at_once(model_class: Any, tmp_path: Path) -> None:
-    config = TEXT.replace('name="mood"', 'name="mood" choice="multiple"')
+    config = with_labels(TEXT, "Funny", "Sad").replace('name="mood"', 'name="mood" choice="multiple"')
     kinds = {"funny": ["Funny"], "sad": ["Sad"], "sad and funny": ["Funny", "Sad"]}
     tasks = [
         labelled(f"{text} film {number}", labels, number)

@@ -11,6 +11,7 @@ from label_studio_ml import regions
 from label_studio_ml.controls import Control, Controls
 from label_studio_ml.errors import FileFetchError, LabelConfigError
 from label_studio_ml.targets import BoxExample, ChoicesExample, SpanExample
+from label_studio_ml.targets.annotation_choice import truth_of
 from label_studio_ml.training.dataset import LabelledTasks
 
 Task = dict[str, Any]
@@ -295,3 +296,9 @@ def test_few_of_100_000_tasks_are_in_memory_at_once() -> None:
     targets = LabelledTasks(tasks, "a test").targets(CONTROLS["mood"], workers=4)
     assert sum(example.choice == "glad" for example in targets) == 100_000
     assert 1 <= most <= 12
+
+
+def test_of_annotations_without_dates_and_ids_the_last_one_counts() -> None:
+    first, last = {"result": [{"id": "a"}]}, {"result": [{"id": "b"}]}
+    assert truth_of({"id": 1, "annotations": [first, last]}) is last
+    assert truth_of({"id": 1, "annotations": [{**last, "id": 2}, {**first, "id": 1}]})["id"] == 2  # type: ignore[index]

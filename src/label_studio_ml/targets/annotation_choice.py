@@ -17,7 +17,7 @@ def truth_of(task: Mapping[str, Any], *, only: bool = False) -> dict[str, Any] |
     """
     annotations = task.get("annotations") or []
     truths = [annotation for annotation in annotations if annotation.get("ground_truth")]
-    return max(truths if only or truths else annotations, key=_changed, default=None)
+    return _last_changed(truths if only or truths else annotations)
 
 
 def chosen(
@@ -46,7 +46,7 @@ def _medoid(
     annotations: Sequence[Annotation], distance: Callable[[Annotation, Annotation], float]
 ) -> Annotation | None:
     if len(annotations) < 3:  # the distance of two is the same from both sides
-        return max(annotations, key=_changed, default=None)
+        return _last_changed(annotations)
     sums = [0.0] * len(annotations)
     for first in range(len(annotations)):
         for second in range(first + 1, len(annotations)):
@@ -56,7 +56,12 @@ def _medoid(
     least = min(sums)
     # Sums of the same distances in another order differ in the last digits.
     nearest = [each for each, total in zip(annotations, sums, strict=True) if total - least < 1e-9]
-    return max(nearest, key=_changed)
+    return _last_changed(nearest)
+
+
+def _last_changed(annotations: Sequence[Annotation]) -> Annotation | None:
+    """Return the annotation that was changed last: by date, else by id, else the last one. None if there are none."""
+    return max(reversed(annotations), key=_changed, default=None)
 
 
 def _changed(annotation: Annotation) -> tuple[str, Any]:
