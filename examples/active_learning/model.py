@@ -8,6 +8,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
+from label_studio_ml import regions
 from label_studio_ml.model import LabelStudioMLBase
 
 CLASSIFIERS = {
@@ -45,48 +46,44 @@ class UncertainDigits(LabelStudioMLBase):
     train_every = 5
     min_annotations = 10
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
+    def setup(self):
+        """Find the project's control, and load what the last training has learnt."""
+        self.digits = self.controls.first("Choices", on="Image")
         self.machine = joblib.load(self.train_output["machine"]) if self.train_output else None
-
-    def picture(self, task):
-        """Return a task's picture as 64 bytes."""
-        with Image.open(self.get_local_path(task["data"]["image"])) as picture:
-            return np.asarray(picture.convert("L").resize((8, 8))).ravel()
 
     def predict(self, tasks, **kwargs):
         """Return for each task a choice, the probability of each class, and the picture as an embedding."""
-        pictures = np.array([self.picture(task) for task in tasks])
+        pictures = np.array([picture(each.path) for each in self.inputs(self.digits, tasks)])
         embeddings = features(pictures).tolist()
         if self.machine is None:
             return [{"result": [], "score": 0.0, "embedding": embedding} for embedding in embeddings]
         shares = probabilities(self.machine, pictures)
         chosen = self.machine.predict(features(pictures))
         return [
-            {
-                "result": [
-                    {
-                        "from_name": "digit",
-                        "to_name": "image",
-                        "type": "choices",
-                        "value": {"choices": [str(digit)]},
-                    }
-                ],
-                "score": float(share.max()),
-                "probabilities": share.tolist(),
-                "embedding": embedding,
-            }
+            regions.prediction(
+                regions.choices(self.digits, str(digit)),
+                score=float(share.max()),
+                probabilities=share.tolist(),
+                embedding=embedding,
+            )
             for digit, share, embedding in zip(chosen, shares, embeddings, strict=True)
         ]
 
     def fit(self, annotations, workdir=None, **kwargs):
         """Learn from the labelled tasks."""
-        labelled = sorted(annotations, key=lambda task: task["id"])
-        pictures = [self.picture(task) for task in labelled]
-        digits = [task["annotations"][0]["result"][0]["value"]["choices"][0] for task in labelled]
+        pictures, digits = [], []
+        for example in annotations.targets(self.digits, empty=False):
+            pictures.append(picture(example.path))
+            digits.append(example.choice)
         machine = learned(pictures, digits)
         if machine is None:
             return {}
         path = Path(workdir) / "machine.joblib"
         joblib.dump(machine, path)
-        return {"machine": str(path), "labels": len(labelled)}
+        return {"machine": str(path), "labels": len(digits)}
+
+
+def picture(path):
+    """Return a picture as 64 bytes."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L").resize((8, 8))).ravel()

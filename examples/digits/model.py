@@ -14,25 +14,21 @@ from label_studio_ml.model import LabelStudioMLBase
 class DigitsModel(LabelStudioMLBase):
     """Compares a picture with the labelled ones and says what the nearest of them are."""
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.classifier = None
-        if self.train_output:
-            self.classifier = joblib.load(self.train_output["classifier"])
-
-    @property
-    def choices(self):
-        """The project's `<Choices>` for an image."""
-        return self.controls.first("Choices", on="Image")
+    def setup(self):
+        """Find the project's control, and load what the last training has learnt."""
+        self.choices = self.controls.first("Choices", on="Image")
+        self.classifier = joblib.load(self.train_output["classifier"]) if self.train_output else None
 
     def predict(self, tasks, **kwargs):
         """Return a choice and how sure it is for each task, or nothing as long as nothing is learnt."""
         if self.classifier is None:
             return [{"result": [], "score": 0.0} for _ in tasks]
-        paths = [self.get_local_path(self.choices.value(task), task_id=task["id"]) for task in tasks]
-        shares = self.classifier.predict_proba([pixels(path) for path in paths])
+        pictures = [pixels(each.path) for each in self.inputs(self.choices, tasks)]
         names = self.classifier.classes_
-        return [regions.prediction(regions.best_choices(self.choices, share, names)) for share in shares]
+        return [
+            regions.prediction(regions.best_choices(self.choices, shares, names))
+            for shares in self.classifier.predict_proba(pictures)
+        ]
 
     def fit(self, annotations, workdir=None, **kwargs):
         """Learn from the project's labelled tasks, and return where the classifier is."""

@@ -1,9 +1,10 @@
 """The annotation of a task that counts, for trainings and evaluations alike."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 Annotation = Mapping[str, Any]
+AnnotationT = TypeVar("AnnotationT", bound=Annotation)
 
 #: Which annotations of a task become examples; see `chosen`.
 AnnotationChoice = Literal["latest", "ground_truth", "all", "consensus"]
@@ -15,7 +16,7 @@ def truth_of(task: Mapping[str, Any], *, only: bool = False) -> dict[str, Any] |
 
     Of several ground truths, it is the last changed one.
     """
-    annotations = task.get("annotations") or []
+    annotations: list[dict[str, Any]] = task.get("annotations") or []
     truths = [annotation for annotation in annotations if annotation.get("ground_truth")]
     return _last_changed(truths if only or truths else annotations)
 
@@ -59,7 +60,7 @@ def _medoid(
     return _last_changed(nearest)
 
 
-def _last_changed(annotations: Sequence[Annotation]) -> Annotation | None:
+def _last_changed(annotations: Sequence[AnnotationT]) -> AnnotationT | None:
     """Return the annotation that was changed last: by date, else by id, else the last one. None if there are none."""
     return max(reversed(annotations), key=_changed, default=None)
 
