@@ -90,7 +90,7 @@ def test_a_project_without_a_label_config_has_no_controls() -> None:
         assert list(controls) == []
         assert controls.find("Choices") is None
         with pytest.raises(
-            LabelConfigError, match=r"has no label config yet, and this model needs a <Choices>"
+            LabelConfigError, match=r"This model needs a <Choices>; the label config is empty"
         ):
             controls.first("Choices")
 

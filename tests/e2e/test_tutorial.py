@@ -167,7 +167,7 @@ def test_tutorial_before_there_is_a_label_config(reader: Reader, start_studio: S
         lambda: [line for line in reader.output().splitlines() if "has no label config yet" in line],
         "the state is said",
     )
-    assert "FirstLabel needs one: StopIteration" in said[0]
+    assert "FirstLabel needs one: This model needs a <Choices>; the label config is empty. Set it" in said[0]
     studio.call("PATCH", f"/api/projects/{project}/", json={"label_config": _file("xml")})
     studio.import_tasks(project, json.loads(_file("json")))
     _learns(studio, project)

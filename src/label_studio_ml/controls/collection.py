@@ -108,7 +108,7 @@ class Controls:
             needed += " with perRegion" if per_region else " without perRegion"
         if not self._controls and not self.objects:
             raise LabelConfigError(
-                f"The project has no label config yet, and this model needs a {needed}",
+                f"This model needs a {needed}; the label config is empty",
                 fix="Set up the labeling interface in the project's settings",
                 field="label_config",
             )

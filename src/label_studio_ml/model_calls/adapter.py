@@ -12,7 +12,7 @@ import msgspec
 
 from label_studio_ml.config.setting_values import MAX_SECONDS, MAX_THREADS
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import BackendError, ModelLoadError, NoLabelConfig
+from label_studio_ml.errors import BackendError, LabelConfigError, ModelLoadError, NoLabelConfig
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.api_generation import (
     Generation,
@@ -178,8 +178,9 @@ def build(
         raise
     except (Exception, SystemExit) as error:
         if not parse_label_config(project.label_config):
+            cause = error.message if isinstance(error, LabelConfigError) else reason(error)
             raise NoLabelConfig(
-                f"Project {project.uid} has no label config yet, and {cls.__name__} needs one: {reason(error)}",
+                f"Project {project.uid} has no label config yet, and {cls.__name__} needs one: {cause}",
                 fix="Set it in Label Studio under Settings, Labeling Interface",
                 field="label_config",
             ) from error
