@@ -1,6 +1,7 @@
 """The labelling page of a real Label Studio: open a prediction, read what is drawn, submit it, read it back."""
 
 import base64
+import contextlib
 import io
 import re
 from collections.abc import Sequence
@@ -72,9 +73,13 @@ class Labelling:
         data: Json,
         result: Sequence[Json],
         score: float | None = None,
-        patience: float = 60_000,
+        patience: float | None = None,
     ) -> None:
-        """Import the task with its prediction and open it; the page then shows the prediction."""
+        """Import the task with its prediction and open it; the page then shows the prediction.
+
+        Raises TimeoutError after `patience` milliseconds. Without it the page is loaded a second time if it does not
+        get ready, which was seen once with a recording, on a busy machine.
+        """
         self.project = self.studio.create_project("Facts", config)
         prediction: Json = {"result": list(result), "model_version": "facts"}
         if score is not None:
@@ -85,14 +90,24 @@ class Labelling:
             json=[{"data": data, "predictions": [prediction]}],
         )
         (self.task,) = answer["task_ids"]
+        if patience is not None:
+            return self._show(patience)
+        with contextlib.suppress(Late):
+            return self._show(25_000)
+        return self._show(60_000)
+
+    def _show(self, patience: float) -> None:
+        """Load the page and select the prediction."""
         self.page.goto(f"{self.studio.url}/projects/{self.project}/data?task={self.task}")
         # The page selects a tab of its own while it loads, so the selection is repeated until it holds.
         self.page.wait_for_function(
             f"""() => {{ const store = window.Htx?.annotationStore;
                 if (!store?.predictions?.length) return false;
-                if ({SELECTED}?.type === 'prediction') return true;
+                const now = performance.now();
+                if ({SELECTED}?.type === 'prediction') return (window.selectedAt ??= now) < now - 400;
+                delete window.selectedAt;
                 store.selectPrediction(store.predictions[0].id); return false }}""",
-            polling=200,
+            polling=100,
             timeout=patience,
         )
         self._settle(patience)
