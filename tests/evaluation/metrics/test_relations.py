@@ -85,3 +85,12 @@ def test_a_relation_is_matched_once_and_needs_its_ends() -> None:
 def test_a_damaged_end_of_a_relation_is_a_missing_one() -> None:
     damaged = [{**relation(), "from_id": ["a"]}, {**relation(), "to_id": {}}]
     assert relations_in([span("a", 0), span("b", 10), *damaged]) == []
+
+
+def test_the_first_item_channel_and_page_may_be_numbered_or_not() -> None:
+    value = {"start": 1.0, "end": 2.0, "labels": ["PER"]}
+    annotated = [{**span("a", 0), "value": value}, span("b", 10), relation()]
+    numbered = {**annotated[0], "item_index": 0, "value": {**value, "channel": 0, "score": 0.9}}
+    assert f1(annotated, [numbered, *annotated[1:]]) == 1.0
+    other = {**annotated[0], "value": {**value, "channel": 1}}
+    assert f1(annotated, [other, *annotated[1:]]) == 0.0

@@ -16,6 +16,9 @@ from label_studio_ml.evaluation.metrics.regions import Region
 #: Fields of a region's value that number a part of its object, each with its alternative names.
 _PARTS = (("channel",), ("page", "pageIndex"), ("frame",))
 
+#: All these names.
+PARTS_OF_OBJECTS = frozenset(name for names in _PARTS for name in names)
+
 
 class Place(NamedTuple):
     """The object that a region marks and the part of it: item, channel, page, frame. Parts are numbered from 0.

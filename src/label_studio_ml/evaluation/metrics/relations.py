@@ -6,13 +6,14 @@ from typing import Any
 
 from label_studio_ml.evaluation.metrics.matching import by_label_and_all, count_matches, of_label
 from label_studio_ml.evaluation.metrics.pictures.boxes import MIN_OVERLAP, Box, overlap
+from label_studio_ml.evaluation.metrics.region_place import PARTS_OF_OBJECTS, place_of
 from label_studio_ml.evaluation.metrics.results import Measured, ordered
 
 #: Label of a relation that has none.
 UNLABELLED = "(relation)"
 
-#: Fields of a region's value that are no part of its place.
-_NO_PLACE = frozenset({"text", "globalOffsets", "rotation"})
+#: Fields of a region's value that are not compared as its position: `place_of` has some of them.
+_NO_PLACE = frozenset({"text", "globalOffsets", "rotation", "score", *PARTS_OF_OBJECTS})
 
 Region = Mapping[str, Any]
 
@@ -90,7 +91,9 @@ def _likeness(relation: Relation, other: Relation) -> float:
 
 def _same_region(region: Region, other: Region) -> bool:
     """Tell whether two regions mark the same place with the same labels by the same control."""
-    if any(region.get(name) != other.get(name) for name in ("from_name", "to_name", "type", "item_index")):
+    if any(region.get(name) != other.get(name) for name in ("from_name", "type")):
+        return False
+    if place_of(region) != place_of(other):
         return False
     value, other_value = region.get("value") or {}, other.get("value") or {}
     kind = str(region.get("type"))
