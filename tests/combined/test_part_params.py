@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pydantic
 import pytest
 
 from label_studio_ml.combined import Combined
@@ -51,3 +52,25 @@ def test_each_part_has_its_own_and_the_whole_has_all(
 def test_a_value_that_one_part_refuses_is_no_fault_of_the_version(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"threshold must be a number from 0 to 0\.5, not 0\.7"):
         built(tmp_path, {"threshold": 0.7})
+
+
+def test_a_name_of_a_pydantic_model_is_no_unknown_name_of_the_whole(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Names(pydantic.BaseModel):
+        code: str | None = None
+
+    class Third(First):
+        params: ClassVar[Any] = Names
+
+    class Mixed(Combined):
+        parts = (First, Third)
+
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", init_kwargs={"code": 7})
+    spec = ModelSpec(project=Project(uid="1", extra_params={"threshold": 0.1}))
+    model = build(Mixed, spec, settings, MemoryState())
+    assert isinstance(model, Combined)
+    assert model["Third"].params.code == "7", "--with code=7 is a text for a field of texts"
+    spec = ModelSpec(project=Project(uid="1", extra_params={"code": "abc"}))
+    build(Mixed, spec, settings, MemoryState())
+    assert not [record for record in caplog.records if "Mixed has no parameter" in record.getMessage()]

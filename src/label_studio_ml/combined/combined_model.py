@@ -22,6 +22,7 @@ from label_studio_ml.model_api.api_generation import overrides_hook
 from label_studio_ml.model_calls.adapter import call_predict, call_prewarm, construct, reason
 from label_studio_ml.model_calls.class_attributes import limit, names
 from label_studio_ml.params.class_params import merged_params
+from label_studio_ml.params.declared_params import is_pydantic_model
 from label_studio_ml.protocol.prediction_json import describe, is_nothing, listed
 from label_studio_ml.protocol.webhook_actions import START_TRAINING
 from label_studio_ml.training.job import TrainingJob
@@ -66,6 +67,8 @@ class Combined(LabelStudioMLBase):
             )
         if params := merged_params(part.model_class for part in parts):
             _set_default(cls, "params", params)
+        if any(is_pydantic_model(getattr(part.model_class, "params", None)) for part in parts):
+            _set_default(cls, "unknown_params", "ignore")  # `merged_params` has no names of pydantic models
         for name in ("max_batch_size", "concurrency"):
             classes = [part.model_class for part in parts if hasattr(part.model_class, name)]
             limits = [limit(model_class, name, 1, least=1) for model_class in classes]

@@ -123,8 +123,8 @@ class PydanticParams:
         return text
 
     def is_text(self, name: str) -> bool:
-        """Tell whether the field is a `str`."""
-        return self._model.model_fields[name].annotation is str
+        """Tell whether the field is a `str`, or that or None."""
+        return self._model.model_fields[name].annotation in (str, str | None)
 
     def values(self, given: Mapping[str, Any]) -> tuple[Any, list[tuple[str, str]]]:
         """Return an instance of the model, and the name and fault of each wrong value."""
