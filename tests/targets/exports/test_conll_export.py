@@ -1,5 +1,6 @@
 """`to_conll`: tokens and tags."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.targets.exports.word_tokens import default_tokens
+from label_studio_ml.targets.exports.class_list import Omitted
+from label_studio_ml.targets.exports.word_tokens import _disjoint, default_tokens
 from targets.exports.labelled_texts import CONTROLS, collection, task
 
 HEADER = "-DOCSTART- -X- -X- O"
@@ -69,9 +71,36 @@ def test_a_token_is_cut_where_a_span_begins_and_ends(tmp_path: Path) -> None:
 
 
 def test_the_longest_of_spans_that_overlap_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    overlapping = task("one two three", (0, 3, "PER"), (0, 7, "ORG"), (4, 13, "PER"))
-    assert conll(tmp_path, overlapping)[:3] == ["one B-PER", "two B-PER", "three I-PER"]
-    assert "leaves out: 1 spans that overlap a longer one" in caplog.text
+    overlapping = task("one two three", (0, 7, "ORG"), (4, 13, "PER"), (8, 13, "ORG"), (0, 3, "ORG"))
+    assert conll(tmp_path, overlapping)[:3] == ["one B-ORG", "two B-PER", "three I-PER"]
+    assert "leaves out: 2 spans that overlap a longer one" in caplog.text
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10), st.sampled_from(["PER", "ORG"])), max_size=12)
+)
+def test_spans_that_are_kept_are_disjoint_and_no_longer_one_is_left_out(
+    spans: list[tuple[int, int, str]],
+) -> None:
+    entry = task("x" * 40, *((start, start + length, label) for start, length, label in spans))
+    (example,) = collection(entry).targets(CONTROLS["ner"])
+    kept = _disjoint(example.spans, Omitted())
+    assert all(before.end <= after.start for before, after in pairwise(kept))
+    for span in example.spans:
+        overlapping = [each for each in kept if each.start < span.end and span.start < each.end]
+        assert any(each.end - each.start >= span.end - span.start for each in overlapping)
+
+
+def test_the_converter_of_the_sdk_gives_whole_words_to_spans_and_mixes_overlapping_ones() -> None:
+    """That is why it is not used. If this fails, see whether it can be."""
+    from label_studio_sdk.converter.utils import create_tokens_and_tags
+
+    def span(start: int, end: int, label: str) -> dict[str, Any]:
+        return {"start": start, "end": end, "labels": [label]}
+
+    assert create_tokens_and_tags("Rheinland", [span(5, 9, "ORG")]) == (["Rheinland"], ["B-ORG"])
+    overlapping = [span(0, 3, "PER"), span(0, 7, "ORG"), span(4, 13, "PER")]
+    assert create_tokens_and_tags("one two three", overlapping)[1] == ["B-PER", "B-ORG", "B-PER"]
 
 
 def test_spans_side_by_side_begin_each(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,15 +125,20 @@ def _offsets(text: str, tokens: Iterable[Any]) -> list[Offsets]:
 
 def _disjoint(spans: Sequence[SpanTarget], omitted: Omitted) -> list[SpanTarget]:
     """Return the spans with a label that overlap no longer one (of the same length, no earlier one), in order."""
-    kept: list[SpanTarget] = []
+    kept: list[SpanTarget] = []  # in order of their starts
     for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
         if span.label is None:
             omitted.add(UNLABELLED)
-        elif any(span.start < other.end and other.start < span.end for other in kept):
-            omitted.add(OVERLAPPING)
+            continue
+        place = bisect_left(kept, span.start, key=lambda other: other.start)
+        is_free = (place == 0 or kept[place - 1].end <= span.start) and (
+            place == len(kept) or kept[place].start >= span.end
+        )
+        if is_free:
+            kept.insert(place, span)
         else:
-            kept.append(span)
-    return sorted(kept, key=lambda span: span.start)
+            omitted.add(OVERLAPPING)
+    return kept
 
 
 def _tags(tokens: Sequence[Offsets], spans: Sequence[SpanTarget], omitted: Omitted) -> list[str]:
