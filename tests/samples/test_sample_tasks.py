@@ -278,3 +278,18 @@ def test_a_folder_that_label_studio_would_not_serve(tmp_path: Path) -> None:
     for root in (tmp_path / "files", tmp_path / "elsewhere"):
         with pytest.raises(ValueError, match=r"^files must be a folder below document_root"):
             samples.tasks("<View/>", 1, files=tmp_path / "files", document_root=root)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "$a[100][100][100]",
+        "$a" + "[100]" * 25,
+        "$image" + "".join(f"_{{{{v{number}}}}}" for number in range(12)),
+        "$a" + "".join(f"[{{{{v{number}}}}}].b" for number in range(12)),
+    ],
+)
+def test_lists_within_lists_are_limited(field: str) -> None:
+    variables = "".join(f'<Repeater on="$list" indexFlag="{{{{v{number}}}}}"/>' for number in range(12))
+    with pytest.raises(LabelConfigError, match="shows more than 20000 values of a task"):
+        first(f'{variables}<Text name="t" value="{field}"/>')

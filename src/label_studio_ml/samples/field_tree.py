@@ -23,9 +23,15 @@ _STEP = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 #: Values of an index variable for which fields such as `$image_{{idx}}` are made: those of the longest list.
 _INDICES = range(3)
 
-#: Limits of one reference: a label config comes from users.
+#: Limits of one reference: a label config comes from users. The largest index is that of a list's last entry.
 _MAX_STEPS = 30
 _MAX_INDEX = 100
+
+#: The fewest and the most entries of a list that a `<Repeater>` goes through.
+REPEATED = (2, 3)
+
+#: The most values in one task: indices and index variables within each other multiply them.
+_MAX_VALUES = 20_000
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,22 @@ class Node:
             return self.items.setdefault(step, Node())
         return self.fields.setdefault(step, Node())
 
+    def largest_size(self) -> int:
+        """Return the number of values of a task in this node, with the most entries that its lists may get."""
+        if self.each is not None or self.is_repeated:
+            return REPEATED[1] * (self.each or Node()).largest_size()
+        sizes = {index: child.largest_size() for index, child in self.items.items()}
+        if sizes:  # entries without a node of their own are like the last one
+            last = max(sizes)
+            return sum(sizes.values()) + (last + 1 - len(sizes)) * sizes[last]
+        return 1 + sum(child.largest_size() for child in self.fields.values())
+
 
 def fields_of(label_config: str) -> Node:
     """Return the data of a task for a label config, as a node with the fields that it shows.
 
-    Raises LabelConfigError if it is not well-formed, or a reference is too long to be one.
+    Raises LabelConfigError if it is not well-formed, a reference is too long to be one, or a task would have more than
+    `_MAX_VALUES` values.
     """
     variables = read_tree(label_config).index_variables  # refuses a DOCTYPE and what is not well-formed
     root = Node()
@@ -82,6 +99,8 @@ def fields_of(label_config: str) -> Node:
                     node = node.child(step)
                 node.is_repeated |= use.attribute == "on"
                 node.uses.append(use)
+    if root.largest_size() > _MAX_VALUES:
+        raise _too_many_values()
     return root
 
 
@@ -124,7 +143,17 @@ def _expanded(path: str, variables: tuple[str, ...]) -> list[str]:
                 for one in paths
                 for index in _INDICES
             ]
+        if len(paths) > _MAX_VALUES:
+            raise _too_many_values()
     return paths
+
+
+def _too_many_values() -> LabelConfigError:
+    return LabelConfigError(
+        f"The label config shows more than {_MAX_VALUES} values of a task, lists within lists among them",
+        fix="Name smaller indices, or fewer index variables in one field",
+        field="label_config",
+    )
 
 
 def _steps(path: str, variables: tuple[str, ...]) -> list[str | int | None]:

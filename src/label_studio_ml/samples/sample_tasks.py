@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from label_studio_ml.samples.field_tree import Node, fields_of
+from label_studio_ml.samples.field_tree import REPEATED, Node, fields_of
 from label_studio_ml.samples.generators import generate
 from label_studio_ml.samples.occasion import Occasion
 from label_studio_ml.samples.output_files import DataUrls, FolderFiles, Output
 from label_studio_ml.support import arguments
-
-#: The fewest and the most entries of a list that a `<Repeater>` goes through.
-_REPEATED = (2, 3)
 
 
 def tasks(
@@ -32,7 +29,8 @@ def tasks(
     `/data/local-files/?d=…`, which Label Studio and `get_local_path` read if `document_root` is their
     LOCAL_FILES_DOCUMENT_ROOT; None means the parent folder of `files`.
 
-    Raises LabelConfigError if the label config is not well-formed, ValueError for other wrong arguments, and OSError.
+    Raises LabelConfigError if the label config is not well-formed or a task would have more than 20,000 values,
+    ValueError for other wrong arguments, and OSError.
     """
     arguments.text("label_config", label_config, "the label config's XML as text")
     arguments.count("n", n)
@@ -53,7 +51,7 @@ def _value(node: Node, path: str, number: int, seed: int, output: Output) -> Any
     occasion = Occasion(number, path, random.Random(f"{seed}/{number}/{path}"), output)  # noqa: S311
     if node.each is not None or node.is_repeated:
         template = node.each or Node()
-        count = occasion.chance.randint(*_REPEATED)
+        count = occasion.chance.randint(*REPEATED)
         return [_value(template, f"{path}[{index}]", number, seed, output) for index in range(count)]
     if node.items:
         last = max(node.items)
