@@ -60,6 +60,9 @@ def test_a_click_supersedes_an_older_one_whose_regions_it_has() -> None:
     assert clicked("a").supersedes(clicked("a")), "the region was moved"
     assert clicked("a", draft_id=3).supersedes(clicked("a", draft_id=None)), "the draft was saved meanwhile"
     assert clicked("a", user_id=1).supersedes(clicked("a", user_id=1))
+    assert clicked("a", "a").supersedes(clicked("a", "a")), (
+        "shape and label of a region are two results with one id"
+    )
 
 
 @pytest.mark.parametrize(

@@ -112,5 +112,4 @@ def _regions(context: dict[str, msgspec.Raw]) -> frozenset[str]:
         ids = [region.id for region in _regions_decoder.decode(context.get("result", b"[]"))]
     except (msgspec.MsgspecError, RecursionError):
         return frozenset()
-    known = frozenset(region_id for region_id in ids if region_id)
-    return known if len(known) == len(ids) else frozenset()
+    return frozenset(region_id for region_id in ids if region_id) if all(ids) else frozenset()
