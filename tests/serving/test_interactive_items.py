@@ -182,3 +182,64 @@ def test_closing_ends_the_wait_for_a_place() -> None:
         await asyncio.wait_for(it.batcher.drained(), 60)
 
     run(test())
+
+
+def test_a_click_whose_caller_has_left_drops_no_other() -> None:
+    async def test() -> None:
+        it = Held()
+        await it.ask("runs")
+        await clicked(it, "older", order=1)
+        await clicked(it, "newer", order=2, gone=lambda: True)
+        await it.finish()
+        assert it.batches == [["runs"], ["older"]]
+
+    run(test())
+
+
+def test_a_click_that_is_sent_again_runs_if_the_caller_of_the_newer_one_has_left() -> None:
+    async def test() -> None:
+        it = Held()
+        await it.ask("runs")
+        await clicked(it, "newer", order=2, gone=lambda: True)
+        await clicked(it, "again", order=1)
+        await it.finish()
+        assert it.batches == [["runs"], ["again"]]
+
+    run(test())
+
+
+def test_nothing_is_left_of_the_wait_for_a_place_once_its_item_has_run() -> None:
+    async def test() -> None:
+        it = Held()
+        await it.ask("click", interactive=True, place=Door(opened=True, patience=1e6))
+        loop: Any = asyncio.get_running_loop()
+        [timer] = [timer for timer in loop._scheduled if timer.when() > loop.time() + 1e5]
+        await it.finish()
+        assert timer.cancelled()
+
+    run(test())
+
+
+def test_a_place_is_asked_again_on_request() -> None:
+    async def test() -> None:
+        it = Held(slots=2)
+        door = Door()
+        await it.ask("runs")
+        await it.ask("waits", interactive=True, place=door)
+        door.opened = True
+        it.batcher.start_batches()
+        await settle()
+        assert it.batches[1:] == [["waits"]]
+        await it.finish()
+
+    run(test())
+
+
+def test_interactive_parts_of_large_requests_leave_the_totals_of_the_queue() -> None:
+    async def test() -> None:
+        it = Held()
+        await it.ask("part", interactive=True, bulk=True, size=5)
+        assert it.batcher._size == 0
+        await it.finish()
+
+    run(test())

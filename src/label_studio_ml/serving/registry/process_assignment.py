@@ -167,6 +167,7 @@ class ModelProcesses:
         self.all.add(process)
         if isinstance(runner, RunnerGroup):
             runner.on_edit = lambda: self.spawn(self._reload(process))
+            runner.on_join = process.batcher.start_batches
         try:
             await runner.start()
         except BaseException:

@@ -105,7 +105,7 @@ class Batcher(Generic[Payload, Result]):
     @slots.setter
     def slots(self, slots: int) -> None:
         self._slots = slots
-        self._start_batches()
+        self.start_batches()
 
     async def submit(
         self,
@@ -141,7 +141,7 @@ class Batcher(Generic[Payload, Result]):
                 f"{plural(len(self), 'prediction request is', 'prediction requests are')} waiting already",
                 fix="Send the request again in a moment",
             )
-        loop = asyncio.get_running_loop()
+        bulk = bulk and not interactive
         item: Item[Payload, Result] = Item(
             key,
             payload,
@@ -153,7 +153,7 @@ class Batcher(Generic[Payload, Result]):
             place,
             click,
             order,
-            loop.create_future(),
+            asyncio.get_running_loop().create_future(),
         )
         self._weight += weight
         self._size += 0 if bulk else size
@@ -161,12 +161,20 @@ class Batcher(Generic[Payload, Result]):
             self._append_interactive(item)
         else:
             (self._bulk if bulk else self._normal).append(item)
-        self._start_batches()
-        if place is not None and place.patience is not None and not item.future.done():
-            loop.call_later(place.patience, self._start_batches)
+        self.start_batches()
         for arrival in self._filling:
             arrival.set()
-        return await item.future
+        if place is None or place.patience is None:
+            return await item.future
+        return await self._result(item, place.patience)
+
+    async def _result(self, item: Item[Payload, Result], patience: float) -> Result:
+        """Return the result of an item, whose place is asked again after `patience` seconds."""
+        timer = asyncio.get_running_loop().call_later(patience, self.start_batches)
+        try:
+            return await item.future
+        finally:
+            timer.cancel()
 
     async def drained(self) -> None:
         """Wait until no item is running or queued."""
@@ -185,8 +193,10 @@ class Batcher(Generic[Payload, Result]):
     def _append_interactive(self, item: Item[Payload, Result]) -> None:
         """Queue an interactive item, and drop those that are superseded by it; it takes the place of the first."""
         position = len(self._interactive)
-        if item.click is not None:
+        if item.click is not None and not item.abandoned:  # what is abandoned will have no result
             for other in [*self._interactive]:
+                if other.abandoned:
+                    continue
                 if other.supersedes(item):  # `item` is sent again
                     self._drop_superseded(item)
                     return
@@ -214,8 +224,8 @@ class Batcher(Generic[Payload, Result]):
             return True
         return self._max_weight is not None and count > 0 and self._weight + weight > self._max_weight
 
-    def _start_batches(self) -> None:
-        """Start every batch that may start."""
+    def start_batches(self) -> None:
+        """Start every batch that may start. To be called if a place was freed by anything but the end of a batch."""
         while batch := self._next_batch(len(self._busy)):
             task = asyncio.ensure_future(self._work(batch))
             self._busy.add(task)
@@ -242,7 +252,7 @@ class Batcher(Generic[Payload, Result]):
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._busy.discard(task)
-        self._start_batches()  # for items that came after the task last examined the queue
+        self.start_batches()  # for items that came after the task last examined the queue
 
     async def _work(self, batch: list[Item[Payload, Result]]) -> None:
         """Run `batch`, then further batches, until no item is queued or the slot is removed."""
@@ -293,7 +303,7 @@ class Batcher(Generic[Payload, Result]):
         )
         if batch[0].exclusive:
             self._exclusive = False
-            asyncio.get_running_loop().call_soon(self._start_batches)
+            asyncio.get_running_loop().call_soon(self.start_batches)
 
     def _update_pace(self, seconds: float, size: int, *, others_queued: bool) -> None:
         """Update the pace (seconds per task) with the duration of a batch.

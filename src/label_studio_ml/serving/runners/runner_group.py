@@ -47,7 +47,7 @@ class RunnerGroup:
     """`count` runners made by `make_runner(index)`, used as one runner.
 
     `on_edit` is called when a member has ended and the files on the disk differ from the members' code, once for
-    each such edit.
+    each such edit; `on_join` when a member that ended has been replaced, so that places can be taken that could not.
     """
 
     ahead = False  # while one member is busy, another may be free
@@ -70,6 +70,7 @@ class RunnerGroup:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._edits: set[str] = set()
         self.on_edit: Callable[[], object] = lambda: None
+        self.on_join: Callable[[], object] = lambda: None
 
     async def start(self) -> None:
         """Start all members, which begin to import the model file; `info` gets the outcome."""
@@ -120,8 +121,9 @@ class RunnerGroup:
 
         Raises ModelError; ModelProcessDied if that member ends meanwhile; RunnerClosed if the group has ended before.
         """
-        index = self._reserved(place)
-        if index is None:
+        if isinstance(place, MemberPlace):
+            index = await self._reserved(place)
+        else:
             index = await self._least_busy()
             self._busy[index] += 1
         try:
@@ -138,7 +140,7 @@ class RunnerGroup:
         """Reserve a call of a member for `place`, and return whether its request may start."""
         loads = self._loads()
         if not loads:
-            return True  # `predict` waits for a member, or raises
+            return True  # `predict` waits for a member and reserves it, or raises
         is_imported = self.info.done() and self.info.exception() is None
         calls = self.info.result().concurrency if is_imported else 1
         index = self._sessions.choose(place.visit, loads, {i for i in loads if self._busy[i] < calls})
@@ -170,16 +172,18 @@ class RunnerGroup:
         running = [index for index, runner in self._members.items() if not runner.ended.done()]
         return {index: self._busy[index] + self._polls[index] for index in running}
 
-    def _reserved(self, place: Place | None) -> int | None:
-        """Return the member that `place` has reserved; None, and undo the reservation, if it has ended since."""
-        if not isinstance(place, MemberPlace) or place.member is None:
-            return None
-        index = place.member
-        runner = self._members.get(index)
-        if runner is not None and not runner.ended.done():
-            return index
-        self._busy[index] -= 1
-        return None
+    async def _reserved(self, place: MemberPlace) -> int:
+        """Return the member that `place` has reserved; if there is none, or it has ended since, reserve another one.
+
+        Later requests of the session go to that one, too. Raises RunnerClosed if the group has ended.
+        """
+        while place.member is None or place.member not in self._loads():
+            if place.member is not None:
+                self._busy[place.member] -= 1
+                place.member = None
+            while not self.reserve(place) or place.member is None:
+                await self._member_change()
+        return place.member
 
     async def _least_busy(self) -> int:
         """Return the index of the least busy member, once it has a free call.
@@ -252,6 +256,8 @@ class RunnerGroup:
                     return await self._finish(cause, 0)
                 replacement = await self._replacement(index)
             self._members[index] = runner = replacement
+            self._freed.set()
+            self.on_join()
 
     def _cannot_replace(self) -> bool:
         """Return whether no member is left, or the model file cannot be imported."""
