@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from helpers import run, strict, until
@@ -259,5 +260,25 @@ def test_a_superseded_click_is_answered_without_regions_and_without_a_call(trick
                 assert "superseded" not in entry
                 assert entry["result"]
             assert len(tricky.lines("predicts")) == 1 + 1 + len(others) + 1
+
+    run(test())
+
+
+def test_a_task_that_a_request_has_twice_is_no_click_that_a_newer_one_drops(tricky: Tricky) -> None:
+    async def test() -> None:
+        async with serving(tricky, members=1) as pool:
+            assert pool.registry.info is not None
+            pool.registry.expect(msgspec.structs.replace(pool.registry.info, max_batch_size=1))
+            pool.registry.processes.current[0].batcher.max_batch = 1
+            busy = asyncio.create_task(send(pool, 1, "block gate", **drawn("a")))
+            await until(lambda: tricky.started("gate"), "the process is busy")
+            batcher = pool.registry.processes.current[0].batcher
+            body = {"tasks": [task(2), task(2)], "project": ONE.uid, "params": {"context": drawn("a")}}
+            both = asyncio.create_task(pool.predict(ONE, parse_predict(json.dumps(body).encode())))
+            await until(lambda: both.done() or len(batcher) == 2, "both wait")
+            tricky.release("gate")
+            await busy
+            for entry in strict(await asyncio.wait_for(both, LIMIT)):
+                assert entry["result"][0]["task"] == 2
 
     run(test())

@@ -119,7 +119,8 @@ class PredictionService:
         """Answer one request, or one part of a large request by the `pinned` model; retry after others' failures."""
         request_id = logs.request_id.get() if self._log_request_ids else ""
         payload = Request(request.tasks_json, request.params, request.interactive, request_id)
-        interaction = parse_interaction(request) if request.interactive else None
+        # A part of a large request is no click, even if it has one task: each of its tasks needs a result.
+        interaction = parse_interaction(request) if request.interactive and pinned is None else None
         call = _Call(payload, interaction, next(self._arrivals), gone) if interaction is not None else None
         retries = CrashRetries()
         while True:
