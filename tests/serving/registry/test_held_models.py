@@ -1,5 +1,6 @@
 """A model that tracks something answers its events after a newer version has replaced it, for a while."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -132,5 +133,26 @@ def test_closing_does_not_wait_for_what_is_tracked(tricky: Tricky) -> None:
             await asked(it, "track")
             await serve_next(it)
             assert (await asked(it, "predict", 2))[0] == 1
+
+    run(test())
+
+
+@both
+def test_requests_to_models_that_were_replaced_count_as_in_flight(tricky: Tricky, class_name: str) -> None:
+    """Tasks are prepared only while none is."""
+
+    async def test() -> None:
+        async with bench(tricky, class_name=class_name) as it:
+            await asked(it, "track")
+            await serve_next(it)
+            poll = asyncio.create_task(
+                it.ask(task(1, "block gate"), params={"context": {"event": "track_progress"}})
+            )
+            await until(lambda: tricky.started("gate"), "the old version has it")
+            assert it.pool.registry.in_flight == 1
+            tricky.release("gate")
+            [entry] = await poll
+            assert entry["result"][0]["number"] == 0
+            assert it.pool.registry.in_flight == 0
 
     run(test())

@@ -74,6 +74,10 @@ class HeldModels:
         self._models.unload_if_idle(hold.model)
         self._changed.set()
 
+    def models(self) -> set[LoadedModel]:
+        """Return the models that sessions hold."""
+        return {hold.model for hold in self._holds.values()}
+
     def count_in(self, process: ServingProcess) -> int:
         """Return the number of sessions that hold a model of a process."""
         return sum(hold.model.process is process for hold in self._holds.values())

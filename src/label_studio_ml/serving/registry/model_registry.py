@@ -87,7 +87,7 @@ class ModelRegistry:
     @property
     def in_flight(self) -> int:
         """The number of prediction requests in flight, including queued ones."""
-        return sum(model.in_flight for model in self.models.by_key.values())
+        return sum(model.in_flight for model in {*self.models.all(), *self.held.models()})
 
     def expect(self, info: ClassInfo) -> None:
         """Use `info` until a process has imported the class."""
