@@ -46,6 +46,8 @@ def test_codes_with_values_that_are_not_repeated(values: list[int], seed: int) -
     code = brush.encode_rle(np.array(values, dtype=np.uint8))
     assert brush_rle.decode_values(code).tolist() == values
     assert brush_rle.decode_values(bytes(code)).tolist() == brush.decode_rle(code).tolist()
+    if len(values) % 4 == 0:
+        assert brush_rle.decode(code, 1, len(values) // 4)[0].tolist() == values[3::4]
 
 
 @pytest.mark.parametrize("pixels", [16_383, 16_384, 16_385, 32_768, 70_000])
@@ -100,6 +102,8 @@ def test_a_code_that_is_cut_off_is_an_error() -> None:
     for length in range(len(code)):
         with pytest.raises(ValueError, match="brush region's code"):
             brush_rle.decode_values(code[:length])
+        with pytest.raises(ValueError, match="brush region's code"):
+            brush_rle.decode(code[:length], 20, 20)
 
 
 def test_numpy_is_imported_by_the_first_call_only() -> None:

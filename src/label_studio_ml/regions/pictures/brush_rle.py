@@ -12,16 +12,19 @@ The values are the bytes of the picture's pixels, row by row: red, green, blue, 
 channel: 0 outside, 255 inside. The masks that are encoded here have the same value in all four channels.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Channels of a pixel.
-_CHANNELS = 4
+#: Channels of a pixel, and the index of the one that is the mask.
+_CHANNELS, _ALPHA = 4, 3
 #: The bits of a value, and the widths in bits of lengths that the encoder uses: those of Label Studio's frontend.
 _VALUE_BITS, _WIDTHS = 8, (3, 4, 8, 16)
+#: Start and end of some values, and the values: an array, or an int that is repeated.
+_Chunk = tuple[int, int, Any]
 #: Bits of the header.
 _HEADER = 32 + 5 + 4 * 4
 #: The most pixels of a mask, and values of a code.
@@ -85,19 +88,38 @@ def decode(rle: "bytes | list[int]", height: int, width: int) -> "NDArray[np.uin
     """
     import numpy as np
 
-    values = decode_values(rle)
-    if values.size != height * width * _CHANNELS:
+    count, chunks = _chunks(rle)
+    if count != height * width * _CHANNELS:
         raise ValueError(
-            f"The brush region's code is for {values.size // _CHANNELS:,} pixels, "
+            f"The brush region's code is for {count // _CHANNELS:,} pixels, "
             f"not for {width} x {height} = {width * height:,}"
         )
-    return np.ascontiguousarray(values.reshape(height, width, _CHANNELS)[:, :, 3])
+    alpha = np.zeros(height * width, dtype=np.uint8)
+    for start, end, values in chunks:
+        if isinstance(values, int):
+            if values:
+                alpha[start // _CHANNELS : end // _CHANNELS] = values
+        else:
+            alpha[start // _CHANNELS : end // _CHANNELS] = values[_ALPHA - start % _CHANNELS :: _CHANNELS]
+    return alpha.reshape(height, width)
 
 
 def decode_values(rle: "bytes | list[int]") -> "NDArray[np.uint8]":
-    """Return the values of a code. Raises ValueError if it is damaged."""
+    """Return the values of a code, those of all channels. Raises ValueError if it is damaged."""
     import numpy as np
 
+    count, chunks = _chunks(rle)
+    out = np.zeros(count, dtype=np.uint8)
+    for start, end, values in chunks:
+        out[start:end] = values
+    return out
+
+
+def _chunks(rle: "bytes | list[int]") -> tuple[int, Iterator[_Chunk]]:
+    """Return the number of values of a code, and its chunks.
+
+    Raises ValueError if the code is damaged, and so does the iteration.
+    """
     try:
         data = rle if isinstance(rle, bytes) else bytes(list(rle))  # a list: bytes(5) are five zeros
     except (TypeError, ValueError):
@@ -112,8 +134,12 @@ def decode_values(rle: "bytes | list[int]") -> "NDArray[np.uint8]":
         raise ValueError(
             f"The brush region's code has {count:,} values of {value_bits} bits each; it is damaged"
         )
-    out = np.zeros(count, dtype=np.uint8)
-    padded = data + bytes(8)
+    return count, _read(data, count, value_bits, widths)
+
+
+def _read(data: bytes, count: int, value_bits: int, widths: Sequence[int]) -> Iterator[_Chunk]:
+    """Yield the chunks after the header. Raises ValueError if they are damaged."""
+    bits, padded = len(data) * 8, data + bytes(8)
     position, index = _HEADER, 0
     while index < count:
         window = int.from_bytes(padded[position >> 3 : (position >> 3) + 8], "big") << (position & 7)
@@ -124,15 +150,14 @@ def decode_values(rle: "bytes | list[int]") -> "NDArray[np.uint8]":
         if end > count:
             raise ValueError(f"The brush region's code has more values than the {count:,} that it says")
         if repeated:
-            out[index:end] = window >> (61 - size - value_bits) & ((1 << value_bits) - 1)
+            yield index, end, window >> (61 - size - value_bits) & ((1 << value_bits) - 1)
             position += value_bits
         else:
-            out[index:end] = _literals(data, position, end - index, value_bits)
+            yield index, end, _literals(data, position, end - index, value_bits)
             position += value_bits * (end - index)
         if position > bits:
             raise ValueError(f"The brush region's code ends after {index:,} of {count:,} values")
         index = end
-    return out
 
 
 def _literals(data: bytes, position: int, count: int, value_bits: int) -> "NDArray[np.uint8]":
