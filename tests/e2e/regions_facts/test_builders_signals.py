@@ -3,9 +3,7 @@
 import array
 import io
 import math
-from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,11 +18,13 @@ from .labelling import Labelling
 from .round_trip import Accepted, assert_drawn, open_prediction
 
 LABEL = '<Label value="A" background="#ff0000"/>'
-AUDIO = f"""<View><Labels name="sound" toName="audio">{LABEL}</Labels>
-    <Audio name="audio" value="$audio"/></View>"""
-SERIES = f"""<View><TimeSeriesLabels name="span" toName="series">{LABEL}</TimeSeriesLabels>
+SERIES = f"""<TimeSeriesLabels name="span" toName="series">{LABEL}</TimeSeriesLabels>
     <TimeSeries name="series" valueType="json" value="$series" timeColumn="t" {{}}>
-        <Channel column="v"/></TimeSeries></View>"""
+        <Channel column="v"/></TimeSeries>"""
+BOTH = f"""<View><Labels name="sound" toName="audio">{LABEL}</Labels>
+    <Audio name="audio" value="$audio"/>{SERIES.format("")}</View>"""
+DATES = f"""<View>{SERIES.format('timeFormat="%Y-%m-%d"')}</View>"""
+WAVE = [math.sin(step / 4) for step in range(31)]
 SECONDS = 4
 
 
@@ -51,29 +51,6 @@ def red_stretches(labelling: Labelling, selector: str) -> list[tuple[float, floa
     return [(start / width, end / width) for start, end in ends.reshape(-1, 2).tolist()]
 
 
-def test_audio(labelling: Labelling, browser: Browser) -> None:
-    control = Controls(AUDIO)["sound"]
-    found = [(0.5, 1.25, 0), (2.125, 3.5, 1)]
-    built = [regions.segment(control, start, end, "A", channel=channel) for start, end, channel in found]
-    url = labelling.upload("sound.wav", stereo(), "audio/wav")
-    open_prediction(labelling, AUDIO, {"audio": url}, built)
-    labelling.shows("() => SELECTED.objects[0]._ws?.duration", SECONDS)
-    # The lines at both ends are as wide as 0.01 s.
-    assert_drawn(
-        lambda: [
-            tuple(SECONDS * share for share in ends)
-            for ends in red_stretches(labelling, ".lsf-audio-tag canvas")
-        ],
-        [pytest.approx((start, end), abs=0.02) for start, end, _ in found],
-    )
-    browser.keep(labelling.page, "builders-audio")
-
-    segments = Accepted(labelling).example(control).segments
-    assert [(each.start, each.end, each.channel, each.label) for each in segments] == [
-        (*segment, "A") for segment in found
-    ]
-
-
 #: Left and right end of each region below the plot, where the whole series is shown, in shares of its width.
 REGIONS = """() => {
     const regions = [...document.querySelectorAll('rect.region')];
@@ -82,44 +59,56 @@ REGIONS = """() => {
     return regions.map((region) => {
         const place = region.getBoundingClientRect();
         return [(place.left - all.left) / all.width, (place.right - all.left) / all.width] }) }"""
-FIRST_DAY = date(2024, 2, 1)
 
 
-@pytest.mark.parametrize(
-    ("attributes", "times", "found", "stored"),
-    [
-        ("", range(100, 131), [(103, 110.5), (120, 120)], [(103, 110.5), (120, 120)]),
-        pytest.param(
-            'timeFormat="%Y-%m-%d"',
-            [str(FIRST_DAY + timedelta(days=day)) for day in range(31)],
-            [(FIRST_DAY + timedelta(days=3), FIRST_DAY + timedelta(days=28))],
-            [("2024-02-04", "2024-02-29")],
-            marks=pytest.mark.soak,
-        ),
-    ],
-)
-def test_time_series(
-    labelling: Labelling,
-    browser: Browser,
-    attributes: str,
-    times: Iterable[Any],
-    found: list[tuple[Any, Any]],
-    stored: list[tuple[Any, Any]],
-) -> None:
-    config = SERIES.format(attributes)
-    control = Controls(config)["span"]
-    data = {"series": {"t": list(times), "v": [math.sin(step / 4) for step in range(31)]}}
-    open_prediction(labelling, config, data, regions.segments(control, found, ["A"] * len(found)))
-    # The series has 31 rows; one row is one unit, or one day.
-    first, unit = (FIRST_DAY, timedelta(days=1)) if attributes else (100, 1)
-    rows = [tuple((moment - first) / unit for moment in ends) for ends in found]
+def assert_rows(labelling: Labelling, expected: list[tuple[float, float]]) -> None:
+    """Assert from which to which row of the time series each region is drawn."""
     # An instant is drawn two pixels wide.
     assert_drawn(
         lambda: [tuple(30 * share for share in ends) for ends in labelling.evaluate(REGIONS)],
-        [pytest.approx(ends, abs=0.1) for ends in rows],
+        [pytest.approx(ends, abs=0.1) for ends in expected],
     )
-    browser.keep(labelling.page, "builders-time-series")
 
-    segments = Accepted(labelling).example(control).segments
-    assert [(each.start, each.end) for each in segments] == stored
-    assert {each.label for each in segments} == {"A"}
+
+def test_segments(labelling: Labelling, browser: Browser) -> None:
+    controls = Controls(BOTH)
+    sounds, spans = [(0.5, 1.25, 0), (2.125, 3.5, 1)], [(103, 110.5), (120, 120)]
+    built = [
+        regions.segment(controls["sound"], start, end, "A", channel=channel) for start, end, channel in sounds
+    ]
+    url = labelling.upload("sound.wav", stereo(), "audio/wav")
+    data = {"audio": url, "series": {"t": list(range(100, 131)), "v": WAVE}}
+    open_prediction(
+        labelling, BOTH, data, [*built, *regions.segments(controls["span"], spans, ["A"] * len(spans))]
+    )
+    labelling.shows("() => SELECTED.names.get('audio')._ws?.duration", SECONDS)
+    # The lines at both ends are as wide as 0.01 s.
+    assert_drawn(
+        lambda: [
+            tuple(SECONDS * share for share in ends)
+            for ends in red_stretches(labelling, ".lsf-audio-tag canvas")
+        ],
+        [pytest.approx((start, end), abs=0.02) for start, end, _ in sounds],
+    )
+    assert_rows(labelling, [(start - 100, end - 100) for start, end in spans])
+    browser.keep(labelling.page, "builders-signals")
+
+    accepted = Accepted(labelling)
+    segments = accepted.example(controls["sound"]).segments
+    assert [(each.start, each.end, each.channel, each.label) for each in segments] == [
+        (*sound, "A") for sound in sounds
+    ]
+    segments = accepted.example(controls["span"]).segments
+    assert [(each.start, each.end, each.label) for each in segments] == [(*span, "A") for span in spans]
+
+
+@pytest.mark.soak
+def test_dates_of_a_time_series(labelling: Labelling) -> None:
+    control = Controls(DATES)["span"]
+    first = date(2024, 2, 1)
+    data = {"series": {"t": [str(first + timedelta(days=day)) for day in range(31)], "v": WAVE}}
+    built = regions.segment(control, date(2024, 2, 4), date(2024, 2, 29), "A")
+    open_prediction(labelling, DATES, data, [built])
+    assert_rows(labelling, [(3, 28)])
+    (segment,) = Accepted(labelling).example(control).segments
+    assert (segment.start, segment.end, segment.label) == ("2024-02-04", "2024-02-29", "A")

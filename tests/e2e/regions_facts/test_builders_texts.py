@@ -1,6 +1,7 @@
 """Spans that the builders make: highlighted on the right characters, accepted, and given back as targets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ CONFIG = f"""<View>
     <ParagraphLabels name="says" toName="talk">{LABELS}</ParagraphLabels>
     <Paragraphs name="talk" value="$talk" layout="dialogue"/>
     <Relations><Relation value="works for"/></Relations></View>"""
-CONTROLS = Controls(CONFIG)
+
+Contents = Mapping[str, LabelledText]
 
 #: Words and emoji occur several times, so that a span at the wrong one is seen.
 TASK: Json = {
@@ -37,27 +39,6 @@ TASK: Json = {
         ],
     },
 }
-CONTENTS = {name: regions.labelled_text(CONTROLS[name], TASK) for name in ("words", "marks", "says")}
-
-#: What a model finds: a control, a text, which one of its occurrences, and a label.
-FOUND = [
-    ("words", "😀", 1, "ORG"),
-    ("words", "cafe\u0301", 0, "PER"),
-    ("words", "👩‍👩‍👧", 0, "PER"),
-    ("words", "שלום", 1, "PER"),
-    ("words", "Ann", 1, "PER"),
-    ("words", "Acme", 0, "ORG"),
-    ("words", "مرحبا Ann", 0, "PER"),
-    ("marks", "& Bo", 0, "PER"),
-    ("marks", "<at> 😀", 0, "ORG"),
-    ("marks", "Acme", 0, "ORG"),
-    ("marks", "été", 0, "ORG"),
-    ("marks", "Ann", 3, "PER"),
-    ("says", "😀 Bob", 0, "PER"),
-    ("says", "Bob", 2, "PER"),
-    ("says", "Bob", 4, "PER"),
-]
-
 #: Region id: the text before the region in its object, its own text, and whether all of it can be seen.
 HIGHLIGHTED = """() => Object.fromEntries(SELECTED.regionStore.regions.map((region) => {
     const pieces = (region._spans ?? []).filter((piece) => piece.isConnected);
@@ -95,32 +76,124 @@ def occurrences(content: LabelledText, words: str) -> Iterator[int]:
         start = content.text.find(words, start + 1)
 
 
-def test_spans(labelling: Labelling, browser: Browser) -> None:
-    built: list[Any] = []
-    for name, words, occurrence, label in FOUND:
-        start = list(occurrences(CONTENTS[name], words))[occurrence]
-        built.append(CONTENTS[name].span(start, start + len(words), label))
-    relation = regions.relation(built[4], built[5], "works for", label_map=CONTROLS.relation_labels)
-    open_prediction(labelling, CONFIG, TASK["data"], [*built, relation])
-    labelling.shows(f"() => Object.values(({HIGHLIGHTED})()).filter(Boolean).length", len(FOUND))
-    browser.keep(labelling.page, "builders-texts")
+@dataclass(frozen=True)
+class Find:
+    """What a model finds: a text in what a control labels, which one of its occurrences it is, and its label."""
+
+    name: str
+    words: str
+    occurrence: int
+    label: Any
+
+    def ends(self, contents: Contents) -> tuple[int, int]:
+        """Return the offsets of the text, the end exclusive."""
+        start = list(occurrences(contents[self.name], self.words))[self.occurrence]
+        return start, start + len(self.words)
+
+
+def contents_of(controls: Controls, task: Json) -> Contents:
+    """Return the text of each control that labels one, by the control's name."""
+    return {control.name: regions.labelled_text(control, task) for control in controls}
+
+
+def assert_highlighted(labelling: Labelling, spans: Mapping[str, Find]) -> None:
+    """Assert that the page highlights the spans, given by the ids of their regions, and where each is."""
+    labelling.shows(f"() => Object.values(({HIGHLIGHTED})()).filter(Boolean).length", len(spans))
     shown = labelling.evaluate(HIGHLIGHTED)
-    for region, (name, words, occurrence, _) in zip(built, FOUND, strict=True):
-        before, text, visible = shown[region["id"]]
-        assert (text, before.count(words), visible) == (words, occurrence, True), name
+    for region_id, find in spans.items():
+        before, text, visible = shown[region_id]
+        # A line end is a character or an element of the page: compared without any.
+        words, before, text = (string.replace("\n", "") for string in (find.words, before, text))
+        assert (text, before.count(words), visible) == (words, find.occurrence, True), find
+
+
+def assert_targets(
+    accepted: Accepted, controls: Controls, contents: Contents, spans: Mapping[str, Find]
+) -> None:
+    """Assert that the targets give back what the model found."""
+    targets = {name: accepted.regions(controls[name]) for name in contents}
+    for region_id, find in spans.items():
+        target = targets[find.name][region_id]
+        assert isinstance(target, SpanTarget)
+        assert (target.start, target.end, target.text) == (*find.ends(contents), find.words)
+        assert target.labels == (find.label,)
+
+
+FOUND = [
+    Find("words", "😀", 1, "ORG"),
+    Find("words", "cafe\u0301", 0, "PER"),
+    Find("words", "👩‍👩‍👧", 0, "PER"),
+    Find("words", "שלום", 1, "PER"),
+    Find("words", "Ann", 1, "PER"),
+    Find("words", "Acme", 0, "ORG"),
+    Find("words", "مرحبا Ann", 0, "PER"),
+    Find("marks", "& Bo", 0, "PER"),
+    Find("marks", "<at> 😀", 0, "ORG"),
+    Find("marks", "Acme", 0, "ORG"),
+    Find("marks", "été", 0, "ORG"),
+    Find("marks", "Ann", 3, "PER"),
+    Find("says", "😀 Bob", 0, "PER"),
+    Find("says", "Bob", 2, "PER"),
+    Find("says", "Bob", 4, "PER"),
+]
+
+
+def test_spans(labelling: Labelling, browser: Browser) -> None:
+    controls = Controls(CONFIG)
+    contents = contents_of(controls, TASK)
+    built: list[Any] = [contents[find.name].span(*find.ends(contents), find.label) for find in FOUND]
+    spans = {region["id"]: find for region, find in zip(built, FOUND, strict=True)}
+    relation = regions.relation(built[4], built[5], "works for", label_map=controls.relation_labels)
+    open_prediction(labelling, CONFIG, TASK["data"], [*built, relation])
+    assert_highlighted(labelling, spans)
     # A frame has a padding of a few pixels.
     ends = [labelling.evaluate(PIECE, region["id"]) for region in built[4:6]]
     drawn = ["works for", *(pytest.approx(end, abs=8) for end in ends)]
     assert_drawn(lambda: labelling.evaluate(RELATIONS), [drawn])
+    browser.keep(labelling.page, "builders-texts")
 
     accepted = Accepted(labelling)
-    targets = {name: accepted.regions(CONTROLS[name]) for name in CONTENTS}
-    for region, (name, words, occurrence, label) in zip(built, FOUND, strict=True):
-        target = targets[name][region["id"]]
-        assert isinstance(target, SpanTarget)
-        start = list(occurrences(CONTENTS[name], words))[occurrence]
-        assert (target.start, target.end, target.text) == (start, start + len(words), words)
-        assert target.labels == (label,)
-    example = accepted.example(CONTROLS["words"])
-    assert example.text == CONTENTS["words"].text
+    assert_targets(accepted, controls, contents, spans)
+    example = accepted.example(controls["words"])
+    assert example.text == contents["words"].text
     assert example.relations == (RelationTarget(built[4]["id"], built[5]["id"], "right", ("works for",)),)
+
+
+OTHER = f"""<View>
+    <Labels name="marks" toName="page">{LABELS}</Labels><HyperText name="page" value="$html"/>
+    <Labels name="says" toName="talk">{LABELS}</Labels>
+    <Paragraphs name="talk" value="$talk" layout="none"/></View>"""
+ACROSS = [
+    Find("marks", "BoAnn <at", 0, "PER"),
+    Find("marks", "me\nAnn", 0, "PER"),
+    Find("says", "hi\nBob 😀", 0, "ORG"),
+    Find("says", "is\nBob, I am Bob\nBye", 0, "PER"),
+]
+
+
+@pytest.mark.soak
+def test_spans_across_lines(labelling: Labelling) -> None:
+    controls = Controls(OTHER)
+    contents = contents_of(controls, TASK)
+    built: list[Any] = [contents[find.name].span(*find.ends(contents), find.label) for find in ACROSS]
+    spans = {region["id"]: find for region, find in zip(built, ACROSS, strict=True)}
+    open_prediction(labelling, OTHER, TASK["data"], built)
+    assert_highlighted(labelling, spans)
+    assert_targets(Accepted(labelling), controls, contents, spans)
+
+
+TAGS = {"cafe\u0301": "B-ORG", "👩‍👩‍👧": "I-ORG", "Acme,": "B-ORG", "مرحبا": "B-PER"}
+TAGGED = [("cafe\u0301 👩‍👩‍👧", "ORG"), ("Acme,", "ORG"), ("مرحبا", "PER")]
+
+
+@pytest.mark.soak
+def test_token_tags(labelling: Labelling) -> None:
+    control = Controls(CONFIG)["words"]
+    content = regions.labelled_text(control, TASK)
+    tokens = content.text.split()
+    built = content.tagged(tokens, [TAGS.get(token, "O") for token in tokens])
+    found = [Find("words", words, 0, label) for words, label in TAGGED]
+    spans = {region["id"]: find for region, find in zip(built, found, strict=True)}
+    open_prediction(labelling, CONFIG, TASK["data"], built)
+    assert_highlighted(labelling, spans)
+    assert_targets(Accepted(labelling), Controls(CONFIG), {"words": content}, spans)

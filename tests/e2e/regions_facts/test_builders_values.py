@@ -140,15 +140,69 @@ VALUES = [
 ]
 
 
-def test_values(labelling: Labelling, browser: Browser) -> None:
-    controls = Controls(CONFIG)
-    open_prediction(labelling, CONFIG, TASK["data"], [value.build(controls[value.name]) for value in VALUES])
-    browser.keep(labelling.page, "builders-values")
-    for value in VALUES:
+def assert_values(
+    labelling: Labelling, browser: Browser, config: str, values: list[Value], name: str
+) -> None:
+    """Assert what the page shows of a prediction with the values, and what the targets give back."""
+    controls = Controls(config)
+    open_prediction(labelling, config, TASK["data"], [value.build(controls[value.name]) for value in values])
+    for value in values:
         labelling.shows(value.script, value.shown)
+    browser.keep(labelling.page, name)
     accepted = Accepted(labelling)
-    for value in VALUES:
+    for value in values:
         assert value.read(accepted.example(controls[value.name])) == value.output, value.name
+
+
+def test_values(labelling: Labelling, browser: Browser) -> None:
+    assert_values(labelling, browser, CONFIG, VALUES, "builders-values")
+
+
+OTHER_CONFIG = f"""<View><Text name="text" value="$text"/>
+    <View className="nested"><Choices name="nested" toName="text" allowNested="true">{TREE}</Choices></View>
+    <View className="moment"><DateTime name="moment" toName="text"/></View>
+    <View className="format"><DateTime name="format" toName="text" only="date" format="%d.%m.%Y"/></View>
+    <List name="items" value="$items" title="Items"/><Ranker name="sorted" toName="items">
+        <Bucket name="good" title="Good"/><Bucket name="bad" title="Bad"/></Ranker></View>"""
+OTHER_VALUES = [
+    Value(
+        "nested",
+        lambda control: regions.choices(control, "R"),
+        "() => SELECTED.names.get('nested').selectedLabels.map((choice) => choice.resultValue)",
+        [["P", "R"]],
+        lambda example: example.choices,
+        ("R",),
+    ),
+    Value(
+        "moment",
+        lambda control: regions.date_time(control, datetime.datetime(2024, 2, 29, 23, 5)),
+        "() => [...document.querySelectorAll('.moment input')].map((input) => input.value)",
+        ["2024-02-29", "23:05"],
+        lambda example: example.moment,
+        "2024-02-29T23:05",
+    ),
+    Value(
+        "format",
+        lambda control: regions.date_time(control, datetime.date(2024, 2, 29)),
+        "() => document.querySelector('.format input').value",
+        "2024-02-29",
+        lambda example: example.moment,
+        "29.02.2024",
+    ),
+    Value(
+        "sorted",
+        lambda control: regions.buckets(control, TASK, {"good": ["c", "a"]}),
+        COLUMNS,
+        [["b"], ["c", "a"], []],
+        lambda example: {name: list(items) for name, items in example.buckets.items()},
+        {"_": ["b"], "good": ["c", "a"], "bad": []},
+    ),
+]
+
+
+@pytest.mark.soak
+def test_other_values(labelling: Labelling, browser: Browser) -> None:
+    assert_values(labelling, browser, OTHER_CONFIG, OTHER_VALUES, "builders-other-values")
 
 
 OCR = """<View><Image name="page" value="$image"/><Rectangle name="box" toName="page"/>
