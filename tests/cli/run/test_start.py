@@ -395,6 +395,17 @@ class TestCheck:
             assert "PROMOTE_IF='good' cannot be read" in capfd.readouterr().err
         assert served == []
 
+    @pytest.mark.parametrize(
+        ("end", "said"),
+        [("os.kill(os.getpid(), 9)", "was killed by SIGKILL"), ("os._exit(7)", "ended with status 7")],
+    )
+    def test_a_model_that_ends_the_process(
+        self, folder: Path, served: list[Served], end: str, said: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "model.py").write_text(MODEL.format(body=f"import os; {end}"))
+        assert main(["start", "my backend", "--check"]) == 1
+        assert said in capfd.readouterr().err
+
 
 def test_the_old_function_starts_the_server(folder: Path, served: list[Served]) -> None:
     args = argparse.Namespace(project_name="my backend", root_dir=".")

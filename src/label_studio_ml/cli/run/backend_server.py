@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 from label_studio_ml.cli.options import add_serving_options, require_unix
 from label_studio_ml.cli.run.writable import require_writable
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments
+from label_studio_ml.cli.streams import say
 from label_studio_ml.config.http_settings import HttpSettings, parse_root_path
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.studio.addresses.private_addresses import is_loopback
 
@@ -87,4 +90,10 @@ def _exposure_notice(host: str, port: int, settings: Settings) -> str:
 def _check(settings: Settings) -> int:
     """Build the model and predict a sample task in a new interpreter, so that side effects end; return 0 or 1."""
     check = command(settings, "label_studio_ml.cli.run.check_model", "--predict")
-    return min(subprocess.run(check, env=settings.child_env(), check=False).returncode & 255, 1)
+    status = subprocess.run(check, env=settings.child_env(), check=False).returncode
+    if status not in (0, 1):  # with 1, it has said the cause
+        say(
+            f"label-studio-ml: The process that built the model and predicted a sample task {describe_exit(status)}",
+            file=sys.stderr,
+        )
+    return min(status & 255, 1)

@@ -25,8 +25,7 @@ def main() -> int:
     """Build the model that the environment names; return 0, or 1 with the cause on standard error.
 
     With the argument `-`, the label config is read from standard input; with `--predict`, a sample task is predicted,
-    too. The parameters that the class declares are
-    printed before the result, each with its value and where that is from.
+    too. The parameters that the class declares are printed before the result, each with its value and its source.
     """
     arguments = sys.argv[1:]  # user code may change sys.argv
     label_config = sys.stdin.read() if arguments == ["-"] else ""
