@@ -293,6 +293,12 @@ def test_a_turned_box_is_outside_if_no_point_of_it_is_in_the_picture() -> None:
     ]
 
 
+def test_a_text_in_a_file_is_not_compared_however_valuetype_is_written() -> None:
+    for attribute in ('valueType="url"', 'valuetype="URL"'):
+        checks = RegionChecks(config("text").replace('value="$text"', f'value="$text" {attribute}'))
+        assert checks.findings([region("text", {"start": 500, "end": 510})], task=TASK) == []
+
+
 def test_a_vector_needs_the_size_of_its_picture() -> None:
     vector = region("vector", GOOD["vector"])
     (found,) = findings("vector", {**vector, "original_width": None})

@@ -9,7 +9,7 @@ from typing import Any
 from label_studio_ml.controls.conditions import Condition
 from label_studio_ml.controls.label_config_tree import Bucket
 from label_studio_ml.controls.labels import Label, LabelMap, Unknown, labels_in_task
-from label_studio_ml.controls.object_tag import ObjectTag, field_value
+from label_studio_ml.controls.object_tag import ObjectTag, attribute_of, field_value
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import ControlTag, Geometry, control_tag
 
@@ -57,10 +57,7 @@ class Control:
 
     def attribute(self, name: str) -> str:
         """Return the text of an XML attribute, whose name Label Studio reads in any case; empty without it."""
-        exact = self.attributes.get(name)
-        if exact is not None:
-            return exact
-        return next((text for key, text in self.attributes.items() if key.lower() == name.lower()), "")
+        return attribute_of(self.attributes, name)
 
     @property
     def is_multiple(self) -> bool:

@@ -22,10 +22,14 @@ class ObjectTag:
     tag: str
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
+    def attribute(self, name: str) -> str:
+        """Return the text of an XML attribute, whose name Label Studio reads in any case; empty without it."""
+        return attribute_of(self.attributes, name)
+
     @property
     def source(self) -> str:
         """The attribute that names the data: that of `value`, else of `valueList`; empty if it has neither."""
-        return self.attributes.get("value") or self.attributes.get("valueList") or ""
+        return self.attribute("value") or self.attribute("valueList")
 
     @property
     def field(self) -> str:
@@ -36,12 +40,12 @@ class ObjectTag:
     @property
     def is_list(self) -> bool:
         """Whether the field has a list of values, such as the pages of `<Image valueList="$pages"/>`."""
-        return not self.attributes.get("value") and bool(self.attributes.get("valueList"))
+        return not self.attribute("value") and bool(self.attribute("valueList"))
 
     @property
     def is_url(self) -> bool:
         """Whether the field of a text has the URL of a file with the text (`valueType="url"`)."""
-        return self.attributes.get("valueType", "").lower() == "url"
+        return self.attribute("valueType").lower() == "url"
 
     def value(self, task: Mapping[str, Any]) -> Any:
         """Return what the tag shows of a task: the field's value, or its text with all references filled in.
@@ -49,6 +53,14 @@ class ObjectTag:
         Raises KeyError, naming the field, if the task's data lack it.
         """
         return resolve(self.source, task)
+
+
+def attribute_of(attributes: Mapping[str, str], name: str) -> str:
+    """Return the text of an XML attribute, whose name Label Studio reads in any case; empty without it."""
+    exact = attributes.get(name)
+    if exact is not None:
+        return exact
+    return next((text for key, text in attributes.items() if key.lower() == name.lower()), "")
 
 
 def resolve(source: str, task: Mapping[str, Any]) -> Any:

@@ -20,7 +20,7 @@ _DATE, _DATE_AND_TIME = "%Y-%m-%d", "%Y-%m-%dT%H:%M"
 
 def _stars(control: Control, value: Any, name: str) -> int:
     stars = number(value, name)
-    most = number(control.attributes.get("maxRating") or _MAX_RATING, "maxRating")
+    most = number(control.attribute("maxRating") or _MAX_RATING, "maxRating")
     if not stars.is_integer() or not 0 <= stars <= most:
         raise ValueError(f"{name} must be a whole number from 0 to {most:g} for {control}, not {value!r}")
     return int(stars)
@@ -29,7 +29,7 @@ def _stars(control: Control, value: Any, name: str) -> int:
 def _quantity(control: Control, value: Any, name: str) -> int | float:
     result = number(value, name)
     for limit_name, is_beyond in (("min", float.__lt__), ("max", float.__gt__)):
-        limit = control.attributes.get(limit_name)
+        limit = control.attribute(limit_name)
         if limit and is_beyond(result, number(limit, limit_name)):
             raise ValueError(
                 f"{name} must be within {limit_name}={limit} of {control}, not {result:g}: "
@@ -39,8 +39,8 @@ def _quantity(control: Control, value: Any, name: str) -> int | float:
 
 
 def _date_time(control: Control, value: Any, name: str) -> str:
-    only = control.attributes.get("only", "")
-    form = control.attributes.get("format") or (_DATE if only == "date" else _DATE_AND_TIME)
+    only = control.attribute("only")
+    form = control.attribute("format") or (_DATE if only == "date" else _DATE_AND_TIME)
     if isinstance(value, datetime.date):
         return value.strftime(form)
     if not isinstance(value, str):

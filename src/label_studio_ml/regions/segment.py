@@ -60,7 +60,7 @@ def segment(
 
 def _time(control: Control, moment: Any, name: str) -> Any:
     """Return a value of a time column: a number, or a text in the object's `timeFormat`. Raises ValueError."""
-    form = control.object.attributes.get("timeFormat")
+    form = control.object.attribute("timeFormat")
     if isinstance(moment, datetime.date):
         if not form:
             raise ValueError(f"{name} must be a number: {control.object.name!r} has no timeFormat")

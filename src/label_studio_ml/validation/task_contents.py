@@ -30,7 +30,7 @@ class TaskContents:
     def _read(self, from_name: Any, to_name: Any, control: AllowedControl) -> Any:
         """Return what an object shows; None if it is a file, encoded, or missing from the task."""
         shown = object_of(from_name, to_name, control)
-        if shown is None or shown.is_url or shown.attributes.get("encoding", "none") != "none":
+        if shown is None or shown.is_url or (shown.attribute("encoding") or "none") != "none":
             return None
         return self._value(shown)
 

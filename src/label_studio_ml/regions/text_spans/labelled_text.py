@@ -284,7 +284,7 @@ def labelled_text(control: Control, task: Mapping[str, Any], content: str | None
             f"The field {control.field!r} has the URL of a text: pass the file's text as content=…"
         )
     if item.tag == "Paragraphs":
-        paragraphs = _paragraphs(value, item.attributes.get("textKey") or "text", control.field)
+        paragraphs = _paragraphs(value, item.attribute("textKey") or "text", control.field)
         return LabelledText(control, _BETWEEN.join(paragraphs), paragraphs)
     if not isinstance(value, str):
         raise ValueError(f"The field {control.field!r} must be a text, not {type(value).__name__}")

@@ -98,8 +98,8 @@ def _limit(place: Place, attribute: str, default: float | None = None) -> float 
     if place.control is None:
         return None
     try:
-        return float(place.control.attributes[attribute])
-    except (KeyError, ValueError):
+        return float(place.control.attribute(attribute))
+    except ValueError:
         return default
 
 

@@ -152,7 +152,7 @@ def _paragraph_places(value: Mapping[str, Any], place: Place) -> Iterator[Proble
         if not 0 <= first <= last < len(place.content):
             yield warning(_OUTSIDE, "start", _SPANS, detail, dropped)
             return
-        key = place.control.object.attributes.get("textKey", "text") if place.control else "text"
+        key = (place.control.object.attribute("textKey") if place.control else "") or "text"
         lengths = [_units(place.content[index], key) for index in (first, last)]
         if begin < 0 or begin > lengths[0] or end > lengths[1]:
             field = "startOffset" if begin < 0 or begin > lengths[0] else "endOffset"
