@@ -162,3 +162,16 @@ def test_a_value_may_belong_to_a_chat_message() -> None:
     assert checks.findings([message, {**rating, "id": "m"}]) == []
     (finding,) = checks.findings([message, {**rating, "id": "other"}])
     assert "perRegion" in str(finding)
+
+
+def test_a_label_that_is_a_list_is_left_out_with_its_relations() -> None:
+    listed = {**label("b", PLACE), "type": "rectanglelabels", "value": {**PLACE, "rectanglelabels": [["A"]]}}
+    empty = {**listed, "value": {**PLACE, "rectanglelabels": [[]]}}
+    for odd in (listed, empty):
+        assert after_repair(box("a"), odd, relation("a", "b")) == [box("a")]
+        kept = {**odd, "value": {**PLACE, "rectanglelabels": ["A", *odd["value"]["rectanglelabels"]]}}
+        assert after_repair(box("a"), kept, relation("a", "b")) == [
+            box("a"),
+            {**odd, "value": {**PLACE, "rectanglelabels": ["A"]}},
+            relation("a", "b"),
+        ]

@@ -226,7 +226,10 @@ def _without_unknown(kind: str, known: frozenset[str]) -> Repair:
     def repair(region: dict[str, Any]) -> dict[str, Any] | None:
         field = kind if kind in region["value"] else "labels"
         labels = region["value"][field]
-        kept = [label for label in labels if _is_known(label, known)]
+        has_paths = kind in ("choices", "taxonomy")
+        kept = [
+            label for label in labels if _is_known(label, known) and (has_paths or isinstance(label, str))
+        ]
         return with_value(**{field: kept})(region) if kept else None
 
     return repair

@@ -10,6 +10,9 @@ from label_studio_ml.validation.result_checks import PLACE, has_position
 #: The most rounds of checking and repairing: a repair may reveal the next fault, and leave a relation without its end.
 _ROUNDS = 8
 
+#: The last rounds, in which what still has a fault is left out, and then the relations that lack their end.
+_LAST_ROUNDS = 3
+
 
 def repaired(
     checks: RegionChecks,
@@ -33,7 +36,9 @@ def repaired(
         if not any(_changes(finding) for several in by_region.values() for finding in several):
             break
         gone = {
-            number for number, several in by_region.items() if attempt == _ROUNDS - 1 and _has_fault(several)
+            number
+            for number, several in by_region.items()
+            if attempt >= _ROUNDS - _LAST_ROUNDS and _has_fault(several)
         }
         after = [
             None if number in gone else _repaired(region, by_region.get(number, ()))
@@ -56,12 +61,12 @@ def _repaired(region: Any, findings: Iterable[Finding]) -> Any:
     """Return a region after the repairs of its findings; None if one of them leaves it out."""
     for finding in findings:
         repair = finding.problem.repair
-        if repair is not None:
-            region = repair(region)
-        elif finding.is_fault:
+        if repair is None and not finding.is_fault:
+            continue
+        mended = None if repair is None else repair(region)
+        if mended is None or (finding.is_fault and mended == region):
             return None
-        if region is None:
-            return None
+        region = mended
     return region
 
 
