@@ -1,9 +1,12 @@
 """Predictions made of regions."""
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
+from label_studio_ml import regions
 from label_studio_ml.controls import Controls, LabelMap
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.regions.attachment import attach
@@ -102,3 +105,33 @@ def test_regions_are_listed_below_another_one() -> None:
     assert "parentID" not in first
     assert nest(None, first) == [first]
     assert RegionChecks(CONFIG).refusal([parent, *children]) is None
+
+
+@pytest.mark.parametrize("control", ["box", None])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda control: regions.box(control, xyxy=(1, 2, 3, 4), size=(10, 10)),
+        lambda control: regions.mask(control, [[1]]),
+        lambda control: regions.choices(control, "x"),
+        lambda control: regions.segment(control, 0, 1, "x"),
+        lambda control: regions.attach(a_box(), control, "x"),
+        lambda control: regions.labelled_text(control, {"data": {}}),
+        lambda control: regions.react_code(control, {}),
+        lambda control: regions.ranking(control, {"data": {}}, order=[]),
+    ],
+)
+def test_a_name_or_none_instead_of_a_control(build: Callable[[Any], Any], control: Any) -> None:
+    with pytest.raises(ValueError, match=r'^control must be a control such as self.controls\["name"\], not '):
+        build(control)
+
+
+@pytest.mark.parametrize("index", [-1, 0.5, "one", [0]])
+def test_an_item_index_that_no_picture_has(index: Any) -> None:
+    with pytest.raises(ValueError, match=r"^item_index must be a "):
+        a_box(item_index=index)
+
+
+def test_an_item_index_of_an_array() -> None:
+    assert type(a_box(item_index=np.int64(2))["item_index"]) is int
+    assert a_box(item_index=0)["item_index"] == 0

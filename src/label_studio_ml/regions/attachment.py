@@ -6,7 +6,7 @@ from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import control_tag
 from label_studio_ml.regions.control_value import require_per_region, value_field, with_values
-from label_studio_ml.regions.region import Region
+from label_studio_ml.regions.region import Region, require_control
 
 #: Fields beside `value` that entries of one region share.
 _SHARED_FIELDS = ("original_width", "original_height", "image_rotation", "item_index")
@@ -28,6 +28,7 @@ def attach(
     """
     if region is None:
         return None
+    require_control(control)
     if region["to_name"] not in (control.to_name, *(item.name for item in control.objects)):
         raise LabelConfigError(
             f"{control} does not label {region['to_name']!r}, which the region is on", field="label_config"

@@ -6,7 +6,7 @@ from typing import Any
 
 from label_studio_ml.controls.control import Control
 from label_studio_ml.errors import LabelConfigError
-from label_studio_ml.regions.region import Region, fields_in, make
+from label_studio_ml.regions.region import Region, fields_in, make, require_control
 
 _FIELD = "reactcode"
 
@@ -23,6 +23,7 @@ def react_code(
     `value` is a dict of what JSON can hold; which fields the code reads is its own matter. Raises TypeError for another
     value, and LabelConfigError for another control.
     """
+    require_control(control)
     if control.tag != "ReactCode":
         raise LabelConfigError(f"{control} has no code of its own", field="label_config")
     if not isinstance(value, Mapping):

@@ -9,6 +9,7 @@ from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.labels import LabelMap, listed
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import CONTROL_TAGS, Geometry
+from label_studio_ml.support import arguments
 from label_studio_ml.support.texts import plural
 
 #: A region: `id`, `from_name`, `to_name`, `type`, `value`, and maybe `score` and what belongs to its kind.
@@ -39,7 +40,7 @@ def make(
 
     `label` is one of the model's labels, or a list of them. `fields` are fields of the region beside `value`; those
     that are None are left out. Raises LabelConfigError for a label that the control does not have, or a missing one,
-    and ValueError for a score that is not a number.
+    and ValueError for a score that is not a number, or an `item_index` that is no whole number of 0 or more.
     """
     value = dict(value)
     names = _labels(control, plain(label))
@@ -55,6 +56,8 @@ def make(
         **{name: field for name, field in fields.items() if field is not None},
         "value": value,
     }
+    if "item_index" in region:
+        region["item_index"] = position(region["item_index"], "item_index")
     if score is not None:
         region["score"] = number(score, "score")
     return region
@@ -184,11 +187,18 @@ def fields_in(region: Mapping[str, Any]) -> str:
     return ", ".join(region["value"]) or "nothing"
 
 
+def require_control(control: Any) -> None:
+    """Raise ValueError if `control` is no control, but for example its name, or None as `controls.find` returns."""
+    if not isinstance(control, Control):
+        raise arguments.wrong("control", 'a control such as self.controls["name"]', control)
+
+
 def require(control: Control, *geometries: Geometry) -> None:
     """Raise LabelConfigError if the regions of `control` are of another kind; of a tag that is not known they may be.
 
-    Label Studio does not show a region of another kind than its control's.
+    Label Studio does not show a region of another kind than its control's. Raises ValueError if it is no control.
     """
+    require_control(control)
     if control.kind.geometry not in (*geometries, Geometry.CODE):
         tags = ", ".join(f"<{row.tag}>" for row in CONTROL_TAGS.values() if row.geometry in geometries)
         raise LabelConfigError(
@@ -198,6 +208,7 @@ def require(control: Control, *geometries: Geometry) -> None:
 
 def require_shape(control: Control, *geometries: Geometry) -> None:
     """Raise LabelConfigError as `require` does, unless `control` is a `<Labels>`: they label shapes of any kind."""
+    require_control(control)
     if control.tag != "Labels":
         require(control, *geometries)
 

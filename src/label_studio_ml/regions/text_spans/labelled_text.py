@@ -22,6 +22,7 @@ from label_studio_ml.regions.region import (
     number,
     plain,
     require,
+    require_control,
     rows_of,
 )
 from label_studio_ml.regions.text_spans.html_text import html_text
@@ -275,6 +276,7 @@ def labelled_text(control: Control, task: Mapping[str, Any], content: str | None
     not label a text, ValueError for a file without `content` and for data of another type, KeyError if the task lacks
     the field.
     """
+    require_control(control)
     item = control.object
     if item.tag not in ("Text", "HyperText", "Paragraphs"):
         raise LabelConfigError(f"{control} does not label a text", field="label_config")
