@@ -244,7 +244,8 @@ def test_names_of_attributes_are_read_in_any_case() -> None:
 def test_names_of_attributes_of_an_object_are_read_in_any_case(spelling: str) -> None:
     control = Controls(
         f'<View><Image name="i" {spelling}="$pages"/><Rectangle name="b" toName="i"/>'
-        '<Text name="t" value="$text" valuetype="url"/><Choices name="c" toName="t"><Choice value="x"/></Choices></View>'
+        '<Text name="t" value="$text" valuetype="url"/>'
+        '<Choices name="c" toName="t"><Choice value="x"/></Choices></View>'
     )
     assert (control["b"].field, control["b"].object.is_list) == ("pages", True)
     assert control["c"].object.is_url
