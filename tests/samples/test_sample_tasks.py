@@ -236,7 +236,13 @@ def test_label_configs_that_are_refused(config: str) -> None:
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [({"n": 0}, "n"), ({"n": "3"}, "n"), ({"seed": 1.5}, "seed"), ({"seed": None}, "seed")],
+    [
+        ({"n": 0}, "n"),
+        ({"n": "3"}, "n"),
+        ({"seed": 1.5}, "seed"),
+        ({"seed": None}, "seed"),
+        ({"files": ""}, "files"),
+    ],
 )
 def test_wrong_arguments_are_named(options: dict[str, Any], name: str) -> None:
     with pytest.raises(ValueError, match=f"^{name} must be"):

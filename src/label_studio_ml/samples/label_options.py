@@ -30,12 +30,12 @@ def choices(use: Use, occasion: Occasion) -> list[dict[str, Any]]:
     if use.attributes.get("allownested") == "true":
         return _nested(occasion, deep=False)
     chosen = occasion.chance.sample(_LABELS, occasion.chance.randint(3, 5))
-    found: list[dict[str, Any]] = [{"value": name} for name in chosen]
-    found[0]["alias"] = chosen[0].lower()
+    options: list[dict[str, Any]] = [{"value": name} for name in chosen]
+    options[0]["alias"] = chosen[0].lower()
     if drawings.named_as_pictures(occasion.path):
-        for choice in found:
+        for choice in options:
             choice["html"] = drawings.as_html(occasion)
-    return found
+    return options
 
 
 def taxonomy(use: Use, occasion: Occasion) -> list[dict[str, Any]]:

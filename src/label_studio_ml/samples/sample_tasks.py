@@ -38,6 +38,8 @@ def tasks(
         raise arguments.wrong("seed", "a whole number", seed)
     output: Output = DataUrls()
     if files is not None:
+        if not os.fspath(files):  # it would be the current folder
+            raise arguments.wrong("files", "the path of a folder", files)
         output = FolderFiles(Path(files), Path(document_root) if document_root is not None else None)
     data = fields_of(label_config)
     return [

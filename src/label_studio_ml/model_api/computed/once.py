@@ -55,13 +55,13 @@ def once(
         raise arguments.wrong("compute", "a function of the file's path", compute)
     if field is not None:
         arguments.text("field", field, "the name of a field of the task's data")
-    found = task_input(task, field, self.controls, file_getter(self.get_local_path, task.get("id")))
+    source = task_input(task, field, self.controls, file_getter(self.get_local_path, task.get("id")))
     name = hashlib.blake2b(digest_size=_NAME_BYTES)
     for part in (
         _FORMAT,
         key.encode("utf-8", "surrogatepass"),
         b"" if shared else _owner(self),
-        found.content,
+        source.content,
     ):
         name.update(len(part).to_bytes(8, "big") + part)
     digest = name.hexdigest()
@@ -72,7 +72,7 @@ def once(
             field="compute",
         )
     values = self._context.values or configured_values()
-    return values.get(digest, lambda: _computed(compute, found.value, key, digest))
+    return values.get(digest, lambda: _computed(compute, source.value, key, digest))
 
 
 def _computed(compute: Callable[[Any], Any], value: Any, key: str, name: str) -> Any:
