@@ -248,7 +248,9 @@ def test_a_part_whose_training_fails_keeps_its_files(
     old, new = tmp_path / "old", tmp_path / "new"
     tasks = [labelled(1, "entities", "mood")]
     output = Both(label_config=CONFIG).fit(tasks, job=TrainingJob("1", old), workdir=str(old), job_id="1")
-    previous = PreviousVersion(name="one", path=str(old), train_output=output)
+    previous = PreviousVersion(
+        name="one", path=str(old), metrics={"Ner.seen": 3, "Mood.loss": 9}, train_output=output
+    )
 
     class Next(Combined):
         parts = (Part(Ner, controls=["entities", "broken"]), Part(Mood, controls=["mood"]))
@@ -260,7 +262,9 @@ def test_a_part_whose_training_fails_keeps_its_files(
     assert (new / "Ner" / "weights.txt").read_text() == "entities"
     assert output["parts"]["Mood"] == {"tasks": 2, "job_id": "2"}
     assert "The part Ner was not trained" in caplog.text
-    assert "Ner.f1" not in output, "a metric of the previous version is none of this one"
+    assert output["Ner.f1"] == 0.5, "the part is as good as before, which a metric gate must know"
+    assert output["Ner.seen"] == 3, "what its fit had logged"
+    assert "Mood.loss" not in output, "a metric that the new training logs itself"
 
 
 def test_a_training_in_which_every_part_fails_fails(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,11 +125,16 @@ class PartTrainings:
         outputs |= {name: {**output, "job_id": self.job_id} for name, output in returned.items()}
         metrics = {
             f"{part}.{name}": value
-            for part, output in returned.items()
+            for part, output in outputs.items()
             for name, value in output.items()
             if _is_number(value)
         }
-        return {**metrics, PARTS: outputs}
+        return {**self._kept_metrics(set(outputs) - set(returned)), **metrics, PARTS: outputs}
+
+    def _kept_metrics(self, parts: Collection[str]) -> dict[str, Any]:
+        """Return the previous version's metrics of parts that were not trained: the parts are still as good."""
+        metrics = self.job.previous.metrics if self.job.previous else {}
+        return {name: value for name, value in metrics.items() if name.partition(".")[0] in parts}
 
     def _part_job(self, part: Part, number: int) -> TrainingJob:
         """Return the job of the part with this number, with its folder."""
