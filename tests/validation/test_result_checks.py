@@ -175,3 +175,18 @@ def test_a_label_that_is_a_list_is_left_out_with_its_relations() -> None:
             {**odd, "value": {**PLACE, "rectanglelabels": ["A"]}},
             relation("a", "b"),
         ]
+
+
+def test_a_taxonomy_that_labels_spans_needs_no_id() -> None:
+    checks = RegionChecks(
+        '<View><Text name="t" value="$t"/><Taxonomy name="x" toName="t" labeling="true">'
+        '<Choice value="P"/></Taxonomy></View>'
+    )
+    span: Json = {
+        "from_name": "x",
+        "to_name": "t",
+        "type": "taxonomy",
+        "value": {"start": 0, "end": 2, "taxonomy": [["P"]]},
+    }
+    assert checks.findings([span]) == []
+    assert len(checks.findings([{**span, "value": {"taxonomy": [["P"]]}}])) == 1

@@ -147,3 +147,10 @@ def test_controls_that_label_themselves_are_checked() -> None:
     )
     (problem,) = prediction_problems(config, task, {"result": [{**code, "from_name": "other"}]})
     assert "from_name" in str(problem)
+
+
+def test_labels_of_the_task_are_accepted_beside_those_of_the_label_config() -> None:
+    config = CONFIG.replace('toName="i"', 'toName="i" value="$options"')
+    task = {"id": 1, "data": {**TASK["data"], "options": [{"value": "B"}]}}
+    regions_of_both = [box(), {**box(rectanglelabels=["B"]), "id": "s"}]
+    assert prediction_problems(config, task, {"result": regions_of_both}) == []

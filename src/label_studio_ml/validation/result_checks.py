@@ -61,7 +61,8 @@ def result_problems(
             continue
         name = _id(region.get("id"))
         control = find(region.get("from_name"))
-        if control is not None and control.control is not None and control.control.is_per_region:
+        full = control.control if control is not None else None
+        if full is not None and full.is_per_region and not has_position(region):
             per_region.append((number, name))
         if not name:
             continue

@@ -180,9 +180,18 @@ class SdkValidator:
         control = self._controls.find(region.get("from_name"))
         label = next(iter(sorted(control.labels or ())), "") if control is not None else ""
         value = dict(region.get("value") or {})
+        if control is not None and control.labels is None and control.control is not None:
+            value = _without_labels_of_tasks(value, kind, control.control.label_names)
         for exception in _EXCEPTIONS:
             value = exception.rewrite(value, kind, label)
         return value
+
+
+def _without_labels_of_tasks(value: Json, kind: str, names: list[str]) -> Json:
+    """Replace labels that may come with a task: the SDK knows `names` only, if the label config lists some, too."""
+    if not names or not isinstance(value.get(kind), list):
+        return value
+    return {**value, kind: [label if label in names else names[0] for label in value[kind]]}
 
 
 def _validator(label_config: str) -> Callable[[Json], list[str]] | None:
