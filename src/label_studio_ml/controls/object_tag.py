@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from label_studio_ml.support.arguments import described
+
 #: A reference to a field of the task in an attribute, such as `$text` or `$review.pages[0]`. Source: the pattern of
 #: Label Studio's frontend, which takes attributes of one reference as the field's value, and others as texts.
 _REFERENCE = re.compile(r"\$([\w.\[\]{}]+)")
@@ -77,6 +79,10 @@ def resolve(source: str, task: Mapping[str, Any]) -> Any:
 
 def field_value(data: Mapping[str, Any], path: str) -> Any:
     """Return `data[path]`, or the value at a path of keys and indices, such as `review.pages[0]`. Raises KeyError."""
+    if not isinstance(data, Mapping):
+        raise KeyError(
+            f"The task has no data with the field {path!r}: data must be a dict, not {described(data)}"
+        )
     if path in data:
         return data[path]
     value: Any = data

@@ -14,6 +14,7 @@ from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.regions.pictures.picture_size import PictureSize
 from label_studio_ml.regions.pictures.vector import Vector
+from label_studio_ml.regions.region import number
 from label_studio_ml.targets.target_regions import (
     BoxTarget,
     CodeTarget,
@@ -108,6 +109,8 @@ def _outlines(first: Points, second: Points) -> float:
     """Return intersection over union of two polygons, measured on a grid over both of them."""
     from PIL import Image, ImageChops, ImageDraw
 
+    if len(first) < 2 or len(second) < 2:  # polygons that were begun have no area
+        return 0.0
     xs, ys = zip(*first, *second, strict=True)
     left, top = min(xs), min(ys)
     scale_x, scale_y = (_GRID - 1) / (max(xs) - left or 1), (_GRID - 1) / (max(ys) - top or 1)
@@ -138,8 +141,11 @@ def _ellipse_outline(target: EllipseTarget) -> Points:
 
 def _key_points(first: KeyPointTarget, second: KeyPointTarget) -> float:
     # In percent, so that it does not depend on the picture's size.
-    value, other = first.region["value"], second.region["value"]
-    return _closeness(value["x"] - other["x"], value["y"] - other["y"])
+    across, down = (
+        number(first.region["value"][name], name) - number(second.region["value"][name], name)
+        for name in ("x", "y")
+    )
+    return _closeness(across, down)
 
 
 def _closeness(across: float, down: float) -> float:
@@ -167,11 +173,25 @@ def _segments(first: SegmentTarget, second: SegmentTarget) -> float:
 
 
 def _timelines(first: TimelineTarget, second: TimelineTarget) -> float:
-    frames, others = (
-        {frame for start, end in target.ranges for frame in range(start, end + 1)}
-        for target in (first, second)
+    ranges, others = _disjoint(first.ranges), _disjoint(second.ranges)
+    both = sum(
+        max(0, min(end, other_end) - max(start, other_start) + 1)
+        for start, end in ranges
+        for other_start, other_end in others
     )
-    return _ratio(len(frames & others), len(frames | others))
+    lengths = sum(end - start + 1 for start, end in (*ranges, *others))
+    return _ratio(both, lengths - both)
+
+
+def _disjoint(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return ranges of frames, ends included, without overlaps."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], end)
+        elif start <= end:
+            joined.append((start, end))
+    return joined
 
 
 def _tracks(first: TrackTarget, second: TrackTarget) -> float:

@@ -65,6 +65,8 @@ def _last_changed(annotations: Sequence[AnnotationT]) -> AnnotationT | None:
     return max(reversed(annotations), key=_changed, default=None)
 
 
-def _changed(annotation: Annotation) -> tuple[str, Any]:
-    """Return a key that orders annotations by their last change."""
-    return str(annotation.get("updated_at") or ""), annotation.get("id") or 0
+def _changed(annotation: Annotation) -> tuple[str, int, str]:
+    """Return a key that orders annotations by their last change; ids that are no numbers are before those that are."""
+    identifier = annotation.get("id")
+    number = identifier if isinstance(identifier, int) else 0
+    return str(annotation.get("updated_at") or ""), number, str(identifier or "")

@@ -75,7 +75,7 @@ def _listed(entries: Any) -> list[Any]:
 def _item(entry: Mapping[str, Any]) -> int:
     try:
         return int(entry.get("item_index") or 0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return -1  # of no value of the object
 
 
@@ -154,7 +154,7 @@ class RegionReader:
                 raise UnknownSize(
                     f"Task {task.get('id')}: its regions do not say the size of what they are on. {error}"
                 ) from None
-            except (ValueError, TypeError, LookupError, AttributeError) as error:
+            except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
                 left_out.add(
                     Reason.UNREADABLE, f"Task {task.get('id')}, region {region.get('id')!r}: {error}"
                 )

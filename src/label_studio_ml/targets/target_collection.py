@@ -217,7 +217,7 @@ class _ExampleReader:
             return {}
         try:
             fields = WHOLE_TASK[self.control.kind.geometry](regions)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
             message = f"Task {task.get('id')}, control {self.control.name!r}: {error}"
             self.left_out.add(Reason.UNREADABLE, message)
             return None

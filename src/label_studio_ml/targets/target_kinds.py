@@ -19,8 +19,9 @@ from label_studio_ml.regions.pictures.key_point import key_point_of
 from label_studio_ml.regions.pictures.page_box import page_box_of
 from label_studio_ml.regions.pictures.polygon import polygon_of
 from label_studio_ml.regions.pictures.vector import vector_of
-from label_studio_ml.regions.region import Region, fields_in
+from label_studio_ml.regions.region import Region, fields_in, number, position
 from label_studio_ml.regions.segment import frames_of, interval_of
+from label_studio_ml.regions.videos.key_frames import frame_count_of
 from label_studio_ml.regions.videos.vector_track import vectors_of
 from label_studio_ml.regions.videos.video_track import key_frames_of
 from label_studio_ml.targets import example_types, target_regions
@@ -73,8 +74,19 @@ def _span(region: Region, content: Content) -> dict[str, Any]:
 
 def _segment(region: Region, content: Content) -> dict[str, Any]:
     start, end = interval_of(region)
-    channel = region["value"].get("channel") or 0
-    return {"start": start, "end": end, "channel": int(channel)}
+    for edge, name in ((start, "start"), (end, "end")):
+        if not isinstance(edge, str):
+            number(edge, name)  # raises for what is none; nanoseconds stay whole numbers
+    return {"start": start, "end": end}
+
+
+def _audio_segment(region: Region, content: Content) -> dict[str, Any]:
+    start, end = (
+        number(edge, name) for edge, name in zip(interval_of(region), ("start", "end"), strict=True)
+    )
+    if start > end:
+        raise ValueError(f"the segment ends before its start: {start:g} to {end:g}")
+    return {"start": start, "end": end, "channel": position(region["value"].get("channel") or 0, "channel")}
 
 
 def _timeline(region: Region, content: Content) -> dict[str, Any]:
@@ -83,7 +95,7 @@ def _timeline(region: Region, content: Content) -> dict[str, Any]:
 
 def _track(region: Region, content: Content) -> dict[str, Any]:
     size = content.size(region)
-    frame_count = int(region["value"].get("framesCount") or 0)
+    frame_count = frame_count_of(region["value"])
     return {"size": size, "key_frames": tuple(key_frames_of(region, size)), "frame_count": frame_count}
 
 
@@ -100,7 +112,7 @@ def _page_box(region: Region, content: Content) -> dict[str, Any]:
 def _vector_track(region: Region, content: Content) -> dict[str, Any]:
     size = content.size(region)
     vectors_of(region, size)  # raises for what cannot be read
-    return {"size": size, "frame_count": int(region["value"].get("framesCount") or 0)}
+    return {"size": size, "frame_count": frame_count_of(region["value"])}
 
 
 def _message(region: Region, content: Content) -> dict[str, Any]:
@@ -146,8 +158,8 @@ _SPANS_BY_OBJECT = {
     "Text": _SPANS,
     "HyperText": _SPANS,
     "Paragraphs": _SPANS,
-    "Audio": TargetKind(example_types.AudioExample, target_regions.SegmentTarget, _segment),
-    "AudioPlus": TargetKind(example_types.AudioExample, target_regions.SegmentTarget, _segment),
+    "Audio": TargetKind(example_types.AudioExample, target_regions.SegmentTarget, _audio_segment),
+    "AudioPlus": TargetKind(example_types.AudioExample, target_regions.SegmentTarget, _audio_segment),
     "TimeSeries": TargetKind(example_types.TimeSeriesExample, target_regions.SegmentTarget, _segment),
 }
 

@@ -290,15 +290,28 @@ class LabelledTasks(TaskExports):
 
 def _labelled(tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the tasks that have an annotation that was not skipped, without drafts and skipped annotations."""
-    for task in tasks:
+    for number, task in enumerate(tasks):
         annotations = [
             {**annotation, "ground_truth": bool(annotation.get("ground_truth"))}
-            for annotation in task.get("annotations") or []
+            for annotation in _annotations(number, task)
             if not annotation.get("was_cancelled")
         ]
         if annotations:
             omitted = ("drafts", "completions", "ground_truth")
             yield {**{key: task[key] for key in task if key not in omitted}, "annotations": annotations}
+
+
+def _annotations(number: int, task: Any) -> list[dict[str, Any]]:
+    """Return the annotations of the task with this number, from 0. Raises ValueError if it is not what is exported."""
+    if not isinstance(task, dict):
+        raise arguments.wrong(f"element {number} of the labelled tasks", "a task as in a JSON export", task)
+    annotations = task.get("annotations") or []
+    if not isinstance(annotations, list | tuple) or not all(isinstance(each, dict) for each in annotations):
+        raise ValueError(
+            f"Task {task.get('id')}: its annotations must be a list of annotations with 'result', as in a JSON export "
+            "of Label Studio; correct the task, or leave it out"
+        )
+    return list(annotations)
 
 
 def from_studio(client: StudioClient, project: str, snapshot: Path | None = None) -> LabelledTasks:

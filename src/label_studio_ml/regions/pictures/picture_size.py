@@ -27,12 +27,12 @@ class PictureSize:
         return _percent(pixels, self.height)
 
     def pixels_x(self, percent: float) -> float:
-        """Return a horizontal distance in pixels."""
-        return percent * self.width / 100
+        """Return a horizontal distance in pixels. Raises ValueError if it is too large for a number."""
+        return _pixels(percent, self.width)
 
     def pixels_y(self, percent: float) -> float:
-        """Return a vertical distance in pixels."""
-        return percent * self.height / 100
+        """Return a vertical distance in pixels. Raises ValueError if it is too large for a number."""
+        return _pixels(percent, self.height)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -52,6 +52,13 @@ def _percent(pixels: float, side: float) -> float:
     return round(percent, _DIGITS)
 
 
+def _pixels(percent: float, side: float) -> float:
+    pixels = percent * side / 100
+    if not math.isfinite(pixels):
+        raise ValueError(f"{percent:g} percent are too much for a picture with a side of {side:g} pixels")
+    return pixels
+
+
 def _whole(size: float) -> int | float:
     return int(size) if size == int(size) else size
 
@@ -61,6 +68,9 @@ _CHANNELS = (1, 2, 3, 4)
 
 #: Shares of a picture beyond this are not meant as shares: a shape may reach over the edge, but not as far.
 _MOST_SHARES = 4.0
+
+#: No picture has a side of more pixels: a region that says so is damaged.
+_LONGEST_SIDE = 10_000_000
 
 #: The size that coordinates from 0 to 1 refer to.
 UNIT = PictureSize(1.0, 1.0)
@@ -104,7 +114,12 @@ def size_of_region(region: Mapping[str, Any], size: Any = None) -> PictureSize:
     width, height = region.get("original_width"), region.get("original_height")
     if not width or not height:
         raise ValueError("The region does not say how large its picture is: pass size=(width, height)")
-    return size_of((width, height))
+    found = size_of((width, height))
+    if max(found.width, found.height) > _LONGEST_SIDE:
+        raise ValueError(
+            f"The region says that its picture has {found.width:g} x {found.height:g} pixels, more than any picture"
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,7 +245,7 @@ class LabelledText:
                 raise ValueError
             text = self.paragraphs[int(index)]
             units = text.encode("utf-16-le", "surrogatepass")[: 2 * int(offset)]
-        except (TypeError, ValueError, IndexError):
+        except (TypeError, ValueError, IndexError, OverflowError):
             raise ValueError(f"There is no paragraph {index!r} with an offset {offset!r}") from None
         return self._starts[int(index)] + len(units.decode("utf-16-le", "surrogatepass"))
 

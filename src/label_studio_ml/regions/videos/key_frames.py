@@ -1,13 +1,35 @@
 """Key frames of tracks in videos: which frames are needed, so that interpolation gives the others."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from label_studio_ml.regions.region import plain, position
+from label_studio_ml.regions.region import number, plain, position
 
 #: Returns how far, in pixels, the shape in a frame (third argument) is from the one that Label Studio interpolates
 #: between the key frames before and after it (first and second argument).
 Deviation = Callable[[int, int, int], float]
+
+#: The most frames of a video, about 18 hours of 30 a second: what an annotation says must not take all memory.
+MAX_FRAMES = 2_000_000
+
+
+def frame_of_key(key: Mapping[str, Any]) -> int:
+    """Return the frame of a key frame in Label Studio's format, counted from 0. Raises ValueError if it is none."""
+    frame = position(number(key.get("frame"), "frame") - 1, "frame")
+    if frame >= MAX_FRAMES:
+        raise ValueError(f"frame must be {MAX_FRAMES:,} at most, not {frame + 1:g}")
+    return frame
+
+
+def frame_count_of(value: Mapping[str, Any], given: int | None = None) -> int:
+    """Return the number of frames of a track's video: the one given, else the one in its value, else 0.
+
+    Raises ValueError for what is none.
+    """
+    count = position(given if given is not None else value.get("framesCount") or 0, "framesCount")
+    if count > MAX_FRAMES:
+        raise ValueError(f"framesCount must be {MAX_FRAMES:,} at most, not {count:g}")
+    return count
 
 
 def rows_by_frame(frames: Any, rows: Sequence[Any], frame_count: int, name: str) -> dict[int, Any]:

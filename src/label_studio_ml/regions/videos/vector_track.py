@@ -13,8 +13,13 @@ from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.picture_size import Frame, PictureSize, size_of, size_of_region
 from label_studio_ml.regions.pictures.vector import Vector, check_closable
-from label_studio_ml.regions.region import Region, fields_in, make, number, plain, position, require
-from label_studio_ml.regions.videos.key_frames import key_frames, rows_by_frame
+from label_studio_ml.regions.region import Region, fields_in, make, number, plain, require
+from label_studio_ml.regions.videos.key_frames import (
+    frame_count_of,
+    frame_of_key,
+    key_frames,
+    rows_by_frame,
+)
 
 
 def vector_track(
@@ -137,11 +142,11 @@ def vectors_of(
     keys = value.get("sequence")
     if not isinstance(keys, list | tuple) or not all("vertices" in key for key in keys):
         raise ValueError(f"The region has no track of vectors: its value has {fields_in(region)}")
-    count = int(frame_count if frame_count is not None else value.get("framesCount") or 0)
+    count = frame_count_of(value, frame_count)
     shown: dict[int, Vector] = {}
-    ordered = sorted(keys, key=lambda key: number(key.get("frame"), "frame"))
+    ordered = sorted(keys, key=frame_of_key)
     for at, key in enumerate(ordered):
-        first = position(number(key["frame"], "frame") - 1, "frame")
+        first = frame_of_key(key)
         shown[first] = made = Vector.of_vertices(key["vertices"], key.get("closed"), picture)
         if not key.get("enabled", True):
             continue
@@ -149,7 +154,7 @@ def vectors_of(
             shown |= dict.fromkeys(range(first + 1, count), made)
             continue
         following = ordered[at + 1]
-        last = position(number(following["frame"], "frame") - 1, "frame")
+        last = frame_of_key(following)
         target = Vector.of_vertices(following["vertices"], following.get("closed"), picture)
         for frame in range(first + 1, last):
             is_same = len(target.points) == len(made.points)

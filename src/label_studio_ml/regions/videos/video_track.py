@@ -13,8 +13,13 @@ from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.protocol.control_tags import Geometry
 from label_studio_ml.regions.pictures.box import Box
 from label_studio_ml.regions.pictures.picture_size import size_of, size_of_region
-from label_studio_ml.regions.region import Region, fields_in, make, number, one_form, plain, position, require
-from label_studio_ml.regions.videos.key_frames import key_frames, rows_by_frame
+from label_studio_ml.regions.region import Region, fields_in, make, number, one_form, plain, require
+from label_studio_ml.regions.videos.key_frames import (
+    frame_count_of,
+    frame_of_key,
+    key_frames,
+    rows_by_frame,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ def key_frames_of(region: Mapping[str, Any], size: Any = None) -> list[KeyFrame]
         raise ValueError(f"The region has no sequence: its value has {fields_in(region)}")
     keys = [
         KeyFrame(
-            position(number(key.get("frame"), "frame") - 1, "frame"),
+            frame_of_key(key),
             Box.of_value(key, picture),
             shown=bool(key.get("enabled", True)),
         )
@@ -164,7 +169,7 @@ def boxes_of(region: Mapping[str, Any], size: Any = None, frame_count: int | Non
     `framesCount`. Raises as `key_frames_of` does.
     """
     keys = key_frames_of(region, size)
-    count = int(frame_count if frame_count is not None else region["value"].get("framesCount") or 0)
+    count = frame_count_of(region["value"], frame_count)
     shown: dict[int, Box] = {}
     for at, key in enumerate(keys):
         following = keys[at + 1] if at + 1 < len(keys) else None
