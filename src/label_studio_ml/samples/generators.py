@@ -6,18 +6,18 @@ from typing import Any
 from label_studio_ml.samples import dialogues, json_values, label_options, time_series, written_texts
 from label_studio_ml.samples.field_tree import Use
 from label_studio_ml.samples.media import audio, drawings, pdf_pages, video
-from label_studio_ml.samples.occasion import Occasion
+from label_studio_ml.samples.value_context import ValueContext
 
-Generator = Callable[[Use, Occasion], Any]
+Generator = Callable[[Use, ValueContext], Any]
 
 #: By attribute, for those that are not what the tag shows.
 _BY_ATTRIBUTE: dict[str, Generator] = {
     "audiourl": audio.recording,
-    "framerate": lambda use, occasion: video.DEFAULT_FRAME_RATE,
-    "defaultplaybackspeed": lambda use, occasion: 1,
-    "minplaybackspeed": lambda use, occasion: 0.5,
-    "maxmessages": lambda use, occasion: 20,
-    "minmessages": lambda use, occasion: 1,
+    "framerate": lambda use, context: video.DEFAULT_FRAME_RATE,
+    "defaultplaybackspeed": lambda use, context: 1,
+    "minplaybackspeed": lambda use, context: 0.5,
+    "maxmessages": lambda use, context: 20,
+    "minmessages": lambda use, context: 1,
     "apiurl": label_options.address,
 }
 
@@ -44,18 +44,18 @@ _BY_TAG: dict[str, Generator] = {
 _ORDER = {tag: place for place, tag in enumerate(_BY_TAG)}
 
 
-def generate(uses: Sequence[Use], occasion: Occasion) -> Any:
+def generate(uses: Sequence[Use], context: ValueContext) -> Any:
     """Return a value for a field that these places of the label config show; without any, a text."""
     if not uses:
-        return written_texts.plain(Use("text", "value", {}), occasion)
+        return written_texts.plain(Use("text", "value", {}), context)
     use = min(uses, key=_rank)
     if use.tag == "video" and use.attribute == "value":
         has_sound = any(other.tag in {"audio", "audioplus"} for other in uses)
-        return video.clip(use, occasion, has_sound=has_sound)
+        return video.clip(use, context, has_sound=has_sound)
     generator = _generator(use)
     if use.attribute == "valuelist" and use.tag == "image":
-        return drawings.pages(use, occasion)
-    return generator(use, occasion)
+        return drawings.pages(use, context)
+    return generator(use, context)
 
 
 def _rank(use: Use) -> int:

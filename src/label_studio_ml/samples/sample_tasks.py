@@ -8,8 +8,8 @@ from typing import Any
 
 from label_studio_ml.samples.field_tree import REPEATED, Node, fields_of
 from label_studio_ml.samples.generators import generate
-from label_studio_ml.samples.occasion import Occasion
 from label_studio_ml.samples.output_files import DataUrls, FolderFiles, Output
+from label_studio_ml.samples.value_context import ValueContext
 from label_studio_ml.support import arguments
 
 
@@ -50,10 +50,10 @@ def tasks(
 
 def _value(node: Node, path: str, number: int, seed: int, output: Output) -> Any:
     """Return the value of a field of task `number` (from 0); `path` names the field."""
-    occasion = Occasion(number, path, random.Random(f"{seed}/{number}/{path}"), output)  # noqa: S311
+    context = ValueContext(number, path, random.Random(f"{seed}/{number}/{path}"), output)  # noqa: S311
     if node.each is not None or node.is_repeated:
         template = node.each or Node()
-        count = occasion.chance.randint(*REPEATED)
+        count = context.rng.randint(*REPEATED)
         return [_value(template, f"{path}[{index}]", number, seed, output) for index in range(count)]
     if node.items:
         last = max(node.items)
@@ -61,7 +61,7 @@ def _value(node: Node, path: str, number: int, seed: int, output: Output) -> Any
             _value(node.items.get(index, node.items[last]), f"{path}[{index}]", number, seed, output)
             for index in range(last + 1)
         ]
-    own = generate(node.uses, occasion) if node.uses or not node.fields else {}
+    own = generate(node.uses, context) if node.uses or not node.fields else {}
     if not node.fields:
         return own
     parts = {

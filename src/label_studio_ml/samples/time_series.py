@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from label_studio_ml.samples.field_tree import Use
-from label_studio_ml.samples.occasion import Occasion
+from label_studio_ml.samples.value_context import ValueContext
 from label_studio_ml.support.texts import whole_number
 
 _ROWS = 200
@@ -35,7 +35,7 @@ _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "auto": ",", "comma": ","
 _MAX_COLUMN = 100
 
 
-def series(use: Use, occasion: Occasion) -> Any:
+def series(use: Use, context: ValueContext) -> Any:
     """Return a dict of columns for `valueType="json"`, else the address of a CSV file.
 
     The names in the dict are in lower case, whatever the tag has: Label Studio looks for them so.
@@ -44,28 +44,28 @@ def series(use: Use, occasion: Occasion) -> Any:
     time_format = use.attributes.get("timeformat", "")
     names = list(dict.fromkeys((*([time_column] if time_column else []), *use.columns))) or ["value"]
     rows = _HOURS if _is_time_of_day(time_format) else _ROWS
-    columns: dict[str, list[Any]] = {name: _channel(rows, occasion) for name in names}
+    columns: dict[str, list[Any]] = {name: _channel(rows, context) for name in names}
     if time_column:
         columns[time_column] = times(time_format, rows)
     kind = use.attributes.get("valuetype", "url").lower()
     if kind == "json":
         return {name.lower(): values for name, values in columns.items()}
-    return occasion.place(_csv(columns, use.attributes.get("sep", ",")).encode(), "csv")
+    return context.place(_csv(columns, use.attributes.get("sep", ",")).encode(), "csv")
 
 
-def _channel(rows: int, occasion: Occasion) -> list[Any]:
+def _channel(rows: int, context: ValueContext) -> list[Any]:
     """Return a wave with noise, a step and two outliers."""
-    chance = occasion.chance
-    period, height, offset = chance.uniform(15, 60), chance.uniform(1, 20), chance.uniform(-5, 50)
-    step = chance.randrange(rows)
+    rng = context.rng
+    period, height, offset = rng.uniform(15, 60), rng.uniform(1, 20), rng.uniform(-5, 50)
+    step = rng.randrange(rows)
     values = [
         offset
         + height * math.sin(2 * math.pi * row / period)
-        + chance.gauss(0, height / 15)
+        + rng.gauss(0, height / 15)
         + (height if row >= step else 0)
         for row in range(rows)
     ]
-    for row in chance.sample(range(rows), 2):
+    for row in rng.sample(range(rows), 2):
         values[row] += 4 * height
     return [round(value, 3) for value in values]
 

@@ -7,31 +7,31 @@ import io
 from typing import Any
 
 from label_studio_ml.samples.field_tree import Use
-from label_studio_ml.samples.occasion import Occasion
 from label_studio_ml.samples.scripts_of_texts import SCRIPTS, Script, script_of
+from label_studio_ml.samples.value_context import ValueContext
 from label_studio_ml.support.texts import whole_number
 
 #: The largest number of a column of a CSV file that a `resolver` reads.
 _MAX_COLUMN = 100
 
 
-def sentences(occasion: Occasion, least: int, most: int, script: Script | None = None) -> list[str]:
+def sentences(context: ValueContext, least: int, most: int, script: Script | None = None) -> list[str]:
     """Return between `least` and `most` different sentences of the task's script; fewer if it has fewer."""
-    script = script or script_of(occasion.number)
-    count = min(occasion.chance.randint(least, most), len(script.sentences))
-    return occasion.chance.sample(script.sentences, count)
+    script = script or script_of(context.number)
+    count = min(context.rng.randint(least, most), len(script.sentences))
+    return context.rng.sample(script.sentences, count)
 
 
-def plain(use: Use, occasion: Occasion) -> str:
+def plain(use: Use, context: ValueContext) -> str:
     """Return a text of one to four sentences."""
-    script = _script(use, occasion)
-    return _delivered(script.joint.join(sentences(occasion, 1, 4, script)), use, occasion, "txt")
+    script = _script(use, context)
+    return _delivered(script.joint.join(sentences(context, 1, 4, script)), use, context, "txt")
 
 
-def hypertext(use: Use, occasion: Occasion) -> str:
+def hypertext(use: Use, context: ValueContext) -> str:
     """Return a page of HTML: headings, nested and empty tags, entities, a list and a table."""
-    script = _script(use, occasion)
-    escaped = [html.escape(sentence, quote=False) for sentence in sentences(occasion, 3, 6, script)]
+    script = _script(use, context)
+    escaped = [html.escape(sentence, quote=False) for sentence in sentences(context, 3, 6, script)]
     heading, first, *rest = escaped
     direction = ' dir="rtl"' if script.is_right_to_left else ""
     words = first.split(" ")
@@ -39,38 +39,38 @@ def hypertext(use: Use, occasion: Occasion) -> str:
     paragraph = f"{' '.join(words[:middle])} <b>{' '.join(words[middle:])}</b>"
     parts = [
         f"<h2>{heading}</h2>",
-        f"<p>{paragraph}<br/>No. {occasion.chance.randint(1, 99)} &amp; <i>&copy; 2026</i></p>",
+        f"<p>{paragraph}<br/>No. {context.rng.randint(1, 99)} &amp; <i>&copy; 2026</i></p>",
         "<ul>" + "".join(f"<li>{sentence}</li>" for sentence in rest) + "</ul>",
     ]
-    if occasion.chance.random() < 0.5:
+    if context.rng.random() < 0.5:
         cells = "".join(
-            f"<tr><td>{row}</td><td>{occasion.chance.randint(1, 500)}</td></tr>" for row in ("A", "B")
+            f"<tr><td>{row}</td><td>{context.rng.randint(1, 500)}</td></tr>" for row in ("A", "B")
         )
         parts.append(f"<!-- figures --><table><tr><th>Item</th><th>Price</th></tr>{cells}</table>")
-    return _delivered(f"<div{direction}>\n" + "\n".join(parts) + "\n</div>", use, occasion, "html")
+    return _delivered(f"<div{direction}>\n" + "\n".join(parts) + "\n</div>", use, context, "html")
 
 
-def markdown(use: Use, occasion: Occasion) -> str:
+def markdown(use: Use, context: ValueContext) -> str:
     """Return a text of Markdown with a heading, emphasis and a list."""
-    heading, *rest = sentences(occasion, 2, 4)
-    lines = [f"## {heading.splitlines()[0]}", "", f"**{occasion.chance.randint(2, 9)}** points:", ""]
+    heading, *rest = sentences(context, 2, 4)
+    lines = [f"## {heading.splitlines()[0]}", "", f"**{context.rng.randint(2, 9)}** points:", ""]
     return "\n".join(lines + [f"- {' '.join(sentence.split())}" for sentence in rest])
 
 
-def _script(use: Use, occasion: Occasion) -> Script:
+def _script(use: Use, context: ValueContext) -> Script:
     if use.attributes.get("encoding") == "base64":
         return SCRIPTS[0]  # Label Studio takes each decoded byte for a character
-    return script_of(occasion.number)
+    return script_of(context.number)
 
 
-def _delivered(text: str, use: Use, occasion: Occasion, extension: str) -> str:
+def _delivered(text: str, use: Use, context: ValueContext, extension: str) -> str:
     """Return the text as the tag's attributes want it: encoded, as a CSV for its resolver, or as a file's address."""
     if use.attributes.get("encoding") in {"base64", "base64unicode"}:
         text = base64.b64encode(text.encode()).decode()
     if resolver := use.attributes.get("resolver"):
-        return occasion.place(_csv(text, resolver).encode(), "csv")
+        return context.place(_csv(text, resolver).encode(), "csv")
     if use.attributes.get("valuetype", "").lower() == "url":
-        return occasion.place(text.encode(), extension)
+        return context.place(text.encode(), extension)
     return text
 
 

@@ -7,7 +7,7 @@ import sys
 import wave
 
 from label_studio_ml.samples.field_tree import Use
-from label_studio_ml.samples.occasion import Occasion
+from label_studio_ml.samples.value_context import ValueContext
 
 SAMPLE_RATE = 8_000
 
@@ -18,22 +18,22 @@ _VOLUME = 12_000
 _SHORTEST, _LONGEST = 2.6, 4.0
 
 
-def recording(use: Use, occasion: Occasion) -> str:
+def recording(use: Use, context: ValueContext) -> str:
     """Return the address of a WAV file (16 bit, 8 kHz) of 2.6 to 4 seconds; every third one is in stereo."""
-    chance = occasion.chance
-    frames = int(chance.uniform(_SHORTEST, _LONGEST) * SAMPLE_RATE)
-    channels = 2 if occasion.number % 3 == 2 or use.attributes.get("splitchannels") == "true" else 1
+    rng = context.rng
+    frames = int(rng.uniform(_SHORTEST, _LONGEST) * SAMPLE_RATE)
+    channels = 2 if context.number % 3 == 2 or use.attributes.get("splitchannels") == "true" else 1
     tracks = []
     for _ in range(channels):
         samples = array.array("h", bytes(2 * frames))
         for start in range(int(0.2 * SAMPLE_RATE), frames - SAMPLE_RATE // 2, SAMPLE_RATE):
-            length = int(chance.uniform(0.2, 0.7) * SAMPLE_RATE)
-            samples[start : start + length] = tone(chance.choice(_TONES), min(length, frames - start))
+            length = int(rng.uniform(0.2, 0.7) * SAMPLE_RATE)
+            samples[start : start + length] = tone(rng.choice(_TONES), min(length, frames - start))
         tracks.append(samples)
     interleaved = array.array("h", bytes(2 * frames * channels))
     for channel, samples in enumerate(tracks):
         interleaved[channel::channels] = samples
-    return occasion.place(wav(interleaved, channels), "wav", is_sound=True)
+    return context.place(wav(interleaved, channels), "wav", is_sound=True)
 
 
 def tone(

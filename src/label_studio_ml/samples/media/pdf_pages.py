@@ -4,28 +4,28 @@ import textwrap
 
 from label_studio_ml.samples.field_tree import Use
 from label_studio_ml.samples.media.drawings import COLOURS
-from label_studio_ml.samples.occasion import Occasion
 from label_studio_ml.samples.scripts_of_texts import SCRIPTS
+from label_studio_ml.samples.value_context import ValueContext
 
 #: Width and height of a page in points: A4.
 _WIDTH, _HEIGHT = 595, 842
 _LINE = 18
 
 
-def document(use: Use, occasion: Occasion) -> str:
+def document(use: Use, context: ValueContext) -> str:
     """Return the address of a PDF of one to three pages, in English: the fonts that every reader has are Latin."""
-    pages = [_page(number, occasion) for number in range(occasion.chance.randint(1, 3))]
-    return occasion.place(pdf(pages), "pdf")
+    pages = [_page(number, context) for number in range(context.rng.randint(1, 3))]
+    return context.place(pdf(pages), "pdf")
 
 
-def _page(number: int, occasion: Occasion) -> bytes:
+def _page(number: int, context: ValueContext) -> bytes:
     """Return the drawing instructions of a page."""
-    chance = occasion.chance
-    red, green, blue = (part / 255 for part in chance.choice(COLOURS))
-    left, bottom = chance.randint(60, 300), chance.randint(80, 300)
-    wide, high = chance.randint(60, 200), chance.randint(40, 120)
-    paragraph = " ".join(chance.choices(SCRIPTS[0].sentences, k=6))
-    lines = [f"Report {occasion.number + 1}, page {number + 1}", "", *textwrap.wrap(paragraph, 80)]
+    rng = context.rng
+    red, green, blue = (part / 255 for part in rng.choice(COLOURS))
+    left, bottom = rng.randint(60, 300), rng.randint(80, 300)
+    wide, high = rng.randint(60, 200), rng.randint(40, 120)
+    paragraph = " ".join(rng.choices(SCRIPTS[0].sentences, k=6))
+    lines = [f"Report {context.number + 1}, page {number + 1}", "", *textwrap.wrap(paragraph, 80)]
     shown = [f"({_escaped(line)}) Tj T*" for line in lines]
     return "\n".join(
         (

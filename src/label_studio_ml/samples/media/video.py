@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.samples.field_tree import Use
 from label_studio_ml.samples.media import audio, drawings
-from label_studio_ml.samples.occasion import Occasion
+from label_studio_ml.samples.value_context import ValueContext
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,17 +40,17 @@ _CUES, _CUE, _CUE_TIME, _CUE_PLACES, _CUE_TRACK, _CUE_OFFSET = 0x1C53BB6B, 0xBB,
 _CLUSTER, _CLUSTER_TIME, _BLOCK = 0x1F43B675, 0xE7, 0xA3
 
 
-def clip(use: Use, occasion: Occasion, *, has_sound: bool = False) -> str:
+def clip(use: Use, context: ValueContext, *, has_sound: bool = False) -> str:
     """Return the address of a video of 2 seconds in which a rectangle and an ellipse move.
 
     It has as many frames per second as the tag's `frameRate`. `has_sound` adds a tone, for fields that an `<Audio>`
     shows, too: as PCM, which browsers based on Chromium play in WebM files.
     """
     rate = _frame_rate(use.attributes.get("framerate", ""))
-    size = _SIZES[occasion.number % len(_SIZES)]
-    frames = [vp8_frame(image) for image in _animation(size, _SECONDS * rate, occasion)]
-    tone = occasion.chance.choice((262.0, 330.0, 440.0)) if has_sound else 0.0
-    return occasion.place(webm(frames, rate, size, tone=tone), "webm", is_sound=has_sound)
+    size = _SIZES[context.number % len(_SIZES)]
+    frames = [vp8_frame(image) for image in _animation(size, _SECONDS * rate, context)]
+    tone = context.rng.choice((262.0, 330.0, 440.0)) if has_sound else 0.0
+    return context.place(webm(frames, rate, size, tone=tone), "webm", is_sound=has_sound)
 
 
 def _frame_rate(text: str) -> int:
@@ -62,14 +62,14 @@ def _frame_rate(text: str) -> int:
     return rate if 1 <= rate <= 60 else DEFAULT_FRAME_RATE
 
 
-def _animation(size: tuple[int, int], count: int, occasion: Occasion) -> Iterable["Image.Image"]:
+def _animation(size: tuple[int, int], count: int, context: ValueContext) -> Iterable["Image.Image"]:
     from PIL import Image, ImageDraw
 
     width, height = size
-    chance = occasion.chance
-    first, second = chance.sample(drawings.COLOURS, 2)
+    rng = context.rng
+    first, second = rng.sample(drawings.COLOURS, 2)
     wide, high = width // 5, height // 4
-    top = chance.randint(0, height // 2)
+    top = rng.randint(0, height // 2)
     for number in range(count):
         done = number / max(count - 1, 1)
         image = Image.new("RGB", size, (232, 236, 240))

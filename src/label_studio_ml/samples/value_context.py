@@ -8,16 +8,16 @@ from label_studio_ml.samples.output_files import Output
 
 
 @dataclass(frozen=True)
-class Occasion:
+class ValueContext:
     """One value of one task.
 
-    `number` is the task's, from 0, which rotates kinds (scripts, formats of pictures). `path` is the field. `chance`
+    `number` is the task's, from 0, which rotates kinds (scripts, formats of pictures). `path` is the field. `rng`
     gives the same numbers for the same seed, task and field.
     """
 
     number: int
     path: str
-    chance: random.Random
+    rng: random.Random
     output: Output
 
     def place(self, content: bytes, extension: str, *, is_sound: bool = False) -> str:
