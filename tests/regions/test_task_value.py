@@ -133,3 +133,19 @@ def test_texts_and_pairs() -> None:
     assert value(pair(CONTROLS["better"], "right")) == {"selected": "right"}
     with pytest.raises(ValueError, match='side must be "left" or "right"'):
         pair(CONTROLS["better"], "both")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("build", "value"),
+    [(choices, "x"), (rating, 2), (quantity, 2.5), (date_time, "2024-02-28"), (texts, "words")],
+)
+def test_values_of_one_of_several_pictures(build: Any, value: Any) -> None:
+    tags = '<Choices name="choices" {}><Choice value="x"/></Choices><Rating name="rating" {}/>'
+    tags += (
+        '<Number name="quantity" {}/><DateTime name="date_time" only="date" {}/><TextArea name="texts" {}/>'
+    )
+    config = f'<View><Image name="i" valueList="$i"/>{tags}</View>'.replace("{}", 'toName="i" perItem="true"')
+    made = build(Controls(config)[build.__name__], value, item_index=1)
+    assert made["item_index"] == 1
+    assert RegionChecks(config).findings([made], task={"data": {"i": ["a", "b"]}}) == []
+    assert "item_index" not in build(Controls(config)[build.__name__], value)

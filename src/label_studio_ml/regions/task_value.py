@@ -68,24 +68,38 @@ def best_choices(
     return choices(control, *labels, score=values[chosen[-1]], item_index=item_index)
 
 
-def rating(control: Control, stars: Any, *, score: float | None = None) -> Region | None:
+def rating(
+    control: Control, stars: Any, *, score: float | None = None, item_index: int | None = None
+) -> Region | None:
     """Return a rating. Raises ValueError unless it is a whole number from 0 to the control's `maxRating`."""
-    return of_task(control, (Geometry.RATING,), (stars,), name="stars", score=score)
+    return of_task(control, (Geometry.RATING,), (stars,), name="stars", score=score, item_index=item_index)
 
 
-def quantity(control: Control, value: Any, *, score: float | None = None) -> Region | None:
+def quantity(
+    control: Control, value: Any, *, score: float | None = None, item_index: int | None = None
+) -> Region | None:
     """Return the value of a `<Number>`. Raises ValueError if it is no number or beyond the control's limits."""
-    return of_task(control, (Geometry.NUMBER,), (value,), score=score)
+    return of_task(control, (Geometry.NUMBER,), (value,), score=score, item_index=item_index)
 
 
-def date_time(control: Control, moment: datetime.date | str, *, score: float | None = None) -> Region | None:
+def date_time(
+    control: Control,
+    moment: datetime.date | str,
+    *,
+    score: float | None = None,
+    item_index: int | None = None,
+) -> Region | None:
     """Return the value of a `<DateTime>`, in its format. Raises ValueError for a text in another format."""
-    return of_task(control, (Geometry.DATE_TIME,), (moment,), name="moment", score=score)
+    return of_task(
+        control, (Geometry.DATE_TIME,), (moment,), name="moment", score=score, item_index=item_index
+    )
 
 
-def texts(control: Control, *several: str, score: float | None = None) -> Region | None:
+def texts(
+    control: Control, *several: str, score: float | None = None, item_index: int | None = None
+) -> Region | None:
     """Return the texts of a `<TextArea>`; None without any. Raises ValueError for what is no text."""
-    return of_task(control, (Geometry.TEXT,), several, score=score)
+    return of_task(control, (Geometry.TEXT,), several, score=score, item_index=item_index)
 
 
 def pair(control: Control, side: Literal["left", "right"], *, score: float | None = None) -> Region | None:
