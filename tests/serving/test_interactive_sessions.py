@@ -282,3 +282,28 @@ def test_a_task_that_a_request_has_twice_is_no_click_that_a_newer_one_drops(tric
                 assert entry["result"][0]["task"] == 2
 
     run(test())
+
+
+def test_closing_threads_leaves_nothing_of_a_long_poll_but_its_thread(tricky: Tricky) -> None:
+    """A task that was left would be cancelled with the event loop, which logs its error with a traceback."""
+
+    async def test() -> None:
+        before = asyncio.all_tasks()
+        runner = ThreadRunner(tricky.settings())
+        await runner.start()
+        await runner.load(1, ModelSpec(project=ONE))
+        request = Request(json.dumps([task(1, "block gate")]).encode(), b"{}", interactive=True)
+        waits, leaves = (asyncio.create_task(runner.long_poll(1, request, "session")) for _ in range(2))
+        await until(lambda: tricky.started("gate"), "it waits in predict")
+        leaves.cancel()
+        await asyncio.wait([leaves])
+        await runner.close()
+        with pytest.raises(ModelProcessDied):
+            await asyncio.wait_for(waits, LIMIT)
+        assert not runner._polls
+        assert asyncio.all_tasks() == before
+
+    try:
+        run(test())
+    finally:
+        tricky.release("gate")

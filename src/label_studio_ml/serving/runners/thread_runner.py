@@ -46,7 +46,7 @@ class ThreadRunner:
         self.ended: asyncio.Future[str] = loop.create_future()
         self._host = ModelHost(settings, model_class, reimport=reimport)
         self._long_polls = ThreadPoolExecutor(MAX_LONG_POLLS, thread_name_prefix="long poll")
-        self._polls = 0
+        self._polls: set[asyncio.Future[Any]] = set()
         self._loading = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._load_turn = asyncio.Lock()
         self._shared_threads: ThreadPoolExecutor | None = None
@@ -99,16 +99,16 @@ class ThreadRunner:
 
     async def long_poll(self, number: int, request: Request, session: str) -> Answer:
         """Answer a long poll in a thread of its own. Raises like `predict`, and Overloaded."""
-        if self._polls >= MAX_LONG_POLLS:
+        if len(self._polls) >= MAX_LONG_POLLS:
             raise too_many()
-        self._polls += 1
-        poll = asyncio.ensure_future(self._call(self._long_polls, self._host.predict, number, [request]))
+        poll = self._submit(self._long_polls, self._host.predict, number, [request])
+        self._polls.add(poll)  # until its thread is free, even if the caller leaves
         poll.add_done_callback(self._poll_done)
-        answers: list[Answer] = await asyncio.shield(poll)
+        answers: list[Answer] = await self._outcome(asyncio.shield(poll))
         return answers[0]
 
     def _poll_done(self, poll: "asyncio.Future[Any]") -> None:
-        self._polls -= 1
+        self._polls.discard(poll)
         if not poll.cancelled():
             poll.exception()  # marks it as retrieved: the caller may have left
 
@@ -140,8 +140,15 @@ class ThreadRunner:
         ):
             thread.shutdown(wait=False, cancel_futures=True)
         settle(self.ended, "The model's thread was stopped")
+        for poll in list(self._polls):
+            poll.cancel()
 
     async def _call(self, threads: ThreadPoolExecutor, function: Callable[..., Any], *args: Any) -> Any:
+        return await self._outcome(self._submit(threads, function, *args))
+
+    def _submit(
+        self, threads: ThreadPoolExecutor, function: Callable[..., Any], *args: Any
+    ) -> "asyncio.Future[Any]":
         def call() -> Any:
             try:
                 return function(*args)
@@ -153,8 +160,11 @@ class ThreadRunner:
 
         if self.ended.done():
             raise ModelProcessDied(self.ended.result())
+        return asyncio.get_running_loop().run_in_executor(threads, call)
+
+    async def _outcome(self, call: "asyncio.Future[Any]") -> Any:
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, call)
+            return await call
         except asyncio.CancelledError:
             if self.ended.done():  # the call was still waiting for the thread
                 raise ModelProcessDied(self.ended.result()) from None
