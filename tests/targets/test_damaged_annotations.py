@@ -138,3 +138,77 @@ def test_a_picture_larger_than_any_is_not_believed() -> None:
     box = {**entry("box", x=1, y=1, width=9, height=9), "original_width": 10**12}
     (example,) = targets("box", task([box]))
     assert (example.boxes, example.size) == ((), None)
+
+
+@pytest.mark.parametrize("result", [7, "x", {"a": 1}])
+def test_an_annotation_whose_result_is_no_list_is_no_example_without_regions(
+    result: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = targets("box", task(result))
+    assert list(damaged) == []
+    assert damaged.left_out == {UNREADABLE: 1}
+    assert "Task 7, annotation 1: its result is no list of regions" in caplog.text
+
+
+BOX = entry("box", x=1, y=1, width=9, height=9)
+
+
+@pytest.mark.parametrize("damaged", [None, 7, {**BOX, "value": None}, {**BOX, "to_name": "other"}])
+def test_entries_that_are_no_regions_are_counted(damaged: Any) -> None:
+    of_both = targets("box", task([damaged, BOX]))
+    assert [len(example.boxes) for example in of_both] == [1]
+    assert of_both.left_out == {UNREADABLE: 1}
+
+
+@pytest.mark.parametrize("index", [2, -1, float("inf"), "x"])
+def test_regions_on_pages_that_the_task_does_not_have_are_counted(
+    index: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = """<View><Image name="photo" valueList="$image"/>
+      <RectangleLabels name="box" toName="photo"><Label value="A"/></RectangleLabels></View>"""
+    labelled = task([{**BOX, "item_index": index}, {**BOX, "item_index": 1}], data={"image": ["a", "b"]})
+    pages = LabelledTasks.from_tasks([labelled]).targets(Controls(config)["box"], files=False)
+    assert [len(example.boxes) for example in pages] == [0, 1]
+    assert pages.left_out == {UNREADABLE: 1}
+    assert "but the task has 2 values" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({"type": "rectanglelabels", "value": BOX["value"]}, "point"),
+        ({"type": "ellipselabels", "value": {"x": 5, "y": 5, "radiusX": 2, "radiusY": 1}}, "point"),
+        ({"type": "ocrlabels", "value": BOX["value"]}, "box"),
+    ],
+)
+def test_a_region_of_another_kind_than_its_control_is_not_read_as_one_of_that(
+    before: dict[str, Any], now: str
+) -> None:
+    changed = targets(now, task([{**BOX, "from_name": now, **before}]))
+    assert [example.regions for example in changed] == [()]
+    assert changed.left_out == {UNREADABLE: 1}
+
+
+def test_the_labels_of_a_tag_that_was_replaced_are_read() -> None:
+    text = Controls("""<View><HyperText name="t" value="$t"/>
+      <HyperTextLabels name="ner" toName="t"><Label value="PER"/></HyperTextLabels></View>""")
+    span = {"start": 0, "end": 3, "globalOffsets": {"start": 0, "end": 3}, "labels": ["PER"]}
+    region = {"id": "r", "from_name": "ner", "to_name": "t", "type": "labels", "value": span}
+    labelled = LabelledTasks.from_tasks([task([region], data={"t": "<b>Ann</b>"})])
+    ((found,),) = ([span.label for span in example.spans] for example in labelled.targets(text["ner"]))
+    assert found == "PER"
+
+
+def test_a_control_that_no_annotation_knows_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    renamed = {**BOX, "from_name": "boxes"}
+    unused = targets("box", task([renamed]), task([renamed], [renamed]))
+    assert len(list(unused)) == 2
+    assert "None of the 3 annotations has anything of <RectangleLabels" in caplog.text.replace(
+        "name=", "name="
+    )
+    assert "'boxes' (3)" in caplog.text
+    caplog.clear()
+    list(unused)
+    list(targets("box", task([renamed]), task([BOX])))
+    list(targets("box", task([])))
+    assert not caplog.records

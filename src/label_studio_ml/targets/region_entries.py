@@ -9,8 +9,9 @@ from label_studio_ml.controls.labels import Unknown, listed
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.inputs.content import Content
 from label_studio_ml.inputs.media_size import UnknownSize
-from label_studio_ml.protocol.control_tags import Geometry
+from label_studio_ml.protocol.control_tags import Geometry, control_tag
 from label_studio_ml.regions.region import Region
+from label_studio_ml.support.texts import plural
 from label_studio_ml.targets.left_out import LeftOut, Reason
 from label_studio_ml.targets.target_kinds import TargetKind
 from label_studio_ml.targets.target_regions import RelationTarget, TargetRegion
@@ -21,9 +22,10 @@ class Entries:
     """The entries of an annotation's `result`, found by control and by region."""
 
     def __init__(self, annotation: Mapping[str, Any]) -> None:
-        self._all: list[Region] = [
-            entry for entry in _listed(annotation.get("result")) if isinstance(entry, dict)
-        ]
+        result = annotation.get("result")
+        self.are_damaged = not isinstance(result, list | None)
+        self._all: list[Region] = [entry for entry in _listed(result) if isinstance(entry, dict)]
+        self._others = len(_listed(result)) - len(self._all)
         self._by_id: dict[str, list[Region]] = defaultdict(list)
         for entry in self._all:
             if entry.get("id") and entry.get("type") != "relation":
@@ -32,7 +34,7 @@ class Entries:
     def of(self, control: Control, item: int | None = None) -> list[Region]:
         """Return the entries of a control for the object that it labels; with `item`, for one of the object's values.
 
-        Entries without a value are left out: Label Studio has none.
+        Entries without a value are left out: see `damage`.
         """
         return [
             entry
@@ -46,6 +48,33 @@ class Entries:
             and (item is None or _item(entry) == item)
         ]
 
+    def damage(self, control: Control, items: int) -> Iterator[str]:
+        """Yield a message for each entry that `of` never returns, though it is none of another control or object.
+
+        `items` is the number of the object's values.
+        """
+        if self.are_damaged:
+            yield "its result is no list of regions"
+        yield from ("an entry of its result is no region" for _ in range(self._others))
+        objects = {*control.to_names, *(item.name for item in control.objects)}
+        for entry in self._all:
+            if entry.get("from_name") != control.name:
+                continue
+            if not isinstance(entry.get("value"), Mapping):
+                message = "it has no value"
+            elif (
+                control.kind.geometry is not Geometry.PAIR
+                and entry.get("to_name", control.to_name) not in objects
+            ):
+                message = f"it is on {entry['to_name']!r}, which {control} does not label"
+            elif control.object.is_list and not 0 <= _item(entry) < items:
+                message = (
+                    f"item_index is {entry.get('item_index')!r}, but the task has {plural(items, 'value')}"
+                )
+            else:
+                continue
+            yield f"region {entry.get('id')!r}: {message}"
+
     def of_region(self, region: Region) -> list[Region]:
         """Return the entries of other controls for a region."""
         return [
@@ -53,6 +82,10 @@ class Entries:
             for entry in self._by_id.get(str(region.get("id") or ""), [])
             if entry.get("from_name") != region.get("from_name")
         ]
+
+    def control_names(self) -> set[str]:
+        """Return the names of the controls that have entries."""
+        return {str(entry["from_name"]) for entry in self._all if entry.get("from_name")}
 
     def relations(self) -> tuple[RelationTarget, ...]:
         """Return the relations between regions; those without both ids are left out."""
@@ -70,6 +103,32 @@ class Entries:
 
 def _listed(entries: Any) -> list[Any]:
     return entries if isinstance(entries, list) else []
+
+
+#: Kinds of regions that are read in the same way.
+_ALIKE = ({Geometry.BRUSH, Geometry.BITMASK},)
+
+
+def _require_kind(region: Region, control: Control) -> None:
+    """Raise ValueError if a region is of another kind than those of its control: the label config has changed.
+
+    The numbers of a box would be read as those of a key point.
+    """
+    tag = control_tag(str(region.get("type")))
+    if tag is None or Geometry.SPAN in (tag.geometry, control.kind.geometry):
+        return
+    kinds = {tag.geometry, control.kind.geometry}
+    if len(kinds) > 1 and kinds not in _ALIKE:
+        raise ValueError(f"its type is {region['type']!r}, which is none of {control}")
+
+
+def _labels_field(region: Region, control: Control) -> str:
+    """Return the field of a region's value with its labels: the control's, or that of the tag which it had before."""
+    field = control.kind.labels_field or "labels"
+    if field in region["value"]:
+        return field
+    tag = control_tag(str(region.get("type")))
+    return tag.labels_field if tag is not None and tag.labels_field else field
 
 
 def _item(entry: Mapping[str, Any]) -> int:
@@ -148,6 +207,7 @@ class RegionReader:
         item = content.item.number if self.control.object.is_list else None
         for region in entries.of(self.control, item):
             try:
+                _require_kind(region, self.control)
                 fields = self.kind.read(region, content)
                 labels, values = self._labels(region, entries)
             except UnknownSize as error:
@@ -166,8 +226,8 @@ class RegionReader:
 
     def _labels(self, region: Region, entries: Entries) -> tuple[tuple[str, ...], dict[str, Any]]:
         """Return the labels of a region, and what other controls say of it. Raises ValueError."""
-        field = self.control.kind.labels_field or "labels"
         value = region["value"]
+        field = _labels_field(region, self.control)
         labels = choices_of(value, field) if value.get(field) is not None else ()
         values = {}
         for entry in entries.of_region(region):

@@ -20,6 +20,7 @@ from label_studio_ml.targets.annotation_choice import (
     chosen,
     truth_of,
 )
+from label_studio_ml.targets.control_use import ControlUse
 from label_studio_ml.targets.example_types import Example, PairExample, PictureExample, SpanExample
 from label_studio_ml.targets.exports.target_exports import TargetExports
 from label_studio_ml.targets.left_out import LeftOut, Reason
@@ -113,18 +114,24 @@ class Targets(TargetExports):
     def __iter__(self) -> Iterator[Any]:
         self._left_out = left_out = LeftOut(is_logged=self._is_logged)
         reader = _ExampleReader(self.control, self._kind, self.options, left_out)
+        use = ControlUse(self.control)
         for (task, items), fetched in fetch_ahead(
-            self._files(), self._read(left_out), workers=self.options.workers
+            self._files(), self._read(left_out, use), workers=self.options.workers
         ):
             contents = self._contents(task, items, fetched, left_out)
             if contents:
-                yield from reader.examples(task, contents)
+                yield from reader.examples(task, contents, len(items))
         left_out.finish()
+        if self._is_logged:
+            use.log()
         self._is_logged = False  # later iterations leave out the same
 
-    def _read(self, left_out: LeftOut) -> Iterator[tuple[tuple[Task, list[Item]], Any, list[str]]]:
+    def _read(
+        self, left_out: LeftOut, use: ControlUse
+    ) -> Iterator[tuple[tuple[Task, list[Item]], Any, list[str]]]:
         """Yield each task with its values, its id, and the URLs of its files."""
         for task in self._tasks:
+            use.count(task)
             if self.options.annotation == "ground_truth" and truth_of(task, only=True) is None:
                 continue  # its files are not needed
             if not self.options.empty and not self._is_annotated(task):
@@ -188,8 +195,11 @@ class _ExampleReader:
         self._regions = RegionReader(control, kind, options.labels_control, options.unknown)
         self._labels = LabelCheck(control, options.unknown)
 
-    def examples(self, task: Task, contents: list[Content]) -> Iterator[Example]:
-        """Yield the examples of the annotations that count, for each of the task's values."""
+    def examples(self, task: Task, contents: list[Content], items: int) -> Iterator[Example]:
+        """Yield the examples of the annotations that count, for each of the task's values.
+
+        `items` is the number of the values, also of those whose files could not be fetched.
+        """
         counted: dict[int, tuple[Entries, list[Reading]]] = {}
 
         def read(annotation: Annotation) -> tuple[Entries, list[Reading]]:
@@ -204,6 +214,11 @@ class _ExampleReader:
 
         for annotation in chosen(task, self.options.annotation, distance):
             entries, readings = read(annotation)
+            for message in entries.damage(self.control, items):
+                where = f"Task {task.get('id')}, annotation {annotation.get('id')}"
+                self.left_out.add(Reason.UNREADABLE, f"{where}: {message}")
+            if entries.are_damaged:
+                continue  # it may have had regions
             for content, reading in zip(contents, readings, strict=True):
                 if reading or (self.options.empty and reading is not None):
                     yield self._example(task, annotation, entries, content, reading)
