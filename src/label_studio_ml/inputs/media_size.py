@@ -7,6 +7,8 @@ from label_studio_ml.regions.pictures.picture_size import PictureSize
 
 #: Values of the EXIF tag "orientation" (274) that turn a picture by 90 degrees.
 _ORIENTATION, _TURNED = 274, frozenset({5, 6, 7, 8})
+#: Tags of a TIFF file with the size before that.
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
 
 class UnknownSize(ValueError):
@@ -16,17 +18,21 @@ class UnknownSize(ValueError):
 def picture_size_of_file(path: str | None) -> PictureSize | None:
     """Return the size of the picture in a file, after the rotation that its EXIF data ask for.
 
-    None without a path, or if the file is no picture that Pillow can read. Only the file's head is read.
+    None without a path, or if the file is no picture that Pillow can read. Only the file's head is read: of a PNG, EXIF
+    data behind the picture do not count.
     """
     if path is None:
         return None
-    from PIL import Image
+    from PIL import Image, TiffImagePlugin
 
     try:
         with Image.open(path) as image:
             width, height = image.size
-            is_turned = image.getexif().get(_ORIENTATION) in _TURNED
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            # The method of PNG files would decode the whole picture.
+            is_turned = Image.Image.getexif(image).get(_ORIENTATION) in _TURNED
+            if isinstance(image, TiffImagePlugin.TiffImageFile):  # whose size some releases of Pillow turn
+                width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
+    except Exception:  # noqa: BLE001 - decoders of damaged pictures raise errors of any type
         return None
     return _size(height, width) if is_turned else _size(width, height)
 

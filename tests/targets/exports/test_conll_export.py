@@ -167,3 +167,17 @@ def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
 def test_other_controls_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(LabelConfigError, match=r"CoNLL has no form for what <Choices name=\"mood\">"):
         collection().to_conll(CONTROLS["mood"], tmp_path / "out.conll")
+
+
+def test_a_file_that_another_export_has_made_meanwhile_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "out.conll"
+
+    def tokenize(text: str) -> list[str]:
+        if not path.exists():
+            collection(task("Other")).to_conll(CONTROLS["ner"], path)
+        return text.split()
+
+    with pytest.raises(FileExistsError, match=r"out\.conll exists"):
+        collection(task("Ann")).to_conll(CONTROLS["ner"], path, tokenize=tokenize)
+    assert "Other" in path.read_text()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.conll"]

@@ -95,6 +95,15 @@ def test_masks_and_ellipses_in_a_data_frame(tmp_path: Path) -> None:
 # Arrays
 
 
+def test_a_damaged_mask_is_no_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    brush = pictures.CONTROLS["brush"]
+    whole: Any = regions.mask(brush, np.ones((pictures.HEIGHT, pictures.WIDTH)), label="Sea")
+    damaged = {**whole, "value": {**whole["value"], "rle": whole["value"]["rle"][:4]}}
+    frame = pictures.collection(tmp_path, pictures.task(1, [damaged, whole])).to_pandas(brush)
+    assert list(frame["region_id"]) == [whole["id"]]
+    assert "1 masks that are damaged" in caplog.text
+
+
 def test_arrays_of_one_choice(caplog: pytest.LogCaptureFixture) -> None:
     tasks = collection(
         task("b", number=1, others=chosen("mood", "sad")),

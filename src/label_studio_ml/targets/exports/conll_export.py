@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.storage.atomic_files import temporary_path
 from label_studio_ml.targets.example_types import SpanExample
 from label_studio_ml.targets.exports.class_list import Omitted
 from label_studio_ml.targets.exports.exported import ExportedTargets
-from label_studio_ml.targets.exports.output_folder import output_path
+from label_studio_ml.targets.exports.output_folder import move_to_new, output_path
 from label_studio_ml.targets.exports.word_tokens import Tokenize, sentences_of
 
 #: Before each text.
@@ -21,16 +22,16 @@ def write_conll(targets: ExportedTargets, file: Path | str | None, *, tokenize: 
         raise FileExistsError(f"{path} exists: pass another file, or remove it")
     path.parent.mkdir(parents=True, exist_ok=True)
     omitted = Omitted()
-    unfinished = path.with_name(f".{path.name}.part")
+    unfinished = temporary_path(path)  # another export may be writing to the same path
     try:
-        with unfinished.open("w", encoding="utf-8", errors="replace", newline="\n") as lines:
+        with unfinished.open("x", encoding="utf-8", errors="replace", newline="\n") as lines:
             for example in targets:
                 lines.write(_DOCUMENT)
                 for sentence in sentences_of(example, tokenize, omitted):
                     for token, tag in zip(sentence.tokens, sentence.tags, strict=True):
                         lines.write(f"{column(token)} -X- -X- {column(tag)}\n")
                     lines.write("\n")
-        unfinished.rename(path)
+        move_to_new(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
     omitted.log(f"The CoNLL file {path}")

@@ -16,8 +16,9 @@ from label_studio_ml.targets.example_types import (
     TaxonomyExample,
     TextsExample,
 )
+from label_studio_ml.targets.exports.class_list import Omitted
 from label_studio_ml.targets.exports.exported import ExportedTargets
-from label_studio_ml.targets.exports.pictures.picture_shapes import run_lengths
+from label_studio_ml.targets.exports.pictures.picture_shapes import DAMAGED, run_lengths
 from label_studio_ml.targets.target_regions import (
     BoxTarget,
     EllipseTarget,
@@ -67,7 +68,10 @@ def data_frame(targets: ExportedTargets) -> "pandas.DataFrame":
     """Return the targets as a data frame; see `Targets.to_pandas`. Raises ModuleNotFoundError without pandas."""
     import pandas as pd
 
-    return pd.DataFrame(list(_rows(targets)), columns=list(columns_of(targets)))
+    omitted = Omitted()
+    rows = list(_rows(targets, omitted))
+    omitted.log("to_pandas()")
+    return pd.DataFrame(rows, columns=list(columns_of(targets)))
 
 
 def columns_of(targets: ExportedTargets) -> tuple[str, ...]:
@@ -86,7 +90,7 @@ def _fields(region_type: type[TargetRegion]) -> tuple[tuple[str, ...], Callable[
     return names, lambda region: tuple(getattr(region, name) for name in names)
 
 
-def _rows(targets: ExportedTargets) -> Iterator[tuple[Any, ...]]:
+def _rows(targets: ExportedTargets, omitted: Omitted) -> Iterator[tuple[Any, ...]]:
     for example in targets:
         common = (
             example.task_id,
@@ -101,12 +105,17 @@ def _rows(targets: ExportedTargets) -> Iterator[tuple[Any, ...]]:
             label = example.choice if isinstance(example, ChoicesExample) else None
             yield (*common, label, *(getattr(example, name) for name in _WHOLE[targets.example_type]))
         else:
-            yield from _region_rows(common, example, targets.region_type)
+            yield from _region_rows(common, example, targets.region_type, omitted)
 
 
 def _region_rows(
-    common: tuple[Any, ...], example: RegionExample[Any], region_type: type[TargetRegion]
+    common: tuple[Any, ...], example: RegionExample[Any], region_type: type[TargetRegion], omitted: Omitted
 ) -> Iterator[tuple[Any, ...]]:
     fields = _fields(region_type)[1]
     for region in example.regions:
-        yield (*common, region.label, region.id, region.labels, dict(region.values), *fields(region))
+        try:
+            numbers = fields(region)
+        except ValueError:  # only masks are decoded here
+            omitted.add(DAMAGED)
+            continue
+        yield (*common, region.label, region.id, region.labels, dict(region.values), *numbers)

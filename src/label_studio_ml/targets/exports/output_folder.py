@@ -11,6 +11,9 @@ from typing import Any
 
 from label_studio_ml.targets.example_types import Example
 
+#: Marks a folder that an export is writing to, or one that was killed.
+UNFINISHED = ".unfinished"
+
 #: The longest part of a file's name that comes from a task's id.
 _LONGEST_ID = 80
 
@@ -33,14 +36,24 @@ def output_path(given: Path | str | None, workdir: Path | None, name: str, argum
 def new_folder(path: Path) -> Iterator[Path]:
     """Make a folder for the block that fills it. If the block fails, what it has written is removed.
 
-    Raises FileExistsError if there is a folder that is not empty, or a file.
+    While it is filled, it has a file that keeps other exports out. Raises FileExistsError if there is a folder that is
+    not empty, or a file.
     """
     existed = path.is_dir()
-    if path.exists() and not (existed and next(path.iterdir(), None) is None):
-        raise FileExistsError(f"{path} exists and is not an empty folder: pass another one, or remove it")
+    if path.exists() and not existed:
+        raise _exists(path)
     path.mkdir(parents=True, exist_ok=True)
+    mark = path / UNFINISHED
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        raise _exists(path) from None
+    if any(entry.name != UNFINISHED for entry in path.iterdir()):
+        mark.unlink()
+        raise _exists(path)
     try:
         yield path
+        mark.unlink()
     except BaseException:
         with suppress(OSError):
             for entry in path.iterdir():
@@ -48,6 +61,10 @@ def new_folder(path: Path) -> Iterator[Path]:
             if not existed:
                 path.rmdir()
         raise
+
+
+def _exists(path: Path) -> FileExistsError:
+    return FileExistsError(f"{path} exists and is not an empty folder: pass another one, or remove it")
 
 
 def file_stem(example: Example, *, several_annotations: bool) -> str:
@@ -98,6 +115,16 @@ def suffix_of(path: str) -> str:
             return f".{(image.format or '').lower()}".replace(".jpeg", ".jpg").rstrip(".")
     except (OSError, ValueError):
         return ""
+
+
+def move_to_new(source: Path, target: Path) -> None:
+    """Rename a file. Raises FileExistsError if there is something at `target`, as far as the disk has hard links."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise FileExistsError(f"{target} exists: pass another file, or remove it") from None
+    except OSError:
+        source.rename(target)
 
 
 def _link(source: str, target: Path) -> None:

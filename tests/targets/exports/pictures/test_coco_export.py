@@ -194,6 +194,38 @@ def test_key_points_are_objects(tmp_path: Path) -> None:
     assert len(coco(folder).anns) == 3
 
 
+def test_key_points_outside_of_the_picture_are_not_labelled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def point(x: float, y: float, parent: Any) -> Any:
+        made: Any = regions.key_point(CONTROLS["joint"], xy=(x, y), size=SIZE, label="head", clip=False)
+        return {**made, "parentID": parent}
+
+    inside, outside = point(10, 20, None), point(WIDTH + 50, 20, ["damaged"])
+    person = box(WIDTH - 60, 0, WIDTH + 60, 80, label="Person", id="p1", clip=False)
+    half = point(WIDTH + 10, 20, "p1")
+    folder = collection(tmp_path, task(1, [person, inside, outside, half])).to_coco(
+        CONTROLS["joint"], tmp_path / "coco"
+    )
+    first, second = content(folder)["annotations"]
+    assert first["keypoints"][:3] == pytest.approx([10, 20, 2], abs=1e-3)
+    assert (second["keypoints"][:3], second["num_keypoints"]) == ([0, 0, 0], 0)
+    assert second["bbox"] == pytest.approx([WIDTH - 60, 0, 60, 80], abs=1e-3)
+    assert "1 regions outside of the picture" in caplog.text
+
+
+def test_what_is_no_character_is_replaced(tmp_path: Path) -> None:
+    region = {**box(), "id": "r\ud800"}
+    labelled = task("7\udfff", [region], image="\ud83d.png")
+    folder = collection(tmp_path, labelled).to_coco(
+        CONTROLS["box"], tmp_path / "o", files=False, images=False
+    )
+    written = content(folder)
+    assert written["annotations"][0]["region_id"] == "r\ufffd"
+    assert written["images"][0]["task_id"] == "7\ufffd"
+    assert written["images"][0]["file_name"].endswith("\ufffd.png")
+
+
 def test_regions_without_a_label(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     shape = regions.box(CONTROLS["shape"], xyxy=(1, 2, 30, 40), size=SIZE)
     unlabelled = {**box(), "value": {**box()["value"], "rectanglelabels": []}}

@@ -1,5 +1,6 @@
 """COCO: a folder with `annotations.json`, for detection, segmentation or key points, and the pictures in `images/`."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import IO, Any
 import msgspec
 
 from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.support.lone_surrogates import replaced
 from label_studio_ml.targets.example_types import KeyPointExample, PictureExample
 from label_studio_ml.targets.exports.class_list import ClassList, Omitted
 from label_studio_ml.targets.exports.exported import ExportedTargets
 from label_studio_ml.targets.exports.output_folder import file_stem, new_folder, output_path, place_picture
 from label_studio_ml.targets.exports.pictures.picture_shapes import (
     NO_SIZE,
+    OUTSIDE,
     has_shape,
     readable_shape,
     rounded,
@@ -81,11 +84,19 @@ def _write_entries(
             "annotation_id": example.annotation_id,
             "annotator": example.annotator,
         }
-        whole.write((b",\n" if image_id > 1 else b"\n") + msgspec.json.encode(image, enc_hook=str))
+        whole.write((b",\n" if image_id > 1 else b"\n") + _json(image))
         for entry in entries.of(example, omitted):
             annotation_id += 1
             numbered = {"id": annotation_id, "image_id": image_id, "iscrowd": 0, **entry}
-            annotations.write((b",\n" if annotation_id > 1 else b"\n") + msgspec.json.encode(numbered))
+            annotations.write((b",\n" if annotation_id > 1 else b"\n") + _json(numbered))
+
+
+def _json(entry: dict[str, Any]) -> bytes:
+    """Return an entry as JSON, with U+FFFD for what is no character: a lone surrogate in a URL or an id."""
+    try:
+        return msgspec.json.encode(entry, enc_hook=str)
+    except UnicodeEncodeError:
+        return replaced(json.dumps(entry, default=str).encode())
 
 
 def _file_name(example: PictureExample[Any], folder: Path | None, number: int, several: bool) -> str:
@@ -141,20 +152,26 @@ class _Points:
         ]
 
     def of(self, example: PictureExample[Any], omitted: Omitted) -> Iterator[dict[str, Any]]:
+        assert example.size is not None, "pictures without a size are left out"
         for group in groups_of(example, omitted):
+            bbox = group.bbox_in(example.size)
+            if bbox is None:
+                omitted.add(OUTSIDE)
+                continue
+            shown = group.points_in(example.size)
             numbers: list[float] = []
             for name in self._names:
-                point = group.points.get(name)
+                point = shown.get(name)
                 numbers += (0, 0, 0) if point is None else (rounded(point.x), rounded(point.y), VISIBLE)
             index = self._classes.index(group.label)
             assert index is not None, "there is a default"
             yield {
                 "category_id": index + 1,
-                "bbox": group.bbox,
-                "area": rounded(group.bbox[2] * group.bbox[3]),
+                "bbox": bbox,
+                "area": rounded(bbox[2] * bbox[3]),
                 "segmentation": [],
                 "keypoints": numbers,
-                "num_keypoints": len(group.points),
+                "num_keypoints": len(shown),
             }
 
 

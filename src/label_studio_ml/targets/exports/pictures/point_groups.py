@@ -6,6 +6,7 @@ from typing import Any
 
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.regions.pictures.box import Box
+from label_studio_ml.regions.pictures.picture_size import PictureSize
 from label_studio_ml.targets.example_types import PictureExample
 from label_studio_ml.targets.exports.class_list import UNLABELLED, Omitted
 from label_studio_ml.targets.exports.pictures.picture_shapes import rounded
@@ -33,6 +34,26 @@ class PointGroup:
         xs, ys = [point.x for point in self.points.values()], [point.y for point in self.points.values()]
         return rounded(min(xs)), rounded(min(ys)), rounded(max(xs) - min(xs)), rounded(max(ys) - min(ys))
 
+    def bbox_in(self, size: PictureSize) -> XYWH | None:
+        """Return the part of `bbox` that is in a picture of this size; None if there is none.
+
+        A single point has a box without an area.
+        """
+        left, top, width, height = self.bbox
+        right, bottom = min(left + width, size.width), min(top + height, size.height)
+        left, top = max(left, 0.0), max(top, 0.0)
+        if right < left or bottom < top:
+            return None
+        return rounded(left), rounded(top), rounded(right - left), rounded(bottom - top)
+
+    def points_in(self, size: PictureSize) -> dict[str, KeyPointTarget]:
+        """Return the points that are in a picture of this size."""
+        return {
+            name: point
+            for name, point in self.points.items()
+            if 0 <= point.x <= size.width and 0 <= point.y <= size.height
+        }
+
 
 def point_names(label_names: Sequence[str], control: Any) -> list[str]:
     """Return the names of the key points of an object. Raises LabelConfigError if the control has no labels."""
@@ -52,9 +73,9 @@ def groups_of(example: PictureExample[Any], omitted: Omitted) -> list[PointGroup
     already begins another object.
     """
     entries = {
-        entry.get("id"): entry
+        str(entry.get("id")): entry
         for entry in example.annotation.get("result") or []
-        if isinstance(entry, Mapping)
+        if isinstance(entry, Mapping) and entry.get("id")
     }
     groups: dict[tuple[Any, int], PointGroup] = {}
     counts: dict[tuple[Any, str], int] = {}
@@ -62,7 +83,7 @@ def groups_of(example: PictureExample[Any], omitted: Omitted) -> list[PointGroup
         if point.label is None:
             omitted.add(UNLABELLED)
             continue
-        parent = point.region.get("parentID")
+        parent = str(point.region.get("parentID") or "")
         number = counts[parent, point.label] = counts.get((parent, point.label), -1) + 1
         group = groups.get((parent, number))
         if group is None:

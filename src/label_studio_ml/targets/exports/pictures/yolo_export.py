@@ -175,17 +175,15 @@ class _Poses:
         assert example.size is not None, "pictures without a size are left out"
         width, height = example.size.width, example.size.height
         for group in groups_of(example, omitted):
-            left, top, across, down = group.bbox
-            right, bottom = min(left + across, width), min(top + down, height)
-            left, top = max(left, 0.0), max(top, 0.0)
-            if right <= left or bottom <= top:
+            bbox = group.bbox_in(example.size)
+            if bbox is None or not (bbox[2] and bbox[3]):
                 omitted.add(OUTSIDE)
                 continue
-            numbers = _detection(None, Shape((left, top, right - left, bottom - top), 0), width, height)
+            numbers = _detection(None, Shape(bbox, 0), width, height)
+            shown = group.points_in(example.size)
             for name in self._names:
-                point = group.points.get(name)
-                is_shown = point is not None and 0 <= point.x <= width and 0 <= point.y <= height
-                numbers += (point.x / width, point.y / height, 2.0) if point and is_shown else (0.0, 0.0, 0.0)
+                point = shown.get(name)
+                numbers += (point.x / width, point.y / height, 2.0) if point else (0.0, 0.0, 0.0)
             index = self.classes.index(group.label)
             assert index is not None, "there is a default"
             yield index, numbers
