@@ -143,3 +143,20 @@ def test_they_are_what_training_examples_have(xml: str) -> None:
 
 def test_one_table_of_values_for_the_whole_task() -> None:
     assert set(whole_task_values.WHOLE_TASK) == WHOLE_TASK
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [("Text", None), ("Text", 7), ("HyperText", ["x"]), ("Paragraphs", "x"), ("Paragraphs", [None])],
+)
+def test_a_value_that_is_no_text_is_an_error_with_its_task(tag: str, value: Any) -> None:
+    built = model(config(tag, "Choices"))
+    with pytest.raises(ModelError, match="Task 1: its text cannot be read: The field 'x' must be"):
+        built.inputs(built.controls[0], tasks(value))
+
+
+@pytest.mark.parametrize("value", [None, 7, "", ["x"]])
+def test_a_value_that_is_no_url_is_an_error_with_its_task(value: Any) -> None:
+    built = model(config("Image", "RectangleLabels"))
+    with pytest.raises(FileFetchError, match="Task 2: The URL is empty"):
+        built.inputs(built.controls[0], tasks(picture(3, 2), value))

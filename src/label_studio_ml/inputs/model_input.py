@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from label_studio_ml.controls.control import Control
-from label_studio_ml.errors import ModelError
+from label_studio_ml.errors import FileFetchError, ModelError
 from label_studio_ml.inputs.content import content_of, items_of
 from label_studio_ml.inputs.media_size import picture_size_of_file
 from label_studio_ml.model_api.api_generation import file_getter
 from label_studio_ml.regions.pictures.picture_size import PictureSize
 from label_studio_ml.regions.text_spans.labelled_text import LabelledText
+from label_studio_ml.studio.files.parallel import error_of_task
 from label_studio_ml.support import arguments
 
 
@@ -82,7 +83,9 @@ def _of_task(
             )
     except KeyError as error:
         raise ModelError(f"Task {task.get('id')}: {error.args[0]}", field=control.field) from error
-    except (OSError, UnicodeError) as error:
+    except FileFetchError as error:
+        raise error_of_task(error, task.get("id")) from error
+    except (OSError, ValueError) as error:
         raise ModelError(
             f"Task {task.get('id')}: its text cannot be read: {error}", field=control.field
         ) from error

@@ -94,17 +94,18 @@ def _fetch(files: FileAccess, task: Mapping[str, Any], key: str) -> FetchedFile:
     if isinstance(url, str):
         return _fetch_url(files, task.get("id"), url)
     error = FileFetchError(f"It has no URL in its data under {key!r}", field=key)
-    return FetchedFile(task.get("id"), "", error=_of_task(error, task.get("id")))
+    return FetchedFile(task.get("id"), "", error=error_of_task(error, task.get("id")))
 
 
 def _fetch_url(files: FileAccess, task_id: Any, url: str) -> FetchedFile:
     try:
         return FetchedFile(task_id, url, files.local_path(url, task_id=task_id))
     except FileFetchError as error:
-        return FetchedFile(task_id, url, error=_of_task(error, task_id))
+        return FetchedFile(task_id, url, error=error_of_task(error, task_id))
 
 
-def _of_task(error: FileFetchError, task_id: Any) -> FileFetchError:
-    error_of_task = FileFetchError(f"Task {task_id}: {error.message}", fix=error.fix, field=error.field)
-    error_of_task.__cause__ = error
-    return error_of_task
+def error_of_task(error: FileFetchError, task_id: Any) -> FileFetchError:
+    """Return the error with the task's id in its message."""
+    of_task = FileFetchError(f"Task {task_id}: {error.message}", fix=error.fix, field=error.field)
+    of_task.__cause__ = error
+    return of_task
