@@ -16,6 +16,7 @@ from PIL import Image
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.regions.pictures.box import Box, box, box_of, boxes
+from label_studio_ml.regions.pictures.picture_size import size_of
 
 CONFIG = """<View><Image name="photo" value="$image"/>
 <RectangleLabels name="box" toName="photo"><Label value="Car" predicted_values="automobile"/><Label value="Person"/>
@@ -335,3 +336,15 @@ def test_nothing_heavy_is_imported() -> None:
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
     assert run.stdout.decode().strip() == "[]"
+
+
+@given(left=st.integers(0, 4000), width=st.integers(1, 4000), side=st.integers(1, 50_000))
+def test_whole_pixels_come_back_whole(left: int, width: int, side: int) -> None:
+    region = box(CONTROL, xyxy=(left, 0, left + width, 10), size=(side, 10), label="Car", clip=False)
+    assert region is not None
+    assert box_of(region).xyxy == (left, 0, left + width, 10)
+
+
+def test_a_size_is_unpacked_as_whole_numbers() -> None:
+    width, height = size_of((640.0, 480.5))
+    assert (width, type(width), height) == (640, int, 480.5)

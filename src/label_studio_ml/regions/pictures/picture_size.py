@@ -1,7 +1,7 @@
 """Sizes of pictures, and coordinates between pixels and the percentages of Label Studio."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +9,28 @@ from label_studio_ml.regions.region import number, plain
 
 #: Decimal places of percentages. In a picture of 100,000 pixels, the last one is a thousandth of a pixel.
 _DIGITS = 6
+#: The largest error of a rounded percentage, as a share of the side, and a fifth of it for errors of floats.
+_ROUNDING = 0.6 * 10**-_DIGITS / 100
 
 
 @dataclass(frozen=True, slots=True)
 class PictureSize:
-    """Width and height of a picture in pixels, as it is shown: after the rotation that its EXIF data ask for."""
+    """Width and height of a picture in pixels, as it is shown: after the rotation that its EXIF data ask for.
+
+    `width, height = size` works as with a tuple. Whole numbers are of type int, as shapes of arrays need them.
+    """
 
     width: float
     height: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", _whole(self.width))
+        object.__setattr__(self, "height", _whole(self.height))
+
+    def __iter__(self) -> Iterator[float]:
+        """Yield the width, then the height."""
+        yield self.width
+        yield self.height
 
     def percent_x(self, pixels: float) -> float:
         """Return a horizontal distance in percent of the width."""
@@ -38,8 +52,8 @@ class PictureSize:
     def fields(self) -> dict[str, Any]:
         """The fields of a region that say the picture's size."""
         return {
-            "original_width": _whole(self.width),
-            "original_height": _whole(self.height),
+            "original_width": self.width,
+            "original_height": self.height,
             "image_rotation": 0,
         }
 
@@ -53,10 +67,16 @@ def _percent(pixels: float, side: float) -> float:
 
 
 def _pixels(percent: float, side: float) -> float:
+    """Return a distance in pixels of a side: a whole number if `percent` is the rounded percentage of one.
+
+    Otherwise a box made for x=10 is read as x=9.9999984, and `int(x)` is 9. Raises ValueError if it is too large for a
+    number.
+    """
     pixels = percent * side / 100
     if not math.isfinite(pixels):
         raise ValueError(f"{percent:g} percent are too much for a picture with a side of {side:g} pixels")
-    return pixels
+    whole = float(round(pixels))
+    return whole if abs(pixels - whole) <= side * _ROUNDING else pixels
 
 
 def _whole(size: float) -> int | float:
