@@ -96,6 +96,7 @@ def test_the_commands_are_these() -> None:
     assert COMMANDS == [
         "pip install .",
         "label-studio-ml init my_backend",
+        "label-studio-ml start my_backend --check --label-config labels.xml",
         "label-studio-ml start my_backend",
         "export ML_BLOCK_LOCAL_IP=false SSRF_PROTECTION_ENABLED=false",
         "label-studio start my_project --init --label-config labels.xml --ml-backends http://localhost:9090",
@@ -114,6 +115,9 @@ def _init_and_start(reader: Reader) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     again = reader.run("label-studio-ml init my_backend")
     assert again.returncode == 1, "an existing folder is left alone"
+    checked = reader.run("label-studio-ml start my_backend --check --label-config labels.xml")
+    assert checked.returncode == 0, checked.stderr
+    assert "its prediction of a sample task is valid" in checked.stdout
     reader.start("label-studio-ml start my_backend")
 
 
@@ -145,7 +149,7 @@ def _learns(studio: Studio, project: int) -> None:
 
 def test_tutorial(reader: Reader, start_studio: StartStudio) -> None:
     _init_and_start(reader)
-    server = _start_label_studio(reader, start_studio, COMMANDS[4])
+    server = _start_label_studio(reader, start_studio, COMMANDS[5])
     studio = server.wait()
     (project,) = [project["id"] for project in studio.projects() if project["title"] == "my_project"]
     assert studio.backend(project)["state"] == "CO", studio.backend(project)
@@ -159,7 +163,7 @@ def test_tutorial(reader: Reader, start_studio: StartStudio) -> None:
 def test_tutorial_before_there_is_a_label_config(reader: Reader, start_studio: StartStudio) -> None:
     """As with the older tutorials' command, which names no label config."""
     _init_and_start(reader)
-    server = _start_label_studio(reader, start_studio, COMMANDS[4].replace("--label-config labels.xml ", ""))
+    server = _start_label_studio(reader, start_studio, COMMANDS[5].replace("--label-config labels.xml ", ""))
     studio = server.wait()
     (project,) = [project["id"] for project in studio.projects() if project["title"] == "my_project"]
     assert studio.backend(project)["state"] == "CO", studio.backend(project)
@@ -182,7 +186,7 @@ def test_one_command_makes_the_project(reader: Reader, label_studio: Studio) -> 
     reader.env["LABEL_STUDIO_API_KEY"] = label_studio.token
     _init_and_start(reader)
     # The tutorial's backend is on the default port, which `connect` takes unless it is told another.
-    command = f"{reader.words(COMMANDS[6])} --port {reader.port}"
+    command = f"{reader.words(COMMANDS[7])} --port {reader.port}"
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=reader.folder,

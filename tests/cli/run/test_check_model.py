@@ -126,3 +126,74 @@ def test_the_prediction_of_a_sample_task_is_checked(
     )
     assert (done.returncode, text in done.stdout + done.stderr) == (status, True), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+SEVERAL = """
+from label_studio_ml import regions
+from label_studio_ml.model import LabelStudioMLBase
+
+class Reader(LabelStudioMLBase):
+    def setup(self):
+        self.box = self.controls.first("Rectangle", on="Image")
+        self.kind = self.controls.first("Labels", on="Image")
+        self.text = self.controls.first("TextArea", per_region=True)
+
+    def predict(self, tasks, **kwargs):
+        box = regions.box(self.box, xyxy=(1, 1, 9, 9), size=(96, 64))
+        label = self.kind.label_names[0]
+        return [
+            regions.prediction(box, regions.attach(box, self.kind, label), regions.attach(box, self.text, "a"))
+            for task in tasks
+        ]
+"""
+OTHER_CONFIG = """<View><Image name="i" value="$i"/><Rectangle name="b" toName="i"/><Labels name="k" toName="i">
+<Label value="Grüße"/></Labels><TextArea name="t" toName="i" {attributes}/></View>"""
+
+
+def _check_several(folder: Path, *words: str, code: str = SEVERAL) -> tuple[int, str]:
+    (folder / "model.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-m", "label_studio_ml", "start", str(folder), *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=dict(os.environ),
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_class_that_needs_several_controls_is_checked_with_all_of_them(tmp_path: Path) -> None:
+    status, output = _check_several(tmp_path, "--check")
+    assert status == 0, output
+    assert output.endswith(
+        "for <Rectangle>, <Labels>, <TextArea> on <Image>; its prediction of a sample task of <Rectangle>, <Labels>, "
+        "<TextArea> on <Image> is valid\n"
+    )
+
+
+def test_a_class_is_checked_with_the_label_config_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "labels.xml"
+    path.write_text(OTHER_CONFIG.format(attributes='perRegion="true"'), encoding="utf-8")
+    status, output = _check_several(tmp_path, "--check", "--label-config", str(path))
+    assert status == 0, output
+    assert output.endswith("can be built for this label config; its prediction of a sample task is valid\n")
+
+    path.write_text(OTHER_CONFIG.format(attributes=""), encoding="utf-8")
+    status, output = _check_several(tmp_path, "--check", "--label-config", str(path))
+    assert status == 1
+    assert "Reader cannot be built: This model needs a <TextArea>" in output
+
+
+def test_a_sample_that_does_not_fit_the_class_is_not_taken_for_a_project(tmp_path: Path) -> None:
+    named = SEVERAL.replace('self.controls.first("Labels", on="Image")', 'self.controls["kind"]')
+    status, output = _check_several(tmp_path, "--check", code=named)
+    assert status == 1
+    assert "cannot be built for a label config made up of <Rectangle>, <TextArea> on <Image>: " in output
+    assert output.endswith("Add --label-config FILE with the label config of your project\n")
+
+
+def test_a_label_config_without_a_check_is_refused(tmp_path: Path) -> None:
+    status, output = _check_several(tmp_path, "--label-config", "labels.xml")
+    assert (status, "--label-config is for --check" in output) == (1, True), output

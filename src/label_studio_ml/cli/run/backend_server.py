@@ -11,6 +11,7 @@ from typing import Any
 from label_studio_ml.cli.options import add_serving_options, require_unix
 from label_studio_ml.cli.run.writable import require_writable
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments
+from label_studio_ml.cli.shared.studio_arguments import read_label_config
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.http_settings import HttpSettings, parse_root_path
 from label_studio_ml.config.settings import Settings
@@ -36,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reload", action="store_true", help="load the model again whenever its files are edited"
     )
+    parser.add_argument(
+        "--label-config",
+        type=Path,
+        metavar="FILE",
+        help="with --check: the label config to check the model with (default: one with the tags that the class looks "
+        "up)",
+    )
 
 
 def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
@@ -44,7 +52,13 @@ def serve(args: argparse.Namespace, settings: Settings, **role: bool) -> int:
     `role` is passed to the supervisor. Raises SettingsError when options conflict or the model folder is not writable.
     """
     if args.check:
-        return _check(settings)
+        return _check(settings, read_label_config(args.label_config) if args.label_config else "")
+    if args.label_config:
+        raise SettingsError(
+            "--label-config is for --check: a running backend gets the label config from Label Studio",
+            fix="Leave it out, or add --check",
+            field="--label-config",
+        )
     settings = replace(settings, http=_http_settings(args, settings.http))
     require_unix(args.command)
     if args.reload and args.debug:
@@ -87,10 +101,15 @@ def _exposure_notice(host: str, port: int, settings: Settings) -> str:
     )
 
 
-def _check(settings: Settings) -> int:
-    """Build the model and predict a sample task in a new interpreter, so that side effects end; return 0 or 1."""
-    check = command(settings, "label_studio_ml.cli.run.check_model", "--predict")
-    status = subprocess.run(check, env=settings.child_env(), check=False).returncode
+def _check(settings: Settings, label_config: str) -> int:
+    """Build the model and predict sample tasks in a new interpreter, so that side effects end; return 0 or 1.
+
+    An empty `label_config` means that one is derived from the code of the class.
+    """
+    flags = ["--predict", *(["-"] if label_config else [])]
+    check = command(settings, "label_studio_ml.cli.run.check_model", *flags)
+    options: dict[str, Any] = {"input": label_config.encode()} if label_config else {}
+    status = subprocess.run(check, env=settings.child_env(), check=False, **options).returncode
     if status not in (0, 1):  # with 1, it has said the cause
         say(
             f"label-studio-ml: The process that built the model and predicted a sample task {describe_exit(status)}",

@@ -3,11 +3,11 @@
 `start --check` also predicts a sample task.
 """
 
+import logging
 import sys
 from typing import cast
 
-from label_studio_ml.cli.run.check_sample import check_sample
-from label_studio_ml.cli.shared.sample import expected_tags, sample_label_config
+from label_studio_ml.cli.run.check_sample import build_for_sample, check_sample
 from label_studio_ml.cli.streams import say
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, ParamsError
@@ -28,14 +28,14 @@ def main() -> int:
     too. The parameters that the class declares are printed before the result, each with its value and its source.
     """
     arguments = sys.argv[1:]  # user code may change sys.argv
-    label_config = sys.stdin.read() if arguments == ["-"] else ""
+    label_config = sys.stdin.buffer.read().decode() if "-" in arguments else ""
     try:
         settings = Settings.from_env()
         result = check(settings, label_config)
         for line in parameters(settings):
             say(line)
-        if arguments == ["--predict"]:
-            result += check_sample(settings)
+        if "--predict" in arguments:
+            result += check_sample(settings, label_config)
         say(f"OK: {result}")
     except BackendError as error:
         say(f"label-studio-ml: {error}", file=sys.stderr)
@@ -72,15 +72,16 @@ def check(settings: Settings, label_config: str = "") -> str:
     if label_config:
         build(cls, ModelSpec(project=Project(uid="1", label_config=label_config)), settings, MemoryState())
         return f"{source.class_name} of {source.script} can be built for this label config"
+    logging.disable()  # of builds that are only tried; the last failure is raised
     try:
         build(cls, ModelSpec(project=Project(uid="1")), settings, MemoryState())
     except ParamsError:
         raise
     except ModelLoadError:
-        control, object_tag = expected_tags(source.script)
-        project = Project(uid="1", label_config=sample_label_config(control, object_tag))
-        build(cls, ModelSpec(project=project), settings, MemoryState())
-        return f"{source.class_name} of {source.script} can be built for <{control}> on <{object_tag}>"
+        sample = build_for_sample(cls, source.script, settings)[1]
+        return f"{source.class_name} of {source.script} can be built for {sample.tags}"
+    finally:
+        logging.disable(logging.NOTSET)
     return f"{source.class_name} of {source.script} can be built"
 
 

@@ -1,15 +1,16 @@
 """Part of `start --check`: predict a sample task, and check the prediction as Label Studio would show it."""
 
 import logging
+from pathlib import Path
 from typing import cast
 
 import msgspec
 
 from label_studio_ml import samples
-from label_studio_ml.cli.shared.sample import looked_up_tags, sample_label_config
+from label_studio_ml.cli.shared.sample import SampleConfig, sample_configs, sample_label_config
 from label_studio_ml.config.setting_values import InvalidPredictions
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import ModelLoadError, PredictionInvalid
+from label_studio_ml.errors import LabelConfigError, ModelLoadError, ParamsError, PredictionInvalid
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ModelSpec, build
 from label_studio_ml.model_calls.predictor import Answer, Predictor, Request
@@ -19,33 +20,75 @@ from label_studio_ml.validation.region_checks import INVALID
 from label_studio_ml.versions.state.key_values import MemoryState
 from label_studio_ml.versions.state.project_state import Project
 
+#: Tasks that are predicted of a label config that was given: they differ in size, script and file format.
+_TASKS = 3
 
-def check_sample(settings: Settings) -> str:
-    """Predict a sample task, and return what became of it; empty if no label config for the class is known.
 
-    It is known if the class looks up its tags by name. A class that cannot be built for it, or whose `predict` raises,
-    passes: a sample is not what it is made for. Raises PredictionInvalid if Label Studio could not show all of the
-    prediction.
+def check_sample(settings: Settings, label_config: str = "") -> str:
+    """Predict sample tasks, and return what became of them; empty if no label config for the class is known.
+
+    If `label_config` is empty, one is derived from the tags that the class looks up by name, and one task is predicted.
+    A class that cannot be built for it, or whose `predict` raises, passes: a sample is not what it is made for. Raises
+    PredictionInvalid if Label Studio could not show all of a prediction.
     """
     source = locate(settings.backend_dir, settings.script, settings.class_name)
-    tags = looked_up_tags(source.script)
-    if tags is None:
-        return ""
-    sampled = f"a sample task of <{tags[0]}> on <{tags[1]}>"
-    label_config = sample_label_config(*tags)
-    spec = ModelSpec(project=Project(uid="1", label_config=label_config))
     cls = cast("type[LabelStudioMLBase]", user_class(settings))
+    if not label_config and not sample_configs(source.script):
+        return ""
     logging.disable()  # the outcome is said in one line
     try:
-        model = build(cls, spec, settings, MemoryState())
-        tasks = [{"id": 1, **task} for task in samples.tasks(label_config, 1)]
-        predictor = Predictor(model, spec, mode=InvalidPredictions.ERROR)
-        answer = predictor.answer([Request(msgspec.json.encode(tasks), b"{}")])[0]
+        if label_config:
+            model, sampled, count = _build(cls, label_config, settings), "a sample task", _TASKS
+        else:
+            model, sample = build_for_sample(cls, source.script, settings)
+            label_config, sampled, count = sample.label_config, f"a sample task of {sample.tags}", 1
+        tasks = samples.tasks(label_config, count)
+        predictor = Predictor(model, _spec(label_config), mode=InvalidPredictions.ERROR)
+        answers = predictor.answer([Request(msgspec.json.encode([task]), b"{}") for task in tasks])
     except ModelLoadError as error:
-        return f"; {sampled} was not predicted: {error.message}"
+        return f"; no sample task was predicted: {error.message}"
     finally:
         logging.disable(logging.NOTSET)
-    return _outcome(answer, sampled)
+    outcomes = dict.fromkeys(_outcome(answer, sampled) for answer in answers)
+    return "".join(outcomes)
+
+
+def build_for_sample(
+    cls: type[LabelStudioMLBase], script: Path, settings: Settings
+) -> tuple[LabelStudioMLBase, SampleConfig]:
+    """Return a model of the class, and the first sample label config that it can be built for.
+
+    Raises ModelLoadError if there is none: that of the last one, with the advice to name a label config if it is to
+    blame.
+    """
+    candidates = sample_configs(script) or [
+        SampleConfig(sample_label_config("Choices", "Text"), "<Choices> on <Text>")
+    ]
+    failure: ModelLoadError | None = None
+    for sample in candidates:
+        try:
+            return _build(cls, sample.label_config, settings), sample
+        except ParamsError:
+            raise
+        except ModelLoadError as error:
+            failure = error
+    assert failure is not None
+    if isinstance(failure.__cause__, LabelConfigError):
+        raise ModelLoadError(
+            f"{cls.__name__} cannot be built for a label config made up of {candidates[-1].tags}: "
+            f"{failure.__cause__.message}",
+            fix="Add --label-config FILE with the label config of your project",
+            field="--label-config",
+        ) from failure
+    raise failure
+
+
+def _spec(label_config: str) -> ModelSpec:
+    return ModelSpec(project=Project(uid="1", label_config=label_config))
+
+
+def _build(cls: type[LabelStudioMLBase], label_config: str, settings: Settings) -> LabelStudioMLBase:
+    return build(cls, _spec(label_config), settings, MemoryState())
 
 
 def _outcome(answer: Answer, sampled: str) -> str:

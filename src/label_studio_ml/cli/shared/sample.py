@@ -1,6 +1,9 @@
-"""Derive a sample label config for a model class from its source code."""
+"""Derive sample label configs for a model class from its source code."""
 
 import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from label_studio_ml.user_code.import_scan import parse
@@ -20,6 +23,53 @@ _FIELDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ControlLookup:
+    """A control that a class looks up. `object_tag` is empty if the call names none."""
+
+    control: str
+    object_tag: str
+    per_region: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SampleConfig:
+    """A label config that a class may be built for, and the tags in it: "<RectangleLabels> on <Image>"."""
+
+    label_config: str
+    tags: str
+
+
+def sample_configs(script: Path) -> list[SampleConfig]:
+    """Return the label configs to try for the class in `script`, in this order; none if it looks up no tags by name.
+
+    The first has the first control that the class looks up, the second all of them: a class may need them all, or take
+    any of them.
+    """
+    lookups = looked_up_controls(script)
+    first = next((lookup for lookup in lookups if lookup.object_tag), None)
+    if first is None:
+        return []
+    known = list(dict.fromkeys(_with_object(lookup, first.object_tag) for lookup in lookups))
+    candidates = [[first]] if known == [first] else [[first], known]
+    return [SampleConfig(_label_config(chosen), _described(chosen)) for chosen in candidates]
+
+
+def _with_object(lookup: ControlLookup, object_tag: str) -> ControlLookup:
+    return lookup if lookup.object_tag else ControlLookup(lookup.control, object_tag, lookup.per_region)
+
+
+def _described(lookups: Sequence[ControlLookup]) -> str:
+    """Return the tags in words: "<Rectangle>, <Labels> on <Image>; <Choices> on <Text>"."""
+    groups = groupby(
+        sorted(lookups, key=lambda lookup: lookup.object_tag), key=lambda lookup: lookup.object_tag
+    )
+    return "; ".join(
+        f"{', '.join(f'<{lookup.control}>' for lookup in group)} on <{object_tag}>"
+        for object_tag, group in groups
+    )
+
+
 def expected_tags(script: Path) -> tuple[str, str]:
     """Return the control tag and the object tag that the model in `script` looks up.
 
@@ -30,46 +80,68 @@ def expected_tags(script: Path) -> tuple[str, str]:
 
 def looked_up_tags(script: Path) -> tuple[str, str] | None:
     """Return the control tag and the object tag that the model in `script` looks up; None if it looks up none."""
-    for node in ast.walk(parse(script)):
-        if not isinstance(node, ast.Call):
-            continue
-        tags = _controls_call(node)
-        if tags is not None:
-            return tags
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name in _TAG_FINDERS:
-            texts = [text for argument in node.args if (text := _first_text(argument))]
-            if len(texts) >= 2 and texts[-1] in _FIELDS:
-                return texts[-2], texts[-1]
-    return None
+    lookups = looked_up_controls(script)
+    return next(((lookup.control, lookup.object_tag) for lookup in lookups if lookup.object_tag), None)
 
 
-def _controls_call(node: ast.Call) -> tuple[str, str] | None:
-    """Return the two tags of a call such as `self.controls.first("RectangleLabels", on="Image")`; None for others."""
+def looked_up_controls(script: Path) -> list[ControlLookup]:
+    """Return the controls that the model in `script` looks up by name, in the order of the calls."""
+    calls = (node for node in ast.walk(parse(script)) if isinstance(node, ast.Call))
+    lookups = (_controls_call(call) or _finder_call(call) for call in calls)
+    return [lookup for lookup in lookups if lookup is not None]
+
+
+def _finder_call(node: ast.Call) -> ControlLookup | None:
+    """Return the lookup of a call of one of the older functions, `_TAG_FINDERS`; None for others."""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if name not in _TAG_FINDERS:
+        return None
+    texts = [text for argument in node.args if (text := _first_text(argument))]
+    if len(texts) < 2 or texts[-1] not in _FIELDS:
+        return None
+    return ControlLookup(texts[-2], texts[-1])
+
+
+def _controls_call(node: ast.Call) -> ControlLookup | None:
+    """Return the lookup of a call such as `self.controls.first("RectangleLabels", on="Image")`; None for others."""
     function = node.func
     if not isinstance(function, ast.Attribute) or function.attr not in ("first", "find", "all"):
         return None
     if not ast.unparse(function.value).endswith("controls"):
         return None
-    named = {keyword.arg: _first_text(keyword.value) for keyword in node.keywords}
-    control = _first_text(node.args[0]) if node.args else named.get("tag", "")
-    object_tag = _first_text(node.args[1]) if len(node.args) > 1 else named.get("on", "")
-    return (control, object_tag) if control and object_tag in _FIELDS else None
+    named = {keyword.arg: keyword.value for keyword in node.keywords}
+    tag, on = (*node.args, None, None)[:2]
+    tag, on, per_region = tag or named.get("tag"), on or named.get("on"), named.get("per_region")
+    control, object_tag = (_first_text(value) if value is not None else "" for value in (tag, on))
+    if not control or (on is not None and object_tag not in _FIELDS):
+        return None
+    return ControlLookup(
+        control, object_tag, isinstance(per_region, ast.Constant) and per_region.value is True
+    )
 
 
 def sample_label_config(control: str, object_tag: str) -> str:
     """Return a label config with the two tags. `label_studio_ml.samples.tasks` makes tasks for it."""
-    field = _FIELDS[object_tag]
-    child = "Choice" if control == "Choices" else "Label" if control.endswith("Labels") else ""
-    labels = [f'    <{child} value="{name}"/>' for name in ("First", "Second")] if child else []
-    opening = f'  <{control} name="label" toName="{field}"'
-    lines = [
-        "<View>",
-        f'  <{object_tag} name="{field}" value="${field}"/>',
-        *([f"{opening}>", *labels, f"  </{control}>"] if labels else [f"{opening}/>"]),
-        "</View>",
-    ]
-    return "\n".join(lines)
+    return _label_config([ControlLookup(control, object_tag)])
+
+
+def _label_config(lookups: Sequence[ControlLookup]) -> str:
+    """Return a label config with these controls: the first is named "label", the others by their tags."""
+    objects = dict.fromkeys(lookup.object_tag for lookup in lookups)
+    lines = [f'  <{tag} name="{_FIELDS[tag]}" value="${_FIELDS[tag]}"/>' for tag in objects]
+    for number, lookup in enumerate(lookups, 1):
+        name = "label" if number == 1 else f"{lookup.control.lower()}_{number}"
+        lines += _control_lines(lookup, name)
+    return "\n".join(["<View>", *lines, "</View>"])
+
+
+def _control_lines(lookup: ControlLookup, name: str) -> list[str]:
+    tag = lookup.control
+    child = "Choice" if tag in ("Choices", "Taxonomy") else "Label" if tag.endswith("Labels") else ""
+    labels = [f'    <{child} value="{value}"/>' for value in ("First", "Second")] if child else []
+    per_region = ' perRegion="true"' if lookup.per_region else ""
+    opening = f'  <{tag} name="{name}" toName="{_FIELDS[lookup.object_tag]}"{per_region}'
+    return [f"{opening}>", *labels, f"  </{tag}>"] if labels else [f"{opening}/>"]
 
 
 def _first_text(node: ast.expr) -> str:
