@@ -89,6 +89,7 @@ def test_why_a_request_is_refused(studio: FakeServer, body: Any, detail: str, fi
     assert error.fields == frozenset(fields)
     assert f"Label Studio refused a request: 400 at {studio.url}{PATH}" in error.message
     assert "validation_errors" not in str(body) or error.message.endswith(f": {detail}")
+    assert not fields or f": {', '.join(sorted(fields))}: {detail}" in error.message
     assert error.fix == ""
 
 

@@ -59,9 +59,10 @@ def refusal(
     errors = (body or {}).get("validation_errors")
     detail = " ".join(_nested_texts(errors or (body or {}).get("detail")).split())[:500]
     message = f"Label Studio refused a request: {summary}"
-    if detail and detail not in summary:
-        message = token.hide(f"{message}: {detail}")
     fields = frozenset(errors) if isinstance(errors, dict) else frozenset[str]()
+    if detail and detail not in summary:
+        named = ", ".join(sorted(fields - {"non_field_errors"}))  # Label Studio's text says "this field"
+        message = token.hide(f"{message}: {named}: {detail}" if named else f"{message}: {detail}")
     advice = _SUB_PATH if status < 500 and body is None else {}
     return StudioRefusedError(message, status, detail, fields, **advice)
 
