@@ -10,6 +10,7 @@ from label_studio_ml.evaluation.metrics.pictures.boxes import Box, bounding_box
 from label_studio_ml.evaluation.metrics.pictures.key_points import Point
 from label_studio_ml.evaluation.metrics.rankings import Ranking, ranking
 from label_studio_ml.evaluation.metrics.spans import Position, Span
+from label_studio_ml.regions.region import number
 
 Region = Mapping[str, Any]
 
@@ -126,11 +127,12 @@ def _outline(value: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the fields of a value that give its area, as small as possible; None if they give none."""
     try:
         if "points" in value:
-            corners = tuple((float(x), float(y)) for x, y in value["points"])
+            corners = tuple((number(x, "x"), number(y, "y")) for x, y in value["points"])
             return {"points": corners} if len(corners) > 2 else None
         if "radiusX" in value:
             names = ("x", "y", "radiusX", "radiusY")
-            return {**{name: float(value[name]) for name in names}, "rotation": _float(value.get("rotation"))}
+            sides = {name: number(value[name], name) for name in names}
+            return {**sides, "rotation": _float(value.get("rotation"))}
         if "rle" in value:
             return {"rle": bytes(value["rle"])}
         return {"imageDataURL": str(value["imageDataURL"])}
@@ -258,6 +260,7 @@ def _list(value: Any) -> Sequence[Any]:
 
 def _float(value: Any) -> float:
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        result = float(value)
+    except (TypeError, ValueError, OverflowError):
         return 0.0
+    return result if math.isfinite(result) else 0.0

@@ -1,5 +1,6 @@
 """Metrics of polygons, ellipses and masks, against values worked out by hand."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,15 @@ def test_polygons_without_a_size_are_compared_in_percent() -> None:
 
 def test_areas_that_cannot_be_read_do_not_stop_it() -> None:
     broken = [
-        {**rectangle(0, 0, 9, 9), "value": {"points": points}} for points in (None, [[1, 2]], [["x", 1]] * 3)
+        {**rectangle(0, 0, 9, 9), "value": {"points": points}}
+        for points in (
+            None,
+            [[1, 2]],
+            [["x", 1]] * 3,
+            [[math.nan, 1]] * 3,
+            [[math.inf, 1]] * 3,
+            [[10**400, 1]] * 3,
+        )
     ]
     assert measured([rectangle(0, 0, 50, 50), *broken], [rectangle(0, 0, 50, 50)]).metrics["f1"] == 1.0
 
