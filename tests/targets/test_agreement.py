@@ -4,12 +4,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from label_studio_ml import regions
 from label_studio_ml.controls import Control, Controls
 from label_studio_ml.protocol.control_tags import Geometry
+from label_studio_ml.targets import agreement
 from label_studio_ml.targets.agreement import regions_distance, values_distance
-from label_studio_ml.targets.target_regions import TargetRegion
+from label_studio_ml.targets.target_regions import SpanTarget, TargetRegion
 from label_studio_ml.training.dataset import LabelledTasks
 
 SIZE = (200, 100)
@@ -178,3 +181,42 @@ def test_the_consensus_of_numbers_is_their_median() -> None:
     tasks = LabelledTasks.from_tasks([{"id": 1, "data": {"o": "x"}, "annotations": annotations}])
     (example,) = tasks.targets(control, annotation="consensus")
     assert example.number in (3, 4)
+
+
+def a_span(start: int, length: int, label: str = "A") -> SpanTarget:
+    return SpanTarget(region={}, labels=(label,), start=start, end=start + length, text="")
+
+
+SPANS = st.lists(st.builds(a_span, st.integers(0, 20), st.integers(0, 8), st.sampled_from("AB")), max_size=8)
+
+
+@given(SPANS, SPANS)
+def test_regions_that_are_far_apart_need_not_be_compared(
+    first: list[SpanTarget], second: list[SpanTarget]
+) -> None:
+    compared = set()
+    index = agreement._RegionIndex(second)
+    for at, region in enumerate(first):
+        compared |= {(at, other) for other in index.near(region)}
+    overlapping = {
+        (at, other)
+        for at, region in enumerate(first)
+        for other, candidate in enumerate(second)
+        if region.labels == candidate.labels and agreement._overlap(region, candidate) > 0
+    }
+    assert overlapping <= compared
+
+
+def test_thousands_of_regions_are_compared_with_those_near_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+    overlap = agreement._overlap
+
+    def counted(first: TargetRegion, second: TargetRegion) -> float:
+        nonlocal compared
+        compared += 1
+        return overlap(first, second)
+
+    monkeypatch.setattr(agreement, "_overlap", counted)
+    spans = [a_span(10 * number, 8) for number in range(2000)]
+    assert regions_distance(spans, [*spans, a_span(30_000, 8)]) == pytest.approx(1 - 4000 / 4001)
+    assert compared <= 3 * len(spans)

@@ -7,7 +7,9 @@ regions of both: 0 for equal annotations (or two without regions), 1 for those t
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from label_studio_ml.protocol.control_tags import Geometry
@@ -50,11 +52,12 @@ def regions_distance(first: Sequence[TargetRegion], second: Sequence[TargetRegio
     """Return the distance of two annotations' regions, from 0 to 1."""
     if not first and not second:
         return 0.0
+    index = _RegionIndex(second)
     pairs = (
         (overlap, at, other)
         for at, region in enumerate(first)
-        for other, candidate in enumerate(second)
-        if set(region.labels) == set(candidate.labels) and (overlap := _overlap(region, candidate)) > 0
+        for other in index.near(region)
+        if (overlap := _overlap(region, second[other])) > 0
     )
     shared, used, others_used = 0.0, set(), set()
     for overlap, at, other in sorted(pairs, reverse=True):
@@ -63,6 +66,42 @@ def regions_distance(first: Sequence[TargetRegion], second: Sequence[TargetRegio
             used.add(at)
             others_used.add(other)
     return 1 - 2 * shared / (len(first) + len(second))
+
+
+class _RegionIndex:
+    """Regions by labels and position: of thousands, most are too far from a region to be compared with it."""
+
+    def __init__(self, regions: Sequence[TargetRegion]) -> None:
+        groups: dict[frozenset[str], list[tuple[float, float, int]]] = defaultdict(list)
+        for at, region in enumerate(regions):
+            groups[frozenset(region.labels)].append((*_extent(region), at))
+        self._groups = {labels: sorted(entries) for labels, entries in groups.items()}
+        self._longest = {
+            labels: max(end - start for start, end, _ in each) for labels, each in groups.items()
+        }
+
+    def near(self, region: TargetRegion) -> Iterator[int]:
+        """Yield the indices of the regions with the same labels that may overlap a region."""
+        labels = frozenset(region.labels)
+        entries = self._groups.get(labels, [])
+        start, end = _extent(region)
+        first = bisect_left(entries, (start - self._longest.get(labels, 0.0),))
+        for position in range(first, len(entries)):
+            other_start, other_end, at = entries[position]
+            if other_start > end:
+                return
+            if other_end >= start:
+                yield at
+
+
+def _extent(region: Any) -> tuple[float, float]:
+    """Return start and end of a region on one axis, the same for all regions of kinds without one."""
+    if isinstance(region, SpanTarget):
+        return float(region.start), float(region.end)
+    if isinstance(region, BoxTarget):
+        left, _, right, _ = region.xyxy
+        return left, right
+    return 0.0, 0.0
 
 
 def values_distance(geometry: Geometry, first: Fields, second: Fields) -> float:
