@@ -160,3 +160,9 @@ def test_a_value_that_is_no_url_is_an_error_with_its_task(value: Any) -> None:
     built = model(config("Image", "RectangleLabels"))
     with pytest.raises(FileFetchError, match="Task 2: The URL is empty"):
         built.inputs(built.controls[0], tasks(picture(3, 2), value))
+
+
+@pytest.mark.parametrize("control", ["field", None])
+def test_a_name_in_place_of_a_control_is_an_error(control: Any) -> None:
+    with pytest.raises(ValueError, match=r'control must be a control such as self.controls\["name"\]'):
+        model(config("Text", "Choices")).inputs(control, tasks("text"))

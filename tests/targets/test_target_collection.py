@@ -69,6 +69,13 @@ def test_it_can_be_iterated_repeatedly_and_says_which_annotation_of_which_task_a
     assert (example.boxes[0].label, example.size) == ("Car", regions.PictureSize(200.0, 100.0))
 
 
+@pytest.mark.parametrize("control", ["box", None])
+def test_a_name_in_place_of_a_control_is_an_error(control: Any) -> None:
+    for read in (LabelledTasks.targets, LabelledTasks.to_pandas):
+        with pytest.raises(ValueError, match=r'control must be a control such as self.controls\["name"\]'):
+            read(collection(), control)
+
+
 def test_only_regions_of_the_control_are_in_the_example() -> None:
     result = [a_box(), regions.choices(CONTROLS["quality"], "good")]
     (example,) = collection(labelled(1, result)).targets(CONTROLS["box"], files=False)

@@ -12,6 +12,7 @@ from label_studio_ml.inputs.content import content_of, items_of
 from label_studio_ml.inputs.media_size import picture_size_of_file
 from label_studio_ml.model_api.api_generation import file_getter
 from label_studio_ml.regions.pictures.picture_size import PictureSize
+from label_studio_ml.regions.region import require_control
 from label_studio_ml.regions.text_spans.labelled_text import LabelledText
 from label_studio_ml.studio.files.parallel import error_of_task
 from label_studio_ml.support import arguments
@@ -54,8 +55,9 @@ def inputs(
 
     It is what `annotations.targets(control)` has for training. `self` is the model. Files are fetched with its
     `get_local_path`, `workers` at a time, unless `files` is False. Raises FileFetchError if a file cannot be fetched,
-    and ModelError if a task lacks the field or its text cannot be read.
+    ModelError if a task lacks the field or its text cannot be read, and ValueError if `control` is none.
     """
+    require_control(control)
     checked = arguments.tasks("tasks", tasks)
 
     def of_task(task: Mapping[str, Any]) -> list[Input]:

@@ -9,6 +9,7 @@ from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.labels import Unknown
 from label_studio_ml.errors import FileFetchError
 from label_studio_ml.inputs.content import Content, Item, Size, content_of, given_size, items_of
+from label_studio_ml.regions.region import require_control
 from label_studio_ml.studio.files.fetch import FileAccess
 from label_studio_ml.studio.files.parallel import WORKERS, FetchedFile, fetch_ahead
 from label_studio_ml.support import arguments
@@ -88,6 +89,7 @@ class Targets(TargetExports):
         self.control = control
         self.options: TargetOptions = options
         self.workdir = workdir
+        require_control(control)
         self._kind = kind_of_control(control)
         if self._kind.example is SpanExample and control.object.is_url and not options.files:
             raise ValueError(f"The texts that {control} labels are in files: leave files=False out")

@@ -97,7 +97,7 @@ def inside_of(pixels: Any, threshold: float | None = None) -> "NDArray[np.bool_]
         if threshold is None and ((array != 0) & (array != 1)).any():
             raise ValueError(
                 "A mask of numbers other than 0 and 1 needs a threshold: pass threshold=0.5 for probabilities, "
-                "threshold=0 for logits"
+                "threshold=0 for logits, or array == number for one class of an array of class numbers"
             )
     inside: NDArray[np.bool_] = array != 0 if threshold is None else array > number(threshold, "threshold")
     return inside
