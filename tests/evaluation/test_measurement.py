@@ -6,6 +6,7 @@ import pytest
 
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.evaluation.measurement import Observations
+from label_studio_ml.evaluation.metrics.regions import areas
 
 Json = dict[str, Any]
 
@@ -214,9 +215,20 @@ def test_frames_of_a_video_are_spans_with_the_last_frame() -> None:
         _region("c", "taxonomy", taxonomy=5),
         _region("c", "taxonomy", taxonomy=[]),
         _region("c", "timelinelabels", ranges=True, timelinelabels=["A"]),
+        {**_region("c", "choices"), "value": "x"},
+        {**_region("c", "labels"), "value": ["x"]},
+        _region("c", "labels", start=0, end=10**400, labels=["A"]),
+        _region("c", "rating", rating=10**400),
+        _region("c", "brushlabels", rle=10**400, brushlabels=["A"]),
+        _region("c", "ellipselabels", x=1, y=1, radiusX=1, radiusY=1e308, rotation=30, ellipselabels=["A"]),
     ],
 )
 def test_a_damaged_or_empty_value_does_not_end_the_evaluation(damaged: Json) -> None:
     observations = Observations()
     observations.add([damaged], [damaged])
     observations.measure()
+
+
+def test_a_mask_that_is_a_number_takes_no_memory() -> None:
+    damaged = _region("c", "brushlabels", rle=10**9, brushlabels=["A"])
+    assert areas([damaged], (10, 10)) == []

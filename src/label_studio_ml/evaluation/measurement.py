@@ -150,7 +150,10 @@ def _by_control(regions: Iterable[Region]) -> dict[str, list[Region]]:
     by_control: dict[str, list[Region]] = {}
     for region in regions:
         if isinstance(region, Mapping) and region.get("from_name"):
-            by_control.setdefault(str(region["from_name"]), []).append(region)
+            is_readable = isinstance(region.get("value"), Mapping)
+            by_control.setdefault(str(region["from_name"]), []).append(
+                region if is_readable else {**region, "value": {}}
+            )
     return by_control
 
 

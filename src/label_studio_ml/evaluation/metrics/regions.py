@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from label_studio_ml.evaluation.metrics.choices import SEPARATOR, Path
@@ -134,9 +135,9 @@ def _outline(value: Mapping[str, Any]) -> dict[str, Any] | None:
             sides = {name: number(value[name], name) for name in names}
             return {**sides, "rotation": _float(value.get("rotation"))}
         if "rle" in value:
-            return {"rle": bytes(value["rle"])}
+            return {"rle": bytes(list(value["rle"]))}  # bytes of a number would be as many zeros
         return {"imageDataURL": str(value["imageDataURL"])}
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -217,9 +218,10 @@ def rating(regions: Iterable[Region]) -> float | None:
     """Return the number or rating of a task, None if it has none."""
     for region in regions:
         value = region.get("value") or {}
-        number = value.get(str(region.get("type")))
-        if isinstance(number, int | float) and not isinstance(number, bool):
-            return float(number)
+        stars = value.get(str(region.get("type")))
+        if isinstance(stars, int | float) and not isinstance(stars, bool):
+            with suppress(OverflowError):
+                return float(stars)
     return None
 
 
@@ -240,7 +242,7 @@ def _ends(value: Mapping[str, Any], *, global_offsets: bool) -> tuple[Position, 
 def _position(position: Any, offset: Any = 0) -> Position:
     try:
         return 0, float(position), _float(offset)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 1, str(position), _float(offset)
 
 

@@ -40,6 +40,8 @@ class Area:
         height, width = self.height, self.width
         corners = self._corners()
         if corners is not None:
+            if not all(math.isfinite(position) for corner in corners for position in corner):
+                return _empty(height, width)  # turned, numbers near the largest ones are none
             flat = [
                 min(max(position, -_FARTHEST * side), _FARTHEST * side)
                 for corner in corners
@@ -47,8 +49,9 @@ class Area:
             ]
             return dict(mask.merge(mask.frPyObjects([flat], height, width)))
         inside = self._inside()
-        counts = [height * width] if inside is None else column_runs(inside)
-        return dict(mask.frPyObjects({"size": [height, width], "counts": counts}, height, width))
+        if inside is None:
+            return _empty(height, width)
+        return dict(mask.frPyObjects({"size": [height, width], "counts": column_runs(inside)}, height, width))
 
     def _corners(self) -> list[tuple[float, float]] | None:
         """Return the corners of a polygon or ellipse in pixels, None for a mask."""
@@ -83,6 +86,12 @@ class Area:
             return mask_of({"value": value}, (self.width, self.height))
         except ValueError:
             return None
+
+
+def _empty(height: int, width: int) -> Code:
+    from faster_coco_eval.core import mask
+
+    return dict(mask.frPyObjects({"size": [height, width], "counts": [height * width]}, height, width))
 
 
 def column_runs(inside: Any) -> list[int]:
