@@ -153,7 +153,9 @@ def test_an_annotation_whose_result_is_no_list_is_no_example_without_regions(
 BOX = entry("box", x=1, y=1, width=9, height=9)
 
 
-@pytest.mark.parametrize("damaged", [None, 7, {**BOX, "value": None}, {**BOX, "to_name": "other"}])
+@pytest.mark.parametrize(
+    "damaged", [None, 7, {**BOX, "value": None}, {**BOX, "to_name": "other"}, {**BOX, "to_name": []}]
+)
 def test_entries_that_are_no_regions_are_counted(damaged: Any) -> None:
     of_both = targets("box", task([damaged, BOX]))
     assert [len(example.boxes) for example in of_both] == [1]

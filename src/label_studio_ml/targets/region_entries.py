@@ -56,7 +56,7 @@ class Entries:
         if self.are_damaged:
             yield "its result is no list of regions"
         yield from ("an entry of its result is no region" for _ in range(self._others))
-        objects = {*control.to_names, *(item.name for item in control.objects)}
+        objects = [*control.to_names, *(item.name for item in control.objects)]
         for entry in self._all:
             if entry.get("from_name") != control.name:
                 continue
