@@ -120,6 +120,10 @@ def test_a_png_that_unpacks_to_too_many_pixels_is_an_error() -> None:
     [
         ([[0.2, 0.9]], "needs a threshold: pass threshold=0.5 for probabilities, threshold=0 for logits"),
         ([[-3.0, 2.0]], "needs a threshold"),
+        (
+            [[0, 1, 2]],
+            "must have one number beside 0: pass array == number for one class of an array of class",
+        ),
         ([[0.0, float("nan")]], "must be an array of numbers, but it has NaN"),
         ([["a", "b"]], "must be an array of numbers or booleans, not of <U1"),
         ([[None, 1]], "must be an array of numbers or booleans, not of object"),

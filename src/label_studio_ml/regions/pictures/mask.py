@@ -80,7 +80,7 @@ def inside_of(pixels: Any, threshold: float | None = None) -> "NDArray[np.bool_]
     """Return which pixels of a model's mask are inside, as an array of shape (height, width).
 
     Raises ValueError for another shape, for NaN, and for numbers other than 0 and 1 without a `threshold`, unless they
-    are whole (0 and 255).
+    are whole and all the same beside 0 (such as 0 and 255).
     """
     import numpy as np
 
@@ -99,6 +99,12 @@ def inside_of(pixels: Any, threshold: float | None = None) -> "NDArray[np.bool_]
                 "A mask of numbers other than 0 and 1 needs a threshold: pass threshold=0.5 for probabilities, "
                 "threshold=0 for logits, or array == number for one class of an array of class numbers"
             )
+    whole = threshold is None and array.dtype.kind in "iu"
+    if whole and (most := array.max()) > 1 and ((array != 0) & (array != most)).any():
+        raise ValueError(
+            "A mask of whole numbers must have one number beside 0: pass array == number for one class of an array "
+            "of class numbers, or threshold=127 for grey values"
+        )
     inside: NDArray[np.bool_] = array != 0 if threshold is None else array > number(threshold, "threshold")
     return inside
 
