@@ -131,3 +131,11 @@ def test_tasks_with_the_same_id_have_files_of_their_own(tmp_path: Path) -> None:
     folder = collection(tmp_path, task(1, [box()]), task(1, [])).to_yolo(CONTROLS["box"], tmp_path / "yolo")
     assert (len(lines(folder, "1")), len(lines(folder, "1-2"))) == (1, 0)
     assert {path.name for path in (folder / "images" / "train").iterdir()} == {"1.png", "1-2.png"}
+
+
+@pytest.mark.parametrize("name", ["a\u2028b", "a\x85b", "a\x7fb", "\ufeffa", "👩\u200d👩", "a\n: b"])
+def test_names_may_have_characters_that_yaml_refuses(tmp_path: Path, name: str) -> None:
+    config = f"""<View><Image name="photo" value="$image"/><RectangleLabels name="box" toName="photo">
+      <Label value="{name.replace(chr(10), "&#10;")}"/></RectangleLabels></View>"""
+    folder = collection(tmp_path, task(1, [])).to_yolo(Controls(config)["box"], tmp_path / "yolo")
+    assert yaml.safe_load((folder / "data.yaml").read_bytes())["names"] == {0: name}

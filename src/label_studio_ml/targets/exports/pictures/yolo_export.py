@@ -1,6 +1,7 @@
 """YOLO: a folder that Ultralytics trains on: `data.yaml`, `classes.txt`, pictures, and a text file for each of them."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +32,8 @@ YoloTask = Literal["detect", "segment", "obb", "pose"]
 _TASKS = ("detect", "segment", "obb", "pose")
 #: Decimal places of shares of a picture: in one of 10,000 pixels, the last one is a hundredth of a pixel.
 _DIGITS = 6
+#: Characters that JSON has in texts, and YAML refuses or reads as ends of lines.
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 NO_PICTURE = "pictures without a file or a size"
 
 #: The numbers of a line after the class, in pixels: x and y in turn.
@@ -106,8 +109,12 @@ def _write_labels(
     raise AssertionError("stems never ends")
 
 
+def _quoted(text: str) -> str:
+    return _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
+
+
 def _yaml(names: list[str], settings: dict[str, Any], *, has_val: bool) -> str:
-    """Return the text of `data.yaml`. A text in JSON is one in YAML, whatever its characters are.
+    """Return the text of `data.yaml`. A text in JSON is one in YAML, if characters that YAML refuses are escaped.
 
     Ultralytics needs a `val`; without one, it is the pictures of the training. The paths are relative to the file, so
     that the folder can be moved.
@@ -116,7 +123,7 @@ def _yaml(names: list[str], settings: dict[str, Any], *, has_val: bool) -> str:
     lines += [f"{key}: {json.dumps(value)}" for key, value in settings.items()]
     lines += [
         "names:",
-        *(f"  {index}: {json.dumps(name, ensure_ascii=False)}" for index, name in enumerate(names)),
+        *(f"  {index}: {_quoted(name)}" for index, name in enumerate(names)),
     ]
     return "\n".join(lines) + "\n"
 
