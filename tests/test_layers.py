@@ -206,7 +206,15 @@ QUICK = (
     "runtime.supervisor",
     "config.settings",
     "errors",
+    "model",
+    "controls",
+    "regions",
+    "inputs",
+    "targets",
+    "combined",
+    "params",
     "samples",
+    "validation",
 )
 
 LONGEST = 400
