@@ -31,9 +31,10 @@ SPANS = """() => {
         }
     return found }"""
 
-#: Where the image lies on the screen: left, top, width, height.
-IMAGE_PLACE = """() => {
+#: Where the image lies on the screen: left, top, width, height, right, bottom. Null while the page makes its canvas.
+_IMAGE_PLACE = """() => {
     const image = SELECTED.objects.find((tag) => tag.type === 'image');
+    if (!image.stageRef) return null;
     const box = image.stageRef.container().getBoundingClientRect();
     return [box.x + image.zoomingPositionX, box.y + image.zoomingPositionY,
             image.stageWidth * image.stageScale, image.stageHeight * image.stageScale,
@@ -134,6 +135,15 @@ class Labelling:
         """Run JavaScript in the page; `SELECTED` in it is the selected annotation or prediction."""
         return self.page.evaluate(script.replace("SELECTED", SELECTED), argument)
 
+    def image_place(self) -> list[float]:
+        """Return left, top, width and height of the image on the screen, and the right and bottom of its canvas.
+
+        The page makes the canvas anew after a change of the picture: it is waited for.
+        """
+        return cast(
+            "list[float]", wait_until(lambda: self.evaluate(_IMAGE_PLACE), "the image has a canvas", 10.0)
+        )
+
     def shows(self, script: str, expected: Any) -> None:
         """Assert that JavaScript returns a value, at the latest after a while."""
         with_deadline = [None]
@@ -157,7 +167,7 @@ class Labelling:
         `left`, `right`, `top` and `bottom` are the outermost ones, `left_y`, `right_y`, `top_x` and
         `bottom_x` their other coordinate, `area` the part of the image that is red, in percent.
         """
-        left, top, width, height, right, bottom = self.evaluate(IMAGE_PLACE)
+        left, top, width, height, right, bottom = self.image_place()
         self.page.mouse.move(5, 5)
         pixels = numpy.asarray(Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")).astype(int)
         red = (pixels[..., 0] > 150) & (pixels[..., 1] < 120) & (pixels[..., 2] < 120)

@@ -18,7 +18,7 @@ from label_studio_ml import regions
 from label_studio_ml.controls import Control, Controls
 
 from ..browser import Browser
-from .labelling import IMAGE_PLACE, Labelling, white
+from .labelling import Labelling, white
 from .round_trip import Accepted, assert_drawn, open_prediction
 
 #: The picture has ten cells of 200 x 200 pixels, with one shape in each but the last.
@@ -230,7 +230,7 @@ SHAPES = {
 
 def red_pixels(labelling: Labelling, size: tuple[int, int]) -> tuple[Any, Any, Any]:
     """Return which pixels of the screen are red, and the place of each in the picture of a size: x and y."""
-    left, top, width, height, _, _ = labelling.evaluate(IMAGE_PLACE)
+    left, top, width, height, _, _ = labelling.image_place()
     labelling.page.mouse.move(5, 5)
     screen = Image.open(io.BytesIO(labelling.page.screenshot())).convert("RGB")
     right, bottom = min(screen.width, int(left + width)), min(screen.height, int(top + height))

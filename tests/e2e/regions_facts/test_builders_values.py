@@ -13,7 +13,7 @@ from label_studio_ml.targets import BoxTarget
 
 from ..browser import Browser
 from ..studio import Json
-from .labelling import IMAGE_PLACE, Labelling, white
+from .labelling import Labelling, white
 from .round_trip import Accepted, open_prediction
 from .test_control_facts import COLUMNS
 
@@ -227,7 +227,7 @@ def test_text_recognition(labelling: Labelling, browser: Browser) -> None:
         built += [box, *(regions.attach(box, controls[name], value) for name, value in parts.items())]
     open_prediction(labelling, OCR, {"image": white(*SIZE)}, built)
     for xyxy, kind, words, quality in LINES:
-        left, top, width, height, _, _ = labelling.evaluate(IMAGE_PLACE)
+        left, top, width, height, _, _ = labelling.image_place()
         across, down = left + (xyxy[0] + 9) / SIZE[0] * width, top + (xyxy[3] - 9) / SIZE[1] * height
         # A click near a corner of the box selects it, if it is there; the page then shows what belongs to it.
         labelling.page.mouse.click(across, down)
