@@ -1,6 +1,7 @@
 """What the objects of a label config show of one task, as far as the task itself holds it."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from label_studio_ml.controls.object_tag import ObjectTag
@@ -14,8 +15,14 @@ class TaskContents:
     """The contents of the objects of one task, each read once. Without a task, none is known."""
 
     def __init__(self, task: Mapping[str, Any] | None) -> None:
-        self._task = task if isinstance(task, Mapping) and isinstance(task.get("data", {}), Mapping) else None
+        self._given_task = task
         self._contents: dict[tuple[Any, Any], Any] = {}
+
+    @cached_property
+    def _task(self) -> Mapping[str, Any] | None:
+        """The task; None without one, or if it or its data are no dicts."""
+        task = self._given_task
+        return task if isinstance(task, Mapping) and isinstance(task.get("data", {}), Mapping) else None
 
     def of(self, region: Mapping[str, Any], control: AllowedControl) -> Any:
         """Return the text or the paragraphs of a region's object; None if they are in a file, or not known."""
