@@ -7,13 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from label_studio_ml.combined.part import PARTS, Part, PartState
-from label_studio_ml.errors import FitError
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.model_calls.adapter import fit_annotations, fit_event, reason
-from label_studio_ml.protocol.prediction_json import plain
+from label_studio_ml.model_calls.adapter import fit_annotations, fit_event, json_output, reason
 from label_studio_ml.storage.disk_errors import is_full
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.job import PreviousVersion, Report, TrainingJob
@@ -59,7 +55,7 @@ class PartTrainings:
                 workdir=job.workdir,
                 job=job,
             )
-            return _json(returned)
+            return json_output(returned)
 
         return self._new_output(self._fit_all(fit))
 
@@ -75,7 +71,7 @@ class PartTrainings:
             )
             if not isinstance(returned, Mapping):
                 return returned
-            values = _json(returned)
+            values = json_output(returned)
             model.train_output = {**values, "job_id": self.job_id}  # for the next event
             return values
 
@@ -199,17 +195,6 @@ def _restored_on_error(model: LabelStudioMLBase) -> contextlib.AbstractContextMa
     """Discard the key/value pairs that a part sets in the `with` block if it raises."""
     state = model._context.state
     return state.restored_on_error() if isinstance(state, PartState) else contextlib.nullcontext()
-
-
-def _json(returned: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a dict of JSON values. Raises FitError, naming the key, for a value that JSON cannot hold."""
-    values: dict[str, Any] = {}
-    for key, value in returned.items():
-        try:
-            values[str(key)] = msgspec.json.decode(msgspec.json.encode(value, enc_hook=plain))
-        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-            raise FitError(f"fit returned {key!r} with a value that JSON cannot hold: {error}") from None
-    return values
 
 
 class _Tasks:

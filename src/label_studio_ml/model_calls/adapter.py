@@ -12,7 +12,7 @@ import msgspec
 
 from label_studio_ml.config.setting_values import MAX_SECONDS, MAX_THREADS
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import BackendError, LabelConfigError, ModelLoadError, NoLabelConfig
+from label_studio_ml.errors import BackendError, FitError, LabelConfigError, ModelLoadError, NoLabelConfig
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.api_generation import (
     Generation,
@@ -31,6 +31,7 @@ from label_studio_ml.model_calls.setup_request import setup_request
 from label_studio_ml.params.class_params import declaration_of, resolve
 from label_studio_ml.processes.forked_children import UserCode
 from label_studio_ml.protocol.label_config import parse_label_config
+from label_studio_ml.protocol.prediction_json import plain
 from label_studio_ml.studio.files.fetch import FileAccess
 from label_studio_ml.user_code.code_identity import CodeIdentity
 from label_studio_ml.user_code.import_scan import INSTALLED
@@ -328,6 +329,17 @@ def fit_event(
     offered = {"job": job, "job_id": job_id, "workdir": str(workdir)}
     with UserCode():
         return _finished(model.fit(event, data, **accepted_arguments(model.fit, offered)))
+
+
+def json_output(output: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the result of `fit` as plain JSON values. Raises FitError, naming the key, if JSON cannot hold a value."""
+    values: dict[str, Any] = {}
+    for key, value in output.items():
+        try:
+            values.update(msgspec.json.decode(msgspec.json.encode({str(key): value}, enc_hook=plain)))
+        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+            raise FitError(f"fit returned {key!r} with a value that JSON cannot hold: {error}") from None
+    return values
 
 
 def _finished(returned: Any) -> Any:

@@ -162,22 +162,6 @@ def _outlines(first: Points, second: Points) -> float:
     return _ratio(both.histogram()[-1], either.histogram()[-1])
 
 
-def _ellipse_outline(target: EllipseTarget) -> Points:
-    ellipse = target.ellipse
-    turn = math.radians(ellipse.rotation)
-    outline = []
-    for corner in range(_CORNERS):
-        angle = 2 * math.pi * corner / _CORNERS
-        x, y = ellipse.radius_x * math.cos(angle), ellipse.radius_y * math.sin(angle)
-        outline.append(
-            (
-                ellipse.cx + x * math.cos(turn) - y * math.sin(turn),
-                ellipse.cy + x * math.sin(turn) + y * math.cos(turn),
-            )
-        )
-    return outline
-
-
 def _key_points(first: KeyPointTarget, second: KeyPointTarget) -> float:
     # In percent, so that it does not depend on the picture's size.
     across, down = (
@@ -262,7 +246,9 @@ def _vector_tracks(first: VectorTrackTarget, second: VectorTrackTarget) -> float
 
 _OVERLAPS: dict[type[TargetRegion], Callable[[Any, Any], float]] = {
     BoxTarget: lambda first, second: _boxes(first.box, second.box),
-    EllipseTarget: lambda first, second: _outlines(_ellipse_outline(first), _ellipse_outline(second)),
+    EllipseTarget: lambda first, second: _outlines(
+        first.ellipse.outline(_CORNERS), second.ellipse.outline(_CORNERS)
+    ),
     KeyPointTarget: _key_points,
     PolygonTarget: lambda first, second: _outlines(first.points, second.points),
     MaskTarget: _masks,

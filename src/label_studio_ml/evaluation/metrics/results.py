@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -99,6 +100,12 @@ def ratio(part: float, total: float) -> float:
 def f1(precision: float, recall: float) -> float:
     """Return the harmonic mean of precision and recall, or 0 if both are 0."""
     return ratio(2 * precision * recall, precision + recall)
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are defined; None if there are none."""
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
 
 
 def ordered(labels: set[str], config_labels: list[str]) -> list[str]:

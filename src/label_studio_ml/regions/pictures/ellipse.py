@@ -35,6 +35,17 @@ class Ellipse:
             "rotation": round(self.rotation % 360, 6),
         }
 
+    def outline(self, corners: int) -> list[tuple[float, float]]:
+        """Return that many corners of a polygon that stands for the ellipse, clockwise."""
+        turn = math.radians(self.rotation)
+        cos, sin = math.cos(turn), math.sin(turn)
+        points = []
+        for corner in range(corners):
+            angle = 2 * math.pi * corner / corners
+            across, down = self.radius_x * math.cos(angle), self.radius_y * math.sin(angle)
+            points.append((self.cx + across * cos - down * sin, self.cy + across * sin + down * cos))
+        return points
+
     def is_in(self, size: PictureSize) -> bool:
         """Return whether the upright box around the ellipse reaches into the picture."""
         angle = math.radians(self.rotation)

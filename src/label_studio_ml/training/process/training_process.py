@@ -27,6 +27,7 @@ from label_studio_ml.model_calls.adapter import (
     describe_class,
     fit_annotations,
     generation,
+    json_output,
     reason,
 )
 from label_studio_ml.model_calls.class_attributes import class_limit
@@ -134,7 +135,7 @@ def _perform(
     return Outcome(
         changed=True,
         version=staged.changes.get("model_version", ""),
-        train_output={**_jsonable(output), "job_id": request.job},
+        train_output={**json_output(output), "job_id": request.job},
         state=staged.changes,
         annotations=tasks.finish(),
         source=tasks.source,
@@ -179,19 +180,6 @@ def _annotations(request: RunRequest, settings: Settings) -> tuple[LabelledTasks
             f"The annotations of project {request.spec.project.project_id} cannot be read: {error.message}",
             fix=error.fix,
         ) from error
-
-
-def _jsonable(output: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of `fit` as plain JSON values. Raises FitError, naming the key, if JSON cannot hold a value."""
-    from label_studio_ml.protocol.prediction_json import plain
-
-    clean: dict[str, Any] = {}
-    for key, value in output.items():
-        try:
-            clean.update(msgspec.json.decode(msgspec.json.encode({str(key): value}, enc_hook=plain)))
-        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-            raise FitError(f"fit returned {key!r} with a value that JSON cannot hold: {error}") from None
-    return clean
 
 
 def run(

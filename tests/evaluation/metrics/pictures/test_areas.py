@@ -5,15 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from faster_coco_eval.core import mask as coco
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from label_studio_ml import regions
 from label_studio_ml.controls import controls_of
 from label_studio_ml.evaluation.measurement import Observations
-from label_studio_ml.evaluation.metrics.pictures.areas import column_runs
 
 Json = dict[str, Any]
 
@@ -156,11 +151,3 @@ def test_a_corner_far_outside_of_the_picture_takes_no_more_time() -> None:
 def test_a_score_that_is_no_number_is_that_of_the_prediction() -> None:
     area = rectangle(0, 0, 100, 50)
     assert measured([area], [{**area, "score": "nan"}]).metrics["map_50"] == 1.0
-
-
-@given(arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6))))
-def test_runs_by_columns_are_those_of_cocos_encoder(inside: Any) -> None:
-    height, width = inside.shape
-    code = coco.encode(np.asfortranarray(inside, np.uint8))
-    runs = {"size": [height, width], "counts": column_runs(inside)}
-    assert dict(coco.frPyObjects(runs, height, width)) == dict(code)

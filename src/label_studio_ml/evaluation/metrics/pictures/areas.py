@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from label_studio_ml.evaluation.metrics.matching import by_label_and_all
-from label_studio_ml.evaluation.metrics.pictures.average_precision import average_precision, mean
+from label_studio_ml.evaluation.metrics.pictures.average_precision import average_precision
 from label_studio_ml.evaluation.metrics.pictures.boxes import MIN_OVERLAP
-from label_studio_ml.evaluation.metrics.results import Measured, ordered, ratio
+from label_studio_ml.evaluation.metrics.results import Measured, mean, ordered, ratio
+from label_studio_ml.regions.pictures.column_runs import column_runs
+from label_studio_ml.regions.pictures.ellipse import Ellipse
 
 #: Corners of the polygon that stands for an ellipse.
 _ELLIPSE_CORNERS = 180
@@ -60,20 +62,14 @@ class Area:
             return [(x * self.width / 100, y * self.height / 100) for x, y in value["points"]]
         if "radiusX" not in value:
             return None
-        center_x, center_y = value["x"] * self.width / 100, value["y"] * self.height / 100
-        radius_x, radius_y = value["radiusX"] * self.width / 100, value["radiusY"] * self.height / 100
-        turn = math.radians(value.get("rotation") or 0.0)
-        corners = []
-        for corner in range(_ELLIPSE_CORNERS):
-            angle = 2 * math.pi * corner / _ELLIPSE_CORNERS
-            across, down = radius_x * math.cos(angle), radius_y * math.sin(angle)
-            corners.append(
-                (
-                    center_x + across * math.cos(turn) - down * math.sin(turn),
-                    center_y + across * math.sin(turn) + down * math.cos(turn),
-                )
-            )
-        return corners
+        ellipse = Ellipse(
+            value["x"] * self.width / 100,
+            value["y"] * self.height / 100,
+            value["radiusX"] * self.width / 100,
+            value["radiusY"] * self.height / 100,
+            value.get("rotation") or 0.0,
+        )
+        return ellipse.outline(_ELLIPSE_CORNERS)
 
     def _inside(self) -> Any:
         """Return a mask as an array of shape (height, width), True inside; None if it is damaged."""
@@ -92,28 +88,6 @@ def _empty(height: int, width: int) -> Code:
     from faster_coco_eval.core import mask
 
     return dict(mask.frPyObjects({"size": [height, width], "counts": [height * width]}, height, width))
-
-
-def column_runs(inside: Any) -> list[int]:
-    """Return the lengths of the runs of pixels outside and inside, in turn, column by column.
-
-    Only the columns with pixels inside are read: COCO's own encoder reads all pixels, in a copy with another order.
-    """
-    import numpy as np
-
-    height, width = inside.shape
-    columns = np.flatnonzero(inside.any(axis=0))
-    if not columns.size:
-        return [height * width]
-    first, end = int(columns[0]), int(columns[-1]) + 1
-    pixels = inside[:, first:end].T.ravel()
-    changes = [np.flatnonzero(pixels[1:] != pixels[:-1]) + 1 + first * height]
-    if pixels[0]:
-        changes.insert(0, np.array([first * height]))
-    if pixels[-1] and end < width:
-        changes.append(np.array([end * height]))
-    lengths: list[int] = np.diff(np.concatenate(changes), prepend=0, append=height * width).tolist()
-    return lengths
 
 
 #: A task's annotated areas and its predicted ones.

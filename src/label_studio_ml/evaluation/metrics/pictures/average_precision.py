@@ -69,10 +69,4 @@ def average_precision(
     }
 
 
-def mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean of the values that are defined; None if there are none."""
-    defined = [value for value in values if value is not None]
-    return sum(defined) / len(defined) if defined else None
-
-
 _print_nothing: Callable[..., None] = lambda *_, **__: None  # noqa: E731

@@ -4,8 +4,8 @@ import math
 from typing import Any, NamedTuple
 
 from label_studio_ml.evaluation.metrics.matching import by_label_and_all, count_matches, of_label
-from label_studio_ml.evaluation.metrics.pictures.average_precision import average_precision, mean
-from label_studio_ml.evaluation.metrics.results import Measured, ordered
+from label_studio_ml.evaluation.metrics.pictures.average_precision import average_precision
+from label_studio_ml.evaluation.metrics.results import Measured, mean, ordered
 
 #: Minimum overlap (intersection over union, 0 to 1) at which a predicted box matches an annotated one, for precision
 #: and recall.

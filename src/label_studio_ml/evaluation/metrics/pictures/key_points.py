@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from label_studio_ml.evaluation.metrics.matching import by_label_and_all, of_label
-from label_studio_ml.evaluation.metrics.results import Measured, ordered
+from label_studio_ml.evaluation.metrics.results import Measured, mean, ordered
 
 #: Greatest distance of a predicted point from the annotated one, as a share of the picture's longer side.
 MAX_DISTANCE = 0.05
@@ -41,9 +41,9 @@ def measure(pairs: Sequence[Pair], config_labels: list[str]) -> Measured:
         counts[label] = (len(distances[label]), predicted, annotated)
     overall, by_label = by_label_and_all(counts)
     for label in labels:
-        by_label[label]["distance"] = _mean(distances[label])
+        by_label[label]["distance"] = mean(distances[label])
     every_distance = [distance for several in distances.values() for distance in several]
-    metrics = {**overall, "distance": _mean(every_distance)}
+    metrics = {**overall, "distance": mean(every_distance)}
     return Measured(kind="key points", tasks=len(pairs), metrics=metrics, labels=by_label)
 
 
@@ -65,7 +65,3 @@ def _matched_distances(annotated: Sequence[Point], predicted: Sequence[Point]) -
             columns.add(column)
             distances.append(distance)
     return distances
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None

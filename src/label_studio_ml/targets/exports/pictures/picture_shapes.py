@@ -1,12 +1,12 @@
 """The outline of each kind of region on pictures, cut off at the edges of the picture, in pixels."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml.regions.pictures.ellipse import Ellipse
+from label_studio_ml.regions.pictures.column_runs import column_runs
 from label_studio_ml.regions.pictures.picture_size import PictureSize
+from label_studio_ml.regions.pictures.polygon import area_of
 from label_studio_ml.targets.exports.class_list import Omitted
 from label_studio_ml.targets.target_regions import (
     BoxTarget,
@@ -57,7 +57,7 @@ def shape_of(region: TargetRegion, size: PictureSize) -> Shape | None:
     if not points or max(xs) <= min(xs) or max(ys) <= min(ys):
         return None
     bbox = (min(xs), min(ys), rounded(max(xs) - min(xs)), rounded(max(ys) - min(ys)))
-    return Shape(bbox, rounded(_area(points)), tuple(points))
+    return Shape(bbox, rounded(abs(area_of(points))), tuple(points))
 
 
 def readable_shape(region: TargetRegion, size: PictureSize, omitted: Omitted) -> Shape | None:
@@ -77,22 +77,10 @@ def has_shape(region_type: type[TargetRegion] | None) -> bool:
     return region_type is MaskTarget or region_type in _CORNERS
 
 
-def corners_of_ellipse(ellipse: Ellipse) -> list[Point]:
-    """Return the corners of a polygon that stands for an ellipse."""
-    angle = math.radians(ellipse.rotation)
-    cos, sin = math.cos(angle), math.sin(angle)
-    corners = []
-    for step in range(_ELLIPSE_CORNERS):
-        turn = 2 * math.pi * step / _ELLIPSE_CORNERS
-        across, down = ellipse.radius_x * math.cos(turn), ellipse.radius_y * math.sin(turn)
-        corners.append((ellipse.cx + across * cos - down * sin, ellipse.cy + across * sin + down * cos))
-    return corners
-
-
 #: The corners of a region, before they are cut off at the edges of the picture.
 _CORNERS: dict[type[TargetRegion] | None, Callable[[Any], Sequence[Point]]] = {
     BoxTarget: lambda region: region.corners,
-    EllipseTarget: lambda region: corners_of_ellipse(region.ellipse),
+    EllipseTarget: lambda region: region.ellipse.outline(_ELLIPSE_CORNERS),
     PolygonTarget: lambda region: region.points,
 }
 
@@ -121,15 +109,7 @@ def outline(shape: Shape) -> list[Point]:
 
 def run_lengths(pixels: "NDArray[np.bool_]") -> dict[str, list[int]]:
     """Return a mask as COCO's run-length code: column by column, the first run is one of pixels outside."""
-    import numpy as np
-
-    flat = np.asarray(pixels, dtype=bool).ravel(order="F")
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts = np.diff(np.concatenate(([0], edges, [flat.size]))).tolist()
-    return {
-        "size": [int(pixels.shape[0]), int(pixels.shape[1])],
-        "counts": [0, *counts] if flat[0] else counts,
-    }
+    return {"size": [int(pixels.shape[0]), int(pixels.shape[1])], "counts": column_runs(pixels)}
 
 
 def clipped(points: Sequence[Point], size: PictureSize) -> list[Point]:
@@ -155,11 +135,6 @@ def _cut(points: list[Point], axis: int, limit: float, sign: int) -> list[Point]
         if depths[1] >= 0:
             kept.append(point)
     return kept
-
-
-def _area(points: Sequence[Point]) -> float:
-    rotated = (*points[1:], points[0])
-    return abs(sum(x * v - u * y for (x, y), (u, v) in zip(points, rotated, strict=True))) / 2
 
 
 def rounded(pixels: float) -> float:
