@@ -76,6 +76,7 @@ ROOMS = {
     "web": "state that endpoints share",
     "web.security": "which requests are accepted",
     "web.routes": "the endpoints",
+    "dashboard": "the web page of a running backend, and its API",
     "connect": "connect a backend with a project",
     "runtime": "a running backend: server, broker, workers",
     "doctor": "checks of a backend and its connection",

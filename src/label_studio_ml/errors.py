@@ -109,6 +109,10 @@ class NotAuthorized(RequestError):
     """The login of the request is missing or wrong."""
 
 
+class ReadOnlyLogin(RequestError):
+    """The request would change something, but its login may only read."""
+
+
 class SettingsError(BackendError):
     """An environment variable or command-line value is wrong."""
 

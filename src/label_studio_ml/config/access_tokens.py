@@ -98,6 +98,11 @@ class AccessTokens:
                 match = name
         return match
 
+    def hash_of(self, name: str) -> str | None:
+        """Return the hash of the token `name` in hexadecimal digits, None if the file has no such token."""
+        self._reload_if_changed()
+        return self._tokens.get(name)
+
     def _reload_if_changed(self) -> None:
         """Read the file again if its metadata differ from those of the last read."""
         try:

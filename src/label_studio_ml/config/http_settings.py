@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_studio_ml.config.setting_values import BYTES, PATH, TEXT, Kind
+from label_studio_ml.config.setting_values import BYTES, EXACT_TEXT, PATH, TEXT, Kind
 from label_studio_ml.config.variables import read, setting, written
 from label_studio_ml.errors import SettingsError
 
@@ -87,6 +87,10 @@ class HttpSettings:
         "bytes of request bodies in memory at a time ([limits](production.md#limits))")
     tokens_file: Path | None = setting("TOKENS_FILE", PATH, None,
         "file with tokens that clients may send in place of the login, [one per line](security.md#login-and-tokens)")
+    viewer_user: str = setting("VIEWER_USER", EXACT_TEXT, "",
+        "user of a second login that may only read, such as on the [dashboard](dashboard.md)", secret=True)
+    viewer_pass: str = setting("VIEWER_PASS", EXACT_TEXT, "",
+        "password of this login", secret=True)
     token: str = setting("LABEL_STUDIO_ML_TOKEN", TEXT, "",
         "token that `doctor`, `connect` and `predict` send, if no login is set", secret=True)
     tls_cert: Path | None = setting("TLS_CERT", PATH, None,

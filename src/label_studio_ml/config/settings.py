@@ -12,6 +12,7 @@ from typing import Any
 
 from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.config.http_settings import HttpSettings
+from label_studio_ml.config.login_rules import check_logins
 from label_studio_ml.config.metric_gate import parse_gate
 from label_studio_ml.config.redis_variables import RedisVariables, check_url, redis_url
 from label_studio_ml.config.setting_values import (
@@ -266,14 +267,7 @@ class Settings:
                 "http": HttpSettings.from_env(env),
             }
         )
-        if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
-            pair = ("BASIC_AUTH_USER", "BASIC_AUTH_PASS")
-            given, missing = pair if settings.basic_auth_user else reversed(pair)
-            raise SettingsError(
-                f"{missing} is not set, but {given} is",
-                fix=f"Set {missing} too, or unset both",
-                field=missing,
-            )
+        check_logins(settings.basic_auth_user, settings.basic_auth_pass, settings.http)
         return settings
 
     def to_env(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.dashboard.dashboard_app import Dashboard
 from label_studio_ml.errors import BackendError, VersionError
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.serving.prewarming import Prewarming, unlabelled_tasks
@@ -31,7 +32,8 @@ REFRESH_INTERVAL = 0.3
 class Application:
     """Endpoints and models of one model folder, on one event loop.
 
-    With `reload`, all models are reloaded whenever the model's files change.
+    With `reload`, all models are reloaded whenever the model's files change. `streams`: whether the HTTP server can
+    send events to the dashboard; otherwise the page asks for news.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Application:
         *,
         runners: int = 1,
         reload: bool = False,
+        streams: bool = True,
     ) -> None:
         self._intake = intake
         self._source = (settings.backend_dir, settings.script, settings.class_name)
@@ -66,6 +69,9 @@ class Application:
         projects = ProjectRegistry(Projects(settings.model_dir), shared_descriptions)
         self.endpoints = Endpoints(settings, self.pool, store, projects, intake)
         self.registry.counts = self.endpoints.counts
+        tls = settings.http.tls_cert is not None
+        self._dashboard = Dashboard(self.endpoints.sessions, (), tls=tls, streams=streams)
+        self.endpoints.dashboard = self._dashboard.respond
         self._refreshing: asyncio.Task[None] | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._reload = reload
@@ -92,6 +98,7 @@ class Application:
                 task.cancel()
         if self.pool.prewarming is not None:
             await self.pool.prewarming.close()
+        await self._dashboard.close()
         await asyncio.to_thread(self._intake.stop)
         await asyncio.to_thread(self._store.stop)
         await self.registry.close()

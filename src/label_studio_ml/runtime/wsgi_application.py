@@ -243,7 +243,11 @@ class _Running:
 
         async def begin() -> Application:
             application = self._application = Application(
-                settings, place.make_runner, intake, runners=1 if place.in_process else settings.model_workers
+                settings,
+                place.make_runner,
+                intake,
+                runners=1 if place.in_process else settings.model_workers,
+                streams=False,
             )
             with contextlib.suppress(ModelFileError):  # the model's runner reports the error
                 application.registry.expect(describe_class(place.model_class, settings.threads))

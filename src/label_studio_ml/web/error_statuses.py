@@ -14,6 +14,7 @@ STATUSES: tuple[tuple[type[errors.BackendError], int], ...] = (
     (errors.ProjectBusy, 409),
     (errors.UnknownVersion, 404),
     (errors.NotAuthorized, 401),
+    (errors.ReadOnlyLogin, 403),
     (errors.RequestError, 400),
     (errors.LabelConfigError, 400),
     (errors.NoLabelConfig, 400),

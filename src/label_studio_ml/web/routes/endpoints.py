@@ -49,6 +49,8 @@ from label_studio_ml.web.routes.versions import VersionRoutes
 from label_studio_ml.web.security.admission import Admissions
 from label_studio_ml.web.security.browser_checks import AccessRules
 from label_studio_ml.web.security.login_check import Login
+from label_studio_ml.web.security.login_sessions import Sessions
+from label_studio_ml.web.security.page_paths import is_dashboard
 from label_studio_ml.web.security.setup_host import SetupHosts, sender
 from label_studio_ml.web.threads import Threads
 from label_studio_ml.web.webhook_receipts import WebhookReceipts, connection
@@ -95,9 +97,12 @@ class Endpoints:
         self.health = Health(registry, intake, store, settings.model_dir, self.counts, query_threads)
         self._ids = f"{secrets.token_hex(4)}-"
         self._login = Login(settings)
+        self.sessions = Sessions(self._login)
+        #: Answers the requests of the dashboard; None while there is none.
+        self.dashboard: Handler | None = None
         self._bodies = LargeBodies()
         self.access = AccessRules(settings.http.allowed_hosts)
-        self.admit = Admissions(settings, self._login, self.access).admit
+        self.admit = Admissions(settings, self._login, self.access, self.sessions).admit
         self._hosts = SetupHosts(settings, login=self._login.required)
         self._numbers = itertools.count(1)
         self._receipts = WebhookReceipts(settings.model_dir)
@@ -138,6 +143,8 @@ class Endpoints:
                 call.has_body = bool(call.body)
                 call.admission = self.admit(call)
             handler = self._routes.get(("GET" if call.method == "HEAD" else call.method, route))
+            if self.dashboard is not None and is_dashboard(call):
+                handler = self.dashboard
             if route in _CALLER_LOGGED and call.trusted:
                 call.caller = self._login.caller(call.headers.get("authorization", ""))
             response = self._unknown(call, route) if handler is None else await handler(call)
@@ -174,7 +181,9 @@ class Endpoints:
 
     def _counted(self, route: str) -> str:
         """Return the route's name in the metrics: unknown paths are counted as "other"."""
-        return route if route in self._paths else "problem" if route.startswith("/problem/") else "other"
+        if route in self._paths:
+            return route
+        return next((name for name in ("problem", "dashboard") if route.startswith(f"/{name}/")), "other")
 
     def _unknown(self, call: Call, route: str) -> Response:
         """Return the response where no handler matches: a /problem/ page with the cause in its URL, else 405 or 404."""

@@ -9,6 +9,7 @@ from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.web.error_statuses import part_of, status_of
 from label_studio_ml.web.routes import problem
 from label_studio_ml.web.security.login_check import Login
+from label_studio_ml.web.security.page_paths import API
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,9 @@ class FailureResponses:
             # Label Studio shows a failure's status, reason phrase and final URL, not its body: put the cause there.
             location = problem.reference(path, status, str(error), call.requested_path)
             return json_response(303, {"detail": str(error)}, {"Location": location})
-        extra = {"WWW-Authenticate": self._login.challenge} if status == 401 else {}
+        extra = {}
+        if status == 401:  # the dashboard has a form of its own; a browser would open another one
+            extra["WWW-Authenticate"] = "Session" if path.startswith(API) else self._login.challenge
         if status == 503:
             extra["Retry-After"] = "1"
         fields = {"field": error.field} if error.field else {}
