@@ -1,0 +1,1 @@
+"""What the servers of a backend report of themselves in Redis, so that each of them can show what all do."""
