@@ -16,7 +16,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo demo-clean test unit e2e soak lock tables audit check matrix bench compat clean
+.PHONY: setup demo demo-clean test unit e2e soak lock tables vendor audit check matrix bench compat clean
 
 setup:
 	@$(PYTHON) scripts/setup
@@ -47,6 +47,9 @@ soak: setup
 
 tables:
 	.venv/bin/python scripts/settings_tables
+
+vendor:
+	@$(PYTHON) scripts/vendor_scripts
 
 lock: setup
 	@$(PYTHON) scripts/lock

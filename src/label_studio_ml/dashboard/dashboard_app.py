@@ -9,12 +9,12 @@ from label_studio_ml.dashboard.dashboard_page import DashboardPage
 from label_studio_ml.dashboard.live_topics import LiveTopics, read_json
 from label_studio_ml.dashboard.page_request import PageRequest, Part, Route
 from label_studio_ml.dashboard.page_router import PageRouter
-from label_studio_ml.errors import RequestError
+from label_studio_ml.errors import NotAuthorized, RequestError
 from label_studio_ml.http_server.messages import Call, Response, json_response
 from label_studio_ml.http_server.responses.event_stream import event_stream
 from label_studio_ml.protocol.requests import parse_object
 from label_studio_ml.web.security.login_sessions import Session, Sessions
-from label_studio_ml.web.security.page_paths import LOGIN_PATH, is_page
+from label_studio_ml.web.security.page_paths import LOGIN_PATH, SESSION_PATH, is_page
 
 
 class Dashboard:
@@ -27,7 +27,6 @@ class Dashboard:
         self._streams = streams
         self.topics = LiveTopics(topic for part in parts for topic in part.topics)
         own_routes = [
-            Route("GET", "session", self._session),
             Route("POST", "logout", self._logout, viewer=True),
             Route("GET", "events", self._events),
             Route("GET", "topic", self._topic),
@@ -40,6 +39,8 @@ class Dashboard:
             return await self._page.response(call)
         if call.path == LOGIN_PATH and call.method == "POST":
             return self._login(call)
+        if call.path == SESSION_PATH:
+            return self._session(call)
         response = await self._router.respond(call, self._sessions.session(call))
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -66,8 +67,13 @@ class Dashboard:
         cookie = self._sessions.end(secure=self._is_secure(request.call))
         return json_response(200, {"status": "ok"}, {"Set-Cookie": cookie})
 
-    async def _session(self, request: PageRequest) -> Response:
-        return json_response(200, self._description(request.session))
+    def _session(self, call: Call) -> Response:
+        """Describe the session of a request; without one, the role is empty (not a 401, which browsers log)."""
+        try:
+            description = self._description(self._sessions.session(call))
+        except NotAuthorized:
+            description = {"role": "", "login_required": True}
+        return json_response(200, description, {"Cache-Control": "no-store"})
 
     def _description(self, session: Session) -> dict[str, Any]:
         return {

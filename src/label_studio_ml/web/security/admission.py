@@ -6,7 +6,7 @@ from label_studio_ml.http_server.messages import Admission, Call
 from label_studio_ml.web.security.browser_checks import AccessRules
 from label_studio_ml.web.security.login_check import Login
 from label_studio_ml.web.security.login_sessions import Sessions
-from label_studio_ml.web.security.page_paths import API, LOGIN_PATH, is_page
+from label_studio_ml.web.security.page_paths import API, LOGIN_PATH, SESSION_PATH, is_page
 
 #: Maximum body sizes in bytes: without the required login; of a webhook event without it, of which only ids are read
 #: (Label Studio's own webhooks carry no login and are sent once, and a brush mask may exceed 1 MiB); of routes that
@@ -65,7 +65,7 @@ class Admissions:
         """
         if is_page(call):
             return self._page
-        if call.path == LOGIN_PATH:
+        if call.path in (LOGIN_PATH, SESSION_PATH):
             return self._logging_in
         if call.path.startswith(API):
             self._sessions.session(call)

@@ -2,9 +2,10 @@
 
 from label_studio_ml.http_server.messages import Call
 
-#: Path of the dashboard's page besides "/", prefix of the page's files, prefix of its API, path of its login form.
+#: Path of the dashboard's page besides "/", prefix of the page's files, prefix of its API; paths in it that need no
+#: login: the login form's, and the one that tells whether there is a session.
 DASHBOARD, STATIC, API = "/dashboard", "/dashboard/static/", "/dashboard/api/"
-LOGIN_PATH = "/dashboard/api/login"
+LOGIN_PATH, SESSION_PATH = "/dashboard/api/login", "/dashboard/api/session"
 
 
 def is_dashboard(call: Call) -> bool:

@@ -1,0 +1,14 @@
+import { html, useEffect, useState } from "../lib/html.js";
+import { ago, date, dateTime } from "../lib/format.js";
+
+/** A time as "5 min ago", kept up to date, with the exact time as its title. */
+export function Ago({ at }) {
+  const [now, setNow] = useState(() => new Date());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(new Date()), 10_000);
+    return () => clearInterval(timer);
+  }, []);
+  const made = date(at);
+  if (!made) return html`<span>–</span>`;
+  return html`<time datetime=${made.toISOString()} title=${dateTime(at)}>${ago(at, now)}</time>`;
+}
