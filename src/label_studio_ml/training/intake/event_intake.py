@@ -84,7 +84,7 @@ class RedisIntake:
         self._project_locks = [threading.Lock() for _ in range(PROJECT_LOCKS)]
         self._executor = ThreadPoolExecutor(STORE_THREADS, "hand-in")
         self._stopping = threading.Event()
-        self._stalls = StallWatch(self._ready_job_store)
+        self._stalls = StallWatch(self.job_store)
         #: Monotonic time since which Redis has stored no event, None while it works.
         self._outage_since: float | None = None
         #: Monotonic time of the last failed try to store an event.
@@ -235,31 +235,31 @@ class RedisIntake:
 
     def figures(self) -> Training | None:
         """Return the training figures for the metrics. Raises BrokerError."""
-        return figures(self._ready_job_store())
+        return figures(self.job_store())
 
     def job_status(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's record with the last lines of its log, None if there is none. Raises BrokerError."""
-        return job_views.job(self._ready_job_store(), job_id)
+        return job_views.job(self.job_store(), job_id)
 
     def jobs(self, uid: str, limit: int) -> list[dict[str, Any]]:
         """Return the project's job records, newest first, at most `limit` of them. Raises BrokerError."""
-        return job_views.jobs(self._ready_job_store(), uid, limit)
+        return job_views.jobs(self.job_store(), uid, limit)
 
     def reprediction(self, uid: str) -> dict[str, Any] | None:
         """Return the progress of a project's re-prediction, None if there was none. Raises BrokerError."""
-        return job_views.reprediction(self._ready_job_store(), uid)
+        return job_views.reprediction(self.job_store(), uid)
 
     def job_log(self, job_id: str, after: int) -> dict[str, Any] | None:
         """Return the lines of a job's log from number `after` on, None if there is no such job. Raises BrokerError."""
-        return job_views.log(self._ready_job_store(), job_id, after)
+        return job_views.log(self.job_store(), job_id, after)
 
     def job_metrics(self, job_id: str) -> dict[str, Any] | None:
         """Return a job's metrics over time, None if there is no such job. Raises BrokerError."""
-        return job_views.metrics(self._ready_job_store(), job_id)
+        return job_views.metrics(self.job_store(), job_id)
 
     def cancel_job(self, job_id: str) -> dict[str, Any]:
         """Request a job's cancellation, and return its record. Raises UnknownJob, JobEnded and BrokerError."""
-        return job_views.describe(request_cancel(self._ready_job_store(), job_id))
+        return job_views.describe(request_cancel(self.job_store(), job_id))
 
     def running_job(self, uid: str) -> str | None:
         """Return the id of the project's newest job that runs or waits only for a worker, None if there is none.
@@ -267,23 +267,24 @@ class RedisIntake:
         Raises BrokerError.
         """
         return next(
-            (job.id for job in self._ready_job_store().jobs.of(uid) if job.running and not job.postponed),
+            (job.id for job in self.job_store().jobs.of(uid) if job.running and not job.postponed),
             None,
         )
 
     def forget(self, uid: str) -> None:
         """Remove a project's jobs and events from Redis. Raises BrokerError, and ProjectBusy while it is predicted."""
-        self._ready_job_store().forget(uid)
+        self.job_store().forget(uid)
 
     def described(self, uid: str) -> Project | None:
         """Return the description of a project that any server has stored, None if there is none. Raises BrokerError."""
-        return self._ready_job_store().descriptions.get(uid)
+        return self.job_store().descriptions.get(uid)
 
     def describe(self, project: Project) -> None:
         """Store the description of a project from `/setup` for all servers and workers. Raises BrokerError."""
-        self._ready_job_store().descriptions.store(project, setup=True)
+        self.job_store().descriptions.store(project, setup=True)
 
-    def _ready_job_store(self) -> JobStore:
+    def job_store(self) -> JobStore:
+        """Return the job records, for calls that may take seconds. Raises BrokerError."""
         return self._background.get()
 
     def _store(
