@@ -6,8 +6,11 @@ import logging
 from collections.abc import Callable
 
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.dashboard.commands.command_runs import CommandRuns
+from label_studio_ml.dashboard.commands.commands_part import CommandsPart
 from label_studio_ml.dashboard.dashboard_app import Dashboard
 from label_studio_ml.errors import BackendError, VersionError
+from label_studio_ml.reports.command_records import MemoryCommandRecords, RedisCommandRecords
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.serving.prewarming import Prewarming, unlabelled_tasks
 from label_studio_ml.serving.registry.code_watch import CodeWatch
@@ -70,7 +73,9 @@ class Application:
         self.endpoints = Endpoints(settings, self.pool, store, projects, intake)
         self.registry.counts = self.endpoints.counts
         tls = settings.http.tls_cert is not None
-        self._dashboard = Dashboard(self.endpoints.sessions, (), tls=tls, streams=streams)
+        self._commands = _commands(settings, intake, projects)
+        parts = (self._commands,)
+        self._dashboard = Dashboard(self.endpoints.sessions, parts, tls=tls, streams=streams)
         self.endpoints.dashboard = self._dashboard.respond
         self._refreshing: asyncio.Task[None] | None = None
         self._reloading: asyncio.Task[None] | None = None
@@ -99,6 +104,7 @@ class Application:
         if self.pool.prewarming is not None:
             await self.pool.prewarming.close()
         await self._dashboard.close()
+        await self._commands.close()
         await asyncio.to_thread(self._intake.stop)
         await asyncio.to_thread(self._store.stop)
         await self.registry.close()
@@ -136,6 +142,14 @@ class Application:
             logger.exception("The edited code cannot be loaded")
         else:
             logger.info("The edited code is used from now on")
+
+
+def _commands(settings: Settings, intake: TrainingIntake, projects: ProjectRegistry) -> CommandsPart:
+    """Return the commands that the dashboard starts; without Redis, this server's memory has their records."""
+    records = (
+        RedisCommandRecords(intake.job_store) if isinstance(intake, RedisIntake) else MemoryCommandRecords()
+    )
+    return CommandsPart(CommandRuns(settings, records), records, projects)
 
 
 def _stored_version_name(state: StoredState, uid: str) -> str | None:
