@@ -48,6 +48,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("start", "serve a backend's folder to Label Studio", "run.start"),
         Command("serve", "serve a backend's folder; workers elsewhere train (needs Redis)", "run.serve"),
         Command("worker", "train for servers elsewhere (needs Redis)", "run.worker"),
+        Command("open", "open the dashboard of a running backend in the browser", "run.open_dashboard"),
         Command("agent", "work for a Label Studio that cannot reach here", "run.agent"),
         Command("tokens", "add, list or revoke tokens for calling a backend", "tokens"),
     ),

@@ -5,14 +5,20 @@ from label_studio_ml.errors import SettingsError
 
 
 def check_logins(user: str, password: str, http: HttpSettings) -> None:
-    """Check the operator's login (`user`, `password`) and the viewer's in `http`.
+    """Check that the operator's login (`user`, `password`) and the viewer's in `http` are complete.
 
-    Raises SettingsError if a login lacks its user or password, if there is a viewer but no operator, or if both have
-    one user name.
+    Raises SettingsError if a login lacks its user or password.
     """
     _check_pair("BASIC_AUTH_USER", user, "BASIC_AUTH_PASS", password)
     _check_pair("VIEWER_USER", http.viewer_user, "VIEWER_PASS", http.viewer_pass)
-    if http.viewer_user and not user:
+
+
+def check_viewer(user: str, http: HttpSettings) -> None:
+    """Check the viewer's login in `http` against the logins that may act: that of `user`, and tokens.
+
+    Raises SettingsError if there is a viewer but nobody who may act, or if both have one user name.
+    """
+    if http.viewer_user and not user and http.tokens_file is None:
         raise SettingsError(
             "VIEWER_USER is set but BASIC_AUTH_USER is not: nobody could act",
             fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS, the login that may act, too",

@@ -92,8 +92,10 @@ class LiveTopics:
             readings = {key: self._join(key, changed) for key in seen}
             changed.set()
             while (left := deadline - asyncio.get_running_loop().time()) > 0:
+                # Not `wait_for`: in Python 3.11 it ignores a cancellation at the moment when the event is set.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), left)
+                    async with asyncio.timeout(left):
+                        await changed.wait()
                 changed.clear()
                 for key, reading in readings.items():
                     if reading.changes != seen[key]:

@@ -62,9 +62,18 @@ def serve(
         contextlib.closing(_bound(settings, host, port)) as listener,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
+        _print_address(listener, "http" if tls is None else "https", settings.http.root_path)
         return runner.run(
             _serve(settings, listener, tls, debug=debug, alone=alone, reload=reload, notice=notice)
         )
+
+
+def _print_address(listener: socket.socket, scheme: str, root_path: str) -> None:
+    """Print the address of the dashboard, before anything that takes time or prints."""
+    host, port = listener.getsockname()[:2]
+    local = "localhost" if is_loopback(host) or host in ("0.0.0.0", "::") else host  # noqa: S104 (nothing is bound here)
+    url = server_url(scheme, local, port) + root_path
+    print(f"label-studio-ml: {url}/ shows what this backend does", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _tls(settings: Settings) -> Tls | None:

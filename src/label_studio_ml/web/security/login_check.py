@@ -7,6 +7,7 @@ import hmac
 from dataclasses import dataclass
 
 from label_studio_ml.config.access_tokens import AccessTokens
+from label_studio_ml.config.login_rules import check_viewer
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import NotAuthorized, ReadOnlyLogin
 
@@ -34,10 +35,14 @@ class Identity:
 
 
 class Login:
-    """Checks logins against the settings' users and passwords, and against the tokens in their TOKENS_FILE."""
+    """Checks logins against the settings' users and passwords, and against the tokens in their TOKENS_FILE.
+
+    Raises SettingsError if there is a viewer's login without one that may act.
+    """
 
     def __init__(self, settings: Settings) -> None:
         file, http = settings.http.tokens_file, settings.http
+        check_viewer(settings.basic_auth_user, http)
         self._tokens = AccessTokens(settings.backend_dir / file) if file is not None else None
         self._required = bool(settings.basic_auth_user) or self._tokens is not None
         self._operator = _identity(settings.basic_auth_user, settings.basic_auth_pass, operator=True)
