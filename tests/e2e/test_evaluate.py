@@ -114,6 +114,15 @@ def test_train_measure_and_train_again(label_studio: Studio, commands: Commands)
     assert found["labels"]["Airbus"] == pytest.approx(
         {"precision": 1.0, "recall": 2 / 3, "f1": 4 / 5, "support": 3}
     )
+    (worst,) = held_out["worst_tasks"]
+    assert worst == {
+        "task": tasks["engine fire"],
+        "agreement": 0.0,
+        "annotated": {"Airbus": 1},
+        "predicted": {"Boeing": 1},
+    }
+    shared = next((commands.folder / "data" / "evaluations").glob(f"{project}.*/{version.name}.json"))
+    assert json.loads(shared.read_text())["controls"] == held_out["controls"]
     everything = commands.report("--all")
     assert (everything["tasks"]["used"], everything["tasks"]["seen"]) == (8, 4)
     assert everything["controls"]["choice"]["metrics"]["accuracy"] == 7 / 8

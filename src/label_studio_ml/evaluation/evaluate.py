@@ -15,6 +15,7 @@ from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
 from label_studio_ml.evaluation.measurement import Observations
 from label_studio_ml.evaluation.metrics.results import Evaluation, Selection
 from label_studio_ml.evaluation.task_selection import Choice, new_selection, no_task_error, select
+from label_studio_ml.evaluation.worst_tasks import WorstTasks
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.support.arguments import wrong
 from label_studio_ml.support.texts import plural
@@ -72,8 +73,16 @@ class Observed(msgspec.Struct, frozen=True):
     causes: list[str]
 
 
-def observe(model: ModelUnderTest, assignment: Assignment, *, progress: Callable[[int], None]) -> Observed:
+def observe(
+    model: ModelUnderTest,
+    assignment: Assignment,
+    *,
+    progress: Callable[[int], None],
+    worst: WorstTasks | None = None,
+) -> Observed:
     """Let a running model predict the chosen tasks; call `progress` with the number of tasks after each batch.
+
+    Each task is added to `worst`.
 
     Raises SettingsError when no task is chosen, PredictError when no task could be predicted.
     """
@@ -85,14 +94,17 @@ def observe(model: ModelUnderTest, assignment: Assignment, *, progress: Callable
         select(assignment.tasks, choice, trained_ids, project.uid, selection), model.max_batch_size
     ):
         entries = model.predict([task for task, _ in batch])
-        for (_, truth), entry in zip(batch, entries, strict=True):
+        for (task, truth), entry in zip(batch, entries, strict=True):
             if "result" not in entry:
                 failed += 1
                 if len(causes) < _MAX_CAUSES:
                     causes[str(entry.get("error", "no result"))] = None
             score = entry.get("score")
             confidence = float(score) if isinstance(score, int | float) else 1.0
-            observations.add(truth.get("result") or [], entry.get("result") or [], confidence)
+            annotated = truth.get("result") or []
+            compared = observations.add(annotated, entry.get("result") or [], confidence)
+            if worst is not None:
+                worst.add(task.get("id"), compared, annotated, entry)
         progress(len(batch))
     if not selection.used:
         raise no_task_error(selection, model.version)
@@ -103,7 +115,8 @@ def observe(model: ModelUnderTest, assignment: Assignment, *, progress: Callable
 
 def evaluate(model: ModelUnderTest, assignment: Assignment, *, progress: Callable[[int], None]) -> Evaluation:
     """Let a running model predict the chosen tasks and compute the metrics. See `observe` for parameters and errors."""
-    observed = observe(model, assignment, progress=progress)
+    worst = WorstTasks()
+    observed = observe(model, assignment, progress=progress, worst=worst)
     return Evaluation(
         project=assignment.project.project_id,
         version=model.version,
@@ -114,6 +127,7 @@ def evaluate(model: ModelUnderTest, assignment: Assignment, *, progress: Callabl
         failures=observed.causes,
         controls=observed.observations.measure(),
         not_measured=observed.observations.not_measured(),
+        worst_tasks=worst.worst_first(),
     )
 
 

@@ -52,8 +52,12 @@ class Observations:
         self._relations: list[relations.Pair] = []
         self.tasks = 0
 
-    def add(self, annotated: Iterable[Region], predicted: Iterable[Region], score: float = 1.0) -> None:
+    def add(
+        self, annotated: Iterable[Region], predicted: Iterable[Region], score: float = 1.0
+    ) -> dict[str, tuple[str, list[Any]]]:
         """Add the regions of one task; `score` is the prediction's score.
+
+        Return, by control, the name of the kind of its regions and the pairs of this task that its metric compares.
 
         Regions of different places (object, item, channel, page, frame) are compared separately: a prediction in the
         wrong place counts as wrong there and as missing in the right one.
@@ -64,6 +68,7 @@ class Observations:
         if any(related):
             self._relations.append(related)
         sides = (_by_control(annotated), _by_control(predicted))
+        compared: dict[str, tuple[str, list[Any]]] = {}
         for name in {*sides[0], *sides[1]}:
             truth, prediction = (side.get(name, []) for side in sides)
             if self._per_region(name):
@@ -77,6 +82,9 @@ class Observations:
             pairs = self._by_place(name, kind, truth, prediction, score)
             self._pairs.setdefault(name, []).extend(pairs)
             self._tasks[name] += bool(pairs)
+            if pairs:
+                compared[name] = (kind.name, pairs)
+        return compared
 
     def _by_place(
         self, name: str, kind: RegionKind, truth: list[Region], prediction: list[Region], score: float

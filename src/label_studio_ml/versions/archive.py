@@ -9,6 +9,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from label_studio_ml.errors import VersionError
 from label_studio_ml.storage import atomic_files
@@ -35,24 +36,31 @@ def export(store: VersionStore, manifest: Manifest, target: Path) -> Path:
     Raises VersionError if the version is damaged, `target` exists already, or it cannot be written.
     """
     exported = exported_manifest(store, manifest)
-    folder = store.folder(manifest.project, manifest.id)
     if target.exists():
         raise VersionError(
             f"{target} exists already", fix="Name another file, or remove it", field="--output"
         )
-    top_folder = file_name(manifest.name)
     try:
-        with (
-            store.folders.writes(str(target)),
-            atomic_files.replacing(target, mode=0o666) as file,
-            tarfile.open(fileobj=file, mode="w:gz", format=tarfile.PAX_FORMAT) as archive,
-        ):
-            _add_text(archive, manifest_text(exported, folder), f"{top_folder}/{MANIFEST}")
-            for name in manifest.files:
-                _add(archive, folder / name, f"{top_folder}/{name}")
+        with store.folders.writes(str(target)), atomic_files.replacing(target, mode=0o666) as file:
+            write_archive(store, manifest, exported, file)
     except tarfile.TarError as error:
         raise VersionError(f"{target} cannot be written: {error}") from error
     return target
+
+
+def write_archive(store: VersionStore, manifest: Manifest, exported: Manifest, file: IO[bytes]) -> None:
+    """Write a version's archive to `file`, from its start to its end; `exported` is from `exported_manifest`.
+
+    Raises OSError, or TarError if a file is shorter than it was.
+    """
+    folder, top_folder = store.folder(manifest.project, manifest.id), file_name(manifest.name)
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=file) as zipped,
+        tarfile.open(fileobj=zipped, mode="w|", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        _add_text(archive, manifest_text(exported, folder), f"{top_folder}/{MANIFEST}")
+        for name in manifest.files:
+            _add(archive, folder / name, f"{top_folder}/{name}")
 
 
 class Archive:

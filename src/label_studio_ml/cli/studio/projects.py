@@ -16,6 +16,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, UnknownProject
 from label_studio_ml.monitoring import logs
 from label_studio_ml.support.texts import our_command, plural
+from label_studio_ml.versions.evaluation_reports import EvaluationReports
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.known_projects import KnownProject, forget, known_projects
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -145,6 +146,8 @@ def _forget(
     for project in chosen:
         waiting = _forget_queue(settings, project.uid)
         forget(settings.model_dir, store, project.uid, versions=args.with_versions)
+        if args.with_versions:
+            EvaluationReports(store).delete_project(project.uid)
         events_note = f", with {plural(waiting, 'event')} that waited for a training" if waiting else ""
         say(f"Forgot {project.uid}{events_note}")
     return 0

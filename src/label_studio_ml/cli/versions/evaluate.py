@@ -13,9 +13,10 @@ from label_studio_ml.cli.shared.progress_display import progress_display, run_st
 from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument, read_label_config
 from label_studio_ml.cli.streams import say_json
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import StudioError, UnknownProject
+from label_studio_ml.errors import StudioError, UnknownProject, VersionError
 
 if TYPE_CHECKING:
+    from label_studio_ml.evaluation.metrics.results import Evaluation
     from label_studio_ml.training.dataset import LabelledTasks
     from label_studio_ml.versions.state.project_state import Project
     from label_studio_ml.versions.store.local_store import VersionStore
@@ -98,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
         evaluation = evaluate(model, Assignment(tasks, project, choice, trained_ids), progress=progress)
     folder = args.output or settings.backend_dir / "evaluations" / file_name(evaluation.version, keep=" ")
     evaluation = save(evaluation, folder)
+    if manifest is not None or args.annotations is None:
+        _share_report(store, project.uid, manifest.id if manifest else evaluation.version, evaluation)
     if args.json:
         say_json(evaluation.to_json().decode())
     else:
@@ -105,6 +108,16 @@ def run(args: argparse.Namespace) -> int:
 
         show(evaluation, folder)
     return 0
+
+
+def _share_report(store: "VersionStore", uid: str, version_id: str, evaluation: "Evaluation") -> None:
+    """Keep the report beside the versions, where the dashboard finds it. A failure is logged: the report is written."""
+    from label_studio_ml.versions.evaluation_reports import EvaluationReports
+
+    try:
+        EvaluationReports(store).put(uid, version_id, evaluation.to_json())
+    except VersionError as error:
+        logger.warning("The dashboard will not show this report: %s", error)
 
 
 def _share(text: str) -> float:

@@ -59,12 +59,26 @@ class Selection(msgspec.Struct, kw_only=True):
     ground_truth_only: bool = False
 
 
+class WorstTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A task whose prediction differs from the annotation.
+
+    `task` is its id in Label Studio, `agreement` is from 0 to 1. `annotated` and `predicted` count the labels of both
+    sides. `error` is the cause if the task has no prediction.
+    """
+
+    task: int
+    agreement: float
+    annotated: dict[str, int] = {}
+    predicted: dict[str, int] = {}
+    error: str = ""
+
+
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Result of measuring one version.
 
     `source` says where the annotations came from. `failed` is the number of tasks without a prediction, `failures`
     are reasons for it. `not_measured` maps controls to the reason why they have no metric. `created` is an ISO 8601
-    time.
+    time. `worst_tasks` are the tasks whose prediction agrees least with the annotation, the worst first.
     """
 
     project: str
@@ -76,6 +90,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     failures: list[str]
     controls: dict[str, Measured]
     not_measured: dict[str, str]
+    worst_tasks: list[WorstTask] = []
 
     def to_json(self) -> bytes:
         """Return the evaluation as an indented JSON document."""

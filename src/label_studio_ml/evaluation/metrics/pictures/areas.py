@@ -127,6 +127,12 @@ def measure(pairs: Sequence[Pair], config_labels: list[str]) -> Measured:
     return Measured(kind="areas", tasks=len(pairs), metrics=metrics, labels=by_label)
 
 
+def matches(annotated: Sequence[Area], predicted: Sequence[Area]) -> int:
+    """Return how many predicted areas of one label match an annotated one, as boxes do."""
+    pair = (_coded(annotated), _coded(predicted))
+    return sum(_counts([pair], label)[0] for label in {area.label for area in pair[0]})
+
+
 def _coded(areas: Iterable[Area]) -> list[_Coded]:
     return [_Coded(area.label, area.score, area.code()) for area in areas]
 

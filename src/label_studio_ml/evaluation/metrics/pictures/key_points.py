@@ -47,6 +47,11 @@ def measure(pairs: Sequence[Pair], config_labels: list[str]) -> Measured:
     return Measured(kind="key points", tasks=len(pairs), metrics=metrics, labels=by_label)
 
 
+def matches(annotated: Sequence[Point], predicted: Sequence[Point]) -> int:
+    """Return how many points of one label match."""
+    return len(_matched_distances(annotated, predicted))
+
+
 def _matched_distances(annotated: Sequence[Point], predicted: Sequence[Point]) -> list[float]:
     """Return the distances of the points that match."""
     candidates = sorted(

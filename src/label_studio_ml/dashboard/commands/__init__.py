@@ -1,1 +1,0 @@
-"""Commands that are started from the dashboard: which there are, their processes, their queue, their routes."""

@@ -1,0 +1,1 @@
+"""The views of versions: list, details, comparison, evaluation reports, and operations on versions."""
