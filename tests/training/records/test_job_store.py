@@ -529,21 +529,35 @@ def test_forgetting_a_project_leaves_no_key_of_it_but_lease_and_fence(job_store:
     redis.rpush(keys.jobs(P), "job")
     for key in keys.of_job("job"):
         redis.set(key, "1")
-    by_project = re.findall(r"^    (\w+) +(hash|set): projects? ", keys_module.__doc__ or "", re.MULTILINE)
-    assert sorted(by_project) == [("afresh", "hash"), ("afresh_seen", "hash"), ("dirty", "set")]
+    by_project = re.findall(
+        r"^    (\w+) +(hash|set|sorted set): projects? ", keys_module.__doc__ or "", re.MULTILINE
+    )
+    assert sorted(by_project) == [
+        ("afresh", "hash"),
+        ("afresh_seen", "hash"),
+        ("dirty", "set"),
+        ("parked_at", "sorted set"),
+        ("parked_sets", "hash"),
+    ]
+    add: dict[str, Callable[[str, str], object]] = {
+        "set": redis.sadd,
+        "hash": lambda key, project: redis.hset(key, project, "x"),
+        "sorted set": lambda key, project: redis.zadd(key, {project: 1}),
+    }
     for name, kind in by_project:
         for project in (P, "6.1"):
-            _ = (
-                redis.sadd(keys.named(name), project)
-                if kind == "set"
-                else redis.hset(keys.named(name), project, "x")
-            )
+            add[kind](keys.named(name), project)
     job_store.forget(P)
     shared = sorted(keys.named(name) for name, _ in by_project)
     left = sorted([*shared, keys.fence(P), keys.lease(P)])
     assert sorted(key.decode() for key in redis.scan_iter("lsml:*")) == left
     for name, kind in by_project:
-        fields = (redis.smembers if kind == "set" else redis.hkeys)(keys.named(name))
+        read = {
+            "set": redis.smembers,
+            "hash": redis.hkeys,
+            "sorted set": lambda key: redis.zrange(key, 0, -1),
+        }
+        fields = read[kind](keys.named(name))
         assert list(fields) == [b"6.1"], name
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from label_studio_ml.training.policy import Entry, order
 from label_studio_ml.training.redis.keys import Keys
+from label_studio_ml.training.redis.parked_sets import ParkedSet, ParkedSets
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 from label_studio_ml.training.redis.scripts import BEGIN_RUN, REMOVE_EVENTS
 
@@ -51,12 +52,14 @@ class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):
 class EventQueues:
     """The event queues of all projects. Every method raises BrokerError when Redis fails.
 
-    `JobStore.record` stores events, because each event belongs to a job.
+    `JobStore.record` stores events, because each event belongs to a job. `parked_sets` lists the projects with events
+    that were set aside.
     """
 
     def __init__(self, connection: Any, keys: Keys) -> None:
         self._redis = connection
         self._keys = keys
+        self.parked_sets = ParkedSets(connection, keys)
 
     def entries(self, project: str) -> list[Entry]:
         """Return the entries of the queued events, without payloads, oldest first."""
@@ -132,6 +135,8 @@ class EventQueues:
 
     def park(self, project: str, event_ids: list[str], *, why: str, since: str) -> None:
         """Move events from the event queue to the events set aside, with the cause, until `JobStore.unpark`."""
+        if event_ids:
+            self.parked_sets.add(project, ParkedSet(why=why, since=since, events=len(event_ids)))
         for start in range(0, len(event_ids), PAYLOADS_PER_READ):
             page = event_ids[start : start + PAYLOADS_PER_READ]
             with self._redis.pipeline(transaction=True) as pipe:

@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from label_studio_ml.training.redis.job_index import JobIndex
 from label_studio_ml.training.redis.keys import Keys
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 
@@ -111,9 +112,10 @@ def read_job(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
 class JobRecords:
     """The job records of one queue. Every method raises BrokerError when Redis fails."""
 
-    def __init__(self, connection: Any, keys: Keys) -> None:
+    def __init__(self, connection: Any, keys: Keys, index: JobIndex) -> None:
         self._redis = connection
         self._keys = keys
+        self._index = index
 
     def get(self, job_id: str) -> Job | None:
         """Return a job's record, None if there is none."""
@@ -138,6 +140,7 @@ class JobRecords:
                 pipe.hsetnx(self._keys.job(job_id), name, value)
             pipe.lrem(self._keys.jobs(project), 0, job_id)
             pipe.lpush(self._keys.jobs(project), job_id)
+            self._index.list_in(pipe, job_id, "queued")
             pipe.execute()
         self.remove_old(project)
 
@@ -147,18 +150,28 @@ class JobRecords:
 
     def remove_old(self, project: str) -> None:
         """Remove a project's records beyond the newest KEPT_JOBS."""
-        for job_id in self._redis.lrange(self._keys.jobs(project), KEPT_JOBS, -1):
-            self._redis.delete(*self._keys.of_job(job_id.decode()))
+        self._delete(self._redis.lrange(self._keys.jobs(project), KEPT_JOBS, -1))
         self._redis.ltrim(self._keys.jobs(project), 0, KEPT_JOBS - 1)
+        self._index.prune()
 
     def remove(self, project: str, job_id: str) -> None:
         """Remove a job's record, and the job from its project's list."""
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.lrem(self._keys.jobs(project), 0, job_id)
             pipe.delete(*self._keys.of_job(job_id))
+            self._index.remove_in(pipe, [job_id])
             pipe.execute()
 
     def remove_all(self, project: str) -> None:
         """Remove all of a project's records, but not their list."""
-        for job_id in self._redis.lrange(self._keys.jobs(project), 0, -1):
-            self._redis.delete(*self._keys.of_job(job_id.decode()))
+        self._delete(self._redis.lrange(self._keys.jobs(project), 0, -1))
+
+    def _delete(self, ids: list[bytes]) -> None:
+        """Remove the records of these jobs, but not the ids from their project's list."""
+        job_ids = [job_id.decode() for job_id in ids]
+        for job_id in job_ids:
+            self._redis.delete(*self._keys.of_job(job_id))
+        if job_ids:
+            with self._redis.pipeline(transaction=False) as pipe:
+                self._index.remove_in(pipe, job_ids)
+                pipe.execute()

@@ -5,6 +5,7 @@ only to wake a worker: the sweeper repeats wake-ups that were lost.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from label_studio_ml.training.records.job_record import RECENT_JOBS, Job, JobRec
 from label_studio_ml.training.records.postponement import Postponement
 from label_studio_ml.training.records.run_inputs import DeliveredAnnotations, ProjectDescriptions
 from label_studio_ml.training.records.untrusted_events import script_limits
+from label_studio_ml.training.redis.job_index import JobIndex, created_at
 from label_studio_ml.training.redis.keys import Keys, job_id_of
 from label_studio_ml.training.redis.prediction_jobs import running_prediction
 from label_studio_ml.training.redis.queue_owner import ForeignQueue, Owner
@@ -37,7 +39,7 @@ _NO_LIMITS: tuple[str | bytes | int, ...] = ("", "", 0, 0, 0)
 class JobStore:
     """The training jobs of one queue, from the first event to the outcome. Safe to use from several threads.
 
-    `owner` is the backend that owns the queue, None if the broker is embedded. `queues`, `jobs`, `wake_ups`,
+    `owner` is the backend that owns the queue, None if the broker is embedded. `queues`, `index`, `jobs`, `wake_ups`,
     `descriptions` and `delivered` are the parts of the queue's data in Redis; the methods of this class change several
     of them together. Every method raises BrokerError when Redis cannot be reached or refuses.
     """
@@ -47,7 +49,8 @@ class JobStore:
         self.keys = Keys(queue)
         self.owner = owner
         self.queues = EventQueues(connection, self.keys)
-        self.jobs = JobRecords(connection, self.keys)
+        self.index = JobIndex(connection, self.keys)
+        self.jobs = JobRecords(connection, self.keys, self.index)
         self.wake_ups = WakeUps(connection, self.keys, owner)
         self.descriptions = ProjectDescriptions(connection, self.keys)
         self.delivered = DeliveredAnnotations(connection, self.keys)
@@ -98,6 +101,8 @@ class JobStore:
                 owner.code,
                 *(script_limits(event) if bounded and not event.trusted else _NO_LIMITS),
                 event.caller,
+                keys.index(""),
+                round(time.time() * 1000),
             ],
         )
         if not answer:
@@ -143,6 +148,7 @@ class JobStore:
         for parked in self.queues.parked(project):
             job_id = self.record(project, parked.event, token=f"{project}:{parked.event.id}", bounded=False)
             self.queues.drop_parked(project, parked.event.id)
+        self.queues.parked_sets.remove(project)
         return job_id
 
     # A job's life
@@ -155,7 +161,9 @@ class JobStore:
 
     def update_job(self, job_id: str, **fields: object) -> None:
         """Write fields of a job's record. The state "failed" calls `on_failure`."""
-        self.redis.hset(self.keys.job(job_id), mapping=_texts(fields))
+        with self.redis.pipeline(transaction=True) as pipe:
+            self._write_in(pipe, job_id, fields)
+            pipe.execute()
         if fields.get("state") == "failed" and (job := self.jobs.get(job_id)) is not None:
             self.on_failure(job.project, job_id, job.error)
 
@@ -170,7 +178,7 @@ class JobStore:
     def settle(self, project: str, job_id: str, event_ids: list[str], **fields: object) -> None:
         """Write a job's outcome and remove the events that it covers, in one transaction."""
         with self.redis.pipeline(transaction=True) as pipe:
-            pipe.hset(self.keys.job(job_id), mapping=_texts(fields))
+            self._write_in(pipe, job_id, fields)
             pipe.delete(self.keys.attempts(project))
             self.queues.remove_in(pipe, project, event_ids)
             pipe.execute()
@@ -216,6 +224,8 @@ class JobStore:
                 pipe.srem(key, project)
             for key in self.keys.by_project("hash"):
                 pipe.hdel(key, project)
+            for key in self.keys.by_project("sorted set"):
+                pipe.zrem(key, project)
             pipe.execute()
 
     def check_no_prediction(self, project: str) -> None:
@@ -258,6 +268,8 @@ class JobStore:
                     now(),
                     keys.job(""),
                     training_requester(entries),
+                    keys.index(""),
+                    created_at(job_id),
                 ],
             )
         )
@@ -300,6 +312,12 @@ class JobStore:
     def leased(self, project: str, life: float) -> bool:
         """Tell whether a worker trains the project. `life` in seconds is for leases that do not store their own."""
         return bool(self.redis.eval(IS_LEASED, 1, self.keys.lease(project), round(1000 * life)))
+
+    def _write_in(self, pipe: Any, job_id: str, fields: dict[str, object]) -> None:
+        """Add the commands that write fields of a job's record to the pipeline `pipe`."""
+        pipe.hset(self.keys.job(job_id), mapping=_texts(fields))
+        if state := fields.get("state"):
+            self.index.list_in(pipe, job_id, str(state))
 
     def _create(self, project: str, job_id: str, *, woken: bool = False) -> None:
         """Write the record of a new job for events that are queued already; `woken` if a wake-up needs it."""

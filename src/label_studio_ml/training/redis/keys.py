@@ -36,6 +36,10 @@ All but one begin with `lsml:{queue}:`, so that backends with different queues s
     log:{job}             list, expiring: the last lines of a job's log
     points:{job}          list, expiring: JSON of a job's metrics over time
     jobs:{project}        list: job ids of the project, newest first
+    index:{state}         sorted set: ids of the jobs in a state by the time of their creation in ms; the newest ones
+    index_built           string, expiring: set once `JobIndex` has found the jobs and parked events without an entry
+    parked_at             sorted set: projects with parked events by the time in ms at which some were last set aside
+    parked_sets           hash: project → JSON of the last causes for which its events were set aside
     outcomes              hash: outcome → number of runs
     sharded:{project}     string: JSON of the run of `predict --shards` that is in progress or was interrupted
     afresh                hash: project → id of the version that made the project due for re-prediction
@@ -77,10 +81,13 @@ def job_id_of(value: bytes | None) -> str | None:
     return text or None
 
 
-class _Key:
-    """A key of the queue. With `by_project`, it is a hash or set whose fields or members are uids of projects."""
+_ByProject = Literal["hash", "set", "sorted set"]
 
-    def __init__(self, name: str, *, by_project: Literal["hash", "set"] | None = None) -> None:
+
+class _Key:
+    """A key of the queue. With `by_project`, it is such a collection whose fields or members are uids of projects."""
+
+    def __init__(self, name: str, *, by_project: _ByProject | None = None) -> None:
         self.name = name
         self.by_project = by_project
 
@@ -110,6 +117,9 @@ class Keys:
     dirty = _Key("dirty", by_project="set")
     policy = _Key("policy")
     outcomes = _Key("outcomes")
+    index_built = _Key("index_built")
+    parked_at = _Key("parked_at", by_project="sorted set")
+    parked_sets = _Key("parked_sets", by_project="hash")
     due_repredictions = _Key("afresh", by_project="hash")
     compared_versions = _Key("afresh_seen", by_project="hash")
     looked = _Key("looked")
@@ -160,6 +170,10 @@ class Keys:
         """Return the key of a job's record."""
         return self.named("job", job_id)
 
+    def index(self, state: str) -> str:
+        """Return the key of the ids of the jobs in a state."""
+        return self.named("index", state)
+
     def log(self, job_id: str) -> str:
         """Return the key of the last lines of a job's log."""
         return self.named("log", job_id)
@@ -180,7 +194,7 @@ class Keys:
             if isinstance(key, _ProjectKey) and key.forgotten
         ]
 
-    def by_project(self, kind: Literal["hash", "set"]) -> list[str]:
+    def by_project(self, kind: _ByProject) -> list[str]:
         """Return the keys of this kind whose fields or members are uids of projects."""
         return [
             self.named(key.name)

@@ -4,6 +4,21 @@ redis-py repeats a command if the connection fails before the answer: so each sc
 except that `STORE_EVENT` may count an event beyond the limits twice. "Nothing" below is an empty argument or result.
 """
 
+#: A function that makes a state the only one that lists a job in the index. An entry keeps its time of creation.
+#: Arguments: prefix of the index's keys, job, state, time of creation in ms of a job without an entry.
+_LIST_JOB = """
+local function list_job(prefix, job, state, created)
+  for _, other in ipairs({'queued', 'started', 'finished', 'failed', 'cancelled'}) do
+    created = redis.call('zscore', prefix .. other, job) or created
+    if other ~= state then redis.call('zrem', prefix .. other, job) end
+  end
+  redis.call('zadd', prefix .. state, created, job)
+end
+"""
+
+#: Lists a job in the index. Arguments: prefix of the index's keys, job, state, time of creation in ms.
+LIST_JOB = f"{_LIST_JOB}list_job(ARGV[1], ARGV[2], ARGV[3], ARGV[4])"
+
 #: Stores an event, and returns the job that will process it; for a token that is stored already, returns its job only.
 #: New annotations are subtracted from the number that a postponed run waits for; a training request ends the wait.
 #: An event without login has a digest of its content. It is folded (not stored) while the event queue has an event with
@@ -15,10 +30,10 @@ except that `STORE_EVENT` may count an event beyond the limits twice. "Nothing" 
 #: project, id for a new job, action, number of annotations, event, life of the token in s, time, prefix of jobs' keys;
 #: id of the backend (nothing with an embedded broker), its class and code; digest (nothing for an event with login),
 #: event that stands for those beyond the limits, limits of events and bytes, 1 if the event is too long; sender
-#: (nothing without login). The sender is stored with the event, and as `asked_by` in the job's record: there, the
-#: sender of a training request replaces an earlier one, any other sender does not. A job that a wake-up has created is
-#: marked no longer (`woken`), because the sender learns its id. Returns the job's id, 1 if it is new, 1 if a worker is
-#: to be woken; an empty list if another backend owns the queue.
+#: (nothing without login); prefix of the index's keys, time in ms. The sender is stored with the event, and as
+#: `asked_by` in the job's record: there, the sender of a training request replaces an earlier one, any other sender
+#: does not. A job that a wake-up has created is marked no longer (`woken`), because the sender learns its id. Returns
+#: the job's id, 1 if it is new, 1 if a worker is to be woken; an empty list if another backend owns the queue.
 STORE_EVENT = """
 if ARGV[9] ~= '' then
   local owner = redis.call('hget', KEYS[8], 'id')
@@ -65,6 +80,7 @@ if not job then
   redis.call('set', KEYS[5], job)
   redis.call('hset', ARGV[8] .. job, 'project', ARGV[1], 'state', 'queued', 'created', ARGV[7])
   redis.call('lpush', KEYS[7], job)
+  redis.call('zadd', ARGV[18] .. 'queued', ARGV[19], job)
 else
   redis.call('hdel', ARGV[8] .. job, 'woken')
 end
@@ -107,19 +123,22 @@ return job
 
 #: Postpones a project's next run. The job becomes the waiting job again; if a newer job waits already, the job ends.
 #: Keys: waiting, postponement, event queue, job. Arguments: job id, text, have, need or nothing, at or nothing, code,
-#: id of the last event that the decision covers, time, prefix of jobs' keys, sender of the training request or nothing.
+#: id of the last event that the decision covers, time, prefix of jobs' keys, sender of the training request or nothing,
+#: prefix of the index's keys, time in ms of the job's creation.
 #: `since` is set to the time of Redis in ms, like `at`. Returns 1, or 0 if the event queue has later events, or none:
 #: then no postponement is stored, and the caller must decide again.
-POSTPONE = """
-local message = string.gsub(ARGV[2], '{have}', ARGV[3])
+POSTPONE = f"""{_LIST_JOB}
+local message = string.gsub(ARGV[2], '{{have}}', ARGV[3])
 local waiting = redis.call('get', KEYS[1])
 if waiting and waiting ~= ARGV[1] then
   redis.call('hset', KEYS[4], 'state', 'finished', 'ended', ARGV[8], 'message', message .. '; see job ' .. waiting)
   redis.call('hset', ARGV[9] .. waiting, 'message', message)
+  list_job(ARGV[11], ARGV[1], 'finished', ARGV[12])
 else
   redis.call('set', KEYS[1], ARGV[1])
   redis.call('hset', KEYS[4], 'state', 'queued', 'message', message)
   redis.call('hdel', KEYS[4], 'started')
+  list_job(ARGV[11], ARGV[1], 'queued', ARGV[12])
 end
 local last = redis.call('xrevrange', KEYS[3], '+', '-', 'count', 1)
 if #last == 0 or last[1][1] ~= ARGV[7] then return 0 end
