@@ -6,9 +6,12 @@ import logging
 from collections.abc import Callable
 
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.dashboard.commands.command_runs import CommandRuns
+from label_studio_ml.dashboard.commands.commands_part import CommandsPart
 from label_studio_ml.dashboard.dashboard_app import Dashboard
 from label_studio_ml.dashboard.versions.versions_part import VersionsPart
 from label_studio_ml.errors import BackendError, VersionError
+from label_studio_ml.reports.command_records import MemoryCommandRecords, RedisCommandRecords
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.serving.prewarming import Prewarming, unlabelled_tasks
 from label_studio_ml.serving.registry.code_watch import CodeWatch
@@ -71,6 +74,7 @@ class Application:
         self.endpoints = Endpoints(settings, self.pool, store, projects, intake)
         self.registry.counts = self.endpoints.counts
         tls = settings.http.tls_cert is not None
+        self._commands = _commands(settings, intake, projects)
         versions_part = VersionsPart(
             store,
             settings.model_dir,
@@ -78,7 +82,8 @@ class Application:
             lambda: self.registry.info.code if self.registry.info is not None else None,
             streams=streams,
         )
-        self._dashboard = Dashboard(self.endpoints.sessions, (versions_part,), tls=tls, streams=streams)
+        parts = (self._commands, versions_part)
+        self._dashboard = Dashboard(self.endpoints.sessions, parts, tls=tls, streams=streams)
         self.endpoints.dashboard = self._dashboard.respond
         self._refreshing: asyncio.Task[None] | None = None
         self._reloading: asyncio.Task[None] | None = None
@@ -107,6 +112,7 @@ class Application:
         if self.pool.prewarming is not None:
             await self.pool.prewarming.close()
         await self._dashboard.close()
+        await self._commands.close()
         await asyncio.to_thread(self._intake.stop)
         await asyncio.to_thread(self._store.stop)
         await self.registry.close()
@@ -144,6 +150,14 @@ class Application:
             logger.exception("The edited code cannot be loaded")
         else:
             logger.info("The edited code is used from now on")
+
+
+def _commands(settings: Settings, intake: TrainingIntake, projects: ProjectRegistry) -> CommandsPart:
+    """Return the commands that the dashboard starts; without Redis, this server's memory has their records."""
+    records = (
+        RedisCommandRecords(intake.job_store) if isinstance(intake, RedisIntake) else MemoryCommandRecords()
+    )
+    return CommandsPart(CommandRuns(settings, records), records, projects)
 
 
 def _stored_version_name(state: StoredState, uid: str) -> str | None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from label_studio_ml.cli.shared.units import duration
@@ -28,13 +30,15 @@ _NOTE_COLUMN = 50
 class ProgressState:
     """How far a command is: `share` is from 0 to 1, None if unknown; `amount` says the same in words, if there are any.
 
-    `note` has further values, such as metrics or failures.
+    `note` has further values, such as metrics or failures. `done` and `total` count the same, if they are known.
     """
 
     title: str
     share: float | None = None
     amount: str = ""
     note: str = ""
+    done: int | None = None
+    total: int | None = None
 
 
 class ProgressDisplay(Protocol):
@@ -52,8 +56,11 @@ def progress_display(file: TextIO, *, at_once: bool = False, keep: bool = True) 
     """Give a display on `file`, standard output or standard error, for the `with` block.
 
     Without a terminal, `at_once` prints the first state at once, not after a few seconds. Without `keep`, the bar
-    vanishes at the end.
+    vanishes at the end. After `report_to`, states are reported instead.
     """
+    if _reports is not None:
+        yield _reports
+        return
     if not file.isatty():
         yield _Lines(file, at_once=at_once)
         return
@@ -113,6 +120,34 @@ class _Lines:
         say(text, file=self._file, flush=True)
 
 
+class _Reports:
+    """Writes each state as a line of JSON for the process that has started this one; log lines go to standard error."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_inheritable(descriptor, False)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        self._written: ProgressState | None = None
+
+    def show(self, state: ProgressState) -> None:
+        if state != self._written:
+            self._written = state
+            with contextlib.suppress(OSError):  # the other process is gone: this one's guard ends it
+                self._file.write(json.dumps(asdict(state)).encode() + b"\n")
+
+    def log(self, text: str) -> None:
+        say(text, file=sys.stderr, flush=True)
+
+
+#: Where this process reports its progress instead of showing it.
+_reports: _Reports | None = None
+
+
+def report_to(descriptor: int) -> None:
+    """Write the progress of this process to `descriptor` from now on, a JSON object of `ProgressState` a line."""
+    global _reports
+    _reports = _Reports(descriptor)
+
+
 @contextlib.asynccontextmanager
 async def shown(progress: "Progress", title: str) -> AsyncIterator[None]:
     """Show the progress of a prediction run on standard error while the `async with` block runs."""
@@ -124,7 +159,7 @@ async def shown(progress: "Progress", title: str) -> AsyncIterator[None]:
             updates.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await updates
-            if sys.stderr.isatty():
+            if sys.stderr.isatty() or _reports is not None:
                 display.show(run_state(progress, title))
 
 
@@ -147,4 +182,6 @@ def run_state(progress: "Progress", title: str) -> ProgressState:
         share=done / total if total else None,
         amount=plural(done, "task") if total is None else f"{done:,} of {plural(total, 'task')}",
         note=", ".join(notes),
+        done=done,
+        total=total,
     )

@@ -48,6 +48,11 @@ All but one begin with `lsml:{queue}:`, so that backends with different queues s
     renewal:{project}     string: JSON of the progress of the project's re-prediction
     looked                string, expiring: set by the worker that has just looked for lost wake-ups
     swept                 string, expiring: set by the worker that has just looked for shards whose worker is gone
+    command:{id}          hash, expiring: a command that was started from the dashboard. `record`, `output`: JSON;
+                          `cancel`: the person who requested its end
+    commands              list, expiring: ids of these commands, newest first
+    commands:{project}    list, expiring: those of a project
+    command_server:{id}   string, expiring: exists while a server with commands is alive
 
 RQ keeps its own keys under `rq:`, with the queue's name in them.
 """
@@ -124,6 +129,7 @@ class Keys:
     compared_versions = _Key("afresh_seen", by_project="hash")
     looked = _Key("looked")
     swept = _Key("swept")
+    commands = _Key("commands")
 
     mailbox = _ProjectKey("mailbox")
     payloads = _ProjectKey("payloads")
@@ -142,6 +148,7 @@ class Keys:
     sharded = _ProjectKey("sharded")
     journals = _ProjectKey("sending")
     reprediction = _ProjectKey("renewal")
+    project_commands = _ProjectKey("commands")
 
     def named(self, *parts: str) -> str:
         """Return the key with this name, which may have several parts."""
@@ -181,6 +188,14 @@ class Keys:
     def points(self, job_id: str) -> str:
         """Return the key of a job's metrics over time."""
         return self.named("points", job_id)
+
+    def command(self, command_id: str) -> str:
+        """Return the key of a command's record."""
+        return self.named("command", command_id)
+
+    def command_server(self, server: str) -> str:
+        """Return the key that exists while a server with commands is alive."""
+        return self.named("command_server", server)
 
     def of_job(self, job_id: str) -> tuple[str, ...]:
         """Return all keys of a job."""
