@@ -65,6 +65,7 @@ ROOMS = {
     "training.redis": "keys, scripts, RQ jobs, ownership of queues",
     "training.records": "queued events, jobs, logs in Redis",
     "training.scheduling": "leases, sweeper, cancellation, stalled projects",
+    "training.overview": "lists of trainings, what they wait for, why they failed, their logs",
     "training.process": "the training process, and its protocol with the worker",
     "training.worker": "the RQ worker and the order of a training's steps",
     "training.intake": "a server's way to hand in events",

@@ -9,6 +9,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.dashboard.commands.command_runs import CommandRuns
 from label_studio_ml.dashboard.commands.commands_part import CommandsPart
 from label_studio_ml.dashboard.dashboard_app import Dashboard
+from label_studio_ml.dashboard.trainings.trainings_part import TrainingsPart
 from label_studio_ml.dashboard.versions.versions_part import VersionsPart
 from label_studio_ml.errors import BackendError, VersionError
 from label_studio_ml.reports.command_records import MemoryCommandRecords, RedisCommandRecords
@@ -82,7 +83,8 @@ class Application:
             lambda: self.registry.info.code if self.registry.info is not None else None,
             streams=streams,
         )
-        parts = (self._commands, versions_part)
+        trainings = TrainingsPart(settings, intake, self.registry, projects, store)
+        parts = (self._commands, versions_part, trainings)
         self._dashboard = Dashboard(self.endpoints.sessions, parts, tls=tls, streams=streams)
         self.endpoints.dashboard = self._dashboard.respond
         self._refreshing: asyncio.Task[None] | None = None

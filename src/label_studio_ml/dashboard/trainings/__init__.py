@@ -1,0 +1,1 @@
+"""The trainings on the dashboard: lists, one training, and what people do with them."""

@@ -1,0 +1,1 @@
+"""What people see of trainings: lists over all projects, what waits for what, why trainings failed, logs."""
