@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml.dashboard.versions.metric_directions import direction
 from label_studio_ml.dashboard.versions.version_lists import (
     cut,
     decision_state,
@@ -49,6 +50,7 @@ def version_details(store: VersionStore, uid: str, name: str, code: CodeIdentity
         "version": {**short(entry), "note": cut(entry.note, _MAX_OUTPUT)},
         "manifest": True,
         "differences": differences(entry, by_name),
+        "directions": {name: direction(name) for name in entry.metrics},
         "decision": _decision(store, manifest),
         "training": _training(store, manifest),
         "parents": _parents(store, manifest),

@@ -1,0 +1,58 @@
+import { html, useEffect, useState } from "../../lib/html.js";
+import { get } from "../../lib/api.js";
+import { go, link } from "../../lib/router.js";
+import { Empty } from "../../parts/empty.js";
+import { Loading } from "../../parts/loading.js";
+import { Notice } from "../../parts/notice.js";
+import { Pager } from "../../parts/pager.js";
+import { SearchField } from "../../parts/search-field.js";
+import { useLoaded } from "./use-loaded.js";
+
+const PAGE = 20;
+
+/**
+ * A list of projects to choose from; the only project is chosen by itself, unless `choose` is set.
+ * `path` is the address of the view.
+ */
+export function ProjectPicker({ path, choose = false }) {
+  const [search, setSearch] = useState("");
+  const [first, setFirst] = useState(0);
+  const { value, error } = useLoaded(
+    () => get("version-projects", { search, offset: first, limit: PAGE }),
+    [search, first],
+  );
+
+  useEffect(() => {
+    if (value?.total === 1 && !search && !choose) go([...path, value.projects[0].uid], {}, true);
+  }, [value]);
+
+  if (error) return html`<${Notice} kind="error">${error.message}</${Notice}>`;
+  if (!value) return html`<${Loading} what="the projects" />`;
+  if (!value.total && !search) {
+    return html`<${Empty} title="No project is connected yet" command="label-studio-ml connect DIR --project ID">
+      Connect a project in Label Studio, or with this command:</${Empty}>`;
+  }
+  return html`<section aria-label="Projects">
+    <p>Choose a project:</p>
+    ${(value.total > PAGE || search) && html`<div class="toolbar">
+      <${SearchField} label="Search by number or title" value=${search} onSearch=${(text) => { setSearch(text); setFirst(0); }} />
+    </div>`}
+    <ul class="project-list" aria-live="polite">
+      ${value.projects.map((project) => html`<li key=${project.uid}>
+        <a href=${link([...path, project.uid])}>Project ${project.number}</a>${" "}<bdi>${project.title}</bdi>${" "}
+        ${project.host && html`<small><bdi>${project.host}</bdi></small>`}
+      </li>`)}
+    </ul>
+    ${!value.total && html`<p>No project matches.</p>`}
+    <${Pager} first=${first} size=${PAGE} total=${value.total} onPage=${setFirst} label="Pages of projects" />
+  </section>`;
+}
+
+/** The heading of a view of one project, with the way to another one. */
+export function ProjectLine({ project, path }) {
+  return html`<p class="project-line">
+    Project <strong>${project.number}</strong>${" "}<bdi>${project.title}</bdi>
+    ${project.host && html`${" "}<small>in <bdi>${project.host}</bdi></small>`}
+    ${" "}<a href=${link(path, { choose: "yes" })}>Choose another project</a>
+  </p>`;
+}
