@@ -56,6 +56,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("connect", "connect a backend with a Label Studio project", "studio.connect"),
         Command("predict", "predict all tasks of a project, or of a file", "studio.predict"),
         Command("rank", "order a project's tasks by what a label would teach", "studio.rank"),
+        Command("value", "measure whether predictions help a project's annotators", "studio.value"),
     ),
     "train": (
         Command("train", "train a backend's model now", "train.train"),

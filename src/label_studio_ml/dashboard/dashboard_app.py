@@ -1,7 +1,7 @@
 """The dashboard of one server: its page, its API with the routes of all parts, login, and live topics."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from label_studio_ml import __version__
@@ -18,9 +18,22 @@ from label_studio_ml.web.security.page_paths import LOGIN_PATH, SESSION_PATH, is
 
 
 class Dashboard:
-    """Answers the requests for which `is_dashboard` is true. `streams`: whether this server can send events."""
+    """Answers the requests for which `is_dashboard` is true.
 
-    def __init__(self, sessions: Sessions, parts: Sequence[Part], *, tls: bool, streams: bool) -> None:
+    `closing` are functions that end what parts have started, `tls` tells whether browsers reach the server over HTTPS,
+    `streams` whether this server can send events.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        parts: Sequence[Part],
+        *,
+        closing: Sequence[Callable[[], Awaitable[None]]] = (),
+        tls: bool,
+        streams: bool,
+    ) -> None:
+        self._closing = closing
         self._page = DashboardPage()
         self._sessions = sessions
         self._tls = tls
@@ -47,8 +60,10 @@ class Dashboard:
         return response
 
     async def close(self) -> None:
-        """End what pages follow."""
+        """End what pages follow, and what parts have started."""
         await self.topics.close()
+        for close in self._closing:
+            await close()
 
     def _login(self, call: Call) -> Response:
         """Begin a session with `user` and `password`, or with a `token`."""

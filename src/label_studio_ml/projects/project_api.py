@@ -76,6 +76,11 @@ class ProjectApi:
             )
             yield from self.all([condition, *further_conditions], size=100, fields="all")
 
+    def judged(self) -> Iterator[Json]:
+        """Yield the tasks that have annotations as in the API's responses, with their annotations and predictions."""
+        condition = task_filters.parse("total_annotations > 0")
+        yield from self._studio.tasks.every(self.project, [condition], size=100, fields="all")
+
     def changed_since(self, moment: datetime) -> Iterator[Json]:
         """Yield the tasks updated after `moment`, by an annotation or otherwise, with their annotations."""
         condition = task_filters.parse(f"updated_at > {moment.isoformat()}")

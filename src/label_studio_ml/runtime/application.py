@@ -6,13 +6,8 @@ import logging
 from collections.abc import Callable
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.dashboard.commands.command_runs import CommandRuns
-from label_studio_ml.dashboard.commands.commands_part import CommandsPart
-from label_studio_ml.dashboard.dashboard_app import Dashboard
-from label_studio_ml.dashboard.trainings.trainings_part import TrainingsPart
-from label_studio_ml.dashboard.versions.versions_part import VersionsPart
+from label_studio_ml.dashboard.dashboard_parts import build_dashboard
 from label_studio_ml.errors import BackendError, VersionError
-from label_studio_ml.reports.command_records import MemoryCommandRecords, RedisCommandRecords
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.serving.prewarming import Prewarming, unlabelled_tasks
 from label_studio_ml.serving.registry.code_watch import CodeWatch
@@ -74,18 +69,15 @@ class Application:
         projects = ProjectRegistry(Projects(settings.model_dir), shared_descriptions)
         self.endpoints = Endpoints(settings, self.pool, store, projects, intake)
         self.registry.counts = self.endpoints.counts
-        tls = settings.http.tls_cert is not None
-        self._commands = _commands(settings, intake, projects)
-        versions_part = VersionsPart(
-            store,
-            settings.model_dir,
-            projects,
-            lambda: self.registry.info.code if self.registry.info is not None else None,
+        self._dashboard = build_dashboard(
+            settings,
+            self.endpoints,
+            self.pool,
+            store=store,
+            projects=projects,
+            intake=intake,
             streams=streams,
         )
-        trainings = TrainingsPart(settings, intake, self.registry, projects, store)
-        parts = (self._commands, versions_part, trainings)
-        self._dashboard = Dashboard(self.endpoints.sessions, parts, tls=tls, streams=streams)
         self.endpoints.dashboard = self._dashboard.respond
         self._refreshing: asyncio.Task[None] | None = None
         self._reloading: asyncio.Task[None] | None = None
@@ -114,7 +106,6 @@ class Application:
         if self.pool.prewarming is not None:
             await self.pool.prewarming.close()
         await self._dashboard.close()
-        await self._commands.close()
         await asyncio.to_thread(self._intake.stop)
         await asyncio.to_thread(self._store.stop)
         await self.registry.close()
@@ -152,14 +143,6 @@ class Application:
             logger.exception("The edited code cannot be loaded")
         else:
             logger.info("The edited code is used from now on")
-
-
-def _commands(settings: Settings, intake: TrainingIntake, projects: ProjectRegistry) -> CommandsPart:
-    """Return the commands that the dashboard starts; without Redis, this server's memory has their records."""
-    records = (
-        RedisCommandRecords(intake.job_store) if isinstance(intake, RedisIntake) else MemoryCommandRecords()
-    )
-    return CommandsPart(CommandRuns(settings, records), records, projects)
 
 
 def _stored_version_name(state: StoredState, uid: str) -> str | None:

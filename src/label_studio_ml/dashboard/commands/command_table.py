@@ -146,6 +146,12 @@ COMMANDS = {
                 ),
             ),
         ),
+        DashboardCommand(
+            "value",
+            "Measure the value of predictions",
+            "Reads all annotations, and counts which predictions annotators accepted, changed and threw away.",
+            (),
+        ),
     )
 }
 

@@ -53,6 +53,7 @@ All but one begin with `lsml:{queue}:`, so that backends with different queues s
     commands              list, expiring: ids of these commands, newest first
     commands:{project}    list, expiring: those of a project
     command_server:{id}   string, expiring: exists while a server with commands is alive
+    value:{project}       string, expiring: JSON of the last report of `label-studio-ml value`
 
 RQ keeps its own keys under `rq:`, with the queue's name in them.
 """
@@ -149,6 +150,7 @@ class Keys:
     journals = _ProjectKey("sending")
     reprediction = _ProjectKey("renewal")
     project_commands = _ProjectKey("commands")
+    value_report = _ProjectKey("value")
 
     def named(self, *parts: str) -> str:
         """Return the key with this name, which may have several parts."""

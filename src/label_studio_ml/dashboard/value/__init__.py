@@ -1,0 +1,1 @@
+"""The view that says whether predictions help annotators."""
