@@ -13,13 +13,37 @@ import subprocess
 import sys
 import time
 
-from cases import dummy, latency, minilm, outages, overload, region_builders, several, startup, swap, training
+from cases import (
+    dashboard,
+    dummy,
+    latency,
+    minilm,
+    outages,
+    overload,
+    region_builders,
+    several,
+    startup,
+    swap,
+    training,
+)
 from harness import envs, processes, report
 from harness.paths import BENCH, HERE
 
 CASES = {
     case.KEY: case
-    for case in (dummy, minilm, latency, swap, overload, startup, training, several, outages, region_builders)
+    for case in (
+        dummy,
+        minilm,
+        latency,
+        swap,
+        overload,
+        startup,
+        training,
+        several,
+        outages,
+        region_builders,
+        dashboard,
+    )
 }
 
 #: Share of the processors that others may use for the machine to count as quiet, and seconds to wait for that.
