@@ -1,6 +1,6 @@
 /** Drawing of a `<HyperText>`: the page, in a frame without scripts, with its spans. */
 
-import { html, useEffect, useMemo, useRef, useState } from "../lib/html.js";
+import { html, useMemo, useState } from "../lib/html.js";
 import { HtmlFrame } from "./parts/html-frame.js";
 import { bodyOf, parsePage } from "./parts/html-content.js";
 import { globalOffsets, readPlaces } from "./parts/html-offsets.js";
@@ -8,6 +8,7 @@ import { labelColors } from "./parts/label-colors.js";
 import { useFile } from "./parts/loaded-file.js";
 import { attribute, groupRegions, hasPlace } from "./parts/region-groups.js";
 import { Legend, RegionList, legendLabels } from "./parts/region-list.js";
+import { highlighted } from "./parts/spans.js";
 import { useStyles } from "./parts/styles.js";
 import { decoded } from "./text.js";
 
@@ -29,6 +30,17 @@ export function HyperTextDrawing({ object, controls, regions, data, file, title 
   return html`<${SpansOfPage} ...${{ source, controls, regions, title }} />`;
 }
 
+/** Return the part of a region that is highlighted, in code points of the body's text, and what is wrong with it. */
+function placeOf(group, places) {
+  if (!hasPlace(group.item)) return { problem: "It has no position in the page." };
+  const { start, end, problem } = globalOffsets(group.item.value, places);
+  if (problem) return { problem };
+  const found = highlighted(places.texts, places.lastIsText, start, end);
+  if (!found) return { problem: "Nothing is highlighted: there is no text at this position." };
+  const isCut = found.start !== start || found.end !== end;
+  return { ...found, problem: isCut ? `Only characters ${found.start} to ${found.end} are highlighted, as in Label Studio.` : "" };
+}
+
 function SpansOfPage({ source, controls, regions, title }) {
   const [active, setActive] = useState(null);
   const [wanted, setWanted] = useState(null);
@@ -40,16 +52,11 @@ function SpansOfPage({ source, controls, regions, title }) {
   const places = useMemo(() => readPlaces(bodyOf(page)), [page]);
   const spans = useMemo(() => groups.map((group) => {
     const label = group.labels.join(", ");
-    const found = hasPlace(group.item)
-      ? globalOffsets(group.item.value, places)
-      : { problem: "It has no position in the page." };
-    return { key: group.key, color: color(group.labels[0]), label, start: 0, end: 0, ...found };
+    return { key: group.key, color: color(group.labels[0]), label, start: 0, end: 0, ...placeOf(group, places) };
   }), [groups, places, color]);
   const entries = groups.map((group, index) => {
     const { start, end, problem } = spans[index];
-    const text = quotes[group.key] ?? "";
-    const nothing = text ? "" : "Nothing is highlighted: there is no text at this position.";
-    return { ...group, text, place: problem ? "" : `characters ${start} to ${end}`, problem: problem ?? nothing };
+    return { ...group, text: quotes[group.key] ?? "", place: end > start ? `characters ${start} to ${end}` : "", problem };
   });
   return html`<section class="drawing" aria-label=${`${title || "Result"} in the page`}>
     <${Legend} labels=${legendLabels(controls, groups)} color=${color} />

@@ -6,7 +6,7 @@ import { useFile } from "./parts/loaded-file.js";
 import { MarkedText, useScrollToRegion } from "./parts/marked-text.js";
 import { attribute, groupRegions, hasPlace, wholeNumber } from "./parts/region-groups.js";
 import { Legend, RegionList, legendLabels } from "./parts/region-list.js";
-import { codePoints, unitsOfCodePoints } from "./parts/spans.js";
+import { codePoints, highlighted, unitsOfCodePoints } from "./parts/spans.js";
 import { useStyles } from "./parts/styles.js";
 
 /** UTF-16 units of a text that are shown at first, and how many times more each "Show more" shows. */
@@ -54,6 +54,7 @@ export function decoded(text, encoding) {
  */
 export function textSpans(text, groups, color) {
   const units = unitsOfCodePoints(text);
+  const { lines, lastIsLine } = linesOf(text);
   return groups.map((group) => {
     const { value } = group.item;
     const [first, last] = [wholeNumber(value?.start), wholeNumber(value?.end)];
@@ -62,11 +63,24 @@ export function textSpans(text, groups, color) {
     if (first === null || last === null)
       return { ...span, problem: "Not drawn: start and end must be whole numbers. Label Studio drops this region." };
     if (last <= first) return { ...span, problem: "Nothing is highlighted: the end is not after the start." };
-    [span.start, span.end] = [units(first), units(last)];
-    if (span.end <= span.start) return { ...span, problem: "Nothing is highlighted: the text ends before the span." };
-    const beyond = first < 0 || (span.end === text.length && last > first + codePoints(text.slice(span.start)));
-    return { ...span, problem: beyond ? "Part of the span is outside the text." : "" };
+    const found = highlighted(lines, lastIsLine, first, last);
+    if (!found) return { ...span, problem: "Nothing is highlighted: the start is a line end, or not in the text." };
+    const isCut = found.start !== first || found.end !== last;
+    const problem = isCut ? `Only characters ${found.start} to ${found.end} are highlighted, as in Label Studio.` : "";
+    return { ...span, start: units(found.start), end: units(found.end), problem };
   });
+}
+
+/** Return the lines of a text that are not empty, in code points, and whether the last line is one of them. */
+function linesOf(text) {
+  const lines = [];
+  let start = 0;
+  for (const part of text.split(/[\r\n]/)) {
+    const length = codePoints(part);
+    if (length) lines.push({ start, end: start + length });
+    start += length + 1;
+  }
+  return { lines, lastIsLine: text !== "" && !/[\r\n]$/.test(text) };
 }
 
 function SpansOfText({ text, controls, regions, title }) {

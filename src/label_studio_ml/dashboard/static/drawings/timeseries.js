@@ -12,6 +12,8 @@ import { useStyles } from "./parts/styles.js";
 import { columnIndex, readColumns } from "./parts/table-data.js";
 import { showTime, timeParser } from "./parts/time-format.js";
 
+const PLOT_STYLES = new URL("../vendor/uplot.css", import.meta.url).href;
+/** Pixels of the height of a plot. */
 const HEIGHT = 150;
 /** How many channels are shown at first, and the most points of a line. */
 const FIRST_CHANNELS = 8;
@@ -23,7 +25,7 @@ const MAX_POINTS = 200_000;
  * columns are shown; without it, all of numbers
  */
 export function TimeSeriesDrawing({ object, controls, regions, data, file, title }) {
-  useStyles();
+  useStyles(PLOT_STYLES);
   const loaded = useFile(typeof data === "string" || data === undefined ? (file ?? "") : "", "text");
   const color = useMemo(() => labelColors(controls), [controls]);
   const groups = useMemo(() => groupRegions(regions), [regions]);

@@ -86,7 +86,7 @@ function sheetOf(text, view) {
 /** Put marks around the spans. Returns each mark with its piece. */
 function highlight(places, textNodes, spans, target) {
   const marks = [];
-  const drawn = spans.filter((span) => !span.problem && span.end > span.start);
+  const drawn = spans.filter((span) => span.end > span.start);
   for (const { node, start, end } of places.texts) {
     const inside = drawn.filter((span) => span.start < end && span.end > start);
     if (!inside.length) continue;

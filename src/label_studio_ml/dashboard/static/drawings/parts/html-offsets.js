@@ -5,8 +5,9 @@ import { codePoints } from "./spans.js";
 
 /**
  * The text nodes and elements of a body, with their XPaths and global offsets.
- * @typedef {{texts: Array<{node: Text, start: number, end: number}>, starts: Map<string, {start: number, node: Node}>}}
- * Places
+ * @typedef {{texts: Array<{node: Text, start: number, end: number}>,
+ * starts: Map<string, {start: number, node: Node}>, lastIsText: boolean}} Places `texts` are those that are not empty,
+ * `lastIsText` says that no element begins after the last of them
  */
 
 /**
@@ -15,7 +16,7 @@ import { codePoints } from "./spans.js";
  * @returns {Places}
  */
 export function readPlaces(body) {
-  const places = { texts: [], starts: new Map() };
+  const places = { texts: [], starts: new Map(), lastIsText: false };
   let position = 0;
   const open = [{ node: body.firstChild, path: "", counts: {} }];
   while (open.length) {
@@ -32,10 +33,14 @@ export function readPlaces(body) {
     if (open.length < 400) places.starts.set(path, { start: position, node });
     if (node.nodeType === Node.TEXT_NODE) {
       const length = codePoints(node.data);
+      places.lastIsText = true;
       places.texts.push({ node, start: position, end: position + length });
       position += length;
     } else if (name === "br") position += 1;
-    else open.push({ node: node.firstChild, path, counts: {} });
+    else {
+      places.lastIsText = false;
+      open.push({ node: node.firstChild, path, counts: {} });
+    }
   }
   return places;
 }

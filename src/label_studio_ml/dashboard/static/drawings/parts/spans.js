@@ -34,6 +34,30 @@ export function codePoints(text) {
 }
 
 /**
+ * Return what the editor highlights of a span: it looks for the blocks in which both ends are, and highlights nothing, or
+ * only the block of the start, where an end is in none, such as between two lines or outside the text.
+ *
+ * @param {Array<{start: number, end: number}>} blocks lines of a text, or text nodes of a page, without empty ones, in order
+ * @param {boolean} lastIsBlock whether nothing comes after the last block
+ * @param {number} start
+ * @param {number} end
+ * @returns {{start: number, end: number} | null} the part of the span that is highlighted
+ */
+export function highlighted(blocks, lastIsBlock, start, end) {
+  const last = Math.max(start, end);
+  let first = blocks.findIndex((block) => block.start <= start && start < block.end);
+  let to = blocks.findIndex((block) => block.start < last && last <= block.end);
+  if (first < 0) {
+    if (!lastIsBlock || to !== blocks.length - 1) return null;
+    first = to;
+  }
+  to = Math.max(first, to);
+  if (first < 0) return null;
+  const range = { start: Math.max(start, blocks[first].start), end: Math.min(last, blocks[to].end) };
+  return range.end > range.start ? range : null;
+}
+
+/**
  * Divide a text into pieces at the ends of spans.
  *
  * @param {number} start where the first piece begins

@@ -4,7 +4,7 @@ import { useEffect } from "../../lib/html.js";
 
 const HREFS = [new URL("../../styles/drawings.css", import.meta.url).href];
 
-/** Load the style sheet, once in a page. */
+/** Load the style sheet, and others by their URLs, once in a page. */
 export function useStyles(...more) {
   useEffect(() => {
     for (const href of [...HREFS, ...more]) {

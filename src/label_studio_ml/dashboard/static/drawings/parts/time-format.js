@@ -18,7 +18,7 @@ const DIRECTIVES = {
   M: ["\\d{1,2}", (fields, text) => { fields.minute = Number(text); }],
   S: ["\\d{1,2}", (fields, text) => { fields.second = Number(text); }],
   L: ["\\d{1,3}", (fields, text) => { fields.milliseconds = Number(text.padEnd(3, "0")); }],
-  f: ["\\d{1,6}", (fields, text) => { fields.milliseconds = Number(text.padEnd(6, "0")) / 1000; }],
+  f: ["\\d{1,6}", (fields, text) => { fields.milliseconds = Number(text.padEnd(3, "0").slice(0, 3)); }],
   p: ["[aApP][mM]", (fields, text) => { fields.afternoon = /^p/i.test(text); }],
   B: [MONTHS.join("|"), (fields, text) => { fields.month = indexOf(MONTHS, text); }],
   b: [short(MONTHS).join("|"), (fields, text) => { fields.month = indexOf(short(MONTHS), text); }],

@@ -1,0 +1,109 @@
+"""Segments of recordings and time series that the dashboard draws, compared with Label Studio's editor."""
+
+import math
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from ..browser import Browser
+from ..regions_facts.labelling import Labelling, region
+from ..regions_facts.round_trip import assert_drawn
+from ..regions_facts.test_builders_signals import REGIONS, SECONDS, red_stretches, stereo
+from ..studio import Json
+from .drawing_page import DrawingPage, tags_of
+
+LABEL = '<Label value="A" background="#ff0000"/>'
+AUDIO = (
+    f"""<View><Labels name="label" toName="data">{LABEL}</Labels><Audio name="data" value="$data"/></View>"""
+)
+SERIES = f"""<View><TimeSeriesLabels name="label" toName="data">{LABEL}</TimeSeriesLabels>
+    <TimeSeries name="data" valueType="json" value="$data" timeColumn="t" {{}}>
+    <Channel column="v" legend="Wave" units="m"/></TimeSeries></View>"""
+WAVE = [math.sin(step / 4) for step in range(31)]
+
+#: Left and right end of each region over the first element of a kind, in shares of that element's width.
+PLACES = """([outer, inner]) => {
+    const all = document.querySelector(outer)?.getBoundingClientRect();
+    return [...document.querySelectorAll(inner)].map((element) => {
+        const place = element.getBoundingClientRect();
+        return [(place.left - all.left) / all.width, (place.right - all.left) / all.width] }) }"""
+
+
+def places(drawing: DrawingPage, outer: str, inner: str, count: int) -> list[list[float]]:
+    """Return the ends of the regions that the dashboard draws, as soon as it draws so many."""
+    drawing.page.wait_for_function(
+        f"(count) => document.querySelectorAll('{inner}').length === count", arg=count
+    )
+    drawing.settle()
+    found: list[list[float]] = drawing.page.evaluate(PLACES, [outer, inner])
+    return found
+
+
+def items(kind: str, values: list[Json]) -> list[Json]:
+    """Return regions with the label A."""
+    return [region(f"r{at}", kind, {**value, kind: ["A"]}) for at, value in enumerate(values)]
+
+
+def test_audio_segments(labelling: Labelling, drawing: DrawingPage, browser: Browser) -> None:
+    values: list[Json] = [
+        {"start": 0.5, "end": 1.25, "channel": 0},
+        {"start": 2.125, "end": 3.5, "channel": 1},
+        {"start": "1", "end": 2, "channel": 0},
+    ]
+    result = items("labels", values)
+    labelling.open(AUDIO, {"data": labelling.upload("sound.wav", stereo(), "audio/wav")}, result)
+    labelling.shows("() => SELECTED.names.get('data')._ws?.duration", SECONDS)
+    drawing.files["/sound.wav"] = ("audio/wav", stereo())
+    drawing.draw(
+        "audio.js", "AudioDrawing", **tags_of(AUDIO), regions=result, file="/sound.wav", title="prediction"
+    )
+    drawn = places(drawing, ".drawing-track", ".drawing-segment", 2)
+    assert drawing.page.locator(".drawing-channel[data-channel='1'] .drawing-segment").count() == 1
+    assert_drawn(
+        lambda: red_stretches(labelling, ".lsf-audio-tag canvas"),
+        [pytest.approx(tuple(ends), abs=0.01) for ends in drawn],
+    )
+    assert drawn == [
+        pytest.approx([value["start"] / SECONDS, value["end"] / SECONDS], abs=0.001) for value in values[:2]
+    ]
+    assert drawing.errors == []
+    browser.keep(drawing.page, "drawing-audio")
+
+
+FIRST = date(2024, 2, 1)
+DATES = [str(FIRST + timedelta(days=day)) for day in range(31)]
+#: Attributes of the tag, values of the time column, regions.
+SERIES_CASES = [
+    ("", list(range(100, 131)), [(103, 110.5), (120, 120), ("111", "112"), (125.5, 900)]),
+    ('timeFormat="%Y-%m-%d"', DATES, [("2024-02-04", "2024-02-29"), (1707523200000, 1707523200000)]),
+]
+
+
+@pytest.mark.parametrize(("attributes", "times", "ends"), SERIES_CASES, ids=["numbers", "dates"])
+def test_time_series_regions(
+    attributes: str,
+    times: list[Any],
+    ends: list[Any],
+    labelling: Labelling,
+    drawing: DrawingPage,
+    browser: Browser,
+) -> None:
+    config = SERIES.format(attributes)
+    data = {"t": times, "v": WAVE}
+    values: list[Json] = [{"start": start, "end": end, "instant": start == end} for start, end in ends]
+    result = items("timeserieslabels", values)
+    labelling.open(config, {"data": data}, result)
+    tags = tags_of(config)
+    tags["object"]["channels"] = [{"column": "v", "legend": "Wave", "units": "m"}]
+    drawing.draw(
+        "timeseries.js", "TimeSeriesDrawing", **tags, regions=result, data=data, file="", title="prediction"
+    )
+    drawn = places(drawing, ".u-over", ".drawing-band", len(ends))
+
+    def in_editor() -> list[list[float]]:
+        return [[left, min(1.0, right)] for left, right in labelling.evaluate(REGIONS)]
+
+    assert_drawn(in_editor, [pytest.approx(place, abs=0.01) for place in drawn])
+    assert drawing.errors == []
+    browser.keep(drawing.page, f"drawing-series-{'dates' if attributes else 'numbers'}")
