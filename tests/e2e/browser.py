@@ -45,10 +45,16 @@ class Browser:
         self._chromium.close()
         self._driver.stop()
 
+    def new_page(self, **options: Any) -> Any:
+        """Return a new page of a person who has no session anywhere; `options` are those of its context."""
+        context = self._chromium.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        return page
+
     def logged_in(self, studio: Studio) -> Any:
         """Return a new page whose user has logged in as a person would."""
-        page = self._chromium.new_context(viewport={"width": 1400, "height": 900}).new_page()
-        page.set_default_timeout(PATIENCE)
+        page = self.new_page()
         page.goto(f"{studio.url}/user/login/")
         page.fill("input[name=email]", studio.username)
         page.fill("input[name=password]", studio.password)

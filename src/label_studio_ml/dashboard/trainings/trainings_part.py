@@ -13,6 +13,7 @@ from label_studio_ml.http_server.messages import Response, json_response
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.training.overview.full_log import MAX_LINES
 from label_studio_ml.training.redis.job_index import STATES
+from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.project_registry import ProjectRegistry
@@ -39,7 +40,7 @@ class TrainingsPart:
     ) -> None:
         self._threads = Threads(THREADS, "trainings page")
         self._records = TrainingRecords(settings, intake, store)
-        self._names = ProjectNames(projects)
+        self._names = ProjectNames(projects, Projects(settings.model_dir))
         self._requests = TrainingRequests(intake, registry, projects, store, self._threads)
         self.routes = (
             Route("GET", "trainings", self._list),
@@ -82,7 +83,8 @@ class TrainingsPart:
 
     async def _projects(self, request: PageRequest) -> Response:
         """Return the first projects whose title or id contains the text `search`, for the project picker."""
-        return json_response(200, await self._names.search(request.query("search"), PICKED_PROJECTS))
+        found = await self._threads.run(self._names.search, request.query("search"), PICKED_PROJECTS)
+        return json_response(200, found)
 
     async def _job(self, request: PageRequest) -> Response:
         return json_response(200, await self._read(request.path["job"]))

@@ -1,0 +1,19 @@
+import { html } from "../../lib/html.js";
+import { ShortText } from "../../parts/short-text.js";
+import { Ago } from "../../parts/time.js";
+
+/** Why a training is in its state: what it waits for, why it failed or was held back, and what a person can do. */
+export function Why({ training, most = 160 }) {
+  const { wait, advice } = training;
+  if (wait) {
+    return html`<span><${ShortText} text=${wait.text} most=${most} />
+      ${wait.until && html` (next check <${Ago} at=${wait.until} />)`}</span>
+      ${wait.fix && html`<br /><small>${wait.fix}</small>`}`;
+  }
+  if (training.state === "failed") {
+    return html`${advice && html`<strong>${advice.cause}.</strong> `}<${ShortText} text=${training.error ?? ""} most=${most} />
+      ${advice && html`<br /><small>${advice.fix}</small>`}`;
+  }
+  const text = training.ending || training.held_back || training.comparison || training.message || "";
+  return text ? html`<${ShortText} text=${text} most=${most} />` : "";
+}
