@@ -50,8 +50,10 @@ class BackendError(Exception):
     """An error with a one-line message that tells the user what to do.
 
     `message` says what is wrong; `fix` says what to do about it; `field` names the field, setting or file that is
-    wrong, if there is one.
+    wrong, if there is one. `reported`: the error is among those that the dashboard shows already.
     """
+
+    reported = False
 
     def __init__(self, message: str, *, fix: str = "", field: str = "") -> None:
         super().__init__(message)

@@ -20,7 +20,7 @@ from label_studio_ml.web.security.page_paths import LOGIN_PATH, SESSION_PATH, is
 class Dashboard:
     """Answers the requests for which `is_dashboard` is true.
 
-    `closing` are functions that end what parts have started, `tls` tells whether browsers reach the server over HTTPS,
+    `starting` and `closing` are functions that start and end what parts do in the background, `tls` tells whether browsers reach the server over HTTPS,
     `streams` whether this server can send events.
     """
 
@@ -29,10 +29,12 @@ class Dashboard:
         sessions: Sessions,
         parts: Sequence[Part],
         *,
+        starting: Sequence[Callable[[], None]] = (),
         closing: Sequence[Callable[[], Awaitable[None]]] = (),
         tls: bool,
         streams: bool,
     ) -> None:
+        self._starting = starting
         self._closing = closing
         self._page = DashboardPage()
         self._sessions = sessions
@@ -58,6 +60,11 @@ class Dashboard:
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+    def start(self) -> None:
+        """Start what parts do in the background, on the running event loop."""
+        for start in self._starting:
+            start()
 
     async def close(self) -> None:
         """End what pages follow, and what parts have started."""

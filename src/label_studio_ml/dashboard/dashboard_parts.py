@@ -4,6 +4,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.dashboard.commands.command_runs import CommandRuns
 from label_studio_ml.dashboard.commands.commands_part import CommandsPart
 from label_studio_ml.dashboard.dashboard_app import Dashboard
+from label_studio_ml.dashboard.errors.errors_setup import error_parts
 from label_studio_ml.dashboard.trainings.trainings_part import TrainingsPart
 from label_studio_ml.dashboard.value.value_part import ValuePart
 from label_studio_ml.dashboard.versions.versions_part import VersionsPart
@@ -44,10 +45,13 @@ def build_dashboard(
     )
     trainings = TrainingsPart(settings, intake, registry, projects, store)
     value = ValuePart(None if redis_intake is None else ValueReports(redis_intake.job_store), projects)
+    reporter, errors = error_parts(settings, endpoints.counts, projects, intake)
+    endpoints.forget_errors = reporter.forget
     return Dashboard(
         endpoints.sessions,
-        (commands, versions, trainings, value),
-        closing=(commands.close,),
+        (commands, versions, trainings, value, errors),
+        starting=(reporter.start,),
+        closing=(commands.close, reporter.close),
         tls=settings.http.tls_cert is not None,
         streams=streams,
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from label_studio_ml.config.setting_values import InvalidPredictions
 from label_studio_ml.protocol.prediction_json import InvalidPrediction
+from label_studio_ml.protocol.task_ids import text_of
 from label_studio_ml.validation.finding import LISTED, Finding, described, listed
 from label_studio_ml.validation.region_checks import INVALID, RegionChecks
 from label_studio_ml.validation.repair import repaired
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: The most kinds of findings that are logged.
 _MOST_KINDS = 100
+#: The most tasks whose ids are kept for a kind.
+_MOST_TASKS = 5
 
 
 Json = dict[str, Any]
@@ -33,17 +36,21 @@ class Tally:
     """Findings of the predictions of one request.
 
     `kinds` maps each kind to the number of predictions that have it; `repaired` counts the predictions that were
-    changed.
+    changed. `details` has what to do about a kind, and the ids of the first tasks with it.
     """
 
     def __init__(self) -> None:
         self.kinds: dict[str, int] = {}
+        self.details: dict[str, tuple[str, list[str]]] = {}
         self.repaired = 0
 
-    def add(self, findings: Sequence[Finding]) -> None:
+    def add(self, findings: Sequence[Finding], task: Json) -> None:
         """Count the kinds of the findings of one prediction, each once."""
-        for kind in dict.fromkeys(finding.kind for finding in findings):
+        for kind, fix in {finding.kind: finding.fix for finding in findings}.items():
             self.kinds[kind] = self.kinds.get(kind, 0) + 1
+            _, ids = self.details.setdefault(kind, (fix, []))
+            if len(ids) < _MOST_TASKS and (task_id := text_of(task.get("id"))):
+                ids.append(task_id)
 
 
 class PredictionChecks:
@@ -98,14 +105,14 @@ class PredictionChecks:
             return False
         fault = next((finding for finding in findings if finding.is_fault), None)
         if self._mode is InvalidPredictions.ERROR:
-            tally.add(findings)
+            tally.add(findings, task)
             self._log_all(findings, task)
             raise Refused(findings, with_fixes=True)
         if self._mode is InvalidPredictions.REFUSE and fault is not None:
-            tally.add([fault])
+            tally.add([fault], task)
             self._log([fault], task, "It is not sent")
             raise Refused([fault])
-        tally.add(findings)
+        tally.add(findings, task)
         if self._mode is not InvalidPredictions.REPAIR:
             self._log(findings, task, "It is sent nevertheless")
             return False

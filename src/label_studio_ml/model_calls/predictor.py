@@ -57,7 +57,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     no prediction that can be sent, or if the request itself is faulty (`invalid`). The array is empty if `predict`
     returned nothing for every task. `failed` counts the tasks without prediction. `refused` counts predictions
     that Label Studio cannot show, in part or at all, by kind of problem, whether they are sent or not; `repaired` those
-    that were changed. `version` is the name that `predict` has given the version, else empty.
+    that were changed. `refused_for` has what to do about each kind, and the ids of the first tasks with it. `version`
+    is the name that `predict` has given the version, else empty.
     """
 
     results: bytes = b""
@@ -67,6 +68,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     version: str = ""
     refused: dict[str, int] = {}
     repaired: int = 0
+    refused_for: dict[str, tuple[str, list[str]]] = {}
 
 
 class _Raised(InvalidPrediction):
@@ -249,7 +251,9 @@ class Predictor:
                 encoded.append(encode_failure(str(failure), self.version))
                 if not isinstance(failure, Refused):
                     logger.error("Task %s has no prediction: %s", task.get("id"), failure)
-        counted = Answer(failed=len(failures), refused=tally.kinds, repaired=tally.repaired)
+        counted = Answer(
+            failed=len(failures), refused=tally.kinds, repaired=tally.repaired, refused_for=tally.details
+        )
         if failures and len(failures) == len(tasks):
             raised = next((failure for failure in failures if isinstance(failure, _Raised)), None)
             if interactive or raised is not None:

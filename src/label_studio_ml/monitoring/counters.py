@@ -4,8 +4,11 @@ prometheus-client's own counters take a lock for each step; these cost a tenth o
 prometheus-client's metric families when the metrics are read.
 """
 
+import socket
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+
+from label_studio_ml.monitoring.error_groups import ErrorGroups
 
 #: Upper bounds of the histogram buckets, in seconds and in tasks.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 100.0)
@@ -32,7 +35,7 @@ class Histogram:
 
 
 class Counts:
-    """Counters of one server since it started."""
+    """Counters of one server since it started, and its errors that are not published yet (`failures`)."""
 
     def __init__(self) -> None:
         self.requests: dict[tuple[str, int], int] = {}
@@ -46,6 +49,7 @@ class Counts:
         self.repaired_predictions = 0
         self.invalid_kinds: dict[str, int] = {}
         self.errors: dict[str, int] = {"broker": 0, "store": 0, "model": 0, "overload": 0, "deadline": 0}
+        self.failures = ErrorGroups(socket.gethostname())
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a request to `route` that was answered with `status` after `seconds`."""

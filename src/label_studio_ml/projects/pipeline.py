@@ -20,8 +20,9 @@ Predicted = tuple[Task, Outcome]
 #: Maximum number of tasks in one write, and the seconds after which fewer are written.
 WRITE_AT_ONCE = 500
 WRITE_AFTER = 2.0
-#: Maximum number of different causes of failures in a report.
+#: Maximum number of different causes of failures in a report, and of task ids for each.
 MAX_CAUSES = 20
+MAX_FAILED_TASKS = 5
 #: Number of failed tasks after which a run ends if no task has a prediction.
 FAILURE_LIMIT = 200
 
@@ -56,7 +57,8 @@ class Writer(Protocol):
 class Progress:
     """Progress of a run in tasks. `busy` is the time in seconds during which the model had tasks.
 
-    `clock` returns the time in seconds.
+    `causes` has the number of failed tasks by cause, `failed_tasks` the ids of the first of them. `clock` returns the
+    time in seconds.
     """
 
     total: int | None = None
@@ -64,6 +66,7 @@ class Progress:
     written: int = 0
     failed: int = 0
     causes: dict[str, int] = field(default_factory=dict)
+    failed_tasks: dict[str, list[str]] = field(default_factory=dict)
     busy: float = 0.0
     clock: Callable[[], float] = time.monotonic
     _running_calls: int = 0
@@ -85,11 +88,14 @@ class Progress:
             if not self._running_calls:
                 self.busy += self.clock() - self._busy_since
 
-    def fail(self, cause: str) -> None:
+    def fail(self, cause: str, task_id: Any = None) -> None:
         """Count a task that gets no prediction."""
         self.failed += 1
         if cause in self.causes or len(self.causes) < MAX_CAUSES:
             self.causes[cause] = self.causes.get(cause, 0) + 1
+            ids = self.failed_tasks.setdefault(cause, [])
+            if task_id is not None and len(ids) < MAX_FAILED_TASKS:
+                ids.append(str(task_id))
 
     @property
     def seconds(self) -> float:
@@ -145,12 +151,12 @@ async def run(
 
     async def write() -> None:
         async for predicted in _chunks(ready, at_once):
-            failed = [outcome.error for _, outcome in predicted if outcome.error]
-            for cause in failed:
-                progress.fail(cause)
+            failed = [(outcome.error, task.get("id")) for task, outcome in predicted if outcome.error]
+            for cause, task_id in failed:
+                progress.fail(cause, task_id)
             if progress.failed >= FAILURE_LIMIT and not progress.written and len(failed) == len(predicted):
                 raise PredictError(
-                    f"None of the first {plural(progress.failed, 'task')} has a prediction: {failed[0]}"
+                    f"None of the first {plural(progress.failed, 'task')} has a prediction: {failed[0][0]}"
                 )
             progress.written += await asyncio.to_thread(writer.write, predicted)
 

@@ -184,7 +184,7 @@ async def predict_file(
 def _refusal_counter(progress: Progress) -> Any:
     def refused(task_id: int, cause: str) -> None:
         logger.error("Task %d: %s", task_id, cause)
-        progress.fail(cause)
+        progress.fail(cause, task_id)
 
     return refused
 

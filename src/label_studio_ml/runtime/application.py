@@ -92,6 +92,7 @@ class Application:
         if self._reload:  # before a process reads the files, so that any edit from then on is noticed
             self._code_watch = await asyncio.to_thread(self._watch)
         await self.registry.start()
+        self._dashboard.start()
         self._refreshing = asyncio.create_task(self._refresh())
 
     def drain(self) -> None:

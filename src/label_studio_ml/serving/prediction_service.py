@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from label_studio_ml.errors import (
+    BackendError,
     CallerLeft,
     DeadlineExceeded,
     ModelLoadError,
@@ -25,6 +26,7 @@ from label_studio_ml.protocol.interactive import RELEASE, TRACK, Interaction, pa
 from label_studio_ml.protocol.prediction_json import TAKEN_OVER, superseded_results
 from label_studio_ml.protocol.requests import PredictRequest
 from label_studio_ml.serving.crash_retries import CrashRetries
+from label_studio_ml.serving.prediction_failures import record_answer, record_error, record_late
 from label_studio_ml.serving.prewarming import Prewarming
 from label_studio_ml.serving.registry.loaded_model import LoadedModel, shutting_down
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
@@ -99,14 +101,24 @@ class PredictionService:
                 raise CallerLeft("The caller left before its turn") from None
             raise
         except TimeoutError:
-            raise DeadlineExceeded(
-                f"The model did not answer within {self._deadlines.seconds:.0f} s"
-            ) from None
+            late = DeadlineExceeded(f"The model did not answer within {self._deadlines.seconds:.0f} s")
+            self._record(project, request, late)
+            raise late from None
+        except BackendError as error:
+            self._record(project, request, error)
+            raise
         if answer.invalid:
             raise RequestError(answer.error, field="tasks")
         if answer.error:
-            raise PredictError(answer.error)
+            failure = PredictError(answer.error)
+            failure.reported = True  # with the answer
+            raise failure
         return answer.results
+
+    def _record(self, project: Project, request: PredictRequest, error: BackendError) -> None:
+        """Record the error that a request or a part of one ended with, except those of requests at the shutdown."""
+        if not self.registry.processes.closing:
+            record_error(self.registry.counts.failures, project.uid, request.tasks, error)
 
     async def _answer_request(
         self,
@@ -142,7 +154,10 @@ class PredictionService:
                     bulk = pinned is not None
                     answer = await self._ask(model, request, payload, gone, bulk=bulk, alone=retries.alone)
                 model.renamed = answer.version or model.renamed
-                self.registry.counts.invalid(answer.refused, answer.repaired)
+                if answer.failed or answer.error or answer.refused:
+                    counts = self.registry.counts
+                    counts.invalid(answer.refused, answer.repaired)
+                    record_answer(counts.failures, project.uid, request.tasks, answer, model.version)
                 if request.interactive and self.prewarming is not None:
                     self.prewarming.after(model, request.tasks[0])
                 return answer
@@ -248,6 +263,9 @@ class PredictionService:
                     if self.registry.processes.closing:
                         return Answer(error=str(error))  # a retry would be of no use
                     raise
+                except BackendError as error:  # the other parts are answered
+                    self._record(project, part, error)
+                    raise
 
             bulk = Bulk(
                 request.tasks,
@@ -259,8 +277,12 @@ class PredictionService:
             )
             batcher = model.process.batcher
             seconds_left = self._deadlines.seconds * BULK_SHARE - (time.monotonic() - began)
-            return await bulk.run(
+            answer = await bulk.run(
                 part=batcher.max_batch, at_once=batcher.slots + 1, patience=max(0.0, seconds_left)
             )
+            if bulk.late_tasks:
+                failures, uid = self.registry.counts.failures, project.uid
+                record_late(failures, uid, bulk.late_tasks, bulk.late_cause, model.version)
+            return answer
         finally:
             self._models.leave(model)

@@ -184,6 +184,10 @@ class ProjectRegistry:
                 self._unchecked[uid] = {**self._unchecked[uid], **changes}
         return project
 
+    def access_tokens(self) -> set[str]:
+        """Return the access tokens of the cached projects."""
+        return {project.access_token for project in list(self._cached.values()) if project.access_token}
+
     async def uids(self) -> list[str]:
         """Return the sorted uids of all known projects; only of the cached ones if the database cannot be read."""
         try:

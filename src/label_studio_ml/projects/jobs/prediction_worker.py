@@ -27,6 +27,7 @@ from label_studio_ml.projects.journal import Busy, Journal
 from label_studio_ml.projects.pipeline import Progress
 from label_studio_ml.projects.prediction_run import predict_project, project_of
 from label_studio_ml.projects.project_api import project_api
+from label_studio_ml.reports.worker_errors import WorkerErrors
 from label_studio_ml.serving.offline_model import OfflineModel
 from label_studio_ml.studio.transport.api_client import Interrupted
 from label_studio_ml.support.texts import plural
@@ -65,6 +66,7 @@ class PredictionWorker:
         self._built_for: object = None
         self._job_store: JobStore | None = None
         self._repredictions: Repredictions | None = None
+        self._errors: WorkerErrors | None = None
         self._stopping = threading.Event()
         self._beat: Callable[[Any], None] = lambda job: None
         self.queue = ""
@@ -103,6 +105,8 @@ class PredictionWorker:
     def begin(self, job_store: JobStore, stopping: threading.Event, beat: Callable[[Any], None]) -> None:
         """Connect to the worker. `beat(job)` marks a job as alive; `stopping` is set when the worker is to end."""
         self._job_store, self._stopping, self._beat = job_store, stopping, beat
+        self._errors = WorkerErrors(job_store)
+        job_store.on_failure = self._errors.after(job_store.on_failure)
         self._repredictions = Repredictions(job_store) if self._settings.predict_after_training else None
         self.queue = job_store.keys.predictions
 
@@ -179,6 +183,8 @@ class PredictionWorker:
                 preemption.reason = preemption.reason or "another worker runs it"
             except (BackendError, OSError) as error:
                 shard_progress.error = str(error)
+                if self._errors is not None:
+                    self._errors.job(shard.uid, shard.version, error)
                 logger.error("Project %s: shard %d: %s", shard.uid, shard.number + 1, error)
             if preemption.over() and not shard_progress.error:
                 logger.info(
@@ -217,7 +223,9 @@ class PredictionWorker:
         if self._repredictions is None:
             return True
         preemption = Preemption(self._connected_job_store, self._stopping)
-        repredictor = Repredictor(self._settings, self._store, self._connected_job_store, self._built_model)
+        repredictor = Repredictor(
+            self._settings, self._store, self._connected_job_store, self._built_model, self._errors
+        )
         done = False
         with self._heartbeats(job), contextlib.suppress(Interrupted, BrokerError):
             self._store_description(uid)
@@ -271,6 +279,8 @@ class PredictionWorker:
                 )
             shard_progress.update(progress)
             shard_progress.removed += report.removed
+            if self._errors is not None:
+                self._errors.tasks(shard.uid, shard.version, progress.causes, progress.failed_tasks)
 
     async def _built_model(self, project: Project, version: str, version_id: str) -> OfflineModel:
         """Return the built model of a version. Raises VersionError if the version does not exist, and ModelError."""

@@ -31,6 +31,7 @@ from label_studio_ml.projects.prediction_run import StoreWriter, predict_project
 from label_studio_ml.projects.prediction_store import PredictionStore
 from label_studio_ml.projects.project_api import ProjectApi, project_api
 from label_studio_ml.projects.running_backend import MAX_TASKS, BackendGone, BackendSource
+from label_studio_ml.reports.worker_errors import WorkerErrors
 from label_studio_ml.storage.server_address import address, fingerprint
 from label_studio_ml.studio.resources import task_filters
 from label_studio_ml.studio.resources.task_filters import Filter
@@ -66,8 +67,16 @@ Build = Callable[[Project, str, str], Awaitable[PredictionSource]]
 class Repredictor:
     """Predicts the tasks of a project with the served version, at most `predict_rate` tasks per second."""
 
-    def __init__(self, settings: Settings, store: VersionStore, job_store: JobStore, build: Build) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: VersionStore,
+        job_store: JobStore,
+        build: Build,
+        errors: WorkerErrors | None = None,
+    ) -> None:
         self._settings = settings
+        self._errors = errors
         self._store = store
         self._job_store = job_store
         self._repredictions = Repredictions(job_store)
@@ -116,6 +125,8 @@ class Repredictor:
         except (BackendError, OSError) as error:
             reprediction.state, reprediction.error = "failed", str(error)
             logger.error("Project %s: tasks get no predictions of version %s: %s", uid, manifest.name, error)
+            if self._errors is not None:
+                self._errors.job(uid, manifest.name, error)
         else:
             if preemption.over():
                 return False
@@ -163,6 +174,8 @@ class Repredictor:
                     ),
                 )
             finally:
+                if self._errors is not None:
+                    self._errors.tasks(uid, manifest.name, progress.causes, progress.failed_tasks)
                 if isinstance(prediction_source, BackendSource):
                     await prediction_source.close()
 

@@ -17,7 +17,13 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 
 from label_studio_ml.config.settings import DEFAULT_LABEL_CONFIGS
-from label_studio_ml.errors import ModelLoadError, ModelProcessDied, NoLabelConfig, ParamsError
+from label_studio_ml.errors import (
+    BackendError,
+    ModelLoadError,
+    ModelProcessDied,
+    NoLabelConfig,
+    ParamsError,
+)
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec
 from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.serving.registry.code_choice import CodeChoice
@@ -74,6 +80,7 @@ class ModelReplacement:
             max_label_configs=max_label_configs,
         )
         self.held = HeldModels(models)
+        self._counts = counts
         self._selection = selection
         self._model_for = model_for
         self._runners = runners
@@ -170,7 +177,14 @@ class ModelReplacement:
         blamed = isinstance(error, ModelLoadError) and not isinstance(error, NoLabelConfig | ParamsError)
         if model.manifest is not None and (kills or blamed):
             uid = model.project.uid
-            logger.error("Project %s: version %s does not load: %s", uid, model.manifest.name, error)
+            name = model.manifest.name
+            logger.error("Project %s: version %s does not load: %s", uid, name, error)
+            if isinstance(error, BackendError):
+                fix = error.fix or "See the server's log; another version is served"
+                message = f"Version {name} does not load: {error.message}"
+                self._counts().failures.add(
+                    "model_load", message, fix=fix, field=error.field, project=uid, version=name
+                )
             self._selection.failed(uid, model.manifest, str(error))
 
     def _install(self, model: LoadedModel) -> None:

@@ -93,6 +93,9 @@ class Bulk:
         self._invalid: Answer | None = None
         self._any_submitted = False
         self._closed = False
+        #: The tasks without a result when the response had to be sent, and the error that they got.
+        self.late_tasks: list[bytes] = []
+        self.late_cause = ""
 
     async def run(self, *, part: int, at_once: int, patience: float) -> Answer:
         """Answer in parts of `part` tasks, at most `at_once` concurrently, within `patience` seconds.
@@ -174,6 +177,10 @@ class Bulk:
             computed = len(self._tasks) - missing
             cause = f"{NOT_IN_TIME}: {computed} of {plural(len(self._tasks), 'task')}; ask again for the rest"
             logger.warning("A request of %s: %s", plural(len(self._tasks), "task"), cause)
+            self.late_cause = cause
+            self.late_tasks = [
+                task for task, entry in zip(self._tasks, self._entries, strict=True) if entry is None
+            ]
             missing_entry: Any = encode_failure(cause, self._version)
             self._entries = [missing_entry if entry is None else entry for entry in self._entries]
         elif all(entry == self._nothing for entry in self._entries):

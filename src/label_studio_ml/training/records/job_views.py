@@ -90,11 +90,13 @@ def shown_log(job_store: JobStore, job_id: str, after: int) -> LogPart:
     return ShownPart(first, [line for _, line in numbered], current, part.next)
 
 
-def without_tracebacks(lines: list[str], job_id: str) -> list[str | None]:
+def without_tracebacks(lines: list[str], job_id: str, *, instead: str = "") -> list[str | None]:
     """Return the lines of a log with None for those of tracebacks.
 
-    The first line of each is replaced by the name of the log file; the last one, with the error, stays.
+    The first line of each is replaced by `instead`, by default the name of the job's log file; the last one, with the
+    error, stays.
     """
+    instead = instead or f"(traceback: see logs/jobs/{job_id}.log)"
     shown: list[str | None] = []
     in_traceback = False
     for line in lines:
@@ -102,7 +104,7 @@ def without_tracebacks(lines: list[str], job_id: str) -> list[str | None]:
         in_traceback = (
             starts or _TRACEBACK_FILE.match(line) is not None or (in_traceback and line[:1].isspace())
         )
-        shown.append(f"(traceback: see logs/jobs/{job_id}.log)" if starts else None if in_traceback else line)
+        shown.append(instead if starts else None if in_traceback else line)
     return shown
 
 

@@ -46,6 +46,8 @@ All but one begin with `lsml:{queue}:`, so that backends with different queues s
     afresh_seen           hash: project → id of the version that last made it due; at first, of the one served before
     sending:{project}     hash: JSON of version and part of a run → JSON of its journal: uploads in progress or in doubt
     renewal:{project}     string: JSON of the progress of the project's re-prediction
+    errors                hash: id of a group of errors → JSON of it
+    errors_order          sorted set: ids of groups of errors by the time in ms of the latest error
     looked                string, expiring: set by the worker that has just looked for lost wake-ups
     swept                 string, expiring: set by the worker that has just looked for shards whose worker is gone
     command:{id}          hash, expiring: a command that was started from the dashboard. `record`, `output`: JSON;
@@ -131,6 +133,8 @@ class Keys:
     looked = _Key("looked")
     swept = _Key("swept")
     commands = _Key("commands")
+    errors = _Key("errors")
+    errors_order = _Key("errors_order")
 
     mailbox = _ProjectKey("mailbox")
     payloads = _ProjectKey("payloads")

@@ -1,7 +1,8 @@
 """Lua scripts for the steps on a project's Redis keys that must be atomic.
 
 redis-py repeats a command if the connection fails before the answer: so each script can run twice with the same result,
-except that `STORE_EVENT` may count an event beyond the limits twice. "Nothing" below is an empty argument or result.
+except that `STORE_EVENT` may count an event beyond the limits twice, and `MERGE_ERRORS` an error. "Nothing" below is an
+empty argument or result.
 """
 
 #: A function that makes a state the only one that lists a job in the index. An entry keeps its time of creation.
@@ -274,4 +275,42 @@ end
 if ARGV[3] == '1' or redis.call('zcard', KEYS[2]) > 0 then return 0 end
 redis.call('hset', KEYS[1], 'until', 0)
 return 1
+"""
+
+#: Adds errors to the groups of the backend, as `error_groups.merged` does, and removes the oldest groups beyond the
+#: limit. The first key is a hash of ids and JSON, the second a sorted set of ids
+#: by the time of the latest error. Arguments: the limits of groups and of task ids in a group, then the groups as JSON.
+#: Empty lists are left out: Lua writes them as objects.
+MERGE_ERRORS = """
+local most_tasks = tonumber(ARGV[2])
+for number = 3, #ARGV do
+  local group = cjson.decode(ARGV[number])
+  local stored = redis.call('hget', KEYS[1], group.id)
+  if stored then
+    local older = cjson.decode(stored)
+    local count, first = (group.count or 1) + (older.count or 1), math.min(group.first, older.first)
+    if older.last > group.last then group, older = older, group end
+    group.count, group.first = count, first
+    local tasks, seen = {}, {}
+    for _, list in ipairs({group.tasks or {}, older.tasks or {}}) do
+      for _, task in ipairs(list) do
+        if not seen[task] and #tasks < most_tasks then
+          seen[task] = true
+          tasks[#tasks + 1] = task
+        end
+      end
+    end
+    group.tasks = #tasks > 0 and tasks or nil
+  end
+  redis.call('hset', KEYS[1], group.id, cjson.encode(group))
+  redis.call('zadd', KEYS[2], string.format('%.0f', group.last), group.id)
+end
+local beyond = redis.call('zcard', KEYS[2]) - tonumber(ARGV[1])
+if beyond > 0 then
+  for _, id in ipairs(redis.call('zrange', KEYS[2], 0, beyond - 1)) do
+    redis.call('hdel', KEYS[1], id)
+    redis.call('zrem', KEYS[2], id)
+  end
+end
+return redis.call('zcard', KEYS[2])
 """

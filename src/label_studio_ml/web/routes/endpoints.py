@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -100,6 +101,8 @@ class Endpoints:
         self.sessions = Sessions(self._login)
         #: Answers the requests of the dashboard; None while there is none.
         self.dashboard: Handler | None = None
+        #: Removes the errors that the dashboard shows of a project; None while there is no dashboard.
+        self.forget_errors: Callable[[str], Awaitable[None]] | None = None
         self._bodies = LargeBodies()
         self.access = AccessRules(settings.http.allowed_hosts)
         self.admit = Admissions(settings, self._login, self.access, self.sessions).admit
@@ -344,6 +347,8 @@ class Endpoints:
     async def _delete(self, call: Call) -> Response:
         project = await self._project(parse_object(call.body).get("project"))
         await asyncio.to_thread(self._intake.forget, project.uid)  # first: it may be refused
+        if self.forget_errors is not None:
+            await self.forget_errors(project.uid)
         self._registry.forget(project.uid)
         await asyncio.to_thread(self._store.delete_project, project.uid)
         await self._projects.delete(project.uid)

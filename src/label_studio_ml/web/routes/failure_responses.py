@@ -6,6 +6,7 @@ import time
 from label_studio_ml import errors
 from label_studio_ml.http_server.messages import Call, Response, json_response
 from label_studio_ml.monitoring.counters import Counts
+from label_studio_ml.monitoring.error_groups import Kind
 from label_studio_ml.web.error_statuses import part_of, status_of
 from label_studio_ml.web.routes import problem
 from label_studio_ml.web.security.login_check import Login
@@ -15,8 +16,32 @@ logger = logging.getLogger(__name__)
 
 _STUDIO_AGENT = "heartex/"
 
+#: Routes that Label Studio calls.
+_STUDIO_ROUTES = (
+    "/setup",
+    "/predict",
+    "/webhook",
+    "/train",
+    "/validate",
+    "/job_status",
+    "/duplicate_model",
+    "/delete",
+)
+
 #: Statuses of refused clients, whose address is logged.
 _REFUSALS = (401, 403, 421)
+
+
+def _is_for_people(call: Call, status: int) -> bool:
+    """Tell whether the dashboard shows the failure of a request: errors of this server, and of Label Studio's requests.
+
+    Of requests without the login, only a 401 to a route of Label Studio is shown, so that others cannot fill the list.
+    """
+    if call.path.startswith("/dashboard/") or call.path == "/" or status == 499:
+        return False
+    if status >= 500:
+        return call.trusted or call.path in _STUDIO_ROUTES
+    return call.path in _STUDIO_ROUTES and (call.trusted or status == 401)
 
 
 class FailureResponses:
@@ -34,6 +59,8 @@ class FailureResponses:
         if part := part_of(error):
             self._counts.error(part)
         status = status_of(error)
+        if not error.reported and _is_for_people(call, status):
+            self._report(error, path, status)
         if isinstance(error, errors.Overloaded | errors.SpoolFull):
             self._log_refusal(path, error)
         else:
@@ -53,6 +80,13 @@ class FailureResponses:
             extra["Retry-After"] = "1"
         fields = {"field": error.field} if error.field else {}
         return json_response(status, {"status": status, "detail": str(error), **fields}, extra)
+
+    def _report(self, error: errors.BackendError, path: str, status: int) -> None:
+        """Record an error for the dashboard."""
+        kind: Kind = "events" if isinstance(error, errors.BrokerError) else "request"
+        message = f"{path} -> {status}: {error.message}"
+        self._counts.failures.add(kind, message, fix=error.fix, field=error.field)
+        error.reported = True
 
     def _log_refusal(self, path: str, error: errors.BackendError) -> None:
         """Log a refusal, at most one line a second: under overload there are thousands, and logging them adds to it."""

@@ -1,0 +1,1 @@
+"""The view Errors: the last errors of all servers and workers, and the log of this server."""

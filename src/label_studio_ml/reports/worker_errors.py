@@ -1,0 +1,60 @@
+"""Report the errors of a worker: failed trainings, and tasks without prediction in its prediction jobs."""
+
+import logging
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
+from label_studio_ml.errors import BackendError, BrokerError
+from label_studio_ml.monitoring.error_groups import ErrorGroups
+from label_studio_ml.reports.error_records import ErrorRecords
+from label_studio_ml.training.records.job_store import JobStore
+
+logger = logging.getLogger(__name__)
+
+FIX_TRAINING = "See the training's log for the traceback, correct the cause, then start the training again"
+
+
+class WorkerErrors:
+    """Writes errors to Redis at once. Best effort: errors of Redis are ignored."""
+
+    def __init__(self, job_store: JobStore) -> None:
+        self._records = ErrorRecords(job_store.redis, job_store.keys)
+
+    def after(self, on_failure: Callable[[str, str, str], None]) -> Callable[[str, str, str], None]:
+        """Return a function for `JobStore.on_failure` that calls `on_failure`, then reports the failed training."""
+
+        def failed(project: str, job_id: str, cause: str) -> None:
+            on_failure(project, job_id, cause)
+            self._write(
+                lambda groups: groups.add("training", cause, fix=FIX_TRAINING, project=project, job=job_id)
+            )
+
+        return failed
+
+    def job(self, project: str, version: str, error: BackendError | OSError) -> None:
+        """Report the error that a prediction job ended with."""
+        message, fix = (error.message, error.fix) if isinstance(error, BackendError) else (str(error), "")
+        self._write(
+            lambda groups: groups.add("prediction_job", message, fix=fix, project=project, version=version)
+        )
+
+    def tasks(
+        self, project: str, version: str, causes: Mapping[str, int], tasks: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Report the tasks of a job that got no prediction: their number and the ids of some by cause."""
+
+        def add_all(groups: ErrorGroups) -> None:
+            for cause, count in causes.items():
+                ids = tasks.get(cause, ())
+                groups.add("prediction_job", cause, project=project, version=version, tasks=ids, count=count)
+
+        if causes:
+            self._write(add_all)
+
+    def _write(self, add: Callable[[ErrorGroups], None]) -> None:
+        groups = ErrorGroups(socket.gethostname())
+        add(groups)
+        try:
+            self._records.merge(groups.take())
+        except BrokerError as error:
+            logger.debug("An error is not shown on the dashboard: %s", error)
