@@ -20,8 +20,8 @@ from label_studio_ml.web.security.page_paths import LOGIN_PATH, SESSION_PATH, is
 class Dashboard:
     """Answers the requests for which `is_dashboard` is true.
 
-    `starting` and `closing` are functions that start and end what parts do in the background, `tls` tells whether browsers reach the server over HTTPS,
-    `streams` whether this server can send events.
+    `starting` and `closing` are functions that start and end what parts do in the background. `tls` tells whether
+    browsers reach the server over HTTPS, `streams` whether this server can send events.
     """
 
     def __init__(

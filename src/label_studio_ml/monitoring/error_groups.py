@@ -34,6 +34,7 @@ MAX_TASKS = 5
 #: Characters of a message, of a fix, and of the other texts, beyond which they are cut.
 MAX_MESSAGE, MAX_FIX, MAX_TEXT = 1000, 500, 200
 
+_DIGITS = frozenset("0123456789")
 #: What is left of a number with separators, such as 1,200.5.
 _SEPARATED = re.compile("#(?:[.,]#)+")
 
@@ -165,7 +166,7 @@ def group_id(kind: str, project: str, message: str) -> str:
 
 def _without_numbers(message: str) -> str:
     """Return a message with `#` for each run of letters, digits, `-` and `_` that has a digit, such as a job's id."""
-    words = "".join("#" if any(char.isdigit() for char in word) else word for word in _words(message))
+    words = "".join("#" if any(char in _DIGITS for char in word) else word for word in _words(message))
     return _SEPARATED.sub("#", words)
 
 

@@ -11,6 +11,7 @@ from label_studio_ml.errors import ReadOnlyLogin, RequestError
 from label_studio_ml.http_server.messages import Response, json_response
 from label_studio_ml.monitoring.error_groups import ErrorGroup
 from label_studio_ml.reports.error_reporter import ErrorReporter
+from label_studio_ml.support.texts import whole_number
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.web.project_registry import ProjectRegistry
 
@@ -138,7 +139,10 @@ def _described(group: ErrorGroup, project: Project | None) -> dict[str, Any]:
         "job": group.job,
         "server": group.server,
         "tasks": [
-            {"id": task, "link": f"{address}/data?task={task}" if address and task.isdecimal() else ""}
+            {
+                "id": task,
+                "link": f"{address}/data?task={task}" if address and whole_number(task) is not None else "",
+            }
             for task in group.tasks
         ],
         "count": group.count,
@@ -149,7 +153,7 @@ def _described(group: ErrorGroup, project: Project | None) -> dict[str, Any]:
 
 def _address(project: Project | None) -> str:
     """Return the address of a project's page in Label Studio, empty if it is not known."""
-    if project is None or not project.project_id.isdecimal():
+    if project is None or whole_number(project.project_id) is None:
         return ""
     host = project.hostname.rstrip("/")
     return f"{host}/projects/{project.project_id}" if host.startswith(("http://", "https://")) else ""
