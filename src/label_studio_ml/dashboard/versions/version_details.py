@@ -12,7 +12,7 @@ from label_studio_ml.dashboard.versions.version_lists import (
     short,
     synchronise,
 )
-from label_studio_ml.errors import DecisionError, StoreError, UnknownVersion, VersionError
+from label_studio_ml.errors import DecisionError, UnknownVersion, VersionError
 from label_studio_ml.evaluation.task_selection import held_out
 from label_studio_ml.training.dataset import HELD_OUT
 from label_studio_ml.training.snapshots import SNAPSHOT
@@ -147,5 +147,5 @@ def _json_text(value: Any) -> str:
 def _is_evaluated(store: VersionStore, uid: str, version_id: str) -> bool:
     try:
         return version_id in EvaluationReports(store).ids(uid)
-    except StoreError:
+    except VersionError:
         return False

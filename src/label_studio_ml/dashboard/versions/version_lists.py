@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from label_studio_ml.dashboard.versions.metric_directions import difference, direction
-from label_studio_ml.errors import DecisionError, StoreError
+from label_studio_ml.errors import DecisionError, StoreError, VersionError
 from label_studio_ml.user_code.code_identity import CodeIdentity
 from label_studio_ml.versions.evaluation_reports import EvaluationReports
 from label_studio_ml.versions.listing import Entry, entries
@@ -119,5 +119,5 @@ def _searched(entry: Entry) -> str:
 def _evaluated(store: VersionStore, uid: str) -> set[str]:
     try:
         return EvaluationReports(store).ids(uid)
-    except StoreError:
+    except VersionError:
         return set()

@@ -20,6 +20,10 @@ export const title = "Version";
 /** One version: `#/versions/PROJECT/VERSION`. */
 export default function Version({ route }) {
   const [, project, id] = route.path;
+  return html`<${VersionPage} key=${`${project}/${id}`} project=${project} id=${id} route=${route} />`;
+}
+
+function VersionPage({ project, id, route }) {
   const changes = useTopic(`versions:${project}`);
   const [done, setDone] = useState("");
   const { value, error, reload } = useLoaded(() => get(`versions/${part(project)}/${part(id)}`), [project, id]);

@@ -4,7 +4,7 @@ import { count, dateTime, number, percent } from "../../lib/format.js";
 import { Loading } from "../../parts/loading.js";
 import { Notice } from "../../parts/notice.js";
 import { ScrollBox } from "../../parts/scroll-box.js";
-import { ShortText } from "../../parts/short-text.js";
+import { ShortText, visible } from "../../parts/short-text.js";
 import { ConfusionTable } from "./confusion-table.js";
 import { directionWords, Value } from "./numbers.js";
 import { useLoaded } from "./use-loaded.js";
@@ -50,7 +50,7 @@ function Report({ report }) {
   const seen = tasks.seen === null ? "it is not known which of them the model was trained on"
     : tasks.seen ? `the model was trained on ${number(tasks.seen)} of them` : "the model was trained on none of them";
   return html`
-    <p>Evaluated ${dateTime(report.created)}, annotations from <bdi>${report.source}</bdi>: ${number(tasks.used)} of
+    <p>Evaluated ${dateTime(report.created)}, annotations from <bdi>${visible(report.source)}</bdi>: ${number(tasks.used)} of
       ${" "}${number(tasks.annotated)} ${tasks.ground_truth_only ? "tasks with a ground truth" : "annotated tasks"} (${HOW[tasks.how] || tasks.how}); ${seen}.</p>
     ${report.failed > 0 && html`<${Notice} kind="warning">${count(report.failed, "task has", "tasks have")} no prediction:
       ${" "}<${ShortText} text=${report.failures.join("; ")} /></${Notice}>`}

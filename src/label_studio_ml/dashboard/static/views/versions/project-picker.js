@@ -6,6 +6,7 @@ import { Loading } from "../../parts/loading.js";
 import { Notice } from "../../parts/notice.js";
 import { Pager } from "../../parts/pager.js";
 import { SearchField } from "../../parts/search-field.js";
+import { visible } from "../../parts/short-text.js";
 import { useLoaded } from "./use-loaded.js";
 
 const PAGE = 20;
@@ -39,8 +40,8 @@ export function ProjectPicker({ path, choose = false }) {
     </div>`}
     <ul class="project-list" aria-live="polite">
       ${value.projects.map((project) => html`<li key=${project.uid}>
-        <a href=${link([...path, project.uid])}>Project ${project.number}</a>${" "}<bdi>${project.title}</bdi>${" "}
-        ${project.host && html`<small><bdi>${project.host}</bdi></small>`}
+        <a href=${link([...path, project.uid])}>Project ${project.number}</a>${" "}<bdi>${visible(project.title)}</bdi>${" "}
+        ${project.host && html`<small><bdi>${visible(project.host)}</bdi></small>`}
       </li>`)}
     </ul>
     ${!value.total && html`<p>No project matches.</p>`}
@@ -51,8 +52,8 @@ export function ProjectPicker({ path, choose = false }) {
 /** The heading of a view of one project, with the way to another one. */
 export function ProjectLine({ project, path }) {
   return html`<p class="project-line">
-    Project <strong>${project.number}</strong>${" "}<bdi>${project.title}</bdi>
-    ${project.host && html`${" "}<small>in <bdi>${project.host}</bdi></small>`}
+    Project <strong>${project.number}</strong>${" "}<bdi>${visible(project.title)}</bdi>
+    ${project.host && html`${" "}<small>in <bdi>${visible(project.host)}</bdi></small>`}
     ${" "}<a href=${link(path, { choose: "yes" })}>Choose another project</a>
   </p>`;
 }
