@@ -10,5 +10,6 @@ export function Ago({ at }) {
   }, []);
   const made = date(at);
   if (!made) return html`<span>–</span>`;
-  return html`<time datetime=${made.toISOString()} title=${dateTime(at)}>${ago(at, now)}</time>`;
+  const present = made > now ? new Date() : now; // what has happened since the last tick is not in the future
+  return html`<time datetime=${made.toISOString()} title=${dateTime(at)}>${ago(at, present)}</time>`;
 }
