@@ -5,10 +5,14 @@ from label_studio_ml.dashboard.commands.command_runs import CommandRuns
 from label_studio_ml.dashboard.commands.commands_part import CommandsPart
 from label_studio_ml.dashboard.dashboard_app import Dashboard
 from label_studio_ml.dashboard.errors.errors_setup import error_parts
+from label_studio_ml.dashboard.now.background_checks import BackgroundChecks
+from label_studio_ml.dashboard.now.now_part import NowPart, connect_command
 from label_studio_ml.dashboard.trainings.trainings_part import TrainingsPart
 from label_studio_ml.dashboard.value.value_part import ValuePart
 from label_studio_ml.dashboard.versions.versions_part import VersionsPart
 from label_studio_ml.reports.command_records import MemoryCommandRecords, RedisCommandRecords
+from label_studio_ml.reports.server_reporting import ServerReporting
+from label_studio_ml.reports.shared_checks import OwnChecks, SharedChecks
 from label_studio_ml.reports.value_reports import ValueReports
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.training.intake.event_intake import RedisIntake
@@ -16,6 +20,7 @@ from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.routes.endpoints import Endpoints
+from label_studio_ml.web.routes.health import Health
 
 
 def build_dashboard(
@@ -23,16 +28,18 @@ def build_dashboard(
     endpoints: Endpoints,
     pool: PredictionService,
     *,
+    reporting: ServerReporting,
     store: VersionStore,
     projects: ProjectRegistry,
     intake: TrainingIntake,
     streams: bool,
 ) -> Dashboard:
-    """Return the dashboard. `streams`: whether the HTTP server can send events.
+    """Return the dashboard. `reporting` reports this server to others; `streams`: whether it can send events.
 
     Without Redis, as in tests of users' models, this server's memory has what servers report of themselves.
     """
     registry = pool.registry
+    now = _now(settings, reporting, intake, projects, endpoints.health)
     redis_intake = intake if isinstance(intake, RedisIntake) else None
     records = MemoryCommandRecords() if redis_intake is None else RedisCommandRecords(redis_intake.job_store)
     commands = CommandsPart(CommandRuns(settings, records), records, projects)
@@ -49,9 +56,23 @@ def build_dashboard(
     endpoints.forget_errors = reporter.forget
     return Dashboard(
         endpoints.sessions,
-        (commands, versions, trainings, value, errors),
+        (now, commands, versions, trainings, value, errors),
         starting=(reporter.start,),
-        closing=(commands.close, reporter.close),
+        closing=(commands.close, reporter.close, now.close),
         tls=settings.http.tls_cert is not None,
         streams=streams,
     )
+
+
+def _now(
+    settings: Settings,
+    reporting: ServerReporting,
+    intake: TrainingIntake,
+    projects: ProjectRegistry,
+    health: Health,
+) -> NowPart:
+    """Return the view of what all servers of the backend do now."""
+    job_store = intake.job_store if isinstance(intake, RedisIntake) else None
+    shared = SharedChecks(job_store) if job_store is not None else OwnChecks()
+    checks = BackgroundChecks(settings, shared, reporting.identity.id)
+    return NowPart(reporting, intake, projects, health, checks, job_store, connect_command(settings))

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.dashboard.dashboard_parts import build_dashboard
 from label_studio_ml.errors import BackendError, VersionError
+from label_studio_ml.reports.server_reporting import ServerReporting
+from label_studio_ml.reports.shared_reports import SharedReports
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.serving.prewarming import Prewarming, unlabelled_tasks
 from label_studio_ml.serving.registry.code_watch import CodeWatch
@@ -69,10 +71,12 @@ class Application:
         projects = ProjectRegistry(Projects(settings.model_dir), shared_descriptions)
         self.endpoints = Endpoints(settings, self.pool, store, projects, intake)
         self.registry.counts = self.endpoints.counts
+        self.reporting = _reporting(self.registry, intake)
         self._dashboard = build_dashboard(
             settings,
             self.endpoints,
             self.pool,
+            reporting=self.reporting,
             store=store,
             projects=projects,
             intake=intake,
@@ -94,6 +98,7 @@ class Application:
         await self.registry.start()
         self._dashboard.start()
         self._refreshing = asyncio.create_task(self._refresh())
+        self.reporting.start()
 
     def drain(self) -> None:
         """Report this server as not ready from now on, and close connections after their responses."""
@@ -107,6 +112,7 @@ class Application:
         if self.pool.prewarming is not None:
             await self.pool.prewarming.close()
         await self._dashboard.close()
+        await self.reporting.stop()
         await asyncio.to_thread(self._intake.stop)
         await asyncio.to_thread(self._store.stop)
         await self.registry.close()
@@ -144,6 +150,12 @@ class Application:
             logger.exception("The edited code cannot be loaded")
         else:
             logger.info("The edited code is used from now on")
+
+
+def _reporting(registry: ModelRegistry, intake: TrainingIntake) -> ServerReporting:
+    """Return what reports this server to the others: in Redis, where there is one."""
+    shared = SharedReports(intake.job_store) if isinstance(intake, RedisIntake) else None
+    return ServerReporting(registry, shared, lambda: registry.counts, lambda: intake.spool)
 
 
 def _stored_version_name(state: StoredState, uid: str) -> str | None:

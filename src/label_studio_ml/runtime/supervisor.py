@@ -126,6 +126,7 @@ async def _serve(
     application.endpoints.access.loopback = is_loopback(host)
     scheme = "http" if tls is None else "https"
     url = server_url(scheme, host, port)
+    application.reporting.identity.address = url + settings.http.root_path
     try:
         if not await _started(application, services, stopping):
             return 0

@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_link_arguments(parser)
     parser.add_argument("--project", metavar="ID", type=project_number, help="Label Studio's project")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--quick", action="store_true", help="make no check that runs the model or makes Label Studio act"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,10 +41,10 @@ def run(args: argparse.Namespace) -> int:
     context = _context(args, with_studio(args, settings))
     try:
         if args.json:
-            checks = list(examine(context))
+            checks = list(examine(context, quick=args.quick))
             say_json(as_json(checks))
         else:
-            checks = show(examine(context))
+            checks = show(examine(context, quick=args.quick))
     finally:
         if context.studio is not None:
             context.studio.api.close()

@@ -4,6 +4,7 @@ import { logOut, readSession, whenLoggedOut } from "./lib/api.js";
 import { setStreams, useConnectionLost } from "./lib/live.js";
 import { link, useRoute } from "./lib/router.js";
 import { setSession } from "./lib/session.js";
+import { AttentionBanner } from "./parts/attention-banner.js";
 import { LoginForm } from "./parts/login-form.js";
 import { Notice } from "./parts/notice.js";
 import { Loading } from "./parts/loading.js";
@@ -78,6 +79,7 @@ function Layout({ session, onLogout }) {
     </header>
     <main id="main" class="container-fluid" tabindex="-1">
       ${lost && html`<${Notice} kind="warning">The connection to the server is lost. What is shown may be old; it is tried again.</${Notice}>`}
+      <${AttentionBanner} />
       <${View} name=${name} route=${route} session=${session} />
     </main>
   `;

@@ -71,7 +71,8 @@ class LoadedModel:
     `number` identifies it in its process. `retried`: its process died when it was loaded before. `renamed` is the
     name that `predict` has given to the version since it was loaded, if any. `in_flight` is the number of requests
     that wait for it or run; `idle` is set when the last of them ends. `holds` is the number of tasks that it tracks
-    something for (see `held_models`).
+    something for (see `held_models`). `loaded_at` is the Unix time when loading ended well, 0.0 before; `last_request`
+    that of the end of its last request.
     """
 
     number: int
@@ -86,6 +87,8 @@ class LoadedModel:
     holds: int = 0
     failed_at: float = 0.0
     renamed: str = ""
+    loaded_at: float = 0.0
+    last_request: float = 0.0
     idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def enter(self, state: ModelState) -> bool:
@@ -129,6 +132,7 @@ class LoadedModel:
         """Settle `ready` with the version's name, unless it is settled."""
         if not self.ready.done():
             self.enter(ModelState.LOADED)
+            self.loaded_at = time.time()
             self.ready.set_result(version)
 
     def fail(self, error: Exception) -> None:

@@ -1,5 +1,6 @@
 """Record of the loaded models: by key, and by the project that each serves. Models change their states here only."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Hashable
 
@@ -62,6 +63,8 @@ class LoadedModels:
         """Let `new` take the place of `old`, which is withdrawn; withdraw `new` if `old` has lost its place."""
         uid, key = new.project.uid, new.key
         serves = old is None or self.serving.get(uid) is old
+        if old is not None:
+            new.last_request = max(new.last_request, old.last_request)
         is_found = old is not None and self.by_key.get(key) is old
         if serves:
             self.serving[uid] = new
@@ -95,6 +98,7 @@ class LoadedModels:
     def leave(self, model: LoadedModel) -> None:
         """Record the end of one request to a model."""
         model.in_flight -= 1
+        model.last_request = time.time()
         if not model.in_flight:
             self.unload_if_idle(model)
         if len(self.by_key) > MAX_LOADED:

@@ -74,10 +74,11 @@ class ImportFailed(msgspec.Struct, tag=True, frozen=True):
 
 
 class Loaded(msgspec.Struct, tag=True, frozen=True):
-    """Answer to Load: the model is ready, under this version name."""
+    """Answer to Load: the model is ready, under this version name. `device` is where it computes, "" if unknown."""
 
     call: int
     version: str
+    device: str = ""
 
 
 class Predicted(msgspec.Struct, tag=True, frozen=True, gc=False):

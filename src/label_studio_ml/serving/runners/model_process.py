@@ -26,6 +26,7 @@ import msgspec
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, NoLabelConfig, ParamsError
 from label_studio_ml.model_calls.adapter import reason
+from label_studio_ml.model_calls.used_device import used_device
 from label_studio_ml.monitoring import logs
 from label_studio_ml.processes.guard import fork_guarded
 from label_studio_ml.serving.runners.inflight import InflightCalls
@@ -235,7 +236,8 @@ class ModelProcess:
         """Handle a message and return the answer, or Failed with the reason."""
         try:
             if isinstance(message, Load):
-                return Loaded(message.call, self._host.load(message.number, message.spec, message.instead_of))
+                version = self._host.load(message.number, message.spec, message.instead_of)
+                return Loaded(message.call, version, used_device())
             is_poll = isinstance(message, LongPoll)
             requests = [message.request] if isinstance(message, LongPoll) else message.requests
             self._inflight.begin(message.call, long_poll=is_poll)

@@ -165,6 +165,7 @@ class ProcessRunner(asyncio.Protocol):
         self._predictions: asyncio.Transport | None = None
         self._status: int | None = None
         self._lost = False
+        self.device = ""
 
     @property
     def pid(self) -> int | None:
@@ -220,6 +221,7 @@ class ProcessRunner(asyncio.Protocol):
         if instead_of:  # removed by the thread that runs it
             self._send(Unload(instead_of))
         answer = await self._call(lambda call: Load.of(call, number, spec, instead_of))
+        self.device = answer.device
         return str(answer.version)
 
     async def predict(

@@ -72,6 +72,11 @@ class RunnerGroup:
         self.on_edit: Callable[[], object] = lambda: None
         self.on_join: Callable[[], object] = lambda: None
 
+    @property
+    def members(self) -> list[ModelRunner]:
+        """The runners that answer calls."""
+        return list(self._members.values())
+
     async def start(self) -> None:
         """Start all members, which begin to import the model file; `info` gets the outcome."""
         runners = [self._make_runner(index) for index in range(self._count)]

@@ -48,6 +48,10 @@ All but one begin with `lsml:{queue}:`, so that backends with different queues s
     renewal:{project}     string: JSON of the progress of the project's re-prediction
     errors                hash: id of a group of errors → JSON of it
     errors_order          sorted set: ids of groups of errors by the time in ms of the latest error
+    reports               hash, expiring: id of a server process → JSON of its last report of itself
+    figures:{server}      list, expiring: JSON of the server's counters for each 10 s of the last hour
+    checks                string, expiring: JSON of the findings of the last run of `doctor` that a server started
+    checking              string, expiring: set by the server that runs `doctor` now
     looked                string, expiring: set by the worker that has just looked for lost wake-ups
     swept                 string, expiring: set by the worker that has just looked for shards whose worker is gone
     command:{id}          hash, expiring: a command that was started from the dashboard. `record`, `output`: JSON;
@@ -130,6 +134,9 @@ class Keys:
     parked_sets = _Key("parked_sets", by_project="hash")
     due_repredictions = _Key("afresh", by_project="hash")
     compared_versions = _Key("afresh_seen", by_project="hash")
+    reports = _Key("reports")
+    checks = _Key("checks")
+    checking = _Key("checking")
     looked = _Key("looked")
     swept = _Key("swept")
     commands = _Key("commands")
@@ -174,6 +181,10 @@ class Keys:
     def workers(self) -> str:
         """RQ's set of the keys of the queue's workers."""
         return f"rq:workers:{self.queue}"
+
+    def figures(self, server: str) -> str:
+        """Return the key of a server's counters over the last hour."""
+        return self.named("figures", server)
 
     def token(self, token: str) -> str:
         """Return the key of the job of the event with this token."""

@@ -1,14 +1,15 @@
 import { html, useEffect, useRef } from "../lib/html.js";
-import { number } from "../lib/format.js";
+import { dateTime, number } from "../lib/format.js";
 import uPlot from "../vendor/uplot.js";
 
 const COLOURS = ["--plot-1", "--plot-2", "--plot-3", "--plot-4", "--plot-5", "--plot-6"];
 
 /**
  * A line chart. `x` is an array of numbers (seconds since 1970 if `time`), `lines` an array of `{label, values}` with one
- * value or null for each x. `label` is its accessible name; the figures are also given as a table below it.
+ * value or null for each x. `label` is its accessible name, with the last values. With `gaps`, a line is interrupted
+ * where it has no value, and has a point at each of its ends.
  */
-export function Plot({ label, x, lines, time = false, unit = "", height = 180 }) {
+export function Plot({ label, x, lines, time = false, unit = "", height = 180, gaps = false }) {
   const host = useRef(null);
   const chart = useRef(null);
   const names = lines.map((line) => line.label).join("\u0000");
@@ -27,16 +28,16 @@ export function Plot({ label, x, lines, time = false, unit = "", height = 180 })
           scales: { x: { time } },
           cursor: { drag: { x: false, y: false } },
           legend: { show: true, live: true },
-          axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => `${number(tick)}${unit && ` ${unit}`}`) }],
+          axes: [time ? { ...axis, values: clock } : axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => `${number(tick)}${unit && ` ${unit}`}`) }],
           series: [
-            time ? {} : { label: "step" },
+            time ? { value: (_, at) => (at ? dateTime(at) : "–") } : { label: "step" },
             ...lines.map((line, index) => ({
               label: line.label,
               stroke: look.getPropertyValue(COLOURS[index % COLOURS.length]).trim(),
               dash: index >= COLOURS.length ? [6, 4] : undefined,
               width: 2,
-              spanGaps: true,
-              points: { show: x.length < 30 },
+              spanGaps: !gaps,
+              points: gaps ? { show: true, size: 5, filter: ends } : { show: x.length < 30 },
               value: (_, value) => (value === null || value === undefined ? "–" : `${number(value)}${unit && ` ${unit}`}`),
             })),
           ],
@@ -66,6 +67,20 @@ export function Plot({ label, x, lines, time = false, unit = "", height = 180 })
     <figcaption>${label}</figcaption>
     <div ref=${host} class="plot-canvas" role="img" aria-label=${summary(label, lines, unit)}></div>
   </figure>`;
+}
+
+/** Return the times of an axis on a 24-hour clock, and dates where the axis covers more than a day. */
+function clock(_, times) {
+  const days = times.length > 1 && times[times.length - 1] - times[0] > 86400;
+  const style = days ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" };
+  return times.map((at) => new Date(at * 1000).toLocaleString("en-GB", style));
+}
+
+/** Return the indices of the values of a series that are beside a gap: alone there, a value has no line. */
+function ends(chart, index) {
+  const values = chart.data[index];
+  const missing = (value) => value === null || value === undefined;
+  return [...values.keys()].filter((at) => !missing(values[at]) && (missing(values[at - 1]) || missing(values[at + 1])));
 }
 
 function summary(label, lines, unit) {

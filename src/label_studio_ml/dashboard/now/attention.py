@@ -1,0 +1,115 @@
+"""What needs a person: the entries of the banner at the top of every page."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from label_studio_ml.reports.server_report import ServerReport
+from label_studio_ml.reports.shared_checks import Checks
+from label_studio_ml.support.texts import plural
+
+#: The most entries that are sent; the banner says how many there are.
+MOST = 20
+#: The parts of `Health.ready` whose faults are shown, with how an entry about them begins.
+PARTS = {
+    "broker": "Redis cannot be used",
+    "store": "The store of versions cannot be used",
+    "spool": "The events that wait on the disk",
+    "training": "Trainings do not begin",
+}
+#: Checks of `doctor` whose failures are shown as faults of parts already.
+_SHOWN_AS_PARTS = frozenset(("spool", "trainings", "server"))
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """Something that needs a person: what is wrong, and what to do. `link` is the page's route to see more, if any."""
+
+    text: str
+    fix: str = ""
+    link: tuple[str, ...] = ()
+    severity: str = "error"
+
+
+class Attention(msgspec.Struct, frozen=True):
+    """The entries, the most serious first, and how many there are."""
+
+    total: int
+    entries: list[Entry]
+
+
+def attention(
+    parts: Mapping[str, str],
+    reports: Iterable[ServerReport],
+    parked: Mapping[str, int],
+    checks: Checks | None,
+) -> Attention:
+    """Return what needs a person.
+
+    `parts` are those of `Health.ready`; `reports` those of the servers that run; `parked` has numbers of events that
+    were set aside by project; `checks` are the last findings of `doctor`.
+    """
+    entries = [*_faults(parts), *_failed_loads(reports), *_parked(parked), *_findings(checks)]
+    entries = list(dict.fromkeys(entries))
+    return Attention(len(entries), entries[:MOST])
+
+
+def _faults(parts: Mapping[str, str]) -> list[Entry]:
+    fixes = {
+        "broker": "Check that Redis runs, and REDIS_URL. Predictions go on; events wait on the disk",
+        "store": "Check the model folder and its disk",
+        "training": "Start a training worker, or see logs/rq.log",
+    }
+    return [
+        Entry(f"{words}: {parts[part]}", fixes.get(part, ""))
+        for part, words in PARTS.items()
+        if parts.get(part, "ok") != "ok"
+    ]
+
+
+def _failed_loads(reports: Iterable[ServerReport]) -> list[Entry]:
+    entries: dict[tuple[str, str], Entry] = {}
+    for report in reports:
+        if report.problem and "starting" not in report.problem:
+            text = f"The model of the server {report.host} ({report.pid}) cannot be used: {report.problem}"
+            entries[(report.id, "")] = Entry(text, "See logs/server.log", ("errors",))
+        for model in report.served:
+            if not model.error:
+                continue
+            name = f"{model.title} ({model.uid.partition('.')[0]})" if model.title else model.uid
+            if model.params == "refused":
+                text = f"Project {name}: its parameters are refused: {model.error}"
+                fix = "Correct the extra params of the backend in Label Studio"
+            else:
+                version = f"Version {model.failed_version}" if model.failed_version else "The model"
+                served = f"; {model.version} is served meanwhile" if model.version else ""
+                text = f"{version} of project {name} does not load: {model.error}{served}"
+                fix = "Promote another version, or mend the model and train again"
+            entries[(model.uid, model.failed_version)] = Entry(text, fix, ("versions", model.uid))
+    return list(entries.values())
+
+
+def _parked(parked: Mapping[str, int]) -> list[Entry]:
+    if not parked:
+        return []
+    events = plural(sum(parked.values()), "event was", "events were")
+    projects = plural(len(parked), "project")
+    return [
+        Entry(
+            f"{events} set aside in {projects}, because trainings with them crashed or failed again and again",
+            "See the cause under Trainings, and retry them there",
+            ("trainings",),
+        )
+    ]
+
+
+def _findings(checks: Checks | None) -> Sequence[Entry]:
+    if checks is None:
+        return []
+    return [
+        Entry(
+            f"{f'Project {finding.project}, ' if finding.project else ''}{finding.name}: {finding.what}",
+            finding.fix,
+        )
+        for finding in checks.findings
+        if finding.status == "fail" and finding.name not in _SHOWN_AS_PARTS
+    ]
