@@ -101,3 +101,36 @@ def test_problems_are_told_and_nothing_is_drawn(drawing: DrawingPage) -> None:
     box = drawing.page.locator(".drawing-segment").bounding_box()
     track = drawing.page.locator(".drawing-track").bounding_box()
     assert box["x"] - track["x"] == pytest.approx(track["width"] / 4, abs=2)
+
+
+def test_focus_in_the_list_highlights_the_span(drawing: DrawingPage) -> None:
+    word = {"start": 30_000, "end": 30_004, "labels": ["A"]}
+    drawing.draw(
+        "text.js",
+        "TextDrawing",
+        object={"name": "data", "tag": "Text", "attributes": {}},
+        controls=[],
+        regions=[
+            {"id": "near", "type": "labels", "value": {"start": 0, "end": 3, "labels": ["A"]}},
+            {"id": "far", "type": "labels", "value": word},
+            {"id": "far", "type": "choices", "from_name": "kind", "value": {"choices": ["verb"]}},
+        ],
+        data="word " * 10_000,
+        file="",
+        title="prediction",
+    )
+    page = drawing.page
+    marks = page.locator("mark.drawing-span")
+    assert marks.count() == 1
+    page.locator(".drawing-region").first.focus()
+    page.wait_for_function("() => document.querySelector('mark').style.outlineStyle === 'solid'")
+    # The second span is in the part of the text that is not shown yet.
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        """() => { const mark = document.querySelectorAll('mark')[1]?.getBoundingClientRect();
+            const box = document.querySelector('.drawing-text').getBoundingClientRect();
+            return mark && mark.top >= box.top - 1 && mark.bottom <= box.bottom + 1 }"""
+    )
+    assert marks.nth(1).text_content() == "word"
+    page.get_by_text("verb").wait_for()

@@ -15,14 +15,18 @@ const MAX_LENGTH = 5000;
 /**
  * The values of a whole task.
  *
- * @param {{controls: object[], regions: object[], data: unknown, title: string, items?: object[]}} props `regions` are
- * the items without a place; `data` is the data of the task, whose lists give the names of ranked items; `items` are all
+ * @param {{controls: object[], regions: object[], data: unknown, title: string, items?: object[],
+ *   relations?: object[]}} props `regions` are the items without a place, and `relations` those between regions, which may
+ * also be among `regions`; `data` is the data of the task, whose lists give the names of ranked items; `items` are all
  * items of the result, which give the names of the regions that are related
  */
-export function ValuesDrawing({ controls, regions, data, title, items }) {
+export function ValuesDrawing({ controls, regions, data, title, items, relations: given }) {
   useStyles();
   const values = useMemo(() => (regions ?? []).filter((item) => item?.type !== "relation"), [regions]);
-  const relations = useMemo(() => (regions ?? []).filter((item) => item?.type === "relation"), [regions]);
+  const relations = useMemo(
+    () => [...new Set([...(regions ?? []), ...(given ?? [])])].filter((item) => item?.type === "relation"),
+    [regions, given],
+  );
   const groups = useMemo(() => grouped(values), [values]);
   if (!groups.length && !relations.length)
     return html`<p class="drawing-note">The ${title || "result"} has no values here.</p>`;
@@ -53,7 +57,7 @@ function Group({ group, controls, data }) {
 function Value({ item, control, data }) {
   const Shown = SHOWN[item?.type] ?? Other;
   return html`<div class="drawing-value" data-type=${item?.type}>
-    <h4><bdi>${excerpt(String(item?.from_name ?? item?.type ?? "value"), 100)}</bdi> <small>${excerpt(String(item?.type ?? ""), 40)}</small></h4>
+    <p class="drawing-name"><bdi>${excerpt(String(item?.from_name ?? item?.type ?? "value"), 100)}</bdi> <small>${excerpt(String(item?.type ?? ""), 40)}</small></p>
     <${Shown} ...${{ item, control, data, value: item?.value ?? {} }} />
     ${typeof item?.score === "number" && html`<${Score} score=${item.score} />`}
   </div>`;
@@ -136,6 +140,7 @@ function Pairwise({ value, control, item }) {
 function Ranker({ value, control, data }) {
   const ranking = value.ranker;
   const columns = Array.isArray(ranking) ? { [control?.name ?? "rank"]: ranking } : ranking && typeof ranking === "object" ? ranking : {};
+  if (!Object.keys(columns).length) return html`<${Other} value=${value} />`;
   return html`<${RankedItems} ...${{ columns, data }} />`;
 }
 
@@ -161,7 +166,7 @@ function Relations({ relations, items }) {
   const names = useMemo(() => new Map(groupRegions(items).map((group) => [group.id, nameOf(group)])), [items]);
   const name = (id) => excerpt(names.get(String(id)) ?? `region ${String(id)}`, 80);
   return html`<div class="drawing-value" data-type="relation">
-    <h4>Relations</h4>
+    <p class="drawing-name">Relations</p>
     <ul><${MoreOf} list=${relations} what="relations" show=${(relation, index) => {
       const [arrow, words] = ARROWS[relation.direction] ?? ARROWS.right;
       return html`<li key=${index}>

@@ -15,7 +15,7 @@ const STYLES = `
   [hidden] { display: none !important; }
   mark.drawing-span { display: inline !important; cursor: pointer; }
   mark.drawing-span[data-label]:not([data-label=""])::after {
-    content: attr(data-label); margin-left: 2px; font: bold 10px/1 system-ui, sans-serif; vertical-align: super; }
+    content: attr(data-label); margin-left: 2px; font: bold 10px/1 system-ui, sans-serif; vertical-align: super; unicode-bidi: isolate; }
 `;
 
 /**

@@ -12,7 +12,7 @@ export function RankedItems({ columns, data }) {
   const titles = useMemo(() => itemTitles(data), [data]);
   return html`<div class="drawing-columns">
     ${Object.entries(columns).map(([name, ids]) => html`<div key=${name}>
-      <h5><bdi>${name === "_" ? "not ranked" : excerpt(name, 60)}</bdi></h5>
+      <p class="drawing-name"><bdi>${name === "_" ? "not ranked" : excerpt(name, 60)}</bdi></p>
       <ol><${MoreOf} list=${Array.isArray(ids) ? ids : []} what="items" show=${(id, index) => html`<li key=${index}>
         <bdi>${excerpt(titles.get(String(id)) ?? String(id), 200)}</bdi>
       </li>`} /></ol>

@@ -27,7 +27,7 @@ export function Legend({ labels, color }) {
 export function LabelName({ label, color }) {
   return html`<span class="drawing-label">
     <span class="drawing-swatch" aria-hidden="true" style=${{ background: color }}></span>
-    <bdi>${excerpt(label, 160) || "no label"}</bdi>
+    <bdi>${excerpt(label, 100) || "no label"}</bdi>
   </span>`;
 }
 
