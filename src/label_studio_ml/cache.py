@@ -137,6 +137,15 @@ class SqliteCache(BaseCache):
         rows = self._read(lambda connection: connection.execute(query).fetchall())
         return [str(row[0]) for row in rows]
 
+    def convert(self, key: str, convert: Callable[[str, str], T]) -> list[T]:
+        """Return `convert(project_id, value)` of each project's value under `key`, which are read one at a time."""
+        query = "SELECT project_id, value FROM cache WHERE key = ?"
+        return self._read(
+            lambda connection: [
+                convert(str(uid), str(value)) for uid, value in connection.execute(query, (key,))
+            ]
+        )
+
     def update(self, project_id: str, mapping: Mapping[str, str]) -> None:
         """Write all of `mapping` in one transaction.
 

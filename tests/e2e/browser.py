@@ -68,8 +68,8 @@ class Browser:
         page.set_default_timeout(PATIENCE)
         return page
 
-    def keep(self, page: Any, name: str) -> Path:
-        """Save what the page shows as `artefacts/NAME.png`."""
+    def keep(self, page: Any, name: str, *, whole: bool = False) -> Path:
+        """Save what the page shows as `artefacts/NAME.png`; with `whole`, also what would have to be scrolled to."""
         path = self.artefacts / f"{name}.png"
-        page.screenshot(path=str(path))
+        page.screenshot(path=str(path), full_page=whole)
         return path

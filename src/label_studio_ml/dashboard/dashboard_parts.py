@@ -7,6 +7,8 @@ from label_studio_ml.dashboard.dashboard_app import Dashboard
 from label_studio_ml.dashboard.errors.errors_setup import error_parts
 from label_studio_ml.dashboard.now.background_checks import BackgroundChecks
 from label_studio_ml.dashboard.now.now_part import NowPart, connect_command
+from label_studio_ml.dashboard.projects.project_list import ProjectList
+from label_studio_ml.dashboard.projects.projects_part import ProjectsPart
 from label_studio_ml.dashboard.trainings.trainings_part import TrainingsPart
 from label_studio_ml.dashboard.value.value_part import ValuePart
 from label_studio_ml.dashboard.versions.versions_part import VersionsPart
@@ -16,6 +18,7 @@ from label_studio_ml.reports.shared_checks import OwnChecks, SharedChecks
 from label_studio_ml.reports.value_reports import ValueReports
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.training.intake.event_intake import RedisIntake
+from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.project_registry import ProjectRegistry
@@ -52,11 +55,14 @@ def build_dashboard(
     )
     trainings = TrainingsPart(settings, intake, registry, projects, store)
     value = ValuePart(None if redis_intake is None else ValueReports(redis_intake.job_store), projects)
+    titles = redis_intake.titles if redis_intake is not None and settings.store_url else dict
+    listed = ProjectList(Projects(settings.model_dir), store, titles)
+    about_projects = ProjectsPart(settings, endpoints, registry, projects, listed, store, intake, records)
     reporter, errors = error_parts(settings, endpoints.counts, projects, intake)
     endpoints.forget_errors = reporter.forget
     return Dashboard(
         endpoints.sessions,
-        (now, commands, versions, trainings, value, errors),
+        (now, commands, versions, trainings, about_projects, value, errors),
         starting=(reporter.start,),
         closing=(commands.close, reporter.close, now.close),
         tls=settings.http.tls_cert is not None,

@@ -21,13 +21,17 @@ from label_studio_ml.errors import BackendError
 from label_studio_ml.protocol.webhook_actions import SENT_ACTIONS
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
-from label_studio_ml.versions.state.known_projects import EVENTS_DB
+from label_studio_ml.versions.state.known_projects import EVENTS_DB, SETUP
 from label_studio_ml.versions.state.project_state import Project
 
 logger = logging.getLogger(__name__)
 
 #: Minimum seconds between two writes for a project; events in between are written with the next event.
 _WRITE_INTERVAL = 1.0
+#: Minimum seconds between two writes of the time of a project's last `/setup`, which Label Studio calls often.
+_SETUP_INTERVAL = 30.0
+#: The most projects whose last `/setup` is kept in memory.
+_MAX_SETUPS = 10_000
 
 
 class WebhookReceipt(msgspec.Struct, frozen=True):
@@ -47,6 +51,37 @@ class WebhookReceipts:
         self._unwritten: dict[str, dict[str, str]] = {}
         self._written: dict[str, float] = {}
         self._problem = ""
+        self._setups: dict[str, float] = {}
+        self._written_setups: dict[str, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def note_setup(self, uid: str) -> None:
+        """Record that Label Studio called `/setup` for a project now; it is written in the background."""
+        now = self._setups[uid] = time.time()
+        if now - self._written_setups.get(uid, 0.0) < _SETUP_INTERVAL:
+            return
+        if len(self._written_setups) > _MAX_SETUPS:  # calls may name any number of projects
+            self._setups = {uid: now}
+            self._written_setups.clear()
+        self._written_setups[uid] = now
+        task = asyncio.get_running_loop().create_task(self._write_setup(uid, now))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write_setup(self, uid: str, at: float) -> None:
+        text = msgspec.json.encode(WebhookReceipt(at, authorized=True)).decode()
+        try:
+            await asyncio.to_thread(self._cache.update, uid, {SETUP: text})
+        except BackendError as error:
+            self._log_problem(str(error))
+
+    async def last_setup(self, uid: str) -> float | None:
+        """Return when Label Studio last called `/setup` for a project (seconds since 1970), None if it never did."""
+        times = [self._setups[uid]] if uid in self._setups else []
+        with contextlib.suppress(BackendError, DamagedFile):
+            if text := await asyncio.to_thread(self._cache.get, uid, SETUP):
+                times.append(parse_json(text.encode(), WebhookReceipt).at)
+        return max(times, default=None)
 
     async def note(self, uid: str, action: str, *, authorized: bool) -> None:
         """Record that an event arrived now, if Label Studio sends its action. Write errors are logged, not raised."""
@@ -82,6 +117,7 @@ class WebhookReceipts:
             self._log_problem(str(error))
             stored = {}
         events: dict[str, WebhookReceipt] = {}
+        stored.pop(SETUP, None)
         for action, text in stored.items():
             with contextlib.suppress(DamagedFile):
                 events[action] = parse_json(text.encode(), WebhookReceipt)

@@ -279,6 +279,10 @@ class RedisIntake:
         """Return the description of a project that any server has stored, None if there is none. Raises BrokerError."""
         return self.job_store().descriptions.get(uid)
 
+    def titles(self) -> dict[str, str]:
+        """Return the titles of the projects that any server has described, by uid. Raises BrokerError."""
+        return self.job_store().descriptions.titles()
+
     def describe(self, project: Project) -> None:
         """Store the description of a project from `/setup` for all servers and workers. Raises BrokerError."""
         self.job_store().descriptions.store(project, setup=True)

@@ -36,7 +36,15 @@ class ProjectDescriptions:
                 extra_params=stored.extra_params,
                 private=stored.private,
             )
-        self._redis.set(self._keys.project(project.uid), msgspec.json.encode(project))
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.set(self._keys.project(project.uid), msgspec.json.encode(project))
+            pipe.hset(self._keys.titles, project.uid, project.title)
+            pipe.execute()
+
+    def titles(self) -> dict[str, str]:
+        """Return the titles of all projects that servers have described, by uid."""
+        titles = self._redis.hgetall(self._keys.titles)
+        return {uid.decode(errors="replace"): title.decode(errors="replace") for uid, title in titles.items()}
 
     def get(self, uid: str) -> Project | None:
         """Return the description of a project that servers have stored, None if there is none."""

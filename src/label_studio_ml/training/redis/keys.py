@@ -31,6 +31,7 @@ All but one begin with `lsml:{queue}:`, so that backends with different queues s
     parked:{project}      hash: stream id → JSON: events set aside, with the cause
     project:{project}     string: JSON of the project's description, access token included; only where workers on
                           other machines cannot read it from the disk
+    titles                hash: project → its title, for the projects with such a description
     delivered:{project}   hash "<task>:<annotation>" → JSON: labelled tasks that webhooks delivered
     job:{job}             hash: one training job's record
     log:{job}             list, expiring: the last lines of a job's log
@@ -142,6 +143,7 @@ class Keys:
     commands = _Key("commands")
     errors = _Key("errors")
     errors_order = _Key("errors_order")
+    titles = _Key("titles", by_project="hash")
 
     mailbox = _ProjectKey("mailbox")
     payloads = _ProjectKey("payloads")

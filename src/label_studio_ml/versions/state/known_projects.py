@@ -17,6 +17,8 @@ from label_studio_ml.versions.store.manifest import Manifest
 
 #: The file in the model folder that holds the last event of each kind of each project.
 EVENTS_DB = "events.db"
+#: The entry among a project's events that says when Label Studio last called `/setup`.
+SETUP = "SETUP"
 
 
 class KnownProject(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,9 +108,10 @@ def _last_event_time(model_dir: Path, uid: str) -> float | None:
     """Return when the last event of a project arrived, in seconds since 1970; None if none did."""
     if not (model_dir / EVENTS_DB).exists():
         return None
-    events = SqliteCache(str(model_dir), db_name=EVENTS_DB).items(uid).values()
+    events = SqliteCache(str(model_dir), db_name=EVENTS_DB).items(uid)
+    events.pop(SETUP, None)
     times: list[float] = []
-    for text in events:
+    for text in events.values():
         with contextlib.suppress(DamagedFile):
             times.append(parse_json(text.encode(), _Moment).at)
     return max(times, default=None)

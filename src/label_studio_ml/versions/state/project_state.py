@@ -51,6 +51,19 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"Project(uid={self.uid!r}, hostname={self.hostname!r})"
 
 
+class ProjectSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What lists show of a project: its uid, title, Label Studio's address and the token of `/setup`."""
+
+    uid: str
+    title: str = ""
+    hostname: str = ""
+    access_token: str = ""
+
+    def __repr__(self) -> str:
+        """Return the project's uid, without its token."""
+        return f"ProjectSummary(uid={self.uid!r})"
+
+
 def changed(project: Project, changes: Mapping[str, Any]) -> Project:
     """Return `project` with `changes` applied; those that are None are ignored."""
     given = {name: value for name, value in changes.items() if value is not None}
@@ -104,6 +117,10 @@ class Projects:
         """Return the uids of all projects, sorted."""
         return self._cache.projects()
 
+    def summaries(self) -> list[ProjectSummary]:
+        """Return summaries of all projects, in no order; their label configs are not read."""
+        return self._cache.convert(self._KEY, _summary)
+
     def delete(self, uid: str) -> None:
         """Delete the entry of `uid`, if there is one."""
         self._cache.delete(uid, self._KEY)
@@ -119,3 +136,11 @@ class Projects:
         if merged != stored:
             self.put(merged)
         return merged
+
+
+def _summary(uid: str, text: str) -> ProjectSummary:
+    """Return the summary in a stored project, whose label config is skipped; an empty one if it is damaged."""
+    try:
+        return parse_json(text.encode(), ProjectSummary)
+    except DamagedFile:
+        return ProjectSummary(uid=uid)

@@ -108,11 +108,11 @@ class Endpoints:
         self.admit = Admissions(settings, self._login, self.access, self.sessions).admit
         self._hosts = SetupHosts(settings, login=self._login.required)
         self._numbers = itertools.count(1)
-        self._receipts = WebhookReceipts(settings.model_dir)
+        self.receipts = WebhookReceipts(settings.model_dir)
         self._untrusted = UntrustedEvents(
             projects,
             registry,
-            self._receipts,
+            self.receipts,
             lambda event: self._hand_in(event, trusted=False, train=True),
             lambda event: self._intake_threads.run(self._intake.simulate_hand_in, event),
         )
@@ -221,6 +221,7 @@ class Endpoints:
             **await self._hosts.changes(request, before, sent_from),
             extra_params="" if request.extra_params is None else request.extra_params,
         )
+        self.receipts.note_setup(project.uid)
         try:
             version = await self._registry.touch(project, self._setup_grace(before, project))
         except errors.NoLabelConfig:
@@ -261,7 +262,7 @@ class Endpoints:
         else:
             event = await self._bodies.parse_untrusted(partial(parse_event_ids, trusted=False), call.body)
         self.counts.events += 1
-        training_events = self._training_events()
+        training_events = self.training_events()
         if not call.trusted:
             return await self._untrusted.respond(event, training_events)
         await self._record_event(event)
@@ -269,7 +270,7 @@ class Endpoints:
             return response
         return self._job_response(call, event, await self._hand_in(event, trusted=True, train=True))
 
-    def _training_events(self) -> set[str]:
+    def training_events(self) -> set[str]:
         """Return the webhook actions that start a training, START_TRAINING included."""
         info = self._registry.info
         return training_actions(TRAIN_EVENTS if info is None else info.train_events)
@@ -280,7 +281,7 @@ class Endpoints:
         An event that starts no training is handed in here, with `train=False`.
         """
         if event.uid:
-            await self._receipts.note(event.uid, event.action, authorized=True)
+            await self.receipts.note(event.uid, event.action, authorized=True)
             before = await self._projects.get(event.uid)
             changes = {"label_config": of_event(event) or None, "title": event.title or None}
             project = await self._projects.update(event.uid, **changes)
@@ -289,7 +290,7 @@ class Endpoints:
                     await self._registry.touch(project)
                 except errors.BackendError as error:  # the event is kept nevertheless
                     logger.warning("Project %s: %s", event.uid, error)
-        if event.uid and event.action not in self._training_events():
+        if event.uid and event.action not in self.training_events():
             await self._hand_in(event, trusted=True, train=False)
 
     async def _hand_in(self, event: Event, *, trusted: bool, train: bool) -> str | None:
@@ -369,9 +370,9 @@ class Endpoints:
     async def _connection(self, call: Call) -> Response:
         name_or_id = call.parameter("project")
         project = await self._projects.find(project_uid(name_or_id, required=True)) if name_or_id else None
-        events = self._training_events() - {"START_TRAINING"}
+        events = self.training_events() - {"START_TRAINING"}
         return json_response(
-            200, await connection(self._settings, self._registry, self._receipts, project, events)
+            200, await connection(self._settings, self._registry, self.receipts, project, events)
         )
 
     async def _project(self, value: Any, name: str = "project") -> Project:
