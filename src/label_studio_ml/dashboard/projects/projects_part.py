@@ -163,6 +163,8 @@ class ProjectsPart:
             raise UnknownProject(f"There is no project {uid}", field="uid")
         await self._threads.run(self._check_idle, uid)
         await asyncio.to_thread(self._intake.forget, uid)
+        if self._endpoints.forget_errors is not None:
+            await self._endpoints.forget_errors(uid)
         if with_versions:
             self._registry.forget(uid)
         await asyncio.to_thread(forget, self._settings.model_dir, self._store, uid, versions=with_versions)
