@@ -1,5 +1,5 @@
 import { html } from "../../lib/html.js";
-import { count } from "../../lib/format.js";
+import { count, number } from "../../lib/format.js";
 import { link } from "../../lib/router.js";
 import { Progress } from "../../parts/progress.js";
 import { ShortText } from "../../parts/short-text.js";
@@ -18,7 +18,7 @@ export function Trainings({ trainings, parked, titles }) {
     <p aria-live="polite">
       ${running + waiting + postponed === 0
         ? "No training runs or waits."
-        : `${count(running, "runs", "run")}, ${count(waiting, "waits", "wait")} for a worker, ${count(postponed, "waits", "wait")} for a condition.`}
+        : `${number(running)} running, ${number(waiting)} waiting for a worker, ${number(postponed)} postponed.`}
       ${parked > 0 && html` <a href=${link(["trainings"])}>${count(parked, "event was", "events were")} set aside</a>.`}
     </p>
     ${rows.length > 0 && html`<ul class="cards now-cards">
