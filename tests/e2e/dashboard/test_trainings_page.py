@@ -1,0 +1,219 @@
+"""Trainings on the dashboard, beside a real Label Studio: from the click to the version, cancel, retry, failures."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from ..browser import Browser
+from ..conftest import MakeBackend
+from ..processes import wait_until
+from ..studio import Studio, choice
+
+CONFIG = """<View><Text name="text" value="$text"/><Choices name="choice" toName="text"><Choice value="a"/>
+<Choice value="b"/></Choices></View>"""
+
+OPERATOR, VIEWER = ("operator", "operator-pass"), ("viewer", "viewer-pass-1")
+TITLE = "Boats <b>of</b> \u202eall kinds"
+
+
+class Pages:
+    """A backend with two logins, connected to a project with annotations, and pages of its dashboard."""
+
+    def __init__(self, studio: Studio, browser: Browser, make: MakeBackend) -> None:
+        self.browser = browser
+        env = {
+            **dict(zip(("BASIC_AUTH_USER", "BASIC_AUTH_PASS"), OPERATOR, strict=True)),
+            **dict(zip(("VIEWER_USER", "VIEWER_PASS"), VIEWER, strict=True)),
+            "LABEL_STUDIO_URL": studio.url,
+            "LABEL_STUDIO_API_KEY": studio.token,
+        }
+        self.backend = make("watched.py", env=env)
+        self.steps = Path(self.backend.folder) / "steps"
+        self.project = studio.create_project(TITLE, CONFIG)
+        tasks = studio.import_tasks(self.project, [{"text": f"text {number}"} for number in range(4)])
+        studio.add_backend(self.project, self.backend.url, basic_auth=OPERATOR)
+        for task in tasks[:3]:
+            studio.annotate(task, choice("a"))
+        self.errors: list[str] = []
+        self.opened: list[Any] = []
+
+    def open(self, user: tuple[str, str], view: str = "trainings", **options: Any) -> Any:
+        """Return a page on a view, logged in as `user`; what its console says as an error is kept."""
+        page = self.browser.new_page(**options)
+        self.opened.append(page)
+        page.on(
+            "console", lambda message: self.errors.extend([message.text] if message.type == "error" else [])
+        )
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(f"{self.backend.url}/#/{view}")
+        page.fill("input[name=user]", user[0])
+        page.fill("input[name=password]", user[1])
+        page.get_by_role("button", name="Log in").click()
+        return page
+
+    def train_now(self, page: Any, steps: str) -> str:
+        """Begin a training with a click, and return its id once its page is shown."""
+        self.steps.write_text(steps)
+        page.goto(f"{self.backend.url}/#/trainings")
+        page.get_by_text("Train now", exact=True).click()
+        page.get_by_label("Find a project by title or number").fill(str(self.project))
+        page.get_by_role("radio", name=f"number {self.project}").check()
+        page.get_by_role("button", name="Train the chosen project now").click()
+        page.wait_for_url("**/#/trainings/*")
+        job = page.url.rpartition("/")[2]
+        expect(page.get_by_role("heading", level=1)).to_have_text(f"Training {job}")
+        return str(job)
+
+    def picture(self, page: Any, name: str) -> None:
+        page.screenshot(path=str(self.browser.artefacts / f"trainings-{name}.png"), full_page=True)
+
+
+@pytest.fixture
+def pages(label_studio: Studio, browser: Browser, make_backend: MakeBackend) -> Iterator[Pages]:
+    made = Pages(label_studio, browser, make_backend)
+    yield made
+    for page in made.opened:
+        page.context.close()
+
+
+def _state(page: Any, words: str) -> None:
+    expect(page.locator(".state")).to_contain_text(words)
+
+
+def _lines(page: Any) -> Any:
+    return page.get_by_role("region", name="Lines of the log", exact=True)
+
+
+def test_a_training_from_the_click_to_its_version(pages: Pages, label_studio: Studio) -> None:
+    page = pages.open(OPERATOR)
+    expect(page.get_by_role("row", name=re.compile("waits for the training button"))).to_be_visible()
+    pages.picture(page, "waiting")
+    pages.train_now(page, "4")
+    _state(page, "running")
+    expect(page.get_by_role("progressbar")).to_have_attribute("value", "0.4")
+    expect(page.locator(".running")).to_contain_text("epoch 4 of 10")
+    expect(page.get_by_role("img", name=re.compile(r"^loss\. train_loss: last value 0.25"))).to_be_visible()
+    expect(_lines(page)).to_contain_text("epoch 4: loss 0.250")
+    page.get_by_label("Plotted over").select_option("time")
+    pages.picture(page, "running")
+
+    viewer = pages.open(
+        VIEWER, f"trainings/{page.url.rpartition('/')[2]}", viewport={"width": 320, "height": 700}
+    )
+    _state(viewer, "running")
+    expect(viewer.get_by_role("button", name=re.compile("^Cancel"))).to_be_disabled()
+    expect(_lines(viewer)).to_contain_text("epoch 4: loss 0.250")
+    assert viewer.evaluate("document.documentElement.scrollWidth") <= 320
+    pages.picture(viewer, "viewer-320")
+
+    pages.steps.write_text("10")
+    _state(page, "finished")
+    expect(page.get_by_role("status").filter(has_text="was made")).to_contain_text("Version")
+    expect(page.locator(".facts")).to_contain_text("3 labelled tasks")
+    expect(page.locator(".facts")).to_contain_text("user operator on the dashboard")
+    version = page.get_by_role("link", name=re.compile(r"^\d{8}-\d{6}-")).inner_text()
+    assert version in label_studio.versions(label_studio.backend(pages.project)["id"])
+    _state(viewer, "finished")
+    _look_at_the_log(pages, page)
+    assert pages.errors == []
+
+
+def _look_at_the_log(pages: Pages, page: Any) -> None:
+    """Search, text that is only text, and the download."""
+    lines = _lines(page)
+    expect(lines).to_contain_text("begins <img src=x onerror=alert(1)> \u2400 end")
+    page.get_by_label("Search the log").fill("LOSS 0.1")
+    expect(lines.locator("mark")).to_have_count(5)
+    expect(page.get_by_text("In the whole log: 5 lines")).to_be_visible()
+    pages.picture(page, "finished")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download").click()
+    text = Path(waiting.value.path()).read_text()
+    assert "\n\x1b[32mbegins\x1b[0m <img" in text
+    assert text.count("W") == 100_000
+    assert "epoch 10: loss 0.100\n" in text
+
+
+def test_cancel_fail_and_retry(pages: Pages) -> None:
+    page = pages.open(OPERATOR)
+    pages.train_now(page, "2")
+    expect(_lines(page)).to_contain_text("epoch 2")
+    page.get_by_role("button", name=re.compile("^Cancel")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Go back").click()
+    _state(page, "running")
+    page.get_by_role("button", name=re.compile("^Cancel training")).click()
+    pages.picture(page, "cancel")
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Cancel training")).click()
+    _state(page, "cancelled")
+
+    failed = pages.train_now(page, "fail")
+    _state(page, "failed")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("A Python package is missing where the worker runs")
+    expect(alert).to_contain_text("No module named 'missing_package'")
+    expect(alert).to_contain_text("Add it to requirements.txt")
+    expect(_lines(page)).to_contain_text("Traceback (most recent call last)")
+    pages.picture(page, "failed")
+    viewer = pages.open(VIEWER, f"trainings/{failed}")
+    expect(_lines(viewer)).to_contain_text(f"(traceback: see logs/jobs/{failed}.log)")
+    expect(_lines(viewer)).not_to_contain_text("in fit")
+    expect(viewer.get_by_role("button", name=re.compile("^Retry"))).to_be_disabled()
+
+    pages.steps.write_text("10")
+    page.get_by_role("button", name=re.compile("^Retry")).click()
+    page.wait_for_url(lambda url: "/trainings/" in url and failed not in url)
+    _state(page, "finished")
+    _lists_and_refusals(pages, page, viewer, failed)
+    assert pages.errors == []
+
+
+def _lists_and_refusals(pages: Pages, page: Any, viewer: Any, failed: str) -> None:
+    page.get_by_role("link", name="All trainings").click()
+    for words, number in (("All", 3), ("Failed", 1), ("Cancelled", 1), ("Finished", 1)):
+        page.get_by_role("link", name=f"{words} {number}", exact=True).click()
+        expect(page.locator("table.trainings tbody tr")).to_have_count(number)
+    page.get_by_role("link", name="All 3").click()
+    pages.picture(page, "list")
+    viewer.goto(f"{pages.backend.url}/#/trainings")
+    expect(viewer.locator("table.trainings tbody tr")).to_have_count(3)
+    api = f"{pages.backend.url}/dashboard/api/trainings"
+    for path in ("train", "retry-parked", f"{failed}/retry", f"{failed}/cancel"):
+        answer = viewer.evaluate(
+            """async ([url, project]) => (await fetch(url, {method: "POST", body: JSON.stringify({project}), headers: {
+              "Content-Type": "application/json",
+              "X-CSRF-Token": (await (await fetch("dashboard/api/session")).json()).csrf}})).status""",
+            [f"{api}/{path}", str(pages.project)],
+        )
+        assert answer == 403, path
+    pages.errors.clear()  # the browser reports the refusals
+
+
+def test_events_that_were_set_aside_are_tried_again(pages: Pages) -> None:
+    page = pages.open(OPERATOR)
+    pages.train_now(page, "crash")
+    _state(page, "failed")
+
+    def parked() -> bool:
+        answer = requests.get(
+            f"{pages.backend.url}/dashboard/api/trainings/counts", auth=OPERATOR, timeout=10
+        )
+        return bool(answer.json()["parked"])
+
+    wait_until(parked, "the events are set aside after three crashes", every=0.5)
+    page.goto(f"{pages.backend.url}/#/trainings?state=parked")
+    parked_list = page.locator(".parked")
+    expect(parked_list).to_contain_text("The training process crashed")
+    expect(parked_list).to_contain_text("3 runs crashed")
+    pages.picture(page, "set-aside")
+    pages.steps.write_text("10")
+    page.get_by_role("button", name=re.compile("^Retry the events")).click()
+    page.wait_for_url("**/#/trainings/*")
+    _state(page, "finished")
+    page.goto(f"{pages.backend.url}/#/trainings?state=parked")
+    expect(page.get_by_role("heading", name="No events are set aside")).to_be_visible()
+    assert pages.errors == []
