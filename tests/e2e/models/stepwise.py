@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""A model whose training waits for a file `step-N` after each step, and whose second version does not load beside `broken`."""
+"""A model whose training waits for a file `step-N` after each step; beside `broken` a second version does not load."""
 
 import time
 from pathlib import Path
