@@ -185,7 +185,7 @@ def _evaluate(page: Any, pages: Pages, studio: Studio, tasks: list[int]) -> None
     expect(worst).to_be_visible()
     matrix = page.get_by_role("region", name="Confusion matrix of choice")
     expect(matrix.get_by_role("row", name=re.compile("^Boeing"))).to_contain_text("Boeing011")
-    expect(page.get_by_text("2 of 4 annotated tasks")).to_be_visible()
+    expect(page.get_by_text(re.compile("^Evaluated .*2 of 4 annotated tasks"))).to_be_visible()
     page.get_by_role("heading", name="Evaluation").scroll_into_view_if_needed()
     pages.browser.keep(page, "version-evaluated")
     link = worst.get_attribute("href")
