@@ -169,7 +169,7 @@ def test_hostile_values(narrow: DrawingPage, browser: Browser) -> None:
         data={"a": [None, {"id": MARKUP}]},
         title="prediction",
     )
-    narrow.page.locator(".drawing-more button", has_text="values").click()
+    narrow.page.locator("p.drawing-more button", has_text="values").click()
     narrow.page.locator("[data-type=other]").last.wait_for()
     assert_unharmed(narrow, requested)
     browser.keep(narrow.page, "drawing-hostile-values")

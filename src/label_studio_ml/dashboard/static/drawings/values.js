@@ -31,7 +31,7 @@ export function ValuesDrawing({ controls, regions, data, title, items, relations
   if (!groups.length && !relations.length)
     return html`<p class="drawing-note">The ${title || "result"} has no values here.</p>`;
   return html`<section class="drawing" aria-label=${`${title || "Result"}: values`}>
-    <${MoreOf} list=${groups} what="values" show=${(group, index) => html`<${Group} key=${index} ...${{ group, controls, data }} />`} />
+    <${MoreOf} list=${groups} what="values" as="p" show=${(group, index) => html`<${Group} key=${index} ...${{ group, controls, data }} />`} />
     ${relations.length > 0 && html`<${Relations} relations=${relations} items=${items ?? regions} />`}
   </section>`;
 }
