@@ -10,6 +10,7 @@ from label_studio_ml.dashboard.now.now_part import NowPart, connect_command
 from label_studio_ml.dashboard.projects.project_list import ProjectList
 from label_studio_ml.dashboard.projects.projects_part import ProjectsPart
 from label_studio_ml.dashboard.trainings.trainings_part import TrainingsPart
+from label_studio_ml.dashboard.trial.trial_part import TrialPart
 from label_studio_ml.dashboard.value.value_part import ValuePart
 from label_studio_ml.dashboard.versions.versions_part import VersionsPart
 from label_studio_ml.reports.command_records import MemoryCommandRecords, RedisCommandRecords
@@ -60,11 +61,12 @@ def build_dashboard(
     about_projects = ProjectsPart(settings, endpoints, registry, projects, listed, store, intake, records)
     reporter, errors = error_parts(settings, endpoints.counts, projects, intake)
     endpoints.forget_errors = reporter.forget
+    trial = TrialPart(settings, projects, pool, store, endpoints.sessions, streams=streams)
     return Dashboard(
         endpoints.sessions,
-        (now, commands, versions, trainings, about_projects, value, errors),
+        (now, commands, versions, trainings, about_projects, value, errors, trial),
         starting=(reporter.start,),
-        closing=(commands.close, reporter.close, now.close),
+        closing=(commands.close, reporter.close, now.close, trial.close),
         tls=settings.http.tls_cert is not None,
         streams=streams,
     )

@@ -75,6 +75,14 @@ class Process:
         return []
 
 
+def resident_memory(pid: int) -> int | None:
+    """Return the bytes of main memory that a process uses, None if they cannot be read."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pages = int((_PROC / str(pid) / "statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    return None
+
+
 def find(pid: int) -> Process | None:
     """Return the process with the id `pid`, None if there is none."""
     try:

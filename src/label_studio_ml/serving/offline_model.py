@@ -61,13 +61,21 @@ class SingleModel:
         """Whether the runner has ended."""
         return self._runner.ended.done()
 
-    async def predict(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
-        """Return one outcome for each task.
+    @property
+    def pid(self) -> int | None:
+        """The id of the model's process, None if it is not known or there are several."""
+        return getattr(self._runner, "pid", None)
+
+    async def predict(
+        self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}", *, interactive: bool = False
+    ) -> list[Outcome]:
+        """Return one outcome for each task. `interactive`: `params` has the context of an interactive request.
 
         Raises ModelProcessDied if the process ends during the call, RunnerClosed if it ends before.
         """
+        request = Request(msgspec.json.encode(tasks), params, interactive)
         try:
-            (answer,) = await self._runner.predict(_NUMBER, [Request(msgspec.json.encode(tasks), params)])
+            (answer,) = await self._runner.predict(_NUMBER, [request])
         except (RunnerClosed, ModelProcessDied):
             raise
         except BackendError as error:
@@ -118,13 +126,23 @@ class OfflineModel:
         await self._started()
         return self.version
 
-    async def ask(self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}") -> list[Outcome]:
-        """Return one outcome for each of at most `batch` tasks. Raises ModelError when no model can be built."""
+    @property
+    def pid(self) -> int | None:
+        """The id of the model's process, None if there is none, or several."""
+        return self._model.pid if self._model is not None else None
+
+    async def ask(
+        self, tasks: Sequence[Mapping[str, Any]], params: bytes = b"{}", *, interactive: bool = False
+    ) -> list[Outcome]:
+        """Return one outcome for each of at most `batch` tasks. Raises ModelError when no model can be built.
+
+        `interactive`: `params` has the context of an interactive request, which is for one task.
+        """
         while True:
             model = await self._started()
             began = time.monotonic()
             try:
-                task_outcomes = await model.predict(tasks, params)
+                task_outcomes = await model.predict(tasks, params, interactive=interactive)
             except RunnerClosed:  # another call ended the process before this one began
                 continue
             except ModelProcessDied as death:
