@@ -7,6 +7,8 @@ export { Component, Fragment, h, render };
 export {
   useCallback,
   useEffect,
+  useErrorBoundary,
+  useId,
   useLayoutEffect,
   useMemo,
   useReducer,

@@ -1,5 +1,6 @@
 /** Files of a task that a drawing reads itself: texts, recordings and tables. */
 
+import { dataUrlContent, isDataUrl } from "../../lib/data-url.js";
 import { useEffect, useState } from "../../lib/html.js";
 
 /** The largest file that is read, in bytes. */
@@ -8,7 +9,7 @@ export const MAX_BYTES = 100_000_000;
 /**
  * Read a file of this server while the component is shown.
  *
- * @param {string} url relative URL, "" to read nothing
+ * @param {string} url relative URL or `data:` URL, "" to read nothing
  * @param {"text" | "arrayBuffer"} kind what becomes of the content
  * @returns {{content?: string | ArrayBuffer, problem?: string, loading: boolean}} `problem` is a sentence for people
  */
@@ -32,6 +33,10 @@ export function useFile(url, kind) {
 }
 
 async function read(url, kind, signal) {
+  if (isDataUrl(url)) {
+    const content = dataUrlContent(url);
+    return kind === "text" ? new TextDecoder().decode(content) : content;
+  }
   const response = await fetch(url, { credentials: "same-origin", signal });
   if (!response.ok) throw new Error(await cause(response));
   const size = Number(response.headers.get("Content-Length") ?? 0);

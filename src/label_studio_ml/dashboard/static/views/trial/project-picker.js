@@ -1,0 +1,33 @@
+import { html, useState } from "../../lib/html.js";
+import { get } from "../../lib/api.js";
+import { link } from "../../lib/router.js";
+import { Loading } from "../../parts/loading.js";
+import { Notice } from "../../parts/notice.js";
+import { SearchField } from "../../parts/search-field.js";
+import { ShortText } from "../../parts/short-text.js";
+import { useAnswer } from "./use-answer.js";
+
+/** A list of projects with a search; each is a link to this view with the project. */
+export function ProjectPicker() {
+  const [search, setSearch] = useState("");
+  const { value, error, loading } = useAnswer(`projects ${search}`, () => get("trial/projects", { search }));
+  return html`<section aria-labelledby="trial-projects">
+    <h2 id="trial-projects">Choose a project</h2>
+    <div class="toolbar"><${SearchField} label="Title or number" value=${search} onSearch=${setSearch} /></div>
+    <div aria-live="polite">
+      ${error && html`<${Notice} kind="error">${error.message}</${Notice}>`}
+      ${loading && html`<${Loading} what="the projects" />`}
+      ${value && !value.projects.length && html`<p>
+        ${search ? "No project has this text in its title or number." : "No project of Label Studio is connected yet."}
+      </p>`}
+      ${value && html`<ul>
+        ${value.projects.map(({ uid, title }) => html`<li key=${uid}>
+          <a href=${link(["try"], { project: uid })}>
+            ${title ? html`<${ShortText} text=${title} most=${120} /> (${uid.split(".")[0]})` : `Project ${uid.split(".")[0]}`}
+          </a>
+        </li>`)}
+      </ul>`}
+      ${value?.more && html`<p>There are more projects: search for one.</p>`}
+    </div>
+  </section>`;
+}
