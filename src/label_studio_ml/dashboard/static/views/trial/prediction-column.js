@@ -1,6 +1,6 @@
 import { html, useEffect, useRef, useState } from "../../lib/html.js";
 import { post } from "../../lib/api.js";
-import { duration, number } from "../../lib/format.js";
+import { count, duration, number } from "../../lib/format.js";
 import { Loading } from "../../parts/loading.js";
 import { Notice } from "../../parts/notice.js";
 import { RawJson } from "../../parts/raw-json.js";
@@ -77,7 +77,7 @@ export function PredictionColumn({ heading, fields, config, described, interacti
     ${(prediction || interactive) && html`<${ResultDrawing} title="prediction" result=${prediction?.result ?? []} config=${config}
       task=${described.task} objects=${described.objects} onPrompt=${interactive ? ask : undefined} />`}
     ${prediction && html`<${Problems} id=${`${state.asked} ${shown}`} ...${{ fields, prediction, interactive: Boolean(context) }} />`}
-    ${answer?.log.length > 0 && html`<${Disclosure} label=${`Log while the model answered (${number(answer.log.length)} lines)`} open=${Boolean(answer.error)}>
+    ${answer?.log.length > 0 && html`<${Disclosure} label=${`Log while the model answered (${count(answer.log.length, "line")})`} open=${Boolean(answer.error)}>
       <pre tabindex="0" role="region" aria-label="Log"><code><${ShortText} text=${answer.log.join("\n")} most=${8000} /></code></pre>
       <small>Lines of logs/server.log, also of other requests at the same time.</small>
     </${Disclosure}>`}
