@@ -5,6 +5,7 @@ row in ROOMS. An import inside a function counts like any other, except where a 
 """
 
 import ast
+import functools
 import re
 import statistics
 from collections import Counter
@@ -247,14 +248,14 @@ SEVERAL = {
 _IMPORTERS = ("importlib.import_module", "import_module", "__import__")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Module:
     """A module of the package: its name inside it, and its code."""
 
     name: str
     code: str
 
-    @property
+    @functools.cached_property
     def tree(self) -> ast.Module:
         return ast.parse(self.code, filename=self.name)
 

@@ -62,7 +62,7 @@ def test_accepted_changed_and_discarded_predictions(
     env = {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": studio.token}
     backend = make_backend("dummy.py", env=env)
     studio.add_backend(project, backend.url)
-    dashboard = browser.blank_page()
+    dashboard = browser.new_page()
     dashboard.goto(f"{backend.url}/#/value")
     expect(dashboard.get_by_role("heading", name="Not measured yet")).to_be_visible()
     dashboard.get_by_role("button", name="Measure").click()
