@@ -62,12 +62,6 @@ class Browser:
         page.wait_for_url(lambda url: "/user/login" not in url)
         return page
 
-    def blank_page(self, width: int = 1400, height: int = 900) -> Any:
-        """Return a new page of a browser that knows nothing yet: no cookies, no storage."""
-        page = self._chromium.new_context(viewport={"width": width, "height": height}).new_page()
-        page.set_default_timeout(PATIENCE)
-        return page
-
     def keep(self, page: Any, name: str, *, whole: bool = False) -> Path:
         """Save what the page shows as `artefacts/NAME.png`; with `whole`, also what would have to be scrolled to."""
         path = self.artefacts / f"{name}.png"

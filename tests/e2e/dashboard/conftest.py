@@ -10,4 +10,4 @@ from .drawing_page import DrawingPage
 @pytest.fixture(scope="session")
 def drawing(browser: Browser) -> DrawingPage:
     """A page that shows drawings."""
-    return DrawingPage(browser.blank_page())
+    return DrawingPage(browser.new_page())

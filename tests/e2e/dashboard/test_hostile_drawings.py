@@ -123,7 +123,7 @@ def click_in_frame(drawing: DrawingPage, selectors: list[str]) -> None:
 @pytest.fixture
 def narrow(browser: Browser) -> DrawingPage:
     """A page as wide as a phone."""
-    return DrawingPage(browser.blank_page(320, 800))
+    return DrawingPage(browser.new_page(viewport={"width": 320, "height": 800}))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -31,7 +31,7 @@ BOX: Json = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0}
 @pytest.fixture
 def page(browser: Browser) -> Iterator[DrawingPage]:
     """A page of its own for a test."""
-    made = DrawingPage(browser.blank_page())
+    made = DrawingPage(browser.new_page())
     yield made
     made.page.context.close()
 
@@ -234,7 +234,7 @@ OVERLAPPING = """() => {
 
 
 def test_a_narrow_screen_and_a_larger_picture(browser: Browser) -> None:
-    page = DrawingPage(browser.blank_page(320, 640))
+    page = DrawingPage(browser.new_page(viewport={"width": 320, "height": 640}))
     draw(page, [box("r"), box("long", "L" * 80, x=50)], prompts=True)
     assert page.page.evaluate(OVERLAPPING) == []
     assert page.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")

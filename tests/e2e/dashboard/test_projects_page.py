@@ -41,7 +41,7 @@ class Pages:
 
     def open(self, user: tuple[str, str], view: str = "projects") -> Any:
         """Return a page on a view, logged in as `user`; what its console says as an error is kept."""
-        page = self.browser.blank_page()
+        page = self.browser.new_page()
         self.opened.append(page)
         page.on("console", self._keep_errors)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
