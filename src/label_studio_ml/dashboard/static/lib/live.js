@@ -61,8 +61,11 @@ function schedule() {
   timer = setTimeout(connect, 0);
 }
 
+// Browsers open six connections to a host at a time: pages in the background would take them all.
+document.addEventListener("visibilitychange", schedule);
+
 function connect() {
-  const keys = [...followers.keys()].sort();
+  const keys = document.hidden ? [] : [...followers.keys()].sort();
   if (!streams) return poll(keys);
   const joined = keys.join(",");
   if (joined === sourceKeys && source && source.readyState !== EventSource.CLOSED) return undefined;
@@ -93,7 +96,7 @@ async function poll(keys) {
       if (error.status === 0) setLost(true);
     }
   }
-  if (followers.size) {
+  if (keys.length) {
     clearTimeout(timer);
     timer = setTimeout(connect, POLL * 1000);
   }
