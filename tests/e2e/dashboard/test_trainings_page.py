@@ -86,7 +86,7 @@ def _state(page: Any, words: str) -> None:
 
 
 def _lines(page: Any) -> Any:
-    return page.get_by_role("region", name="Lines of the log", exact=True)
+    return page.get_by_role("group", name="Lines of the log", exact=True)
 
 
 def test_a_training_from_the_click_to_its_version(pages: Pages, label_studio: Studio) -> None:

@@ -142,7 +142,7 @@ def test_tasks_of_ones_own_and_generated_ones(
     page.get_by_role("button", name="First task").click()
     column = _column(page, "Prediction")
     expect(column).to_contain_text("ValueError: this text cannot be read")
-    expect(column.get_by_role("region", name="Log")).to_contain_text("Traceback")
+    expect(column.get_by_role("group", name="Log")).to_contain_text("Traceback")
 
     page.get_by_label("A task of your own").check()
     field = page.get_by_label("Task as JSON")

@@ -72,7 +72,7 @@ def test_accepted_changed_and_discarded_predictions(
     assert [re.split(r"\s", cell)[0] for cell in cells[:6]] == ["3", "1", "1", "1", "0", "0"]
     assert cells[6] != "–"  # Label Studio has measured the time
     dashboard.get_by_text(f"Labels of version {VERSION}").click()
-    labels = dashboard.get_by_role("region", name=f"Labels of version {VERSION}")
+    labels = dashboard.get_by_role("group", name=f"Labels of version {VERSION}")
 
     def counts() -> dict[str, list[str]]:
         rows = [row.inner_text().split() for row in labels.locator("tbody tr").all()]

@@ -181,9 +181,9 @@ def _evaluate(page: Any, pages: Pages, studio: Studio, tasks: list[int]) -> None
     expect(page.get_by_text("This version has not been evaluated yet")).to_be_visible()
     page.get_by_role("button", name="Evaluate this version").click()
     # The model says Airbus of the whale that is now a Boeing, and Boeing of the engine that is an Airbus.
-    worst = page.get_by_role("region", name="Worst tasks").get_by_role("link", name=f"Task {tasks[2]}")
+    worst = page.get_by_role("group", name="Worst tasks").get_by_role("link", name=f"Task {tasks[2]}")
     expect(worst).to_be_visible()
-    matrix = page.get_by_role("region", name="Confusion matrix of choice")
+    matrix = page.get_by_role("group", name="Confusion matrix of choice")
     expect(matrix.get_by_role("row", name=re.compile("^Boeing"))).to_contain_text("Boeing011")
     expect(page.get_by_text(re.compile("^Evaluated .*2 of 4 annotated tasks"))).to_be_visible()
     page.get_by_role("heading", name="Evaluation").scroll_into_view_if_needed()
@@ -299,7 +299,7 @@ def test_two_hundred_versions_hostile_texts_and_a_viewer(make_backend: MakeBacke
             pages.browser.keep(page, f"versions-{name}-{width}")
     expect(page.locator("main img")).to_have_count(0)
     page.goto(f"{backend.url}/#/versions/{UID}?compare=id-195,id-197,id-199")
-    expect(page.get_by_role("region", name="Versions side by side")).to_contain_text("better")
+    expect(page.get_by_role("group", name="Versions side by side")).to_contain_text("better")
     pages.browser.keep(page, "versions-side-by-side")
     assert pages.errors == []
     _viewer_cannot_act(page, backend)

@@ -95,7 +95,7 @@ function Timeline({ object, groups, segments, color, title, duration, buffer, ur
   };
   const marks = axisTimes(duration, Math.max(2, (width * zoom) / BETWEEN_MARKS));
   return html`
-    <div class="drawing-timeline" ref=${box} tabindex="0" role="region" aria-label="Waveform">
+    <div class="drawing-timeline" ref=${box} tabindex="0" role="group" aria-label="Waveform">
       <div class="drawing-track" style=${{ width: `${zoom * 100}%` }}>
         ${Array.from({ length: Math.min(channels, 16) }, (_, channel) => html`<${Channel} key=${channel}
           ...${{ channel, channels, buffer, width: width * zoom, duration, active, onActive: setActive }}

@@ -118,7 +118,7 @@ function SpansOfParagraphs({ paragraphs, controls, regions, title }) {
   const shown = paragraphs.slice(0, count);
   return html`<section class="drawing" aria-label=${`${title || "Result"} in the paragraphs`}>
     <${Legend} labels=${legendLabels(controls, groups)} color=${color} />
-    <div class="drawing-paragraphs" ref=${ref} tabindex="0" role="region" aria-label="Paragraphs"><ol start="0">
+    <div class="drawing-paragraphs" ref=${ref} tabindex="0" role="group" aria-label="Paragraphs"><ol start="0">
       ${shown.map(({ author, text, time }, index) => html`<li key=${index}>
         <p class="drawing-author"><strong><bdi>${excerpt(author, 100) || "?"}</bdi></strong> <small>${time}</small></p>
         <p class="drawing-said" dir="auto"><${MarkedText}

@@ -17,13 +17,13 @@ export function TableDrawing({ data, object }) {
   const rows = Array.isArray(data) ? data : null;
   if (!rows) {
     const entries = data && typeof data === "object" ? Object.entries(data) : [[object?.name ?? "value", data]];
-    return html`<div class="drawing-table" tabindex="0" role="region" aria-label="Table of the task"><table><tbody>
+    return html`<div class="drawing-table" tabindex="0" role="group" aria-label="Table of the task"><table><tbody>
       <${Rows} rows=${entries.map(([name, value]) => [name, value])} headed=${true} />
     </tbody></table></div>`;
   }
   const names = [...new Set(rows.slice(0, 1000).flatMap((row) => (row && typeof row === "object" ? Object.keys(row) : [])))].slice(0, MAX_COLUMNS);
   if (!names.length) return html`<ul><${MoreOf} list=${rows} what="rows" show=${(row, index) => html`<li key=${index}><bdi>${cell(row)}</bdi></li>`} /></ul>`;
-  return html`<div class="drawing-table" tabindex="0" role="region" aria-label="Table of the task"><table>
+  return html`<div class="drawing-table" tabindex="0" role="group" aria-label="Table of the task"><table>
     <thead><tr>${names.map((name) => html`<th scope="col" key=${name}><bdi>${excerpt(name, 60)}</bdi></th>`)}</tr></thead>
     <tbody><${Rows} rows=${rows.map((row) => names.map((name) => row?.[name]))} headed=${false} /></tbody>
   </table></div>`;

@@ -105,7 +105,7 @@ function SpansOfText({ text, controls, regions, title }) {
   const shown = cutAt(text, length);
   return html`<section class="drawing" aria-label=${`${title || "Result"} in the text`}>
     <${Legend} labels=${legendLabels(controls, groups)} color=${color} />
-    <div class="drawing-text" dir="auto" ref=${ref} tabindex="0" role="region" aria-label="Text">
+    <div class="drawing-text" dir="auto" ref=${ref} tabindex="0" role="group" aria-label="Text">
       <${MarkedText} ...${{ text, end: shown, spans, active, onActive: setActive }} />
     </div>
     ${shown < text.length && html`<p class="drawing-note">

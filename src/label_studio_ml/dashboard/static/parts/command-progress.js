@@ -102,6 +102,6 @@ function Lines({ lines, open }) {
   if (!lines?.length) return null;
   return html`<details open=${open}>
     <summary>Its last lines</summary>
-    <pre tabindex="0" role="region" aria-label="Last lines of output"><code>${lines.join("\n")}</code></pre>
+    <pre tabindex="0" role="group" aria-label="Last lines of output"><code>${lines.join("\n")}</code></pre>
   </details>`;
 }

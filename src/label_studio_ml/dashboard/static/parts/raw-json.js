@@ -14,7 +14,7 @@ export function RawJson({ value, label }) {
     setCopied(true);
   }
   return html`<div class="raw-json">
-    <pre tabindex="0" role="region" aria-label=${label}><code>${visible(whole ? text : text.slice(0, MOST))}</code></pre>
+    <pre tabindex="0" role="group" aria-label=${label}><code>${visible(whole ? text : text.slice(0, MOST))}</code></pre>
     ${text.length > MOST && !whole && html`<button type="button" class="small secondary" onClick=${() => setWhole(true)}>Show all</button>`}
     ${navigator.clipboard && html`<button type="button" class="small secondary" onClick=${copy}>${copied ? "Copied" : "Copy"}</button>`}
   </div>`;

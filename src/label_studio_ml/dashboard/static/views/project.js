@@ -185,11 +185,11 @@ function Texts({ project }) {
   return html`<section aria-labelledby="config-heading">
     <h2 id="config-heading">Label config and extra params</h2>
     ${project.label_config ? html`<details><summary>Label config, ${count(project.label_config_size, "character")}</summary>
-      <pre tabindex="0" role="region" aria-label="Label config"><code>${visible(project.label_config)}</code></pre>
+      <pre tabindex="0" role="group" aria-label="Label config"><code>${visible(project.label_config)}</code></pre>
       ${more > 0 && html`<p>${count(more, "further character is", "further characters are")} not shown.</p>`}</details>`
     : html`<p>Label Studio has sent no label config.</p>`}
     ${project.extra_params ? html`<details><summary>Extra params</summary>
-      <pre tabindex="0" role="region" aria-label="Extra params"><code>${visible(project.extra_params)}</code></pre></details>`
+      <pre tabindex="0" role="group" aria-label="Extra params"><code>${visible(project.extra_params)}</code></pre></details>`
     : html`<p>The project gives the model no extra params.</p>`}
   </section>`;
 }

@@ -58,7 +58,7 @@ export function Stage({ media, size, regions, relations, masks, onPainted, activ
   // Small pictures are enlarged to 24 rem at most, and high ones fit on the screen.
   const fit = `min(100%, max(24rem, ${size.width}px), 75vh * ${size.width / size.height})`;
   const style = { width: `calc(${zoom} * ${fit})`, aspectRatio: `${size.width} / ${size.height}` };
-  return html`<div class="picture-frame" role="region" aria-label=${label} tabindex="0">
+  return html`<div class="picture-frame" role="group" aria-label=${label} tabindex="0">
     <div class="picture-stage" ref=${stage} style=${style}>
       ${media}
       <${MaskLayer} size=${size} regions=${masked} active=${active} onPainted=${onPainted} />

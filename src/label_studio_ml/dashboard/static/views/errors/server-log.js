@@ -86,7 +86,7 @@ export function ServerLog() {
       ${mayAct() && html`<a class="small secondary" role="button" href=${address("errors/log/download", { file })} download=${file}>Download (${size(live?.size ?? log.size)})</a>`}
     </div>
     ${problem && html`<${Notice} kind="error">${problem}</${Notice}>`}
-    <div class="log-box" ref=${box} tabindex="0" role="region" aria-label="Lines of the log" aria-busy=${busy}>
+    <div class="log-box" ref=${box} tabindex="0" role="group" aria-label="Lines of the log" aria-busy=${busy}>
       ${log.first && html`<button type="button" class="small secondary" disabled=${busy} onClick=${older}>
         ${log.records.length || !search ? "Show older lines" : "Search older lines"}</button>`}
       ${!log.records.length && html`<p>${search || level ? "No line fits in the part that was searched." : "The log is empty."}</p>`}

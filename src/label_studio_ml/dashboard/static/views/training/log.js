@@ -42,7 +42,7 @@ export function Log({ job, log, active }) {
     ${problem && html`<${Notice} kind="error">${problem}</${Notice}>`}
     ${first > 0 && html`<p><${ActionButton} viewer kind="secondary" act=${() => { setFollows(false); return earlier(); }}>
       Show earlier lines</${ActionButton}> <small>${count(first, "earlier line")}</small></p>`}
-    <pre ref=${box} class="log-lines" tabindex="0" role="region" aria-label="Lines of the log" onScroll=${scrolled}>
+    <pre ref=${box} class="log-lines" tabindex="0" role="group" aria-label="Lines of the log" onScroll=${scrolled}>
       ${shown.map(([line, text]) => html`<${Line} key=${line} text=${text} search=${search} />`)}
       ${active && log?.current && html`<${Line} text=${log.current} search=${search} />`}
     </pre>
@@ -72,7 +72,7 @@ function WholeLog({ job, search }) {
   const { matches, more } = answer;
   return html`<details>
     <summary>In the whole log: ${more ? "more than " : ""}${count(matches.length, "line")}</summary>
-    <pre class="log-lines" tabindex="0" role="region" aria-label="Lines of the whole log that were found">
+    <pre class="log-lines" tabindex="0" role="group" aria-label="Lines of the whole log that were found">
       ${matches.map(([line, text]) => html`<div class="log-line" dir="auto"><span class="log-number">${number(line + 1)}</span> ${split(shownLine(text), search).map(([piece, found]) => (found ? html`<mark>${piece}</mark>` : piece))}</div>`)}
     </pre>
   </details>`;

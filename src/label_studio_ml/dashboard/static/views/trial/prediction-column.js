@@ -78,7 +78,7 @@ export function PredictionColumn({ heading, fields, config, described, interacti
       task=${described.task} objects=${described.objects} onPrompt=${interactive ? ask : undefined} />`}
     ${prediction && html`<${Problems} id=${`${state.asked} ${shown}`} ...${{ fields, prediction, interactive: Boolean(context) }} />`}
     ${answer?.log.length > 0 && html`<${Disclosure} label=${`Log while the model answered (${count(answer.log.length, "line")})`} open=${Boolean(answer.error)}>
-      <pre tabindex="0" role="region" aria-label="Log"><code><${ShortText} text=${answer.log.join("\n")} most=${8000} /></code></pre>
+      <pre tabindex="0" role="group" aria-label="Log"><code><${ShortText} text=${answer.log.join("\n")} most=${8000} /></code></pre>
       <small>Lines of logs/server.log, also of other requests at the same time.</small>
     </${Disclosure}>`}
     ${prediction && html`<${Disclosure} label="JSON of the prediction"><${RawJson} value=${prediction} label="JSON of the prediction" /></${Disclosure}>`}

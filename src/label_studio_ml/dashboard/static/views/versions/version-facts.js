@@ -43,7 +43,7 @@ export function VersionOrigin({ value, project }) {
       ${version.code_differs.length > 0 && html`<dt>Different from the code that serves</dt><dd>${version.code_differs.map((line) => visible(line)).join(", ")}</dd>`}
       ${Object.keys(code.packages).length > 0 && html`<dt>Packages</dt><dd>${Object.entries(code.packages).map(([name, release]) => `${name} ${release}`).join(", ")}</dd>`}
     </dl>
-    ${value.output && html`<details><summary>What its fit returned</summary><pre tabindex="0" role="region" aria-label="What its fit returned"><code>${visible(value.output)}</code></pre></details>`}
+    ${value.output && html`<details><summary>What its fit returned</summary><pre tabindex="0" role="group" aria-label="What its fit returned"><code>${visible(value.output)}</code></pre></details>`}
     ${value.keys.length > 0 && html`<details><summary>Keys that its fit set</summary><ul>${value.keys.map((pair) => html`<li>
       <${ShortText} text=${pair.key} most=${80} /> (${count(pair.length, "character")})</li>`)}</ul></details>`}
   </section>`;
