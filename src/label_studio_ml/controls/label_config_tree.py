@@ -120,7 +120,8 @@ def read_tree(xml: str | None) -> LabelConfigTree:
             check_targets(targets)
             controls.append(_control(element, name, target or name, ancestors))
         if not target and (element.tag in SELF_LABELLING or control_tag(element.tag) is None):
-            objects.append(ObjectTag(name, element.tag, dict(element.attrib)))
+            channels = tuple(dict(child.attrib) for child in element if child.tag == "Channel")
+            objects.append(ObjectTag(name, element.tag, dict(element.attrib), channels))
     return LabelConfigTree(tuple(controls), tuple(objects), (*variables, "{{idx}}"), tuple(relation_labels))
 
 

@@ -17,12 +17,13 @@ _STEP = re.compile(r"[^.\[\]]+")
 class ObjectTag:
     """An object tag, such as `<Image name="photo" value="$image"/>`.
 
-    `attributes` are all of its XML attributes.
+    `attributes` are all of its XML attributes; `channels` those of each `<Channel>` in a `<TimeSeries>`.
     """
 
     name: str
     tag: str
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    channels: tuple[Mapping[str, str], ...] = field(default=(), repr=False, hash=False)
 
     def attribute(self, name: str) -> str:
         """Return the text of an XML attribute, whose name Label Studio reads in any case; empty without it."""

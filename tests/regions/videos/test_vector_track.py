@@ -77,7 +77,7 @@ def test_a_label_of_another_control() -> None:
 
 
 def test_a_track_that_changes_its_number_of_points_is_read() -> None:
-    first = {"frame": 1, "vertices": [{"x": 0, "y": 0}, {"x": 10, "y": 0}]}
+    first = {"frame": 1, "vertices": [{"x": 0, "y": 0}, {"x": 10, "y": 0}], "enabled": True}
     second = {"frame": 4, "vertices": [{"x": 50, "y": 0}], "enabled": False}
     region = {
         "value": {"sequence": [second, first], "framesCount": 9},
@@ -90,6 +90,8 @@ def test_a_track_that_changes_its_number_of_points_is_read() -> None:
         2: (0, 0),
         3: (50, 0),
     }
+    first.pop("enabled")  # which Label Studio takes as false
+    assert sorted(vectors_of(region)) == [0, 3]
 
 
 def test_what_is_no_track() -> None:

@@ -100,6 +100,14 @@ def test_a_track_that_ends_with_the_video_stays_shown() -> None:
     assert sorted(boxes_of(stays, size=SIZE, frame_count=52)) == [48, 49, 50, 51]
 
 
+def test_a_box_is_hidden_after_a_key_frame_without_enabled_as_in_label_studio() -> None:
+    keys = [{"frame": frame, "x": 0, "y": 0, "width": 10, "height": 10} for frame in (1, 4)]
+    region = {"value": {"sequence": keys, "framesCount": 9}}
+    assert sorted(boxes_of(region, size=SIZE)) == [0, 3]
+    keys[0]["enabled"] = True
+    assert sorted(boxes_of(region, size=SIZE)) == [0, 1, 2, 3]
+
+
 def test_a_rotation_takes_the_shorter_way() -> None:
     middle = interpolated(Box(50, 50, 20, 10, 350), Box(50, 50, 20, 10, 10), 0.5)
     assert middle.rotation % 360 == pytest.approx(0)

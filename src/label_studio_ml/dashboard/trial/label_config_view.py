@@ -1,6 +1,6 @@
 """A label config as JSON values for the page: its objects, and its controls with their labels and colours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from label_studio_ml.controls import Control, Controls, Label
@@ -8,6 +8,8 @@ from label_studio_ml.controls.object_tag import attribute_of
 
 #: The most labels of one control that the page gets, for their colours.
 MAX_LABELS = 2000
+#: The most channels of a time series that the page gets.
+MAX_CHANNELS = 1000
 #: Attributes longer than this are cut: they are of no use for drawing.
 MAX_ATTRIBUTE = 2000
 #: Tags whose regions are prompts only with `smart="true"`.
@@ -23,6 +25,7 @@ def label_config_view(controls: Controls) -> dict[str, Any]:
                 "tag": item.tag,
                 "field": item.field,
                 "attributes": _cut(item.attributes.items()),
+                "channels": [_channel(channel) for channel in item.channels[:MAX_CHANNELS]],
             }
             for item in controls.objects
         ],
@@ -43,6 +46,10 @@ def _control(control: Control) -> dict[str, Any]:
         "per_region": control.is_per_region,
         "smart": _is_smart(control),
     }
+
+
+def _channel(attributes: Mapping[str, str]) -> dict[str, str]:
+    return {name: attribute_of(attributes, name)[:MAX_ATTRIBUTE] for name in ("column", "legend", "units")}
 
 
 def _is_smart(control: Control) -> bool:

@@ -148,7 +148,7 @@ def vectors_of(
     for at, key in enumerate(ordered):
         first = frame_of_key(key)
         shown[first] = made = Vector.of_vertices(key["vertices"], key.get("closed"), picture)
-        if not key.get("enabled", True):
+        if not key.get("enabled"):
             continue
         if at + 1 == len(ordered):
             shown |= dict.fromkeys(range(first + 1, count), made)

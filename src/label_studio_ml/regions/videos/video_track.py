@@ -1,7 +1,8 @@
 """Tracks of boxes in videos: `<VideoRectangle>`, whose frames Label Studio counts from 1.
 
 A track has key frames. Between two of them, Label Studio interpolates position, size and rotation linearly; a rotation
-takes the shorter way. After a key frame that is not `enabled`, the box is hidden until the next enabled one.
+takes the shorter way. After a key frame that is not `enabled`, or has no such field, the box is hidden until the next
+one.
 """
 
 from collections.abc import Mapping
@@ -155,7 +156,7 @@ def key_frames_of(region: Mapping[str, Any], size: Any = None) -> list[KeyFrame]
         KeyFrame(
             frame_of_key(key),
             Box.of_value(key, picture),
-            shown=bool(key.get("enabled", True)),
+            shown=bool(key.get("enabled")),
         )
         for key in sequence
     ]

@@ -17,6 +17,7 @@ const DRAWINGS = {
   audioplus: [() => import("./audio.js"), "AudioDrawing"],
   timeseries: [() => import("./timeseries.js"), "TimeSeriesDrawing"],
   table: [() => import("./table.js"), "TableDrawing"],
+  list: [() => import("./table.js"), "ListDrawing"],
   values: [() => import("./values.js"), "ValuesDrawing"],
 };
 
@@ -26,7 +27,7 @@ const loaded = new Map();
  * Draw the regions of a result on an object. Modules are loaded when they are first needed; regions on an object of an
  * unknown tag are listed.
  *
- * @param {{object: {name: string, tag: string, attributes: object}, controls: object[], regions: object[],
+ * @param {{object: {name: string, tag: string, attributes: object, channels?: object[]}, controls: object[], regions: object[],
  *   relations?: object[], items?: object[], data: unknown, file: string | string[], onPrompt?: (item: object) => void,
  *   title: string}} props `object` has the tag "values" for what has no place on an object; `controls` are those that
  *   point to it; `regions` are the result's items for it; `items` are all items; `data` is what the task has for the
