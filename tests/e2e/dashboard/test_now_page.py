@@ -1,15 +1,20 @@
-"""The view Now in a real browser, of one backend from its first start on."""
+"""The view Now in a real browser: of one backend from its first start on, and of two servers on one Redis."""
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import requests
+
+from redis_server import MakeRedis, make_redis
 
 from ..backend import Backend
 from ..browser import Browser
 from ..conftest import MakeBackend
 from ..processes import wait_until
+
+__all__ = ["make_redis"]
 
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
@@ -103,7 +108,14 @@ def wait_for_text(page: Any, heading: str, text: str) -> None:
     section.filter(has_text=text).wait_for()
 
 
-def test_from_nothing_to_a_trained_version(make_backend: MakeBackend, browser: Browser) -> None:
+def is_narrow(page: Any) -> bool:
+    """Return whether the page is no wider than its window."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def test_from_nothing_to_a_trained_version_and_one_that_does_not_load(
+    make_backend: MakeBackend, browser: Browser
+) -> None:
     backend = make_backend("stepwise.py")
     with opened(browser, backend) as page:
         page.get_by_text("No project is connected yet").wait_for()
@@ -134,3 +146,57 @@ def test_from_nothing_to_a_trained_version(make_backend: MakeBackend, browser: B
         wait_for_text(page, "Trainings", "No training runs or waits.")
         version = record(backend, job)["model_version"]
         wait_for_text(page, "Served projects", version)
+
+        (backend.folder / "broken").write_text("there is no memory for it")
+        second = annotate(backend, 1, number=2)
+        wait_until(
+            lambda: record(backend, second)["job_status"] == "finished",
+            "the second training has ended",
+        )
+        page.get_by_text("there is no memory for it").first.wait_for()
+        banner = page.get_by_role("status", name="What needs a person")
+        banner.get_by_text("does not load").wait_for()
+        assert f"{version} is served meanwhile" in banner.inner_text()
+        browser.keep(page, "now-attention")
+        page.goto(f"{backend.url}/#/errors")
+        page.get_by_role("heading", name="Errors", exact=True).wait_for()
+        banner.get_by_text("does not load").wait_for()  # on every page
+
+    with opened(browser, backend, viewport={"width": 320, "height": 900}, color_scheme="dark") as page:
+        wait_for_text(page, "Served projects", version)
+        assert is_narrow(page)
+        browser.keep(page, "now-narrow-dark")
+
+
+def test_two_servers_on_one_redis_show_the_same(
+    make_redis: MakeRedis,
+    make_backend: MakeBackend,
+    browser: Browser,
+    tmp_path: Path,
+) -> None:
+    redis_server = make_redis()
+    env = {"REDIS_URL": f"redis://{redis_server.address}"}
+    one = make_backend("stepwise.py", env=env)
+    other = Backend(one.folder, tmp_path / "other.log", env=env)
+    other.command = "serve"
+    other.start()
+    try:
+        setup(one, 1)
+        predict(one, 1, 5)
+        with opened(browser, one) as page, opened(browser, other) as other_page:
+            for shown in (page, other_page):
+                for backend in (one, other):
+                    wait_for_text(shown, "Servers", f":{backend.port}")
+                wait_for_text(shown, "Served projects", "INITIAL")
+                shown.locator("dd", has_text="5").first.wait_for()
+            job = annotate(other, 1)
+            (one.folder / "step-0").touch()
+            for shown in (page, other_page):
+                wait_for_text(shown, "Trainings", "step 1 of 4")
+                wait_for_text(shown, "Trainings", job)
+            browser.keep(other_page, "now-two-servers")
+            (one.folder / "all-steps").touch()
+            assert other.stop() == []
+            page.get_by_role("rowheader").filter(has_text=f":{other.port}").wait_for(state="detached")
+    finally:
+        other.stop()

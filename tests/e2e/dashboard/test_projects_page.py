@@ -156,9 +156,14 @@ def test_what_label_studio_says_and_who_may_act(pages: Pages, label_studio: Stud
     page.get_by_role("button", name="Ask again").click()
     expect(says).to_contain_text("The webhook is switched off")
     label_studio.call("DELETE", f"/api/webhooks/{webhook['id']}/")
-    page.wait_for_timeout(1100)  # an answer of the last second is used again
-    page.get_by_role("button", name="Ask again").click()
-    expect(says).to_contain_text("The project has no webhook to this backend")
+    again = page.get_by_role("button", name="Ask again")
+
+    def has_asked() -> bool:
+        if again.is_enabled():
+            again.click()
+        return "The project has no webhook to this backend" in says.inner_text()
+
+    wait_until(has_asked, "Label Studio is asked: an answer of the last second is used again")
     expect(says).to_contain_text(f"label-studio-ml connect {pages.backend.folder} --project {pages.project}")
     pages.browser.keep(page, "project-without-webhook", whole=True)
     assert pages.errors == []
