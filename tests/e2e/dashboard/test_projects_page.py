@@ -180,7 +180,7 @@ def test_a_wrong_token_and_a_forgotten_project(
     expect(says).to_contain_text("Label Studio has no such project")
     page.get_by_role("button", name="Forget").click()
     page.get_by_role("dialog").get_by_role("button", name="Forget").click()
-    expect(page.get_by_role("heading", name="No project yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No project is connected yet")).to_be_visible()
     pages.browser.keep(page, "projects-empty")
     wait_until(lambda: pages.errors == [], "no errors")
     page.context.close()

@@ -5,7 +5,7 @@ import { useTopic } from "../lib/live.js";
 import { ActionButton } from "./action-button.js";
 import { Notice } from "./notice.js";
 import { Progress } from "./progress.js";
-import { ShortText } from "./short-text.js";
+import { ShortText, visible } from "./short-text.js";
 import { Status } from "./status.js";
 import { Ago } from "./time.js";
 
@@ -102,6 +102,6 @@ function Lines({ lines, open }) {
   if (!lines?.length) return null;
   return html`<details open=${open}>
     <summary>Its last lines</summary>
-    <pre tabindex="0" role="group" aria-label="Last lines of output"><code>${lines.join("\n")}</code></pre>
+    <pre tabindex="0" role="group" aria-label="Last lines of output"><code>${visible(lines.join("\n"))}</code></pre>
   </details>`;
 }

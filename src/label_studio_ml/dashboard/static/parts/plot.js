@@ -1,5 +1,6 @@
 import { html, useEffect, useRef } from "../lib/html.js";
 import { dateTime, number } from "../lib/format.js";
+import { visible } from "./short-text.js";
 import uPlot from "../vendor/uplot.js";
 
 const COLOURS = ["--plot-1", "--plot-2", "--plot-3", "--plot-4", "--plot-5", "--plot-6"];
@@ -25,14 +26,14 @@ export function Plot({ label, x, lines, time = false, unit = "", height = 180, g
         {
           width: Math.max(200, element.clientWidth),
           height,
-          scales: { x: { time } },
+          scales: { x: { time }, y: { range } },
           cursor: { drag: { x: false, y: false } },
           legend: { show: true, live: true },
-          axes: [time ? { ...axis, values: clock } : axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => `${number(tick)}${unit && ` ${unit}`}`) }],
+          axes: [{ ...axis, size: 30, ...(time ? { values: clock } : {}) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => `${number(tick)}${unit && ` ${unit}`}`) }],
           series: [
-            time ? { value: (_, at) => (at ? dateTime(at) : "–") } : { label: "step" },
+            time ? { value: (_, at) => (at ? dateTime(at) : "–") } : { label: "step", value: (_, step) => number(step) },
             ...lines.map((line, index) => ({
-              label: line.label,
+              label: visible(line.label),
               stroke: look.getPropertyValue(COLOURS[index % COLOURS.length]).trim(),
               dash: index >= COLOURS.length ? [6, 4] : undefined,
               width: 2,
@@ -64,7 +65,7 @@ export function Plot({ label, x, lines, time = false, unit = "", height = 180, g
   useEffect(() => chart.current?.setData([x, ...lines.map((line) => line.values)]));
 
   return html`<figure class="plot">
-    <figcaption>${label}</figcaption>
+    <figcaption><bdi>${visible(label)}</bdi></figcaption>
     <div ref=${host} class="plot-canvas" role="img" aria-label=${summary(label, lines, unit)}></div>
   </figure>`;
 }
@@ -74,6 +75,11 @@ function clock(_, times) {
   const days = times.length > 1 && times[times.length - 1] - times[0] > 86400;
   const style = days ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" };
   return times.map((at) => new Date(at * 1000).toLocaleString("en-GB", style));
+}
+
+/** Return the ends of the vertical axis: from 0 to 1 where there are no values, or only zeros. */
+function range(_, least, most) {
+  return (least ?? 0) === 0 && (most ?? 0) === 0 ? [0, 1] : uPlot.rangeNum(least, most, 0.1, true);
 }
 
 /** Return the indices of the values of a series that are beside a gap: alone there, a value has no line. */

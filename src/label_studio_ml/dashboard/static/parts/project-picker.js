@@ -1,6 +1,9 @@
 import { html, useEffect, useState } from "../lib/html.js";
 import { get } from "../lib/api.js";
+import { number } from "../lib/format.js";
+import { visible } from "./short-text.js";
 import { SearchField } from "./search-field.js";
+import { NoProject } from "./no-project.js";
 import { Notice } from "./notice.js";
 
 /** Projects in the list; of more, a search field finds the others. */
@@ -34,6 +37,7 @@ export function ProjectPicker({ project, onProject, first = true, all = false })
 
   if (problem) return html`<${Notice} kind="error">${problem}</${Notice}>`;
   if (!list) return null;
+  if (!list.total && !search && !project && !all) return html`<${NoProject} />`;
   const known = list.projects.some((one) => one.uid === project);
   return html`<div class="toolbar">
     <label><span>Project</span>
@@ -44,7 +48,7 @@ export function ProjectPicker({ project, onProject, first = true, all = false })
         ${list.projects.map((one) => html`<option key=${one.uid} value=${one.uid}>${projectName(one)}</option>`)}
       </select>
     </label>
-    ${(list.total > MOST || search) && html`<${SearchField} label=${`Find one of ${list.total} projects`} value=${search} onSearch=${setSearch} />`}
+    ${(list.total > MOST || search) && html`<${SearchField} label=${`Find one of ${number(list.total)} projects`} value=${search} onSearch=${setSearch} />`}
   </div>`;
 }
 
@@ -52,5 +56,5 @@ export function ProjectPicker({ project, onProject, first = true, all = false })
 export function projectName(project) {
   const title = project.title || "without a title";
   const short = title.length > 60 ? `${title.slice(0, 60)}…` : title;
-  return `${project.number ?? project.uid.split(".")[0]}: ${short}`;
+  return `${project.number ?? project.uid.split(".")[0]}: ${visible(short)}`;
 }

@@ -19,7 +19,7 @@ export function SchemeButton() {
     setScheme(next);
     dispatchEvent(new Event("schemechange"));
   }
-  return html`<button type="button" class="small secondary" onClick=${change}>${WORDS[scheme]}</button>`;
+  return html`<button type="button" class="small secondary outline" onClick=${change}>${WORDS[scheme]}</button>`;
 }
 
 function stored() {

@@ -2,8 +2,8 @@ import { html } from "../lib/html.js";
 import { useTopic } from "../lib/live.js";
 import { count } from "../lib/format.js";
 import { link } from "../lib/router.js";
-import { Empty } from "../parts/empty.js";
 import { Loading } from "../parts/loading.js";
+import { NoProject } from "../parts/no-project.js";
 import { Notice } from "../parts/notice.js";
 import { useStyles } from "../parts/stylesheet.js";
 import { Checks } from "./now/checks.js";
@@ -27,10 +27,7 @@ export default function Now() {
     <h1>${title}</h1>
     ${value.problem && html`<${Notice} kind="error">${value.problem}. Only this server is shown.</${Notice}>`}
     ${unused
-      ? html`<${Empty} title="No project is connected yet" command=${value.connect_command}>
-          Run this in a terminal; 1 is the number in the project's address in Label Studio, and it asks for a token.
-          Projects appear here as soon as Label Studio has called this backend.
-        </${Empty}>`
+      ? html`<${NoProject} command=${value.connect_command} />`
       : html`<${Figures} value=${figures} />`}
     <${Trainings} trainings=${value.trainings} parked=${value.parked} titles=${value.titles} />
     <${Repredictions} repredictions=${value.repredictions} titles=${value.titles} />

@@ -2,13 +2,13 @@ import { html, useEffect, useState } from "../lib/html.js";
 import { get } from "../lib/api.js";
 import { count } from "../lib/format.js";
 import { go, link } from "../lib/router.js";
-import { Empty } from "../parts/empty.js";
 import { Loading } from "../parts/loading.js";
+import { NoProject } from "../parts/no-project.js";
 import { Notice } from "../parts/notice.js";
 import { Pager } from "../parts/pager.js";
 import { ScrollBox } from "../parts/scroll-box.js";
 import { SearchField } from "../parts/search-field.js";
-import { ShortText } from "../parts/short-text.js";
+import { ShortText, visible } from "../parts/short-text.js";
 import { Status } from "../parts/status.js";
 import { Ago } from "../parts/time.js";
 
@@ -39,23 +39,21 @@ export default function View({ route }) {
   }, [search, first]);
 
   return html`<h1>${title}</h1>
-    <div class="toolbar">
+    ${(search || !found || found.total > 0) && html`<div class="toolbar">
       <${SearchField} label="Search by title, id or address" value=${search}
         onSearch=${(text) => go(["projects"], { search: text.trim() }, true)} />
-    </div>
+    </div>`}
     ${error && html`<${Notice} kind="error">${error}</${Notice}>`}
     ${!found && !error && html`<${Loading} what="the projects" />`}
-    ${found && html`<p role="status">${count(found.total, "project")}${search && html` with “<bdi>${search}</bdi>”`}</p>`}
+    ${found && (found.total > 0 || search) && html`<p role="status">${count(found.total, "project")}${search && html` with “<bdi>${search}</bdi>”`}</p>`}
     ${found && found.total > 0 && html`<${Table} projects=${found.projects} />`}
     ${found && found.total > 0 && html`<${Pager} first=${first} size=${SIZE} total=${found.total} onPage=${(to) => go(["projects"], { search, first: to || "" })} />`}
-    ${found && found.total === 0 && !search && html`<${Empty} title="No project yet" command="label-studio-ml connect DIR --project ID">
-      A project appears here as soon as Label Studio has called this backend for it. Add the backend in the project's settings, below Model, or run:
-    </${Empty}>`}`;
+    ${found && found.total === 0 && !search && html`<${NoProject} />`}`;
 }
 
 function Table({ projects }) {
   return html`<${ScrollBox} label="Projects">
-    <table>
+    <table class="projects-table">
       <thead><tr>
         <th scope="col">Project</th><th scope="col">State</th><th scope="col">Served version</th>
         <th scope="col">Last /setup</th><th scope="col">Last event</th><th scope="col">Label Studio</th>
@@ -75,12 +73,12 @@ function Table({ projects }) {
 
 function State({ project }) {
   if (project.forgotten) return html`<${Status}>forgotten, versions left</${Status}>`;
-  if (!project.heard.setup && !project.heard.webhook) return html`<${Status} kind="waiting">never heard of</${Status}>`;
+  if (!project.heard.setup && !project.heard.webhook) return html`<${Status} kind="waiting">no call yet</${Status}>`;
   if (!project.token) return html`<${Status} kind="warning">no token</${Status}>`;
   if (!project.heard.webhook) return html`<${Status} kind="warning">no event yet</${Status}>`;
   return html`<${Status} kind="good">connected</${Status}>`;
 }
 
 function short(text) {
-  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
+  return visible(text.length > 120 ? `${text.slice(0, 119)}…` : text);
 }

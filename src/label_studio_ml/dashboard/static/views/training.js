@@ -23,7 +23,7 @@ export default function Training({ route }) {
   const job = route.path[1];
   const training = useTopic(`training:${job}`);
   const stored = useStoredPoints(job, training);
-  const heading = html`<p><a href=${link(["trainings"])}>All trainings</a></p><h1>Training ${job}</h1>`;
+  const heading = html`<p class="back"><a href=${link(["trainings"])}>All trainings</a></p><h1>Training ${job}</h1>`;
   if (!training) return html`${heading}<${Loading} what="the training" />`;
   if (training.error && !training.job) return html`${heading}<${Notice} kind="error">${training.error}</${Notice}>`;
   const active = isActive(training);

@@ -47,7 +47,7 @@ export default function Trainings({ route }) {
       </li>`)}</ul>
     </nav>
     <div class="toolbar">
-      <${SearchField} label="Only the project with the number" value=${project.split(".")[0]} onSearch=${(text) => show({ project: text.trim(), first: "" })} />
+      <${SearchField} label="Project number" value=${project.split(".")[0]} onSearch=${(text) => show({ project: text.trim(), first: "" })} />
     </div>
     ${error && html`<${Notice} kind="error">${error}</${Notice}>`}
     ${!page && !error && html`<${Loading} what="the trainings" />`}
@@ -125,7 +125,7 @@ function List({ jobs, titles, filtered, onDone }) {
       <thead><tr>
         <th scope="col">State</th><th scope="col">Training</th><th scope="col">Project</th><th scope="col">Begun</th>
         <th scope="col" class="number">Took</th><th scope="col" class="number">Tasks</th><th scope="col">Version</th>
-        <th scope="col">What</th><th scope="col">Actions</th>
+        <th scope="col">Message</th><th scope="col">Actions</th>
       </tr></thead>
       <tbody>${jobs.map((job) => html`<${Row} key=${job.job} job=${job} titles=${titles} onDone=${onDone} />`)}</tbody>
     </table>

@@ -22,11 +22,7 @@ export default function ValueView({ route }) {
   const project = route.query.project || "";
   return html`<h1>Do predictions help?</h1>
     <${ProjectPicker} project=${project} onProject=${(uid) => go(["value"], { project: uid }, !project)} />
-    ${project ? html`<${ProjectValue} key=${project} project=${project} />` : html`<${NoProject} />`}`;
-}
-
-function NoProject() {
-  return html`<${Empty} title="No project is chosen">Choose one of the projects that this backend is connected with.</${Empty}>`;
+    ${project && html`<${ProjectValue} key=${project} project=${project} />`}`;
 }
 
 function ProjectValue({ project }) {

@@ -32,8 +32,8 @@ function VersionPage({ project, id, route }) {
     if (changes) reload();
   }, [JSON.stringify(changes)]);
 
-  const back = html`<p><a href=${link(["versions", project])}>All versions of the project</a></p>`;
-  if (error) return html`<h1>${title}</h1>${back}<${Notice} kind="error">${error.message}</${Notice}>`;
+  const back = html`<p class="back"><a href=${link(["versions", project])}>All versions of the project</a></p>`;
+  if (error) return html`${back}<h1>${title}</h1><${Notice} kind="error">${error.message}</${Notice}>`;
   if (!value) return html`<${Loading} what="the version" />`;
   const { version } = value;
   const acted = (answer) => {
@@ -42,8 +42,8 @@ function VersionPage({ project, id, route }) {
   };
   const served = value.served?.id === version.id;
   return html`<div class="version-tables">
-    <h1>${title} <${ShortText} text=${version.name} most=${100} /></h1>
     ${back}
+    <h1>${title} <${ShortText} text=${version.name} most=${100} /></h1>
     <${ProjectLine} project=${value.project} path=${["versions"]} />
     <div aria-live="polite">${done && html`<${Notice} kind="success"><bdi>${visible(done)}</bdi></${Notice}>`}</div>
     <p><${VersionState} version=${version} most=${2000} /></p>

@@ -2,6 +2,7 @@ import { html, useState } from "../../lib/html.js";
 import { get } from "../../lib/api.js";
 import { link } from "../../lib/router.js";
 import { Loading } from "../../parts/loading.js";
+import { NoProject } from "../../parts/no-project.js";
 import { Notice } from "../../parts/notice.js";
 import { SearchField } from "../../parts/search-field.js";
 import { ShortText } from "../../parts/short-text.js";
@@ -11,20 +12,18 @@ import { useAnswer } from "./use-answer.js";
 export function ProjectPicker() {
   const [search, setSearch] = useState("");
   const { value, error, loading } = useAnswer(`projects ${search}`, () => get("trial/projects", { search }));
+  if (value && !value.projects.length && !search) return html`<${NoProject} />`;
   return html`<section aria-labelledby="trial-projects">
     <h2 id="trial-projects">Choose a project</h2>
-    <div class="toolbar"><${SearchField} label="Title or number" value=${search} onSearch=${setSearch} /></div>
+    <div class="toolbar"><${SearchField} label="Search by number or title" value=${search} onSearch=${setSearch} /></div>
     <div aria-live="polite">
       ${error && html`<${Notice} kind="error">${error.message}</${Notice}>`}
       ${loading && html`<${Loading} what="the projects" />`}
-      ${value && !value.projects.length && html`<p>
-        ${search ? "No project has this text in its title or number." : "No project of Label Studio is connected yet."}
-      </p>`}
-      ${value && html`<ul>
+      ${value && !value.projects.length && html`<p>No project has this text in its title or number.</p>`}
+      ${value && html`<ul class="project-list">
         ${value.projects.map(({ uid, title }) => html`<li key=${uid}>
           <a href=${link(["try"], { project: uid })}>
-            ${title ? html`<${ShortText} text=${title} most=${120} /> (${uid.split(".")[0]})` : `Project ${uid.split(".")[0]}`}
-          </a>
+            Project ${uid.split(".")[0]}</a>${" "}<${ShortText} text=${title} most=${120} />
         </li>`)}
       </ul>`}
       ${value?.more && html`<p>There are more projects: search for one.</p>`}

@@ -1,12 +1,12 @@
 import { html, useEffect, useState } from "../../lib/html.js";
 import { get } from "../../lib/api.js";
 import { go, link } from "../../lib/router.js";
-import { Empty } from "../../parts/empty.js";
 import { Loading } from "../../parts/loading.js";
+import { NoProject } from "../../parts/no-project.js";
 import { Notice } from "../../parts/notice.js";
 import { Pager } from "../../parts/pager.js";
 import { SearchField } from "../../parts/search-field.js";
-import { visible } from "../../parts/short-text.js";
+import { ShortText, visible } from "../../parts/short-text.js";
 import { useLoaded } from "./use-loaded.js";
 
 const PAGE = 20;
@@ -30,17 +30,16 @@ export function ProjectPicker({ path, choose = false }) {
   if (error) return html`<${Notice} kind="error">${error.message}</${Notice}>`;
   if (!value) return html`<${Loading} what="the projects" />`;
   if (!value.total && !search) {
-    return html`<${Empty} title="No project is connected yet" command="label-studio-ml connect DIR --project ID">
-      Connect a project in Label Studio, or with this command:</${Empty}>`;
+    return html`<${NoProject} />`;
   }
-  return html`<section aria-label="Projects">
-    <p>Choose a project:</p>
+  return html`<section aria-labelledby="choose-heading">
+    <h2 id="choose-heading">Choose a project</h2>
     ${(value.total > PAGE || search) && html`<div class="toolbar">
       <${SearchField} label="Search by number or title" value=${search} onSearch=${(text) => { setSearch(text); setFirst(0); }} />
     </div>`}
     <ul class="project-list" aria-live="polite">
       ${value.projects.map((project) => html`<li key=${project.uid}>
-        <a href=${link([...path, project.uid])}>Project ${project.number}</a>${" "}<bdi>${visible(project.title)}</bdi>${" "}
+        <a href=${link([...path, project.uid])}>Project ${project.number}</a>${" "}<${ShortText} text=${project.title} most=${120} />${" "}
         ${project.host && html`<small><bdi>${visible(project.host)}</bdi></small>`}
       </li>`)}
     </ul>
@@ -52,7 +51,7 @@ export function ProjectPicker({ path, choose = false }) {
 /** The heading of a view of one project, with the way to another one. */
 export function ProjectLine({ project, path }) {
   return html`<p class="project-line">
-    Project <strong>${project.number}</strong>${" "}<bdi>${visible(project.title)}</bdi>
+    Project <strong>${project.number}</strong>${" "}<${ShortText} text=${project.title} most=${120} />
     ${project.host && html`${" "}<small>in <bdi>${visible(project.host)}</bdi></small>`}
     ${" "}<a href=${link(path, { choose: "yes" })}>Choose another project</a>
   </p>`;

@@ -1,0 +1,31 @@
+"""Functions in JavaScript that find what is wrong with the layout of a page."""
+
+#: Returns the elements that reach beyond the page's right edge, other than those in boxes that scroll by themselves.
+WIDE = """() => {
+    const scrolls = (element) => {
+        for (let one = element; one && one !== document.body; one = one.parentElement) {
+            const style = getComputedStyle(one);
+            if (['auto', 'scroll', 'hidden', 'clip'].includes(style.overflowX)) return true;
+            if (style.position === 'absolute' && style.clipPath !== 'none') return true;
+        }
+        return false };
+    return [...document.querySelectorAll('body *')]
+        .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !scrolls(one))
+        .map((one) => `${one.tagName}.${one.className}: ${one.textContent.trim().slice(0, 60)}`) }"""
+
+#: Returns the pairs of buttons, links, fields and headings that cover each other; of an open dialog, only its own.
+OVERLAPS = """() => {
+    const scope = document.querySelector('dialog[open]') ?? document;
+    const boxes = [...scope.querySelectorAll('button, a[href], input, select, textarea, summary, h1, h2, h3')]
+        .filter((one) => one.checkVisibility({checkOpacity: true, checkVisibilityCSS: true}) && !one.matches('.skip'))
+        .map((one) => [one, one.getBoundingClientRect()])
+        .filter(([one, box]) => box.width > 1 && box.height > 1);
+    const found = [];
+    for (const [one, a] of boxes) for (const [other, b] of boxes) {
+        if (one === other || one.contains(other) || other.contains(one)) continue;
+        if (one.closest('svg') || other.closest('svg')) continue;
+        const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        if (width > 2 && height > 2) found.push(`${one.outerHTML.slice(0, 90)} and ${other.outerHTML.slice(0, 90)}`);
+    }
+    return found }"""
