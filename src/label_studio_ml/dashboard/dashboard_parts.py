@@ -14,11 +14,13 @@ from label_studio_ml.dashboard.trial.trial_part import TrialPart
 from label_studio_ml.dashboard.value.value_part import ValuePart
 from label_studio_ml.dashboard.versions.versions_part import VersionsPart
 from label_studio_ml.reports.command_records import MemoryCommandRecords, RedisCommandRecords
+from label_studio_ml.reports.known_secrets import scrubber_of
 from label_studio_ml.reports.server_reporting import ServerReporting
 from label_studio_ml.reports.shared_checks import OwnChecks, SharedChecks
 from label_studio_ml.reports.value_reports import ValueReports
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.training.intake.event_intake import RedisIntake
+from label_studio_ml.training.records.run_log import Scrubber
 from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.web.intake_interface import TrainingIntake
@@ -42,6 +44,10 @@ def build_dashboard(
 
     Without Redis, as in tests of users' models, this server's memory has what servers report of themselves.
     """
+
+    def scrubber() -> Scrubber:
+        return scrubber_of(settings, projects.access_tokens())
+
     registry = pool.registry
     now = _now(settings, reporting, intake, projects, endpoints.health)
     redis_intake = intake if isinstance(intake, RedisIntake) else None
@@ -59,9 +65,9 @@ def build_dashboard(
     titles = redis_intake.titles if redis_intake is not None and settings.store_url else dict
     listed = ProjectList(Projects(settings.model_dir), store, titles)
     about_projects = ProjectsPart(settings, endpoints, registry, projects, listed, store, intake, records)
-    reporter, errors = error_parts(settings, endpoints.counts, projects, intake)
+    reporter, errors = error_parts(settings, endpoints.counts, projects, intake, scrubber)
     endpoints.forget_errors = reporter.forget
-    trial = TrialPart(settings, projects, pool, store, endpoints.sessions, streams=streams)
+    trial = TrialPart(settings, projects, pool, store, endpoints.sessions, scrubber, streams=streams)
     return Dashboard(
         endpoints.sessions,
         (now, commands, versions, trainings, about_projects, value, errors, trial),

@@ -1,15 +1,21 @@
 """The secrets that a server knows, which must not be shown on the dashboard."""
 
+from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.training.records.run_log import Scrubber
 
 
-def secrets_of(settings: Settings) -> list[str]:
-    """Return the passwords and tokens in the settings."""
-    return [
-        settings.studio_api_key,
-        settings.basic_auth_pass,
-        settings.http.viewer_pass,
-        unquote(urlsplit(settings.redis_url).password or ""),
-    ]
+def scrubber_of(settings: Settings, access_tokens: Iterable[str]) -> Scrubber:
+    """Return what replaces the passwords and tokens in the settings, and `access_tokens` of projects, in texts."""
+    return Scrubber(
+        [
+            settings.studio_api_key,
+            settings.basic_auth_pass,
+            settings.http.viewer_pass,
+            settings.http.token,
+            unquote(urlsplit(settings.redis_url).password or ""),
+            *access_tokens,
+        ]
+    )

@@ -15,6 +15,7 @@ from label_studio_ml.errors import ReadOnlyLogin, RequestError
 from label_studio_ml.http_server.messages import Call, Response
 from label_studio_ml.monitoring.error_groups import ErrorGroups
 from label_studio_ml.reports.error_reporter import ErrorReporter
+from label_studio_ml.training.records.run_log import Scrubber
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.web.security.login_sessions import Session
 
@@ -38,7 +39,7 @@ class Page:
 
     def __init__(self, folder: Path) -> None:
         self.groups = ErrorGroups("host-a")
-        log = ServerLog(folder, lambda data: data)
+        log = ServerLog(folder, lambda: Scrubber([]))
         part = ErrorsPart(ErrorReporter(self.groups, None), cast("Any", Projects()), log, "host-a")
         self.router = PageRouter(part.routes)
         self.topics = {topic.name: topic for topic in part.topics}

@@ -1,5 +1,6 @@
 """The log as the dashboard shows it: bounded, over rotated files, without secrets, for viewers without tracebacks."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import pytest
 
 from label_studio_ml.dashboard.errors import log_files, server_log
-from label_studio_ml.dashboard.errors.log_records import MAX_RECORD
+from label_studio_ml.dashboard.errors.log_records import MAX_RECORD, shown_lines
 from label_studio_ml.dashboard.errors.server_log import PAGE, ServerLog
 from label_studio_ml.errors import RequestError
 from label_studio_ml.monitoring.logs import JsonFormatter, RotatingFile
+from label_studio_ml.training.records.run_log import Scrubber
 
 LINE = "[2026-11-30 10:00:00,000] [{level}] [label_studio_ml.web::f::1] {text}\n"
 TRACE = 'Traceback (most recent call last):\n  File "/srv/model.py", line 3, in predict\n    return 1 / 0\n'
@@ -26,7 +28,12 @@ class Log:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "server.log"
-        self.log = ServerLog(folder, lambda data: data.replace(b"CANARY", b"[secret]"))
+        self.scrubbers = 0
+        self.log = ServerLog(folder, self._scrubber)
+
+    def _scrubber(self) -> Scrubber:
+        self.scrubbers += 1
+        return Scrubber(["CANARY"])
 
     def write(self, *lines: bytes) -> None:
         with self.path.open("ab") as file:
@@ -197,3 +204,20 @@ def test_viewers_see_no_traceback_of_a_json_log(log: Log) -> None:
 def test_only_known_files_are_read(log: Log, name: str) -> None:
     with pytest.raises(RequestError, match="file must be one of"):
         log.log.state(name)
+
+
+def test_the_secrets_are_collected_once_for_each_answer(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.write(*(line("INFO", f"CANARY {number}") for number in range(50)))
+    assert len(log.page()["records"]) == 50
+    assert log.scrubbers == 1
+
+
+def test_lines_of_a_log_in_json_are_shown_without_tracebacks() -> None:
+    trace = 'Traceback (most recent call last):\n  File "model.py", line 1\nValueError: no'
+    record = {"level": "ERROR", "logger": "x", "time": "t", "message": "failed", "error": trace}
+    lines = [json.dumps(record), "plain"]
+    assert "model.py" in "".join(shown_lines(lines, tracebacks=True))
+    shown = shown_lines(lines, tracebacks=False)
+    assert "model.py" not in "".join(shown)
+    assert {"ValueError: no", "plain"} <= set(shown)

@@ -15,11 +15,14 @@ from helpers import run
 from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.config.http_settings import HttpSettings
 from label_studio_ml.dashboard.dashboard_app import Dashboard
+from label_studio_ml.dashboard.trial.call_log import LogMark
 from label_studio_ml.dashboard.trial.trial_part import TrialPart
+from label_studio_ml.dashboard.trial.trial_prediction import shown_log
 from label_studio_ml.errors import BackendError
 from label_studio_ml.http_server.messages import Call
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.serving.runners.process_runner import ProcessRunner
+from label_studio_ml.training.records.run_log import Scrubber
 from label_studio_ml.versions.state.project_state import Project, Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
@@ -32,7 +35,7 @@ from studio.fake import Asked, FakeServer, Reply
 from tricky import CONFIG, Tricky
 
 UID = "7.1795434258"
-TOKEN = "CANARY-access-token"
+TOKEN, SECRET = "CANARY-access-token", "CANARY-password"
 PICTURES = """<View><Image name="i" value="$image"/><RectangleLabels name="b" toName="i" smart="true">
 <Label value="cat" background="#ff0000"/></RectangleLabels></View>"""
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -157,7 +160,7 @@ async def _bench(
     )
     projects, sessions = ProjectRegistry(stored), Sessions(Login(settings))
     served = service(lambda: ProcessRunner(settings), store)
-    part = TrialPart(settings, projects, served, store, sessions)
+    part = TrialPart(settings, projects, served, store, sessions, lambda: Scrubber([SECRET]))
     dashboard = Dashboard(sessions, [part], tls=False, streams=True)
     if with_models:
         await served.registry.start()
@@ -467,6 +470,30 @@ def test_a_model_that_fails_says_why_and_logs_are_shown(tmp_path: Path) -> None:
                 assert (status, answer["predictions"]) == (200, [])
                 assert answer["error"]
                 assert any("Traceback" in line for line in answer["log"]), answer["log"]
+                _, answer = await bench.ask("POST", "predict", body, user="viewer")
+                assert answer["error"]
+                assert answer["log"]
+                assert not any('File "' in line for line in answer["log"]), answer["log"]
+
+    run(play())
+
+
+def test_the_log_of_a_call_is_shown_without_secrets(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text(f"before\n{SECRET}\n")
+    assert shown_log(log, LogMark(), Scrubber([SECRET]), tracebacks=True) == ["before", "[secret]"]
+
+
+def test_a_viewer_lets_no_version_be_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        async with _bench(tmp_path) as bench:
+            bench.publish(1)
+            bench.publish(2)
+            fetched: list[str] = []
+            monkeypatch.setattr(bench.store, "fetch", lambda manifest: fetched.append(manifest.id))
+            body = {"project": UID, "task": {"id": 4, "data": {"t": "a"}}, "version": "id1"}
+            status, _ = await bench.ask("POST", "predict", body, user="viewer")
+            assert (status, fetched) == (403, [])
 
     run(play())
 

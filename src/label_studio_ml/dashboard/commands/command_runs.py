@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -19,6 +18,7 @@ from label_studio_ml.dashboard.commands.command_table import COMMANDS, find_comm
 from label_studio_ml.errors import BackendError, BrokerError, Overloaded, ProjectBusy
 from label_studio_ml.reports.command_record import CommandRecord, CommandState, new_command
 from label_studio_ml.reports.command_records import CommandRecords
+from label_studio_ml.reports.known_secrets import scrubber_of
 from label_studio_ml.training.records.run_log import Scrubber
 from label_studio_ml.versions.state.project_state import Project
 
@@ -72,7 +72,7 @@ class CommandRuns:
                     fix="Wait for the end of some, or cancel some",
                 )
             self._records.add(record)
-            self._waiting.append((record, Scrubber(self._secrets(project))))
+            self._waiting.append((record, scrubber_of(self._settings, [project.access_token])))
             if len(self._threads) < MAX_RUNNING:
                 thread = threading.Thread(target=self._work, daemon=True, name="command")
                 self._threads.add(thread)
@@ -183,19 +183,6 @@ class CommandRuns:
                     return
             else:
                 return
-
-    def _secrets(self, project: Project) -> list[str]:
-        settings = self._settings
-        return [
-            *(
-                settings.studio_api_key,
-                settings.basic_auth_pass,
-                settings.http.viewer_pass,
-                settings.http.token,
-            ),
-            unquote(urlsplit(settings.redis_url).password or ""),
-            project.access_token,
-        ]
 
 
 def _with_progress(record: CommandRecord, process: CommandProcess) -> CommandRecord:

@@ -1,7 +1,7 @@
 """Split a log into records, each with its level and its text, from text lines or JSON lines."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,14 @@ def records_of(lines: Iterable[Line], *, tracebacks: bool) -> list[Record]:
     return [_of_lines(group, tracebacks=tracebacks) for group in groups]
 
 
+def shown_lines(lines: Sequence[str], *, tracebacks: bool) -> list[str]:
+    """Return the lines of a log as people read them. See `make_record`."""
+    records = records_of(
+        (Line("", "", line.encode("utf-8", "replace")) for line in lines), tracebacks=tracebacks
+    )
+    return [line for record in records for line in record.text.split("\n")]
+
+
 def _of_lines(lines: list[Line], *, tracebacks: bool) -> Record:
     return make_record(lines[0].start, b"\n".join(line.data for line in lines), tracebacks=tracebacks)
 
@@ -64,11 +72,12 @@ def begins_record(line: bytes) -> bool:
 
 def make_record(at: str, data: bytes, *, tracebacks: bool) -> Record:
     """Return a record; without `tracebacks`, the lines of each are replaced by one that says so."""
-    if data.startswith(b"{") and (fields := _fields(data)) is not None:
+    line, line_end, others = data.partition(b"\n")  # output without a time follows the line in JSON
+    if line.startswith(b"{") and (fields := _fields(line)) is not None:
         level = str(fields.get("level", ""))
         where = f"[{fields.get('time', '')}] [{level}] [{fields.get('logger', '')}]"
         trace = f"\n{fields['error']}" if "error" in fields else ""
-        text = f"{where} {fields.get('message', '')}{trace}"
+        text = f"{where} {fields.get('message', '')}{trace}{(line_end + others).decode('utf-8', 'replace')}"
     else:
         match = _LEVEL.match(data)
         level = match[1].decode() if match is not None else ""

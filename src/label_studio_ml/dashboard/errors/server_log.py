@@ -16,6 +16,7 @@ from label_studio_ml.dashboard.errors.log_records import (
     records_of,
 )
 from label_studio_ml.errors import RequestError
+from label_studio_ml.training.records.run_log import Scrubber
 
 #: The logs that are shown: of the server and its model processes, and of the workers that it has started.
 NAMES = ("server.log", "rq.log")
@@ -30,11 +31,15 @@ _CONTINUED = 400
 
 
 class ServerLog:
-    """Reads the logs in `folder`. `scrub` removes secrets. The methods block: call them in a thread."""
+    """Reads the logs in `folder`. The methods block: call them in a thread.
 
-    def __init__(self, folder: Path, scrub: Callable[[bytes], bytes]) -> None:
+    `scrubber` returns what replaces the secrets that are known now. It is called once for each answer, not for each
+    record: with thousands of projects, it takes a while.
+    """
+
+    def __init__(self, folder: Path, scrubber: Callable[[], Scrubber]) -> None:
         self._folder = folder
-        self._scrub = scrub
+        self._scrubber = scrubber
 
     def page(self, name: str, *, before: str, search: str, level: str, tracebacks: bool) -> dict[str, Any]:
         """Return up to `PAGE` records before a position (empty: the end) that have a text and at least a level.
@@ -46,6 +51,7 @@ class ServerLog:
         needle = search.casefold()
         found: list[dict[str, Any]] = []
         first = reached = ""
+        scrubber = self._scrubber()
         with LogFiles(self._path(name)) as files:
             seen = 0
             for record in records_before(files.before(before), tracebacks=tracebacks):
@@ -54,7 +60,7 @@ class ServerLog:
                     break
                 seen += len(record.text)
                 reached = record.at
-                shown = self._clean(record)
+                shown = _clean(record, scrubber)
                 if is_at_least(shown, level) and needle in shown.text.casefold():
                     found.append(_json(shown))
             end, size = files.end, files.size
@@ -69,7 +75,8 @@ class ServerLog:
         needle = search.casefold()
         with LogFiles(self._path(name)) as files:
             lines, end, skipped = files.after(position)
-        records = [self._clean(record) for record in records_of(lines, tracebacks=tracebacks)]
+        scrubber = self._scrubber()
+        records = [_clean(record, scrubber) for record in records_of(lines, tracebacks=tracebacks)]
         chosen = [
             _json(record)
             for record in records
@@ -93,7 +100,8 @@ class ServerLog:
             (number for number, line in enumerate(lines[1:_CONTINUED], 1) if begins_record(line)),
             len(lines),
         )
-        text = self._clean(make_record(position, b"\n".join(lines[:end]), tracebacks=tracebacks)).text
+        record = make_record(position, b"\n".join(lines[:end]), tracebacks=tracebacks)
+        text = _clean(record, self._scrubber()).text
         return {"at": position, "text": text.rstrip("\n")}
 
     def state(self, name: str) -> dict[str, Any]:
@@ -104,16 +112,17 @@ class ServerLog:
     def download(self, name: str) -> bytes:
         """Return the last bytes of a log, up to `MAX_DOWNLOAD`. Raises RequestError."""
         with LogFiles(self._path(name)) as files:
-            return self._scrub(files.last(MAX_DOWNLOAD))
-
-    def _clean(self, record: Record) -> Record:
-        text = self._scrub(record.text.encode("utf-8", "replace")).decode("utf-8", "replace")
-        return Record(record.at, record.level, text)
+            return self._scrubber().scrub(files.last(MAX_DOWNLOAD))
 
     def _path(self, name: str) -> Path:
         if name not in NAMES:
             raise RequestError(f"file must be one of {', '.join(NAMES)}", field="file")
         return self._folder / name
+
+
+def _clean(record: Record, scrubber: Scrubber) -> Record:
+    """Return a record without secrets."""
+    return Record(record.at, record.level, scrubber.text(record.text))
 
 
 def _check(level: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +25,7 @@ from label_studio_ml.processes.child_answer import child_answer
 from label_studio_ml.protocol.requests import ANONYMOUS
 from label_studio_ml.serving.prediction_service import PredictionService
 from label_studio_ml.support.texts import whole_number
+from label_studio_ml.training.records.run_log import Scrubber
 from label_studio_ml.versions.listing import Entry, entries
 from label_studio_ml.versions.state.project_state import Project, Projects
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -45,7 +46,10 @@ _CHECKS = "label_studio_ml.dashboard.trial.validation_child"
 
 
 class TrialPart:
-    """Routes for projects, tasks, predictions, their checks, and task files. `streams` is that of `file_response`."""
+    """Routes for projects, tasks, predictions, their checks, and task files.
+
+    `scrubber` returns what replaces the secrets that are known now. `streams` is that of `file_response`.
+    """
 
     topics: Sequence[Topic] = ()
 
@@ -56,6 +60,7 @@ class TrialPart:
         service: PredictionService,
         store: VersionStore,
         sessions: Sessions,
+        scrubber: Callable[[], Scrubber],
         *,
         streams: bool = True,
     ) -> None:
@@ -71,7 +76,7 @@ class TrialPart:
         self._files = TaskFiles(settings, sessions)
         self._service = service
         self._models = TrialModels(settings)
-        self._predictions = TrialPredictions(settings, service, store, self._models)
+        self._predictions = TrialPredictions(settings, service, store, self._models, scrubber)
         self.routes: Sequence[Route] = (
             Route("GET", "trial/projects", self._list_projects),
             Route("GET", "trial/project", self._project),

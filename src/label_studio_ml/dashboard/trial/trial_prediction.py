@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.dashboard.errors.log_records import shown_lines
 from label_studio_ml.dashboard.page_request import PageRequest
-from label_studio_ml.dashboard.trial.call_log import lines_since, log_mark
+from label_studio_ml.dashboard.trial.call_log import LogMark, lines_since, log_mark
 from label_studio_ml.dashboard.trial.trial_models import TrialModels
 from label_studio_ml.dashboard.trial.trial_subject import Subject
 from label_studio_ml.errors import (
@@ -25,6 +27,7 @@ from label_studio_ml.errors import (
 from label_studio_ml.protocol.requests import PredictRequest
 from label_studio_ml.serving.offline_model import Outcome, outcomes
 from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.training.records.run_log import Scrubber
 from label_studio_ml.versions.store.decision import named
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
@@ -61,11 +64,20 @@ class Question:
 
 
 class TrialPredictions:
-    """Asks versions. `service` answers for the served ones, `models` for others."""
+    """Asks versions. `service` answers for the served ones, `models` for others.
+
+    `scrubber` returns what replaces the secrets that are known now.
+    """
 
     def __init__(
-        self, settings: Settings, service: PredictionService, store: VersionStore, models: TrialModels
+        self,
+        settings: Settings,
+        service: PredictionService,
+        store: VersionStore,
+        models: TrialModels,
+        scrubber: Callable[[], Scrubber],
     ) -> None:
+        self._scrubber = scrubber
         self._log = settings.log_dir / "server.log"
         self._service = service
         self._store = store
@@ -76,8 +88,8 @@ class TrialPredictions:
     ) -> dict[str, Any]:
         """Return `predictions`, or `error` and `fix`; with `version`, `served`, `seconds`, and the `log` of the call.
 
-        `version` is the id or name of one, `UNTRAINED`, or empty for the served one. Raises BackendError for what is
-        not the model's fault.
+        `version` is the id or name of one, `UNTRAINED`, or empty for the served one. Only operators see tracebacks in
+        the log. Raises BackendError for what is not the model's fault.
         """
         manifest, served = await self._version(subject, version)
         known = self._models.is_loaded(subject.project, manifest)
@@ -87,6 +99,8 @@ class TrialPredictions:
                 fix="Ask a person with the login in BASIC_AUTH_USER to try this version first",
                 field="version",
             )
+        if manifest is not None and not served:
+            await asyncio.to_thread(self._store.fetch, manifest)
         mark = await asyncio.to_thread(log_mark, self._log)
         began = time.perf_counter()
         answer: dict[str, Any] = {"served": served}
@@ -108,7 +122,10 @@ class TrialPredictions:
         answer.setdefault("version", self._name(subject, manifest, served=served))
         _check_size(answer)
         await asyncio.sleep(_LOG_DELAY)
-        answer["log"] = await asyncio.to_thread(lines_since, self._log, mark)
+        tracebacks = request.session.operator
+        answer["log"] = await asyncio.to_thread(
+            shown_log, self._log, mark, self._scrubber(), tracebacks=tracebacks
+        )
         return answer
 
     async def _version(self, subject: Subject, version: str) -> tuple[Manifest | None, bool]:
@@ -130,7 +147,6 @@ class TrialPredictions:
             )
         if served is not None and manifest.id == served.id and not subject.pasted:
             return manifest, True
-        await asyncio.to_thread(self._store.fetch, manifest)
         return manifest, False
 
     def _served(self, uid: str) -> Manifest | None:
@@ -157,6 +173,12 @@ class TrialPredictions:
             return manifest.name
         name = self._service.registry.version_if_known(subject.project.uid) if served else None
         return name or UNTRAINED
+
+
+def shown_log(path: Path, mark: LogMark, scrubber: Scrubber, *, tracebacks: bool) -> list[str]:
+    """Return the lines of a log since `mark`, without secrets, and with `tracebacks` if they are to be shown."""
+    lines = shown_lines(lines_since(path, mark), tracebacks=tracebacks)
+    return [scrubber.text(line) for line in lines]
 
 
 def _check_size(answer: dict[str, Any]) -> None:
