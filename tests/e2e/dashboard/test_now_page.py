@@ -183,20 +183,21 @@ def test_two_servers_on_one_redis_show_the_same(
     try:
         setup(one, 1)
         predict(one, 1, 5)
-        with opened(browser, one) as page, opened(browser, other) as other_page:
-            for shown in (page, other_page):
-                for backend in (one, other):
-                    wait_for_text(shown, "Servers", f":{backend.port}")
-                wait_for_text(shown, "Served projects", "INITIAL")
-                shown.locator("dd", has_text="5").first.wait_for()
-            job = annotate(other, 1)
-            (one.folder / "step-0").touch()
-            for shown in (page, other_page):
-                wait_for_text(shown, "Trainings", "step 1 of 4")
-                wait_for_text(shown, "Trainings", job)
-            browser.keep(other_page, "now-two-servers")
-            (one.folder / "all-steps").touch()
+        with opened(browser, one) as page:
+            with opened(browser, other) as other_page:
+                for shown in (page, other_page):
+                    for backend in (one, other):
+                        wait_for_text(shown, "Servers", f":{backend.port}")
+                    wait_for_text(shown, "Served projects", "INITIAL")
+                    shown.locator("dd", has_text="5").first.wait_for()
+                job = annotate(other, 1)
+                (one.folder / "step-0").touch()
+                for shown in (page, other_page):
+                    wait_for_text(shown, "Trainings", "step 1 of 4")
+                    wait_for_text(shown, "Trainings", job)
+                browser.keep(other_page, "now-two-servers")
             assert other.stop() == []
             page.get_by_role("rowheader").filter(has_text=f":{other.port}").wait_for(state="detached")
+            (one.folder / "all-steps").touch()
     finally:
         other.stop()

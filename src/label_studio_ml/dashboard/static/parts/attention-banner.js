@@ -19,7 +19,7 @@ export function AttentionBanner() {
       <strong>${value.total === 1 ? "This needs you:" : `${count(value.total, "thing")} need you:`}</strong>
       <ul>
         ${shown.map((entry) => html`<li key=${entry.text}>
-          <${ShortText} text=${entry.text} most=${240} />${" "}
+          <${ShortText} text=${sentence(entry.text)} most=${240} />${" "}
           ${entry.fix && html`<span class="attention-fix"><${ShortText} text=${sentence(entry.fix)} most=${240} /></span>${" "}`}
           ${entry.link?.length > 0 && html`<a href=${link(entry.link)}>See ${entry.link[0]}</a>`}
         </li>`)}
