@@ -103,6 +103,11 @@ class AccessTokens:
         self._reload_if_changed()
         return self._tokens.get(name)
 
+    def hashes(self) -> list[str]:
+        """Return the hashes of all tokens, sorted."""
+        self._reload_if_changed()
+        return sorted(self._tokens.values())
+
     def _reload_if_changed(self) -> None:
         """Read the file again if its metadata differ from those of the last read."""
         try:

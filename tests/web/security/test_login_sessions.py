@@ -163,3 +163,20 @@ def test_incomplete_logins_are_refused_at_the_start(env: dict[str, str], field: 
     with pytest.raises(SettingsError) as refused:
         Login(Settings.from_env(env))
     assert refused.value.field == field
+
+
+def test_a_viewer_cannot_sign_references_where_operators_have_tokens_only(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+
+    def served() -> Sessions:
+        http = HttpSettings(viewer_user="eve", viewer_pass="look", tokens_file=Path("tokens"))
+        return Sessions(Login(Settings(backend_dir=tmp_path, http=http)))
+
+    add(file, "bot")
+    signature = served().sign("file 1")
+    assert served().is_signed("file 1", signature)  # by another server with these tokens
+    assert not Sessions(Login(Settings(backend_dir=tmp_path))).is_signed(
+        "file 1", signature
+    )  # without a secret
+    revoke(file, "bot")
+    assert not served().is_signed("file 1", signature)

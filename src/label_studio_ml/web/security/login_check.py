@@ -125,8 +125,10 @@ class Login:
 
     @property
     def operator_secret(self) -> bytes:
-        """User and password of the operator's login, empty if there is none."""
-        return self._operator.secret if self._operator is not None else b""
+        """What only operators know: their user and password, else the tokens' hashes; empty if no login is required."""
+        if self._operator is not None:
+            return self._operator.secret
+        return " ".join(self._tokens.hashes()).encode() if self._tokens is not None else b""
 
     def _of_token(self, name: str) -> Identity | None:
         token_hash = self._tokens.hash_of(name) if self._tokens is not None else None
