@@ -143,6 +143,9 @@ def test_an_error_of_ours_shows_no_details() -> None:
     counter.value = ValueError("secret")
     value = msgspec.json.decode(asyncio.run(read_json(Topic("job", counter.read), "")))
     assert value == {"error": "internal error (ValueError): see logs/server.log"}
+    counter.value = "\ud800"  # half a character, which JSON in UTF-8 cannot hold: the reading goes on
+    value = msgspec.json.decode(asyncio.run(read_json(Topic("job", counter.read), "")))
+    assert "internal error" in value["error"]
 
 
 @pytest.mark.parametrize("keys", [[], ["nothing"], ["job:\x1b"], ["job"] * 9])

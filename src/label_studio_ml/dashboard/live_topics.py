@@ -131,9 +131,9 @@ class LiveTopics:
 async def read_json(topic: Topic, subject: str) -> bytes:
     """Return a topic's present value as JSON: an object with `error`, the cause in words, if it cannot be read."""
     try:
-        value: Any = await topic.read(subject)
+        return msgspec.json.encode(await topic.read(subject))
     except BackendError as error:
-        value = {"error": str(error)}
+        value: dict[str, Any] = {"error": str(error)}
     except Exception as error:
         logger.exception("The dashboard cannot read %s", topic.name)
         value = {"error": f"internal error ({type(error).__name__}): see logs/server.log"}
