@@ -119,5 +119,11 @@ class EvaluationReports:
         return self._folder(uid) / f"{file_name(version)}{_SUFFIX}"
 
 
+def delete_versions(store: VersionStore, uid: str) -> None:
+    """Delete all versions of a project, and their reports. Raises VersionError."""
+    store.delete_project(uid)
+    EvaluationReports(store).delete_project(uid)
+
+
 def _project_folder(uid: str) -> str:
     return f"{_FOLDER}/{file_name(uid)}"

@@ -16,6 +16,8 @@ from label_studio_ml.cli.shared.project_arguments import known_project
 from label_studio_ml.cli.shared.units import moment
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.monitoring.error_groups import ErrorGroups
+from label_studio_ml.reports.error_records import ErrorRecords
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.redis.rq_jobs import Queue, started
 from label_studio_ml.versions.state.key_values import StoredState
@@ -231,8 +233,12 @@ def test_a_project_that_is_being_trained_is_not_forgotten(
         assert f"Project {OLD} is being trained by job {job}" in said
         assert f"cancel be {job}" in said or f"cancel {data.parent} {job}" in said
         job_store.redis.delete(job_store.keys.lease(OLD))
+        groups, errors = ErrorGroups("host"), ErrorRecords(job_store.redis, job_store.keys)
+        groups.add("training", "it failed", project=OLD)
+        errors.merge(groups.take())
         assert main(["projects", "forget", "be", OLD, "--yes"]) == 0
         assert "with 1 event that waited for a training" in capsys.readouterr().out
+        assert errors.all() == []
         assert job_store.queues.entries(OLD) == []
         assert list(job_store.jobs.of(OLD)) == []
 

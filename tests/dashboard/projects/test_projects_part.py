@@ -10,6 +10,7 @@ from dashboard.test_dashboard_app import log_in, make_app, with_logins  # noqa: 
 from label_studio_ml.dashboard.commands.command_table import COMMANDS
 from label_studio_ml.dashboard.projects import project_list
 from label_studio_ml.runtime.wsgi_application import BackendApp
+from label_studio_ml.versions.evaluation_reports import EvaluationReports
 from tricky import CONFIG
 
 pytestmark = pytest.mark.usefixtures("clean_env")
@@ -117,7 +118,10 @@ def test_a_forgotten_project(client: Client, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(project_list, "REUSE", 0.0)
     assert client.post(f"projects/{UID}/forget", {"versions": "yes"}, 400)["field"] == "versions"
     client.post("projects/7.1/forget", {}, 404)
+    deleted: list[str] = []
+    monkeypatch.setattr(EvaluationReports, "delete_project", lambda reports, uid: deleted.append(uid))
     client.post(f"projects/{UID}/forget", {"versions": True})
+    assert deleted == [UID]
     assert client.get("projects")["total"] == 0
     client.get(f"projects/{UID}", 404)
     assert client.app.test_client().post("/setup", json=SETUP).status_code == 200

@@ -20,6 +20,7 @@ from label_studio_ml.http_server.messages import Call
 from label_studio_ml.protocol.label_config import parse_label_config
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.runtime.wsgi_application import BackendApp
+from label_studio_ml.versions.evaluation_reports import EvaluationReports
 from label_studio_ml.web import label_config_checks
 from label_studio_ml.web.routes import endpoints as endpoints_module
 from tricky import CONFIG, Tricky, task
@@ -233,9 +234,12 @@ class TestRoutes:
         assert entries[0]["model_version"] == body["model_version"]
         assert entries[0]["result"][0]["number"] == 1
 
-    def test_a_deleted_project_starts_again(self, known: Client) -> None:
+    def test_a_deleted_project_starts_again(self, known: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         known.captured(captured("webhook_START_TRAINING"))
+        deleted: list[str] = []
+        monkeypatch.setattr(EvaluationReports, "delete_project", lambda reports, uid: deleted.append(uid))
         assert known("POST", "/delete", {"project": UID})[0] == 200
+        assert deleted == [UID]
         assert known("POST", "/delete", {"project": UID})[0] == 404
         assert known.captured(captured("setup"))[1] == {"model_version": "INITIAL"}
 

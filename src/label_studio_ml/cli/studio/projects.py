@@ -208,12 +208,14 @@ def _refuse_running(settings: Settings, project: KnownProject) -> None:
 
 
 def _forget_queue(settings: Settings, uid: str) -> int:
-    """Remove a project's events and jobs from the queue; return the number of events that waited for a training."""
+    """Remove a project's events, jobs and errors from Redis; return the number of events that waited for a training."""
     from label_studio_ml.cli.shared.open_job_store import opened_job_store
+    from label_studio_ml.reports.error_records import ErrorRecords
 
     if not _has_queue(settings):
         return 0
     with opened_job_store(settings) as open_jobs:
         waiting = len(open_jobs.job_store.queues.entries(uid))
         open_jobs.job_store.forget(uid)
+        ErrorRecords(open_jobs.job_store.redis, open_jobs.job_store.keys).forget(uid)
     return waiting

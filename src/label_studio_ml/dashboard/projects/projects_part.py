@@ -15,6 +15,7 @@ from label_studio_ml.http_server.messages import Response, json_response
 from label_studio_ml.model_calls.project_login import studio_login
 from label_studio_ml.reports.command_records import CommandRecords
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
+from label_studio_ml.versions.evaluation_reports import EvaluationReports
 from label_studio_ml.versions.state.known_projects import forget
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -154,7 +155,7 @@ class ProjectsPart:
         return json_response(200, msgspec.to_builtins(state))
 
     async def _forget(self, request: PageRequest) -> Response:
-        """Remove a project's description, events and jobs; with `versions`, also its versions."""
+        """Remove a project's description, events and jobs; with `versions`, also its versions and their evaluations."""
         uid = request.path["uid"]
         with_versions = request.fields().get("versions", False)
         if not isinstance(with_versions, bool):
@@ -168,6 +169,8 @@ class ProjectsPart:
         if with_versions:
             self._registry.forget(uid)
         await asyncio.to_thread(forget, self._settings.model_dir, self._store, uid, versions=with_versions)
+        if with_versions:
+            await asyncio.to_thread(EvaluationReports(self._store).delete_project, uid)
         await self._projects.delete(uid)
         self._list.changed()
         return json_response(200, {"status": "ok"})

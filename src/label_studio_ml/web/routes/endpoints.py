@@ -34,6 +34,7 @@ from label_studio_ml.protocol.requests import (
 )
 from label_studio_ml.protocol.webhook_actions import training_actions
 from label_studio_ml.serving.prediction_service import PredictionService
+from label_studio_ml.versions.evaluation_reports import delete_versions
 from label_studio_ml.versions.project_copy import duplicate
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -351,7 +352,7 @@ class Endpoints:
         if self.forget_errors is not None:
             await self.forget_errors(project.uid)
         self._registry.forget(project.uid)
-        await asyncio.to_thread(self._store.delete_project, project.uid)
+        await asyncio.to_thread(delete_versions, self._store, project.uid)
         await self._projects.delete(project.uid)
         return json_response(200, {"status": "ok"})
 
