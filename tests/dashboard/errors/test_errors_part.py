@@ -100,7 +100,7 @@ def test_the_topic_has_the_newest_errors_only(page: Page) -> None:
         for second in "abcdefghij":
             page.groups.add("prediction", f"cause {first}{second}")
     value = page.topic("errors")
-    assert (len(value["errors"]), value["total"]) == (50, 100)
+    assert (len(value["errors"]), value["total"]) == (20, 100)
 
 
 def test_operators_remove_errors(page: Page) -> None:

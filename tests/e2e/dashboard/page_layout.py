@@ -13,13 +13,26 @@ WIDE = """() => {
         .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !scrolls(one))
         .map((one) => `${one.tagName}.${one.className}: ${one.textContent.trim().slice(0, 60)}`) }"""
 
-#: Returns the pairs of buttons, links, fields and headings that cover each other; of an open dialog, only its own.
+#: Returns the pairs of buttons, links, fields and headings that cover each other; of an open dialog, only its own. What
+#: is scrolled out of a box counts as not there.
 OVERLAPS = """() => {
+    const seen = (element) => {
+        const box = element.getBoundingClientRect();
+        const part = {left: box.left, top: box.top, right: box.right, bottom: box.bottom};
+        for (let one = element.parentElement; one && one !== document.body; one = one.parentElement) {
+            if (getComputedStyle(one).overflow === 'visible') continue;
+            const frame = one.getBoundingClientRect();
+            part.left = Math.max(part.left, frame.left);
+            part.top = Math.max(part.top, frame.top);
+            part.right = Math.min(part.right, frame.right);
+            part.bottom = Math.min(part.bottom, frame.bottom);
+        }
+        return part };
     const scope = document.querySelector('dialog[open]') ?? document;
     const boxes = [...scope.querySelectorAll('button, a[href], input, select, textarea, summary, h1, h2, h3')]
         .filter((one) => one.checkVisibility({checkOpacity: true, checkVisibilityCSS: true}) && !one.matches('.skip'))
-        .map((one) => [one, one.getBoundingClientRect()])
-        .filter(([one, box]) => box.width > 1 && box.height > 1);
+        .map((one) => [one, seen(one)])
+        .filter(([one, box]) => box.right - box.left > 1 && box.bottom - box.top > 1);
     const found = [];
     for (const [one, a] of boxes) for (const [other, b] of boxes) {
         if (one === other || one.contains(other) || other.contains(one)) continue;

@@ -75,10 +75,20 @@ FULL_VIEWS: dict[str, tuple[str, Opening | None]] = {
     "try-own-task": (f"#/try?project={FULL}", _try_own_task),
     "project": (f"#/projects/{FULL}", None),
     "project-opened": (f"#/projects/{FULL}", _open_details),
-    "value-of-project": (f"#/value?project={FULL}", None),
     "value-opened": (f"#/value?project={FULL}", _open_details),
     "errors-filtered": ("#/errors", _filter_nothing),
     "nothing-there": ("#/nothing", None),
+}
+
+#: Views whose parts other ones have, too.
+SIBLINGS = {
+    "trainings-failed",
+    "trainings-waiting",
+    "training-failed",
+    "training-cancel",
+    "version-failed",
+    "project",
+    "errors-filtered",
 }
 
 #: Bytes of script that a page may load.
@@ -196,7 +206,9 @@ def test_empty_views(make_backend: MakeBackend, browser: Browser) -> None:
     assert watched.faults == []
 
 
-@pytest.mark.parametrize("name", FULL_VIEWS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.soak] * (name in SIBLINGS)) for name in FULL_VIEWS]
+)
 def test_full_view(filled: Filled, full_page: Watched, name: str) -> None:
     address, opening = FULL_VIEWS[name]
     full_page.faults.clear()

@@ -16,7 +16,7 @@ from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.web.project_registry import ProjectRegistry
 
 #: Groups of errors in the topic, and on one page.
-SHOWN, MAX_PAGE = 50, 200
+SHOWN, MAX_PAGE = 20, 200
 #: Groups that one request may remove.
 MAX_REMOVED = 1000
 #: Projects that the page offers for its filter.

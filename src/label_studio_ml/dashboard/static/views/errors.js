@@ -15,7 +15,7 @@ import { ServerLog } from "./errors/server-log.js";
 export const title = "Errors";
 
 /** Groups of errors on one page. */
-const SIZE = 50;
+const SIZE = 20;
 
 /** The view Errors: the last errors of all servers and workers with their tasks, and the log of this server. */
 export default function View({ route }) {
