@@ -154,6 +154,17 @@ def test_other_sites_cannot_log_in(with_logins: BackendApp) -> None:
     assert client.post("/dashboard/api/login", data=body, headers=form).status_code == 415
 
 
+def test_links_of_other_sites_lead_to_the_page_only(with_logins: BackendApp) -> None:
+    """An answer of the API may have this server fetch a file: without a login, any page could ask for it."""
+    client = with_logins.test_client()
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    assert client.get("/", headers=headers).status_code == 200
+    for path in ("session", "trial/file?ref=a&sig=b"):
+        assert client.get(f"/dashboard/api/{path}", headers=headers).status_code == 403
+        own = {**headers, "Sec-Fetch-Site": "same-origin"}
+        assert client.get(f"/dashboard/api/{path}", headers=own).status_code != 403
+
+
 def test_where_no_events_can_be_sent_topics_are_read_one_by_one(make_app: MakeApp) -> None:
     client = make_app().test_client()
     assert content(client.get("/dashboard/api/session"))["streams"] is False

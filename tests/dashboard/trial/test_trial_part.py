@@ -346,6 +346,36 @@ def test_a_viewers_own_task_names_no_files(tmp_path: Path) -> None:
     run(play())
 
 
+@pytest.mark.parametrize(
+    ("source", "data"),
+    [
+        ("/data/upload/7/a.png", {}),
+        ("http://169.254.169.254/$path", {"path": "latest"}),
+        ("$first$second", {"first": "/data/up", "second": "load/7/a.png"}),
+        ("$first:/$second", {"first": "http", "second": "/x/y"}),
+    ],
+)
+def test_a_viewers_label_config_names_no_files(tmp_path: Path, source: str, data: dict[str, str]) -> None:
+    """The server would fetch them with its own token, also those of projects that the viewer does not see."""
+
+    async def play() -> None:
+        async with _bench(tmp_path, label_config=PICTURES) as bench:
+            config = f'<View><Image name="i" value="{source}"/></View>'
+            own = {"label_config": config, "task": {"data": data}}
+            made = {"label_config": config, "sample": 1}
+            for fields in (own, *([made] if source.startswith(("/", "http")) else [])):
+                for path in ("task", "predict"):
+                    status, _ = await bench.ask("POST", path, fields, user="viewer")
+                    assert status == 403, (path, fields)
+            status, _ = await bench.ask("POST", "task", own)
+            assert status == 200
+            for sample in ({"sample": 1}, {"task": {"image": "data:image/png;base64,AA=="}}):
+                fields = {"label_config": PICTURES, **sample}
+                assert (await bench.ask("POST", "task", fields, user="viewer"))[0] == 200
+
+    run(play())
+
+
 def test_files_of_tasks_are_sent_with_a_signed_reference_only(tmp_path: Path) -> None:
     async def play() -> None:
         async with _bench(tmp_path, label_config=PICTURES) as bench:

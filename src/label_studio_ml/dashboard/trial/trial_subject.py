@@ -1,6 +1,8 @@
 """What a request of the view is about: a project or a pasted label config, and a task."""
 
 import asyncio
+import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,24 +76,30 @@ class TrialSubjects:
     async def task(self, request: PageRequest, fields: dict[str, Any], subject: Subject) -> dict[str, Any]:
         """Return the task that a request's fields name: `task_id`, `sample` (from 1) or `task`. Raises BackendError.
 
-        A task of the page's own may name no files unless its user is an operator: this server would fetch them.
+        A task or label config of the page's own may name no files unless its user is an operator: this server would
+        fetch them, and with Label Studio's token.
         """
-        if (task_id := fields.get("task_id")) is not None:
-            number = _number(task_id, "task_id", 1 << 53)
-            return await self._threads.run(ProjectTasks(subject.project, self._settings).task, number)
-        if (sample := fields.get("sample")) is not None:
-            number = _number(sample, "sample", MAX_SAMPLES)
-            return await self._threads.run(_sample, subject.project.label_config, number)
-        task = _own_task(fields.get("task"))
-        if not request.session.operator:
+        task, own = await self._task(fields, subject)
+        if not request.session.operator and (own or subject.pasted):
             url, _ = studio_login(subject.project, self._settings)
-            if await asyncio.to_thread(file_references, task["data"], url):
+            if await asyncio.to_thread(_names_files, subject.controls, task, url, own=own):
                 raise ReadOnlyLogin(
-                    f"{request.session.name} may not try tasks of their own that name files or addresses",
+                    f"{request.session.name} may not try own tasks or label configs that name files or addresses",
                     fix="Choose a task of the project, or log in as the user in BASIC_AUTH_USER",
                     field="task",
                 )
         return task
+
+    async def _task(self, fields: dict[str, Any], subject: Subject) -> tuple[dict[str, Any], bool]:
+        """Return the task that a request's fields name, and whether it comes from the page. Raises BackendError."""
+        if (task_id := fields.get("task_id")) is not None:
+            number = _number(task_id, "task_id", 1 << 53)
+            tasks = ProjectTasks(subject.project, self._settings)
+            return await self._threads.run(tasks.task, number), False
+        if (sample := fields.get("sample")) is not None:
+            number = _number(sample, "sample", MAX_SAMPLES)
+            return await self._threads.run(_sample, subject.project.label_config, number), False
+        return _own_task(fields.get("task")), True
 
 
 async def fields_of(request: PageRequest) -> dict[str, Any]:
@@ -109,6 +117,19 @@ async def fields_of(request: PageRequest) -> dict[str, Any]:
 def _parse(body: bytes) -> dict[str, Any]:
     check(body, VALUES)
     return parse_object(body)
+
+
+def _names_files(controls: Controls, task: Mapping[str, Any], studio_url: str, *, own: bool) -> bool:
+    """Return whether the data of an `own` task, or a text that the label config makes of any task, may name a file."""
+    if own and file_references(task["data"], studio_url):
+        return True
+    for item in controls.objects:
+        if item.field:  # it shows a field of the data as it is
+            continue
+        with contextlib.suppress(KeyError):
+            if file_references(item.value(task), studio_url):
+                return True
+    return False
 
 
 def _own_task(value: Any) -> dict[str, Any]:

@@ -50,7 +50,8 @@ class Admissions:
             reads = call.method in ("GET", "HEAD")
             self._access.check(call.method, headers, has_body=typed, loopback=loopback, any_host=reads)
             return self._page
-        self._access.check(call.method, headers, has_body=typed, loopback=loopback)
+        linked = not path.startswith(API)  # only the dashboard's own page leads there
+        self._access.check(call.method, headers, has_body=typed, loopback=loopback, linked=linked)
         if (path == "/" or path.startswith("/dashboard")) and (page := self._of_dashboard(call)) is not None:
             return page
         changes = call.method not in ("GET", "HEAD")

@@ -54,8 +54,12 @@ class AccessRules:
         has_body: bool,
         loopback: bool = False,
         any_host: bool = False,
+        linked: bool = True,
     ) -> None:
-        """Check a head, except its Host if `any_host`. Raises UnknownHost, ForeignOrigin or WrongContentType."""
+        """Check a head, except its Host if `any_host`. Raises UnknownHost, ForeignOrigin or WrongContentType.
+
+        `linked` tells whether pages of other sites may have links to the path.
+        """
         if not self._any and not any_host:
             host = headers.get("host", "")
             if self._names or self._suffixes or self.loopback or loopback:
@@ -64,7 +68,7 @@ class AccessRules:
             elif "origin" in headers or "sec-fetch-site" in headers or "accept-language" in headers:
                 self._check_host(host, short=True)  # every browser sends at least one of them
         if "origin" in headers or "sec-fetch-site" in headers:
-            self._check_origin(method, headers)
+            self._check_origin(method, headers, linked=linked)
         if has_body and method != "GET" and method != "HEAD":
             content_type = headers.get("content-type", "")
             if not self._types.get(content_type):
@@ -92,7 +96,7 @@ class AccessRules:
     def _is_named(self, name: str) -> bool:
         return name in self._names or name.endswith(self._suffixes) or name in (s[1:] for s in self._suffixes)
 
-    def _check_origin(self, method: str, headers: Mapping[str, str]) -> None:
+    def _check_origin(self, method: str, headers: Mapping[str, str], *, linked: bool) -> None:
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         if origin is not None:
             if self._is_named(_origin_name(origin)):
@@ -105,7 +109,7 @@ class AccessRules:
                     "must send requests through their own server",
                     field="Origin",
                 )
-        elif site not in ("none", "same-origin") and not _is_navigation(method, headers):
+        elif site not in ("none", "same-origin") and not (linked and _is_navigation(method, headers)):
             raise ForeignOrigin(
                 "Pages of other sites may not send requests to this backend", field="Sec-Fetch-Site"
             )
