@@ -53,6 +53,8 @@ def test_other_servers_projects_and_forgotten_ones(tmp_path: Path, projects: Pro
     rows = {
         project.uid: (project.title, project.forgotten) for project in listed.find("", first=0, size=9)[1]
     }
+    known = listed.find("", first=0, size=9, known=True)
+    assert (known[0], [project.uid for project in known[1]]) == (2, ["2.1", "3.1"])
     assert rows == {"2.1": ("here", False), "3.1": ("elsewhere", False), "1.1": ("", True)}
 
 

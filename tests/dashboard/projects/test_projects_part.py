@@ -99,6 +99,15 @@ def test_pages_and_searches_have_limits(client: Client) -> None:
     assert client.get("projects/7.1/studio", 404)["field"] == "uid"
 
 
+def test_projects_to_choose_from(client: Client) -> None:
+    client.app.test_client().post("/webhook", json=EVENT)
+    names = {"uid": UID, "number": "6", "title": "Cats", "hostname": "http://127.0.0.1:9"}
+    for query in ("search=CAT", "search=6.17&size=1&known=1"):
+        assert client.get(f"project-names?{query}") == {"total": 1, "projects": [names]}
+    assert client.get("project-names?search=dogs")["total"] == 0
+    assert client.get("project-names?size=101", 400)["field"] == "size"
+
+
 def test_label_studio_does_not_answer(client: Client) -> None:
     state = client.get(f"projects/{UID}/studio")
     assert state["token"]["kind"] == "unknown"

@@ -200,13 +200,6 @@ def test_parked_events_are_listed_and_tried_again(page: Page) -> None:
         page.post("trainings/retry-parked", {"project": "1"})
 
 
-def test_projects_are_found_by_title_and_id(page: Page) -> None:
-    found = page.get("trainings/projects?search=ship")
-    assert found == {"projects": [{"project": P, "project_id": "1", "title": "Ships <b>"}], "total": 1}
-    assert page.get("trainings/projects?search=1")["total"] == 1
-    assert page.get("trainings/projects?search=other")["total"] == 0
-
-
 class _SynchronousStandIn:
     """What the view uses of an intake that trains without Redis."""
 

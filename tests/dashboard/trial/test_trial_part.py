@@ -198,20 +198,6 @@ def test_a_project_is_described(tmp_path: Path) -> None:
     run(play())
 
 
-def test_many_projects_are_found_by_search(tmp_path: Path) -> None:
-    async def play() -> None:
-        async with _bench(tmp_path) as bench:
-            for number in range(100, 150):
-                await bench.projects.update(f"{number}.1", title=f"Project {number}")
-            _, found = await bench.ask("GET", "projects")
-            assert found["more"]
-            assert [one["uid"] for one in found["projects"]][:2] == ["149.1", "148.1"]
-            _, found = await bench.ask("GET", "projects", search="ject 123")
-            assert [one["uid"] for one in found["projects"]] == ["123.1"]
-
-    run(play())
-
-
 def test_tasks_are_listed_and_gone_through(tmp_path: Path) -> None:
     async def play() -> None:
         async with _bench(tmp_path) as bench:

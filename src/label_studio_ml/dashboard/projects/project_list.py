@@ -30,6 +30,11 @@ class ListedProject(msgspec.Struct, frozen=True, kw_only=True):
     token: bool = False
     forgotten: bool = False
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a project of Label Studio that is not forgotten."""
+        return not self.forgotten and whole_number(self.number) is not None
+
     def contains(self, words: str) -> bool:
         """Tell whether title, uid or address contain `words`, which must be case-folded."""
         return any(words in text.casefold() for text in (self.title, self.uid, self.hostname))
@@ -57,13 +62,20 @@ class ProjectList:
         self._lock = threading.Lock()
         self._read: _Read | None = None
 
-    def find(self, words: str, *, first: int, size: int) -> tuple[int, list[ListedProject]]:
+    def find(
+        self, words: str, *, first: int, size: int, known: bool = False
+    ) -> tuple[int, list[ListedProject]]:
         """Return how many projects contain `words`, and `size` of them from number `first` on, by their number.
 
-        Raises VersionError if the database cannot be read.
+        With `known`, only those of Label Studio that are not forgotten. Raises VersionError if the database cannot be
+        read.
         """
         folded = words.strip().casefold()
-        matching = [project for project in self._all() if not folded or project.contains(folded)]
+        matching = [
+            project
+            for project in self._all()
+            if (not folded or project.contains(folded)) and (project.is_known or not known)
+        ]
         return len(matching), matching[first : first + size]
 
     def get(self, uid: str) -> ListedProject | None:

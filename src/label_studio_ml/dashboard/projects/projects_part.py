@@ -24,8 +24,8 @@ from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.routes.endpoints import Endpoints
 from label_studio_ml.web.threads import Threads
 
-#: The most projects of one page, and characters of a label config or of extra params that are sent.
-MAX_PAGE, MAX_TEXT = 100, 20_000
+#: The most projects of one page; characters of a label config or of extra params, and of a title to choose from.
+MAX_PAGE, MAX_TEXT, MAX_TITLE = 100, 20_000, 300
 #: Projects that are shown on a page if the page does not say how many.
 PAGE = 25
 
@@ -57,6 +57,7 @@ class ProjectsPart:
         self._studio_threads = Threads(4, "ask-studio")
         self.routes = (
             Route("GET", "projects", self._listed),
+            Route("GET", "project-names", self._names),
             Route("GET", "projects/{uid}", self._one),
             Route("GET", "projects/{uid}/studio", self._studio),
             Route("POST", "projects/{uid}/forget", self._forget),
@@ -64,12 +65,33 @@ class ProjectsPart:
         self.topics = (Topic("project", self.moving, interval=2.0),)
 
     async def _listed(self, request: PageRequest) -> Response:
-        first = request.number("first", 0, least=0, most=1_000_000)
-        size = request.number("size", PAGE, least=1, most=MAX_PAGE)
-        words = request.query("search")[:200]
-        total, projects = await self._threads.run(self._list.find, words, first=first, size=size)
+        total, projects = await self._found(request)
         rows = [await self._row(project) for project in projects]
         return json_response(200, {"total": total, "projects": rows})
+
+    async def _names(self, request: PageRequest) -> Response:
+        """List projects to choose from, with what the list itself knows; see `_found`."""
+        total, projects = await self._found(request)
+        names = [
+            {
+                "uid": each.uid,
+                "number": each.number,
+                "title": each.title[:MAX_TITLE],
+                "hostname": each.hostname,
+            }
+            for each in projects
+        ]
+        return json_response(200, {"total": total, "projects": names})
+
+    async def _found(self, request: PageRequest) -> tuple[int, list[ListedProject]]:
+        """Return the number of projects with the text `search`, and `size` of them from number `first` on.
+
+        `known=1` leaves out those of which only versions are left.
+        """
+        first = request.number("first", 0, least=0, most=1_000_000)
+        size = request.number("size", PAGE, least=1, most=MAX_PAGE)
+        words, known = request.query("search")[:200], request.query("known") == "1"
+        return await self._threads.run(self._list.find, words, first=first, size=size, known=known)
 
     async def _row(self, listed: ListedProject) -> dict[str, Any]:
         if not listed.hostname and not listed.forgotten:  # described by another server, or never by /setup

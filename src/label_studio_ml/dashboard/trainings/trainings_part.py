@@ -13,7 +13,6 @@ from label_studio_ml.http_server.messages import Response, json_response
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.training.overview.full_log import MAX_LINES
 from label_studio_ml.training.redis.job_index import STATES
-from label_studio_ml.versions.state.project_state import Projects
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.project_registry import ProjectRegistry
@@ -21,8 +20,6 @@ from label_studio_ml.web.threads import Threads
 
 #: The most entries of one page of a list, and the highest number of its first entry.
 MAX_PAGE, MAX_OFFSET = 200, 1_000_000
-#: Number of projects that the project picker shows at once.
-PICKED_PROJECTS = 20
 #: Threads for calls to Redis and to files: a Redis that hangs blocks them for seconds.
 THREADS = 4
 
@@ -40,13 +37,12 @@ class TrainingsPart:
     ) -> None:
         self._threads = Threads(THREADS, "trainings page")
         self._records = TrainingRecords(settings, intake, store)
-        self._names = ProjectNames(projects, Projects(settings.model_dir))
+        self._names = ProjectNames(projects)
         self._requests = TrainingRequests(intake, registry, projects, store, self._threads)
         self.routes = (
             Route("GET", "trainings", self._list),
             Route("GET", "trainings/counts", self._counts),
             Route("GET", "trainings/parked", self._parked),
-            Route("GET", "trainings/projects", self._projects),
             Route("POST", "trainings/train", self._train),
             Route("POST", "trainings/retry-parked", self._retry_parked),
             Route("GET", "trainings/{job}", self._job),
@@ -80,11 +76,6 @@ class TrainingsPart:
         project = await self._project(request)
         page = await self._threads.run(self._records.parked, project, offset, count)
         return json_response(200, {**page, "titles": await self._names.of(page["parked"]), "offset": offset})
-
-    async def _projects(self, request: PageRequest) -> Response:
-        """Return the first projects whose title or id contains the text `search`, for the project picker."""
-        found = await self._threads.run(self._names.search, request.query("search"), PICKED_PROJECTS)
-        return json_response(200, found)
 
     async def _job(self, request: PageRequest) -> Response:
         return json_response(200, await self._read(request.path["job"]))

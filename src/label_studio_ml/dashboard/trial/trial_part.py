@@ -22,12 +22,10 @@ from label_studio_ml.http_server.messages import Response, json_response
 from label_studio_ml.http_server.responses.file_ranges import file_response
 from label_studio_ml.model_calls.project_login import studio_login
 from label_studio_ml.processes.child_answer import child_answer
-from label_studio_ml.protocol.requests import ANONYMOUS
 from label_studio_ml.serving.prediction_service import PredictionService
-from label_studio_ml.support.texts import whole_number
 from label_studio_ml.training.records.run_log import Scrubber
 from label_studio_ml.versions.listing import Entry, entries
-from label_studio_ml.versions.state.project_state import Project, Projects
+from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.security.login_sessions import Sessions
@@ -39,8 +37,8 @@ logger = logging.getLogger(__name__)
 STUDIO_THREADS, FILE_THREADS, CHECK_THREADS = 4, 8, 2
 #: Seconds that the check of a prediction may take.
 CHECK_TIMEOUT = 40.0
-#: The most projects and versions that a list shows; the search finds the others.
-MAX_PROJECTS, MAX_VERSIONS = 20, 50
+#: The most versions that a list shows; the search finds the others.
+MAX_VERSIONS = 50
 
 _CHECKS = "label_studio_ml.dashboard.trial.validation_child"
 
@@ -66,7 +64,6 @@ class TrialPart:
     ) -> None:
         self._settings = settings
         self._projects = projects
-        self._stored = Projects(settings.model_dir)
         self._store = store
         self._streams = streams
         self._studio_threads = Threads(STUDIO_THREADS, "trial")
@@ -78,7 +75,6 @@ class TrialPart:
         self._models = TrialModels(settings)
         self._predictions = TrialPredictions(settings, service, store, self._models, scrubber)
         self.routes: Sequence[Route] = (
-            Route("GET", "trial/projects", self._list_projects),
             Route("GET", "trial/project", self._project),
             Route("GET", "trial/tasks", self._list_tasks),
             Route("GET", "trial/neighbour", self._neighbour),
@@ -94,29 +90,6 @@ class TrialPart:
         await self._models.close()
 
     # Projects
-
-    async def _list_projects(self, request: PageRequest) -> Response:
-        """Return up to `MAX_PROJECTS` projects whose uid or title has the text `search`, newest first."""
-        uids = [uid for uid in await self._projects.uids() if uid != ANONYMOUS]
-        uids.sort(key=_age, reverse=True)
-        search = request.query("search").strip().casefold()[:200]
-        found = await self._file_threads.run(self._matching, uids, search)
-        return json_response(200, {"projects": found[:MAX_PROJECTS], "more": len(found) > MAX_PROJECTS})
-
-    def _matching(self, uids: Sequence[str], search: str) -> list[dict[str, str]]:
-        """Return the projects that match, one more than the list shows if there are more."""
-        found: list[dict[str, str]] = []
-        for uid in uids:
-            try:
-                project = self._stored.get(uid)
-            except BackendError:
-                project = None
-            title = project.title if project is not None else ""
-            if not search or search in title.casefold() or uid.startswith(search):
-                found.append({"uid": uid, "title": title[:300]})
-                if len(found) > MAX_PROJECTS:
-                    break
-        return found
 
     async def _project(self, request: PageRequest) -> Response:
         """Return a project: title, link, label config, its versions (those that have `search`), models on trial."""
@@ -263,9 +236,3 @@ def _version(entry: Entry) -> dict[str, str]:
         "note": entry.note[:500],
         "created": entry.created,
     }
-
-
-def _age(uid: str) -> tuple[int, str]:
-    """Return the sort key of a project: the number in its uid, then the uid."""
-    number = whole_number(uid.partition(".")[0])
-    return (-1 if number is None else number, uid)

@@ -1,7 +1,6 @@
-"""Find and search the projects that have versions, or that this backend knows."""
+"""Find the project that a request names: one that has versions, or that this backend knows."""
 
 import asyncio
-from typing import Any
 
 from label_studio_ml.dashboard.versions.version_lists import cut
 from label_studio_ml.errors import UnknownProject, VersionError
@@ -32,32 +31,14 @@ class ProjectChoice:
             )
         return project
 
-    async def listed(self, search: str, offset: int, limit: int) -> dict[str, Any]:
-        """Return the page of the projects whose uid or title contains `search`, by number."""
-        uids = sorted({*await self._projects.uids(), *await self._stored()}, key=_order)
-        wanted = search.strip().lower()[:_MAX_TITLE]
-        if not wanted:
-            page = [await self._of(uid) for uid in uids[offset : offset + limit]]
-            return {"total": len(uids), "projects": [self.description(project) for project in page]}
-        matching = []
-        for uid in uids:
-            project = await self._of(uid)
-            if wanted in f"{uid}\n{project.title}".lower():
-                matching.append(project)
-        page = matching[offset : offset + limit]
-        return {"total": len(matching), "projects": [self.description(project) for project in page]}
-
     def description(self, project: Project) -> dict[str, str]:
         """Return the fields of a project that pages show."""
         return {
             "uid": project.uid,
             "number": project.project_id,
             "title": cut(project.title, _MAX_TITLE),
-            "host": cut(project.hostname, _MAX_TITLE),
+            "hostname": cut(project.hostname, _MAX_TITLE),
         }
-
-    async def _of(self, uid: str) -> Project:
-        return await self._projects.get(uid) or Project(uid=uid)
 
     async def _stored(self) -> list[str]:
         """Return the uids of the projects in the store, none if it cannot be read."""
@@ -65,7 +46,3 @@ class ProjectChoice:
             return await asyncio.to_thread(self._store.projects)
         except VersionError:
             return []
-
-
-def _order(uid: str) -> tuple[str, str]:
-    return uid.partition(".")[0].zfill(20), uid

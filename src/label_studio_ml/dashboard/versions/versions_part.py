@@ -54,7 +54,6 @@ class VersionsPart:
         self._streams = streams
         base = "versions/{project}"
         self.routes = (
-            Route("GET", "version-projects", self._projects),
             Route("GET", base, self._list),
             Route("GET", "version-comparison/{project}", self._compare),
             Route("GET", f"{base}/{{version}}", self._details),
@@ -66,12 +65,6 @@ class VersionsPart:
             Route("POST", f"{base}/delete", self._delete),
         )
         self.topics = (Topic("versions", self._changes, 2.0),)
-
-    async def _projects(self, request: PageRequest) -> Response:
-        """List known projects and those with versions, of which number or title contain `search`."""
-        offset = request.number("offset", 0, least=0, most=10_000_000)
-        limit = request.number("limit", 20, least=1, most=100)
-        return json_response(200, await self._choice.listed(request.query("search"), offset, limit))
 
     async def _list(self, request: PageRequest) -> Response:
         project = await self._choice.find(request.path["project"])

@@ -21,7 +21,7 @@ export function ProjectPicker({ project, onProject, first = true, all = false })
 
   useEffect(() => {
     let wanted = true;
-    get("projects", { search, size: MOST }).then(
+    get("project-names", { search, size: MOST }).then(
       (answer) => {
         if (!wanted) return;
         setProblem("");

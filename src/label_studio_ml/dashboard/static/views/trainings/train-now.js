@@ -17,12 +17,12 @@ export function TrainNow() {
   useEffect(() => {
     if (!open) return undefined;
     let wanted = true;
-    get("trainings/projects", { search }).then(
+    get("project-names", { search, size: 20, known: 1 }).then(
       (answer) => {
         if (!wanted) return;
         setError("");
         setFound(answer);
-        setChosen((before) => (answer.projects.some((entry) => entry.project === before) ? before : answer.projects[0]?.project ?? ""));
+        setChosen((before) => (answer.projects.some((entry) => entry.uid === before) ? before : answer.projects[0]?.uid ?? ""));
       },
       (problem) => wanted && setError(problem.message),
     );
@@ -43,9 +43,9 @@ export function TrainNow() {
     <${SearchField} label="Find a project by title or number" value=${search} onSearch=${setSearch} />
     ${found && html`<fieldset class="projects">
       <legend>Project</legend>
-      ${found.projects.map((entry) => html`<label key=${entry.project}>
-        <input type="radio" name="project" value=${entry.project} checked=${entry.project === chosen} onChange=${() => setChosen(entry.project)} />
-        <${ShortText} text=${entry.title || `Project ${entry.project_id}`} most=${80} /> <small>number ${entry.project_id}</small>
+      ${found.projects.map((entry) => html`<label key=${entry.uid}>
+        <input type="radio" name="project" value=${entry.uid} checked=${entry.uid === chosen} onChange=${() => setChosen(entry.uid)} />
+        <${ShortText} text=${entry.title || `Project ${entry.number}`} most=${80} /> <small>number ${entry.number}</small>
       </label>`)}
       ${!found.projects.length && html`<p>${search ? "No project fits." : "No project is connected yet."}</p>`}
       ${found.total > found.projects.length && html`<p><small>${found.total - found.projects.length} more: type a part of the title.</small></p>`}

@@ -11,7 +11,7 @@ import { useAnswer } from "./use-answer.js";
 /** A list of projects with a search; each is a link to this view with the project. */
 export function ProjectPicker() {
   const [search, setSearch] = useState("");
-  const { value, error, loading } = useAnswer(`projects ${search}`, () => get("trial/projects", { search }));
+  const { value, error, loading } = useAnswer(`projects ${search}`, () => get("project-names", { search, size: 50, known: 1 }));
   if (value && !value.projects.length && !search) return html`<${NoProject} />`;
   return html`<section aria-labelledby="trial-projects">
     <h2 id="trial-projects">Choose a project</h2>
@@ -26,7 +26,7 @@ export function ProjectPicker() {
             Project ${uid.split(".")[0]}</a>${" "}<${ShortText} text=${title} most=${120} />
         </li>`)}
       </ul>`}
-      ${value?.more && html`<p>There are more projects: search for one.</p>`}
+      ${value && value.total > value.projects.length && html`<p>There are more projects: search for one.</p>`}
     </div>
   </section>`;
 }

@@ -19,7 +19,7 @@ export function ProjectPicker({ path, choose = false }) {
   const [search, setSearch] = useState("");
   const [first, setFirst] = useState(0);
   const { value, error } = useLoaded(
-    () => get("version-projects", { search, offset: first, limit: PAGE }),
+    () => get("project-names", { search, first, size: PAGE }),
     [search, first],
   );
 
@@ -40,7 +40,7 @@ export function ProjectPicker({ path, choose = false }) {
     <ul class="project-list" aria-live="polite">
       ${value.projects.map((project) => html`<li key=${project.uid}>
         <a href=${link([...path, project.uid])}>Project ${project.number}</a>${" "}<${ShortText} text=${project.title} most=${120} />${" "}
-        ${project.host && html`<small><bdi>${visible(project.host)}</bdi></small>`}
+        ${project.hostname && html`<small><bdi>${visible(project.hostname)}</bdi></small>`}
       </li>`)}
     </ul>
     ${!value.total && html`<p>No project matches.</p>`}
@@ -52,7 +52,7 @@ export function ProjectPicker({ path, choose = false }) {
 export function ProjectLine({ project, path }) {
   return html`<p class="project-line">
     Project <strong>${project.number}</strong>${" "}<${ShortText} text=${project.title} most=${120} />
-    ${project.host && html`${" "}<small>in <bdi>${visible(project.host)}</bdi></small>`}
+    ${project.hostname && html`${" "}<small>in <bdi>${visible(project.hostname)}</bdi></small>`}
     ${" "}<a href=${link(path, { choose: "yes" })}>Choose another project</a>
   </p>`;
 }
