@@ -13,12 +13,11 @@ WIDE = """() => {
         .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !scrolls(one))
         .map((one) => `${one.tagName}.${one.className}: ${one.textContent.trim().slice(0, 60)}`) }"""
 
-#: Returns the pairs of buttons, links, fields and headings that cover each other; of an open dialog, only its own. What
-#: is scrolled out of a box counts as not there.
+#: Returns the pairs of buttons, links, fields and headings that cover each other; of an open dialog, only its own. A
+#: link that is broken into lines is one box for each line, and what is scrolled out of a box is not there.
 OVERLAPS = """() => {
-    const seen = (element) => {
-        const box = element.getBoundingClientRect();
-        const part = {left: box.left, top: box.top, right: box.right, bottom: box.bottom};
+    const seen = (element) => [...element.getClientRects()].map(({left, top, right, bottom}) => {
+        const part = {left, top, right, bottom};
         for (let one = element.parentElement; one && one !== document.body; one = one.parentElement) {
             if (getComputedStyle(one).overflow === 'visible') continue;
             const frame = one.getBoundingClientRect();
@@ -27,18 +26,17 @@ OVERLAPS = """() => {
             part.right = Math.min(part.right, frame.right);
             part.bottom = Math.min(part.bottom, frame.bottom);
         }
-        return part };
+        return part }).filter((part) => part.right - part.left > 1 && part.bottom - part.top > 1);
     const scope = document.querySelector('dialog[open]') ?? document;
     const boxes = [...scope.querySelectorAll('button, a[href], input, select, textarea, summary, h1, h2, h3')]
         .filter((one) => one.checkVisibility({checkOpacity: true, checkVisibilityCSS: true}) && !one.matches('.skip'))
-        .map((one) => [one, seen(one)])
-        .filter(([one, box]) => box.right - box.left > 1 && box.bottom - box.top > 1);
+        .filter((one) => !one.closest('svg'))
+        .flatMap((one) => seen(one).map((box) => [one, box]));
     const found = [];
-    for (const [one, a] of boxes) for (const [other, b] of boxes) {
-        if (one === other || one.contains(other) || other.contains(one)) continue;
-        if (one.closest('svg') || other.closest('svg')) continue;
+    boxes.forEach(([one, a], at) => boxes.slice(at + 1).forEach(([other, b]) => {
+        if (one === other || one.contains(other) || other.contains(one)) return;
         const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
         const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
         if (width > 2 && height > 2) found.push(`${one.outerHTML.slice(0, 90)} and ${other.outerHTML.slice(0, 90)}`);
-    }
+    }));
     return found }"""

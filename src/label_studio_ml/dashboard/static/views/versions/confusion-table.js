@@ -10,7 +10,7 @@ const SHADES = 5;
 export function ConfusionTable({ confusion, name }) {
   const { labels, matrix } = confusion;
   return html`<h4>Confusion matrix</h4>
-    <p class="confusion-hint">Rows: annotated. Columns: predicted. The darker a cell, the larger its share of the row; right predictions are framed.</p>
+    <p class="confusion-hint">Rows: annotated. Columns: predicted. The stronger the colour of a cell, the larger its share of the row; right predictions are framed.</p>
     <${ScrollBox} label=${`Confusion matrix of ${name}`}>
       <table class="confusion">
         <thead><tr><th scope="col">annotated \\ predicted</th>
