@@ -70,7 +70,7 @@ ROOMS = {
     "training.process": "the training process, and its protocol with the worker",
     "training.worker": "the RQ worker and the order of a training's steps",
     "training.intake": "a server's way to hand in events",
-    "reports": "what servers report of themselves in Redis",
+    "reports": "what servers, workers and commands report in Redis",
     "evaluation.metrics": "one module for each kind of metric",
     "evaluation": "measure a version against annotations",
     "projects": "predict whole projects, rank tasks, watch annotations",

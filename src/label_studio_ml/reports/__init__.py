@@ -1,1 +1,1 @@
-"""What the servers of a backend report of themselves in Redis, so that each of them can show what all do."""
+"""What servers, workers and commands of a backend report in Redis, so that each server can show what all do."""

@@ -22,15 +22,15 @@ from label_studio_ml.reports.server_report import ServerReport
 from label_studio_ml.reports.server_reporting import ServerReporting, Servers
 from label_studio_ml.reports.shared_checks import Checks
 from label_studio_ml.reports.shared_reports import is_silent
-from label_studio_ml.reports.training_overview import (
+from label_studio_ml.support.texts import our_command, whole_number
+from label_studio_ml.training.overview.current_trainings import (
     RepredictionRow,
     TrainingOverview,
     overview,
     parked,
     repredictions,
 )
-from label_studio_ml.reports.worker_list import WorkerReport, workers
-from label_studio_ml.support.texts import our_command, whole_number
+from label_studio_ml.training.overview.worker_list import WorkerReport, workers
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.project_registry import ProjectRegistry

@@ -127,8 +127,7 @@ class TrainingRecords:
         """Return the records in Redis, after listing those that an older release has written."""
         job_store = self._job_store()
         if job_store is not None and time.monotonic() - self._checked_at > INDEX_CHECK:
-            if job_store.index.build():
-                job_store.queues.parked_sets.build()
+            training_list.build_index(job_store)
             self._checked_at = time.monotonic()
         return job_store
 

@@ -21,6 +21,15 @@ MAX_METRICS = 8
 MAX_RUNNING = 200
 
 
+def build_index(job_store: JobStore) -> None:
+    """List the jobs and the parked events that an older release has written, unless that was done a while ago.
+
+    Raises BrokerError.
+    """
+    if job_store.index.build():
+        job_store.queues.parked_sets.build()
+
+
 @broker_errors()
 def page_of_jobs(
     job_store: JobStore, folder: str, *, states: Sequence[str], project: str, offset: int, count: int

@@ -66,6 +66,15 @@ class ParkedSets:
         """Return the number of projects with events that were set aside."""
         return int(self._redis.zcard(self._keys.parked_at))
 
+    def numbers(self) -> dict[str, int]:
+        """Return the number of events that were set aside, for each project that has some."""
+        projects = [project.decode() for project in self._redis.zrange(self._keys.parked_at, 0, -1)]
+        with self._redis.pipeline(transaction=False) as pipe:
+            for project in projects:
+                pipe.hlen(self._keys.parked(project))
+            lengths = pipe.execute()
+        return {project: length for project, length in zip(projects, lengths, strict=True) if length}
+
     def newest(self, offset: int, count: int) -> list[ParkedProject]:
         """Return up to `count` projects after the first `offset` ones, those with the newest parked events first.
 

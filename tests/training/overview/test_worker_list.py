@@ -1,6 +1,6 @@
 """The list of training workers."""
 
-from label_studio_ml.reports.worker_list import workers
+from label_studio_ml.training.overview.worker_list import workers
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.worker.rq_worker import make_worker
 from training.conftest import embedded_url, job_store, redis_url, url  # noqa: F401

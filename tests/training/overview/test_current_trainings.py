@@ -1,6 +1,11 @@
 """The trainings of all projects, as they are shown at a glance."""
 
-from label_studio_ml.reports.training_overview import TrainingOverview, overview, parked, repredictions
+from label_studio_ml.training.overview.current_trainings import (
+    TrainingOverview,
+    overview,
+    parked,
+    repredictions,
+)
 from label_studio_ml.training.policy import Decision
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_store import JobStore
@@ -55,9 +60,14 @@ def test_only_so_many_rows_are_read(job_store: JobStore) -> None:  # noqa: F811
 
 def test_parked_events_are_counted_by_project(job_store: JobStore) -> None:  # noqa: F811
     assert parked(job_store) == {}
-    job_store.redis.hset(job_store.keys.parked("1.1"), mapping={"1-0": "{}", "2-0": "{}"})
-    job_store.redis.hset(job_store.keys.parked("2.1"), "1-0", "{}")
+    for uid, number in (("1.1", 2), ("2.1", 1), ("3.1", 0)):
+        for _ in range(number):
+            job_store.record(uid, EVENT)
+        ids = [entry.id for entry in job_store.queues.entries(uid)]
+        job_store.queues.park(uid, ids, why="crashed", since="2026-11-30T10:00:00+00:00")
     assert parked(job_store) == {"1.1": 2, "2.1": 1}
+    assert job_store.unpark("2.1")
+    assert parked(job_store) == {"1.1": 2}
 
 
 def test_repredictions_have_their_progress(job_store: JobStore) -> None:  # noqa: F811
