@@ -1,9 +1,12 @@
 """Commands of a server: how many run and wait, their progress, output and ends, and cancellation by another server."""
 
 import asyncio
+import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +201,25 @@ def test_a_project_has_one_of_each(runs: CommandRuns, records: MemoryCommandReco
     records.cancel(record.id, "")
     _ended(records, record)
     assert _ended(records, _start(runs, "ok")).state == CommandState.DONE
+
+
+def test_two_starts_at_once_start_one(
+    runs: CommandRuns, records: MemoryCommandRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, recent = threading.Barrier(2, timeout=0.5), records.recent
+
+    def read(project: str = "", limit: int = 50) -> list[CommandRecord]:
+        found = recent(project, limit)
+        with contextlib.suppress(threading.BrokenBarrierError):  # where only one may read at a time
+            both.wait()
+        return found
+
+    monkeypatch.setattr(records, "recent", read)
+    with ThreadPoolExecutor(2) as pool:
+        starts = [pool.submit(_start, runs, "wait") for _ in range(2)]
+    errors = [start.exception() for start in starts]
+    assert sorted(error is None for error in errors) == [False, True]
+    assert any(isinstance(error, ProjectBusy) for error in errors)
 
 
 def test_wrong_options_start_nothing(runs: CommandRuns, records: MemoryCommandRecords) -> None:

@@ -1,5 +1,6 @@
 """Run the commands that were started on this server: two at a time, the others wait. Nothing runs without a command."""
 
+import contextlib
 import logging
 import os
 import secrets
@@ -14,7 +15,7 @@ import msgspec
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.dashboard.commands.command_process import CommandProcess
-from label_studio_ml.dashboard.commands.command_table import COMMANDS, find_command
+from label_studio_ml.dashboard.commands.command_table import COMMANDS, DashboardCommand, find_command
 from label_studio_ml.errors import BackendError, BrokerError, Overloaded, ProjectBusy
 from label_studio_ml.reports.command_record import CommandRecord, CommandState, new_command
 from label_studio_ml.reports.command_records import CommandRecords
@@ -42,6 +43,7 @@ class CommandRuns:
         self._settings = settings
         self._records = records
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._waiting: deque[tuple[CommandRecord, Scrubber]] = deque()
         self._threads: set[threading.Thread] = set()
         self._stopping = threading.Event()
@@ -54,15 +56,21 @@ class CommandRuns:
         """
         entry = find_command(command)
         entry.words(str(self._settings.backend_dir), project.uid, options)
+        with self._starting:  # of two calls at once, the second one finds the record of the first one
+            return self._start(entry, project, options, user)
+
+    def _start(
+        self, entry: DashboardCommand, project: Project, options: dict[str, Any], user: str
+    ) -> CommandRecord:
         if not entry.parallel:
             for other in self._records.recent(project.uid):
-                if other.active and other.command == command:
+                if other.active and other.command == entry.name:
                     raise ProjectBusy(
                         f"{entry.title} is {other.state} for this project already",
                         fix="Wait for its end, or cancel it",
                         field="command",
                     )
-        record = new_command(command, project.uid, options, user=user, server=self.server)
+        record = new_command(entry.name, project.uid, options, user=user, server=self.server)
         with self._lock:
             if self._stopping.is_set():
                 raise Overloaded("The server is shutting down", fix="Try again in a moment")
@@ -151,16 +159,16 @@ class CommandRuns:
 
     def _cancel_waiting(self) -> None:
         """Report that the waiting commands' server is alive, and end those whose cancellation was requested."""
-        for record, _ in [*self._waiting]:
-            user = self._write(record, ())
-            if user is None:
-                continue
-            with self._lock:
-                kept = [entry for entry in self._waiting if entry[0].id != record.id]
-                was_waiting = len(kept) < len(self._waiting)
-                self._waiting = deque(kept)
-            if was_waiting:
-                self._end(record, CommandState.CANCELLED, _cancelled_by(user), ())
+        cancelled: list[tuple[CommandRecord, str]] = []
+        # With the lock, no other thread begins a command meanwhile, whose record would say again that it waits.
+        with self._lock, contextlib.suppress(BrokerError):
+            for entry in [*self._waiting]:
+                user = self._records.write(entry[0], ())
+                if user is not None:
+                    self._waiting.remove(entry)
+                    cancelled.append((entry[0], user))
+        for record, user in cancelled:
+            self._end(record, CommandState.CANCELLED, _cancelled_by(user), ())
 
     def _write(self, record: CommandRecord, lines: Iterable[str]) -> str | None:
         """Write a record; return who has cancelled the command, None if nobody has or Redis cannot be reached."""
