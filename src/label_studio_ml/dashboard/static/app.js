@@ -124,7 +124,7 @@ function View({ name, route, session }) {
     scrollTo(0, 0);
   }, [key]);
 
-  if (problem) return html`<${Notice} kind="error">${problem}</${Notice}>`;
+  if (problem) return html`<h1>This view cannot be shown</h1><${Notice} kind="error">${problem}</${Notice}>`;
   if (loaded.key !== key) return html`<${Loading} what="the view" />`;
   return html`<${loaded.Component} route=${route} session=${session} />`;
 }
