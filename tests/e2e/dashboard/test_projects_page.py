@@ -91,6 +91,19 @@ def command(page: Any, title: str, state: str) -> Any:
     return page.get_by_role("article", name=f"{title}: {state}").first
 
 
+def ask_until(page: Any, text: str) -> None:
+    """Let the page ask Label Studio until it says a text: an answer of the last second is used again."""
+    again = page.get_by_role("button", name="Ask again")
+    says = page.get_by_role("region", name="What Label Studio says")
+
+    def is_said() -> bool:
+        if again.is_enabled():
+            again.click()
+        return text in says.inner_text()
+
+    wait_until(is_said, f"Label Studio says {text!r}")
+
+
 def test_predict_rank_and_cancel(pages: Pages, label_studio: Studio) -> None:
     page = pages.open_project(LOGIN)
     expect(coverage(page)).to_contain_text(f"0 of {TASKS} tasks have a prediction of version INITIAL")
@@ -153,17 +166,9 @@ def test_what_label_studio_says_and_who_may_act(pages: Pages, label_studio: Stud
     pages.errors.clear()  # the console reports that status
 
     label_studio.call("PATCH", f"/api/webhooks/{webhook['id']}/", json={"is_active": False})
-    page.get_by_role("button", name="Ask again").click()
-    expect(says).to_contain_text("The webhook is switched off")
+    ask_until(page, "The webhook is switched off")
     label_studio.call("DELETE", f"/api/webhooks/{webhook['id']}/")
-    again = page.get_by_role("button", name="Ask again")
-
-    def has_asked() -> bool:
-        if again.is_enabled():
-            again.click()
-        return "The project has no webhook to this backend" in says.inner_text()
-
-    wait_until(has_asked, "Label Studio is asked: an answer of the last second is used again")
+    ask_until(page, "The project has no webhook to this backend")
     expect(says).to_contain_text(f"label-studio-ml connect {pages.backend.folder} --project {pages.project}")
     pages.browser.keep(page, "project-without-webhook", whole=True)
     assert pages.errors == []
@@ -175,9 +180,7 @@ def test_a_wrong_token_and_a_forgotten_project(
     pages = Pages(label_studio, browser, make_backend)
     page = pages.open_project(LOGIN)
     label_studio.call("DELETE", f"/api/projects/{pages.project}/")
-    page.get_by_role("button", name="Ask again").click()
-    says = page.get_by_role("region", name="What Label Studio says")
-    expect(says).to_contain_text("Label Studio has no such project")
+    ask_until(page, "Label Studio has no such project")
     page.get_by_role("button", name="Forget").click()
     page.get_by_role("dialog").get_by_role("button", name="Forget").click()
     expect(page.get_by_role("heading", name="No project is connected yet")).to_be_visible()

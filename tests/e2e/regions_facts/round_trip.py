@@ -30,7 +30,7 @@ def assert_drawn(measure: Callable[[], Any], expected: Any) -> None:
 
     with contextlib.suppress(AssertionError):
         wait_until(holds, "the page has drawn it", 15.0)
-    assert measured[0] == expected
+    assert measured[0] == expected, f"{measured[0]!r} is drawn, not {expected!r}"
 
 
 class Accepted:
