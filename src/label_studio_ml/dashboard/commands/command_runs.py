@@ -62,14 +62,13 @@ class CommandRuns:
     def _start(
         self, entry: DashboardCommand, project: Project, options: dict[str, Any], user: str
     ) -> CommandRecord:
-        if not entry.parallel:
-            for other in self._records.recent(project.uid):
-                if other.active and other.command == entry.name:
-                    raise ProjectBusy(
-                        f"{entry.title} is {other.state} for this project already",
-                        fix="Wait for its end, or cancel it",
-                        field="command",
-                    )
+        for other in self._records.recent(project.uid):
+            if other.active and other.command == entry.name:
+                raise ProjectBusy(
+                    f"{entry.title} is {other.state} for this project already",
+                    fix="Wait for its end, or cancel it",
+                    field="command",
+                )
         record = new_command(entry.name, project.uid, options, user=user, server=self.server)
         with self._lock:
             if self._stopping.is_set():

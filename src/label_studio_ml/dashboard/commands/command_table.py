@@ -22,16 +22,12 @@ _WHERE = Option(
 
 @dataclass(frozen=True, slots=True)
 class DashboardCommand:
-    """A command of `label-studio-ml` that works on one project; `help` is one sentence for the page.
-
-    `parallel` tells whether it may run several times at once for one project.
-    """
+    """A command of `label-studio-ml` that works on one project, once at a time; `help` is one sentence for the page."""
 
     name: str
     title: str
     help: str
     options: tuple[Option, ...]
-    parallel: bool = False
 
     def words(self, folder: str, project: str, values: Mapping[str, Any]) -> list[str]:
         """Return the command line for a backend's folder, a project's uid and values. Raises RequestError."""
