@@ -34,7 +34,7 @@ async def file_response(
     sent_by_stream = False
     try:
         status = os.fstat(file.fileno())
-        size, etag = status.st_size, f'"{status.st_ino:x}-{status.st_size:x}"'
+        size, etag = status.st_size, f'"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"'
         fields = {**(headers or {}), "Accept-Ranges": "bytes", "ETag": etag}
         wanted = _range(call, size, etag)
         if wanted is not None and wanted[0] >= wanted[1]:
