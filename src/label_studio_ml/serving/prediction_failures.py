@@ -20,7 +20,9 @@ from label_studio_ml.protocol.task_ids import task_ids
 from label_studio_ml.validation.region_checks import INVALID
 
 #: What to do about a failed prediction whose cause does not say it.
-FIX_PREDICT = "Correct predict in the model's file. The traceback is in the server's log"
+FIX_PREDICT = (
+    "Correct predict in the model's file, and start the backend again. The traceback is in the server's log"
+)
 FIX_DIED = "See the end of the server's log: the system may have ended the process for want of memory"
 FIX_LATE = "Send fewer tasks at once, or make predict faster. The results that come late are kept for the next request"
 FIX_LOAD = (

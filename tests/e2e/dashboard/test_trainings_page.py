@@ -144,7 +144,7 @@ def test_cancel_fail_and_retry(pages: Pages) -> None:
     pages.train_now(page, "2")
     expect(_lines(page)).to_contain_text("epoch 2")
     page.get_by_role("button", name=re.compile("^Cancel")).click()
-    page.get_by_role("dialog").get_by_role("button", name="Go back").click()
+    page.get_by_role("dialog").get_by_role("button", name="Keep as it is").click()
     _state(page, "running")
     page.get_by_role("button", name=re.compile("^Cancel training")).click()
     pages.picture(page, "cancel")

@@ -20,7 +20,7 @@ export function confirm({ question, consequence = "", action = "Continue", dange
           <h2 id="confirm-question">${question}</h2>
           ${consequence && html`<p>${consequence}</p>`}
           <footer>
-            <button type="button" class="secondary small" onClick=${() => close(false)}>Go back</button>
+            <button type="button" class="secondary small" onClick=${() => close(false)}>Keep as it is</button>
             <button type="button" class=${`small ${danger ? "danger" : ""}`} onClick=${() => close(true)}>${action}</button>
           </footer>
         </article>

@@ -60,6 +60,7 @@ function Links({ project }) {
     <a href=${link(["projects"])}>All projects</a>
     <a href=${link(["trainings"], { project: project.uid })}>Trainings</a>
     <a href=${link(["versions", project.uid])}>Versions</a>
+    <a href=${link(["try"], { project: project.uid })}>Try it</a>
     ${project.links.data && html`<span>In Label Studio:</span>`}
     ${outside.filter(([name]) => project.links[name]).map(([name, words]) => html`<a href=${project.links[name]} target="_blank" rel="noreferrer noopener">${words}</a>`)}
   </nav>`;

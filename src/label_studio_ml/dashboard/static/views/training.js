@@ -100,7 +100,7 @@ function Facts({ training }) {
     ${training.started && html`<dt>Begun</dt><dd>${dateTime(training.started)}</dd>`}
     ${training.ended && html`<dt>Ended</dt><dd>${dateTime(training.ended)}${training.started && ` (took ${duration(secondsOf(training))})`}</dd>`}
     ${training.events > 0 && html`<dt>Events</dt><dd>${number(training.events)}</dd>`}
-    ${training.annotations !== undefined && html`<dt>Learned from</dt><dd>${count(training.annotations, "labelled task")}${training.source && html`, <${ShortText} text=${training.source} />`}</dd>`}
+    ${training.annotations !== undefined && html`<dt>Learned from</dt><dd>${count(training.annotations, "labelled task")}${training.source && html`, from <${ShortText} text=${training.source} />`}</dd>`}
     ${training.model_class && html`<dt>Model class</dt><dd><${ShortText} text=${training.model_class} /></dd>`}
     ${metrics.length > 0 && html`<dt>Last metrics</dt><dd>${metrics.map(([name, value], index) => html`${index > 0 && ", "}<${ShortText} text=${name} most=${60} /> ${number(value)}`)}</dd>`}
   </dl>`;

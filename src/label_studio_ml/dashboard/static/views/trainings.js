@@ -116,8 +116,9 @@ function Banners({ live }) {
 function List({ jobs, titles, filtered, onDone }) {
   if (!jobs.length && filtered) return html`<${Empty} title="No such training">Choose another list, or another project.</${Empty}>`;
   if (!jobs.length) {
-    return html`<${Empty} title="Nothing was trained yet" command="label-studio-ml connect DIR --project NUMBER">
-      A training begins when somebody submits an annotation in a connected project, or with Train now.
+    return html`<${Empty} title="Nothing was trained yet" command="label-studio-ml connect DIR --url http://localhost:8080 --project NUMBER">
+      A training begins when somebody submits an annotation in a connected project, or with Train now. If no project is
+      connected yet, run this in a terminal:
     </${Empty}>`;
   }
   return html`<${ScrollBox} label="Trainings">

@@ -52,7 +52,7 @@ function WithoutProject() {
   return html`
     <${ProjectPicker} />
     <${Disclosure} label="Try the model without a project">
-      <${PastedConfig} subject=${{}}>Paste a label config (the XML of a project's labeling interface):</${PastedConfig}>
+      <${PastedConfig} subject=${{}}>Paste a label config (the XML of a project's labeling interface).</${PastedConfig}>
     </${Disclosure}>`;
 }
 

@@ -7,7 +7,7 @@ import { Status } from "../../parts/status.js";
 import { Ago } from "../../parts/time.js";
 import { ProjectLink } from "./projects.js";
 
-const STATES = { running: ["busy", "running"], waiting: ["waiting", "waits for a worker"], postponed: ["waiting", "postponed"] };
+const STATES = { running: ["busy", "running"], waiting: ["waiting", "waits"], postponed: ["waiting", "postponed"] };
 
 /** The trainings that run and wait, in all projects. */
 export function Trainings({ trainings, parked, titles }) {
@@ -18,7 +18,7 @@ export function Trainings({ trainings, parked, titles }) {
     <p aria-live="polite">
       ${running + waiting + postponed === 0
         ? "No training runs or waits."
-        : `${number(running)} running, ${number(waiting)} waiting for a worker, ${number(postponed)} postponed.`}
+        : `${number(running)} running, ${number(waiting)} waiting, ${number(postponed)} postponed.`}
       ${parked > 0 && html` <a href=${link(["trainings"])}>${count(parked, "event was", "events were")} set aside</a>.`}
     </p>
     ${rows.length > 0 && html`<ul class="cards now-cards">

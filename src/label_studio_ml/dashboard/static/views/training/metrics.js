@@ -12,7 +12,7 @@ const MOST_ROWS = 100;
 export function Metrics({ points }) {
   const [by, setBy] = useState("step");
   const names = namesOf(points);
-  if (!names.length) return html`<section aria-labelledby="metrics-heading"><h2 id="metrics-heading">Metrics</h2><p>None have been reported.</p></section>`;
+  if (!names.length) return html`<section aria-labelledby="metrics-heading"><h2 id="metrics-heading">Metrics</h2><p>None were reported while it ran (<code>job.log</code> in fit).</p></section>`;
   const plots = plotsOf(points, by);
   return html`<section aria-labelledby="metrics-heading">
     <h2 id="metrics-heading">Metrics</h2>
