@@ -61,7 +61,7 @@ FULL_VIEWS: dict[str, tuple[str, Opening | None]] = {
     **{name: (address, None) for name, address in VIEWS.items()},
     "trainings-failed": ("#/trainings?state=failed", None),
     "trainings-waiting": ("#/trainings?state=queued", None),
-    "train-now": ("#/trainings", _open_details),
+    "train-now": ("#/trainings?state=started", _open_details),
     "training-running": ("#/trainings/RUNNING", None),
     "training-failed": ("#/trainings/FAILED", None),
     "training-cancel": ("#/trainings/RUNNING", partial(_ask, button="^Cancel training")),
