@@ -1,7 +1,7 @@
 import { html, useState } from "../lib/html.js";
 
 const NEXT = { auto: "dark", dark: "light", light: "auto" };
-const WORDS = { auto: "Colours: as the system", dark: "Colours: dark", light: "Colours: light" };
+const WORDS = { auto: "Colours: automatic", dark: "Colours: dark", light: "Colours: light" };
 
 apply(stored());
 
