@@ -80,13 +80,13 @@ class Dashboard:
             raise RequestError("user, password and token must be texts", field="user")
         basic = base64.b64encode(f"{user}:{password}".encode("utf-8", "replace")).decode()
         header = f"Bearer {token}" if token else f"Basic {basic}"
-        session, cookie = self._sessions.begin(header, secure=self._is_secure(call))
+        session, cookie = self._sessions.begin(header, call, secure=self._is_secure(call))
         return json_response(
             200, self._description(session), {"Set-Cookie": cookie, "Cache-Control": "no-store"}
         )
 
     async def _logout(self, request: PageRequest) -> Response:
-        cookie = self._sessions.end(secure=self._is_secure(request.call))
+        cookie = self._sessions.end(request.call, secure=self._is_secure(request.call))
         return json_response(200, {"status": "ok"}, {"Set-Cookie": cookie})
 
     def _session(self, call: Call) -> Response:

@@ -17,11 +17,14 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.dashboard.commands import command_process, command_runs
 from label_studio_ml.dashboard.commands.command_runs import CommandRuns
 from label_studio_ml.dashboard.commands.commands_part import CommandsPart
+from label_studio_ml.dashboard.page_router import PageRouter
 from label_studio_ml.errors import BrokerError, Overloaded, ProjectBusy, RequestError, UnknownJob
-from label_studio_ml.reports.command_record import CommandRecord, CommandState
+from label_studio_ml.http_server.messages import Call
+from label_studio_ml.reports.command_record import CommandRecord, CommandState, new_command
 from label_studio_ml.reports.command_records import MemoryCommandRecords
 from label_studio_ml.versions.state.project_state import Project, Projects
 from label_studio_ml.web.project_registry import ProjectRegistry
+from label_studio_ml.web.security.login_sessions import Session
 from live import alive
 
 #: A command that does what its version's name says, as the module `guarded_command` would run it.
@@ -285,3 +288,24 @@ def test_topics_and_unknown_commands(
     assert other == []
     assert one["lines"] == ["4 tasks have a prediction now"]
     assert (one["state"], one["active"]) == ("done", False)
+
+
+def test_only_operators_see_tracebacks(
+    runs: CommandRuns, records: MemoryCommandRecords, settings: Settings
+) -> None:
+    part = CommandsPart(runs, records, ProjectRegistry(Projects(settings.model_dir)))
+    router = PageRouter(part.routes)
+    record = new_command("predict", "1.1", {}, user="", server="s")
+    records.add(record)
+    traceback = ["Traceback (most recent call last):", '  File "/secret/model.py", line 1, in predict']
+    records.write(record, ["before", *traceback, "ValueError: no"])
+
+    def shown(*, operator: bool) -> str:
+        call = Call("GET", f"/dashboard/api/commands/{record.id}")
+        answer = asyncio.run(router.respond(call, Session("", operator=operator, csrf="t")))
+        return answer.body.decode()
+
+    assert "/secret/model.py" in shown(operator=True)
+    for text in (shown(operator=False), str(asyncio.run(part.detailed(record.id)))):
+        assert "/secret/model.py" not in text
+        assert "ValueError: no" in text

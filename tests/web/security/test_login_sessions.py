@@ -13,6 +13,9 @@ from label_studio_ml.http_server.messages import Call
 from label_studio_ml.web.security.login_check import Login
 from label_studio_ml.web.security.login_sessions import LIFETIME, Sessions
 
+#: The request of the login form.
+FORM = Call("POST", "/dashboard/api/login", headers={"host": "localhost:9090"})
+
 
 def basic(login: str) -> str:
     return f"Basic {base64.b64encode(login.encode()).decode()}"
@@ -29,12 +32,14 @@ def cookie_of(header: str) -> str:
 
 
 def with_cookie(cookie: str) -> Call:
-    return Call("GET", "/dashboard/api/x", headers={"cookie": f"other=1; {cookie}; more=2"})
+    return Call(
+        "GET", "/dashboard/api/x", headers={"host": "localhost:9090", "cookie": f"other=1; {cookie}; more=2"}
+    )
 
 
 def test_a_session_begins_with_the_login_and_keeps_its_role(tmp_path: Path) -> None:
     for login, operator in (("ada:secret", True), ("eve:look", False)):
-        session, header = sessions(tmp_path).begin(basic(login), secure=False)
+        session, header = sessions(tmp_path).begin(basic(login), FORM, secure=False)
         again = sessions(tmp_path).session(
             with_cookie(cookie_of(header))
         )  # another server with the same login
@@ -44,24 +49,31 @@ def test_a_session_begins_with_the_login_and_keeps_its_role(tmp_path: Path) -> N
 
 
 def test_the_cookie_is_hidden_from_scripts_and_other_sites(tmp_path: Path) -> None:
-    _, header = sessions(tmp_path).begin(basic("ada:secret"), secure=True)
+    _, header = sessions(tmp_path).begin(basic("ada:secret"), FORM, secure=True)
     assert {"HttpOnly", "SameSite=Lax", "Secure"} <= set(header.split("; "))
     assert (
         "Path" not in header
     )  # browsers take the folder of the login form's path, also below a proxy's path
-    _, header = sessions(tmp_path).begin(basic("ada:secret"), secure=False)
+    _, header = sessions(tmp_path).begin(basic("ada:secret"), FORM, secure=False)
     assert "Secure" not in header
-    assert "Max-Age=0" in sessions(tmp_path).end(secure=False)
+    assert "Max-Age=0" in sessions(tmp_path).end(FORM, secure=False)
+
+
+def test_backends_on_other_ports_have_cookies_of_their_own(tmp_path: Path) -> None:
+    served = sessions(tmp_path)
+    other = Call("POST", "/dashboard/api/login", headers={"host": "localhost:9091"})
+    cookies = {cookie_of(served.begin(basic("ada:secret"), call, secure=False)[1]) for call in (FORM, other)}
+    assert len({cookie.partition("=")[0] for cookie in cookies}) == 2
 
 
 @pytest.mark.parametrize("login", ["ada:wrong", "eve:secret", ":", "ada", "x:secret", "ada:look"])
 def test_a_wrong_login_begins_no_session(tmp_path: Path, login: str) -> None:
     with pytest.raises(NotAuthorized):
-        sessions(tmp_path).begin(basic(login), secure=False)
+        sessions(tmp_path).begin(basic(login), FORM, secure=False)
 
 
 def test_a_session_ends_after_its_time_and_with_the_password(tmp_path: Path) -> None:
-    cookie = cookie_of(sessions(tmp_path).begin(basic("ada:secret"), secure=False)[1])
+    cookie = cookie_of(sessions(tmp_path).begin(basic("ada:secret"), FORM, secure=False)[1])
     assert sessions(tmp_path, at=LIFETIME - 1).session(with_cookie(cookie)).operator
     with pytest.raises(NotAuthorized):
         sessions(tmp_path, at=LIFETIME + 1).session(with_cookie(cookie))
@@ -70,7 +82,7 @@ def test_a_session_ends_after_its_time_and_with_the_password(tmp_path: Path) -> 
 
 
 def test_a_viewer_cannot_make_an_operator_of_a_cookie(tmp_path: Path) -> None:
-    cookie = cookie_of(sessions(tmp_path).begin(basic("eve:look"), secure=False)[1])
+    cookie = cookie_of(sessions(tmp_path).begin(basic("eve:look"), FORM, secure=False)[1])
     name, _, value = cookie.partition("=")
     kind, user, expires, signature = value.split(".")
     ada = base64.urlsafe_b64encode(b"ada").decode().rstrip("=")
@@ -95,7 +107,7 @@ def test_a_viewer_cannot_make_an_operator_of_a_cookie(tmp_path: Path) -> None:
 def test_tokens_begin_sessions_that_end_when_they_are_revoked(tmp_path: Path) -> None:
     token = add(tmp_path / "tokens", "ci")
     served = sessions(tmp_path, tokens=True)
-    session, header = served.begin(f"Bearer {token}", secure=False)
+    session, header = served.begin(f"Bearer {token}", FORM, secure=False)
     assert (session.name, session.operator, session.exempt) == ("ci", True, False)
     assert served.session(with_cookie(cookie_of(header))) == session
     assert served.session(Call("GET", "/", headers={"authorization": f"Bearer {token}"})).exempt

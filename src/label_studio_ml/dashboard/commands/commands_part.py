@@ -6,6 +6,7 @@ import msgspec
 
 from label_studio_ml.dashboard.commands.command_runs import CommandRuns
 from label_studio_ml.dashboard.commands.command_table import COMMANDS
+from label_studio_ml.dashboard.errors.log_records import shown_lines
 from label_studio_ml.dashboard.page_request import PageRequest, Route, Topic
 from label_studio_ml.errors import RequestError, UnknownJob, UnknownProject
 from label_studio_ml.http_server.messages import Response, json_response
@@ -43,11 +44,15 @@ class CommandsPart:
         return [_described(record) for record in records]
 
     async def detailed(self, command_id: str) -> dict[str, Any]:
-        """Return a command with its last lines of output. Raises UnknownJob and BrokerError."""
+        """Return a command with its last lines of output, without tracebacks. Raises UnknownJob and BrokerError."""
+        return await self._read(command_id, tracebacks=False)
+
+    async def _read(self, command_id: str, *, tracebacks: bool) -> dict[str, Any]:
         record = await self._threads.run(self._records.get, command_id)
         if record is None:
             raise UnknownJob(f"There is no command {command_id}", field="id")
-        return {**_described(record), "lines": await self._threads.run(self._records.output, command_id)}
+        lines = await self._threads.run(self._records.output, command_id)
+        return {**_described(record), "lines": shown_lines(lines, tracebacks=tracebacks)}
 
     async def close(self) -> None:
         """End the commands of this server."""
@@ -60,7 +65,9 @@ class CommandsPart:
         return json_response(200, {"commands": commands, "available": available})
 
     async def _one(self, request: PageRequest) -> Response:
-        return json_response(200, await self.detailed(request.path["id"]))
+        """Return a command with its last lines of output; operators see tracebacks."""
+        answer = await self._read(request.path["id"], tracebacks=request.session.operator)
+        return json_response(200, answer)
 
     async def _start(self, request: PageRequest) -> Response:
         options = request.fields().get("options") or {}

@@ -46,7 +46,6 @@ class Sessions:
     def __init__(self, login: Login, now: Callable[[], float] = time.time) -> None:
         self._login = login
         self._now = now
-        self.cookie_name = "label_studio_ml_session"
 
     @property
     def required(self) -> bool:
@@ -60,16 +59,17 @@ class Sessions:
         header = call.headers.get("authorization", "")
         if header and (identity := self._login.identity(header)) is not None:
             return _session(identity, identity.name, exempt=header[:7].lower() == "bearer ")
-        session = self._of_cookie(call.headers.get("cookie", ""))
+        session = self._of_cookie(call)
         if session is None:
             raise NotAuthorized("Login is missing, wrong or expired", fix="Log in on the dashboard")
         return session
 
-    def begin(self, header: str, *, secure: bool) -> tuple[Session, str]:
+    def begin(self, header: str, call: Call, *, secure: bool) -> tuple[Session, str]:
         """Return the new session of a login as in an Authorization header, and the Set-Cookie header for it.
 
-        `secure`: the browser sends the cookie over HTTPS only. The cookie has no path, so that browsers send it to
-        paths beside that of the login form only, also below a path of a proxy. Raises NotAuthorized.
+        `call` is the request of the login form. `secure`: the browser sends the cookie over HTTPS only. The cookie has
+        no path, so that browsers send it to paths beside that of the login form only, also below a path of a proxy.
+        Raises NotAuthorized.
         """
         identity = self._login.identity(header)
         if identity is None:
@@ -77,11 +77,11 @@ class Sessions:
         expires = int(self._now()) + LIFETIME
         content = f"{identity.kind}.{_encode(identity.name)}.{expires}"
         cookie = f"{content}.{_signature(_key(identity.secret), content)}"
-        return _session(identity, content), self._set_cookie(cookie, LIFETIME, secure=secure)
+        return _session(identity, content), _set_cookie(call, cookie, LIFETIME, secure=secure)
 
-    def end(self, *, secure: bool) -> str:
+    def end(self, call: Call, *, secure: bool) -> str:
         """Return the Set-Cookie header that removes a session's cookie."""
-        return self._set_cookie("", 0, secure=secure)
+        return _set_cookie(call, "", 0, secure=secure)
 
     def sign(self, text: str) -> str:
         """Return a signature of `text` that every server with the same logins accepts."""
@@ -94,14 +94,10 @@ class Sessions:
     def _reference_key(self) -> bytes:
         return _key(self._login.operator_secret)
 
-    def _set_cookie(self, value: str, age: int, *, secure: bool) -> str:
-        flags = "; Secure" if secure else ""
-        return f"{self.cookie_name}={value}; Max-Age={age}; HttpOnly; SameSite=Lax{flags}"
-
-    def _of_cookie(self, header: str) -> Session | None:
-        """Return the session in a Cookie header, None if there is none that is valid."""
+    def _of_cookie(self, call: Call) -> Session | None:
+        """Return the session in the cookie of a request, None if there is none that is valid."""
         try:
-            morsel = SimpleCookie(header).get(self.cookie_name)
+            morsel = SimpleCookie(call.headers.get("cookie", "")).get(_cookie_name(call))
         except CookieError:
             return None
         content, _, signature = (morsel.value if morsel is not None else "").rpartition(".")
@@ -118,6 +114,20 @@ class Sessions:
             if hmac.compare_digest(expected.encode(), signature.encode())
             else None
         )
+
+
+def _set_cookie(call: Call, value: str, age: int, *, secure: bool) -> str:
+    flags = "; Secure" if secure else ""
+    return f"{_cookie_name(call)}={value}; Max-Age={age}; HttpOnly; SameSite=Lax{flags}"
+
+
+def _cookie_name(call: Call) -> str:
+    """Return the name of the session's cookie, which depends on the request's Host.
+
+    Browsers send the cookies of a host to all of its ports: backends on one machine would replace each other's session.
+    """
+    host = call.headers.get("host", "").lower()
+    return f"label_studio_ml_{hashlib.sha256(host.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def _session(identity: Identity, content: str, *, exempt: bool = False) -> Session:
