@@ -76,7 +76,12 @@ DATES = [str(FIRST + timedelta(days=day)) for day in range(31)]
 #: Attributes of the tag, values of the time column, regions.
 SERIES_CASES = [
     ("", list(range(100, 131)), [(103, 110.5), (120, 120), ("111", "112"), (125.5, 900)]),
-    ('timeFormat="%Y-%m-%d"', DATES, [("2024-02-04", "2024-02-29"), (1707523200000, 1707523200000)]),
+    pytest.param(
+        'timeFormat="%Y-%m-%d"',
+        DATES,
+        [("2024-02-04", "2024-02-29"), (1707523200000, 1707523200000)],
+        marks=pytest.mark.soak,
+    ),
 ]
 
 

@@ -120,11 +120,11 @@ def test_tracks_have_the_shapes_and_places_of_the_editor(
 
 
 def off_in_frame(labelling: Labelling, drawn: Any, frame: int) -> float | None:
-    """Return by how many pixels of the video the box in a frame is off in the editor; None if it is within 2."""
+    """Return by how many pixels of the video the box in a frame is off in the editor; None if it is within 2.3."""
     labelling.evaluate(f"() => {TAG}.setFrame({frame})")
     pixels = screen(labelling.page)
     shown = within(is_red(pixels), place_of_grey(pixels), SIZE)
     if not shown.any() and not drawn.any():
         return None
     apart = distance(shown, drawn)
-    return None if apart <= 2 else apart
+    return None if apart <= 2.3 else apart
