@@ -138,3 +138,16 @@ def test_a_worker_reports_failed_trainings_and_tasks(connection: redis.Redis, tm
     assert shown["ValueError: too few (model.py, line 3)"].job == "j1"
     assert (shown["no text"].count, shown["no text"].tasks) == (7, ["4", "5"])
     assert shown["It ended"].fix == "Begin again"
+
+
+def test_a_label_studio_that_refuses_is_reported_until_a_run_can_read_it(connection: redis.Redis) -> None:
+    job_store = JobStore(connection, "queue")
+    calls: list[str] = []
+    ended = WorkerErrors(job_store).after_login(lambda project, job, refused, trained: calls.append(refused))
+    records = ErrorRecords(job_store.redis, job_store.keys)
+    ended("7.1", "job-1", "401: the token is refused", True)
+    ended("8.1", "job-2", "401: the token is refused", True)
+    assert {(group.kind, group.project) for group in records.all()} == {("studio", "7.1"), ("studio", "8.1")}
+    ended("7.1", "job-3", "", True)
+    assert [group.project for group in records.all()] == ["8.1"]
+    assert calls == ["401: the token is refused", "401: the token is refused", ""]

@@ -25,6 +25,7 @@ Kind = Literal[
     "events",  # an event of Label Studio could not be kept
     "training",  # a training failed
     "prediction_job",  # a worker could not predict tasks of a project
+    "studio",  # a training could not read Label Studio
 ]
 
 #: Groups that are kept; the one that has not happened for the longest time is removed first.

@@ -60,6 +60,7 @@ class ErrorRecords:
                 pipe.zrem(self._keys[1], *members)
                 pipe.execute()
 
-    def forget(self, project: str) -> None:
-        """Remove the groups of a project."""
-        self.remove([group.id for group in self.all() if group.project == project])
+    def forget(self, project: str, kind: str = "") -> None:
+        """Remove the groups of a project, or those of one kind."""
+        groups = [group for group in self.all() if group.project == project]
+        self.remove([group.id for group in groups if kind in ("", group.kind)])

@@ -1,5 +1,6 @@
 """Report the errors of a worker: failed trainings, and tasks without prediction in its prediction jobs."""
 
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,24 @@ class WorkerErrors:
             )
 
         return failed
+
+    def after_login(
+        self, on_login: Callable[[str, str, str, bool], None]
+    ) -> Callable[[str, str, str, bool], None]:
+        """Return a function for `JobStore.on_login` that calls `on_login`, then reports a Label Studio that refused.
+
+        A run that can read Label Studio again removes the project's reports.
+        """
+
+        def ended(project: str, job_id: str, refused: str, trained: bool) -> None:
+            on_login(project, job_id, refused, trained)
+            if refused:
+                self._write(lambda groups: groups.add("studio", refused, project=project, job=job_id))
+            else:
+                with contextlib.suppress(BrokerError):
+                    self._records.forget(project, kind="studio")
+
+        return ended
 
     def job(self, project: str, version: str, error: BackendError | OSError) -> None:
         """Report the error that a prediction job ended with."""

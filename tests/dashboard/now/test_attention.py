@@ -1,6 +1,7 @@
 """What the banner says needs a person."""
 
 from label_studio_ml.dashboard.now.attention import MOST, attention
+from label_studio_ml.monitoring.error_groups import ErrorGroup
 from label_studio_ml.reports.server_report import ServedModel, ServerReport
 from label_studio_ml.reports.shared_checks import Checks, Finding
 
@@ -28,6 +29,18 @@ def test_nothing_needs_a_person() -> None:
     fine = report("a", ServedModel("1.1", "loaded", version="v1"), problem="the model's process is starting")
     assert attention(FINE, [fine], {}, checks).total == 0
     assert attention(FINE, [], {}, None).entries == []
+
+
+def test_projects_whose_label_studio_refused_the_last_training() -> None:
+    groups = [
+        ErrorGroup(
+            id="a", kind="studio", message="401: token expired", fix="Make another", project="7.1", last=2
+        ),
+        ErrorGroup(id="b", kind="studio", message="no answer", project="7.1", last=1),
+    ]
+    (entry,) = attention(FINE, [], {}, None, groups).entries
+    assert entry.text == "The last training of project 7 could not read Label Studio: 401: token expired"
+    assert (entry.fix, entry.link) == ("Make another", ("projects", "7.1"))
 
 
 def test_faults_of_parts_are_named() -> None:

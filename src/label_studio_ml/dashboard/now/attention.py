@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from label_studio_ml.monitoring.error_groups import ErrorGroup
 from label_studio_ml.reports.server_report import ServerReport
 from label_studio_ml.reports.shared_checks import Checks
 from label_studio_ml.support.texts import plural
@@ -42,13 +43,21 @@ def attention(
     reports: Iterable[ServerReport],
     parked: Mapping[str, int],
     checks: Checks | None,
+    refusals: Iterable[ErrorGroup] = (),
 ) -> Attention:
     """Return what needs a person.
 
     `parts` are those of `Health.ready`; `reports` those of the servers that run; `parked` has numbers of events that
-    were set aside by project; `checks` are the last findings of `doctor`.
+    were set aside by project; `checks` are the last findings of `doctor`; `refusals` are the errors of trainings that
+    could not read Label Studio.
     """
-    entries = [*_faults(parts), *_failed_loads(reports), *_parked(parked), *_findings(checks)]
+    entries = [
+        *_faults(parts),
+        *_failed_loads(reports),
+        *_refusals(refusals),
+        *_parked(parked),
+        *_findings(checks),
+    ]
     entries = list(dict.fromkeys(entries))
     return Attention(len(entries), entries[:MOST])
 
@@ -86,6 +95,19 @@ def _failed_loads(reports: Iterable[ServerReport]) -> list[Entry]:
                 fix = "Promote another version, or mend the model and train again"
             entries[(model.uid, model.failed_version)] = Entry(text, fix, ("versions", model.uid))
     return list(entries.values())
+
+
+def _refusals(groups: Iterable[ErrorGroup]) -> list[Entry]:
+    """Return an entry for each project whose last training could not read Label Studio."""
+    latest = {group.project: group for group in sorted(groups, key=lambda group: group.last)}
+    return [
+        Entry(
+            f"The last training of project {project.partition('.')[0]} could not read Label Studio: {group.message}",
+            group.fix,
+            ("projects", project),
+        )
+        for project, group in latest.items()
+    ]
 
 
 def _parked(parked: Mapping[str, int]) -> list[Entry]:

@@ -17,7 +17,9 @@ from label_studio_ml.dashboard.page_request import PageRequest, Route, Topic
 from label_studio_ml.errors import BrokerError
 from label_studio_ml.http_server.messages import Response, json_response
 from label_studio_ml.monitoring.counter_history import series, summary
+from label_studio_ml.monitoring.error_groups import ErrorGroup
 from label_studio_ml.protocol.requests import ANONYMOUS
+from label_studio_ml.reports.error_records import ErrorRecords
 from label_studio_ml.reports.server_report import ServerReport
 from label_studio_ml.reports.server_reporting import ServerReporting, Servers
 from label_studio_ml.reports.shared_checks import Checks
@@ -40,7 +42,7 @@ from label_studio_ml.web.routes.health import Health
 PROJECTS, TRAININGS, REPREDICTIONS, WORKERS = 20, 20, 10, 50
 #: The most projects that the checks of `doctor` take turns with.
 CHECKED_PROJECTS = 5
-#: Seconds that readings are reused for: of trainings, of set aside events, and of the number of projects.
+#: Seconds that readings are reused for: of trainings, of set aside events and refusals, and of the number of projects.
 TRAININGS_EVERY, PARKED_EVERY, COUNT_EVERY = 1.0, 15.0, 10.0
 #: The seconds whose figures are shown as those of now.
 RECENT = 60.0
@@ -82,6 +84,7 @@ class NowPart:
         self._connect_command = connect_command
         self._training = CachedReading(self._read_training, TRAININGS_EVERY)
         self._parked = CachedReading(self._read_parked, PARKED_EVERY)
+        self._refusals = CachedReading(self._read_refusals, PARKED_EVERY)
         self._known = CachedReading(self._count_projects, COUNT_EVERY)
 
     @property
@@ -164,7 +167,9 @@ class NowPart:
         parked_events = await self._parked.get()
         running = _running(servers)
         shown = served_projects(running, (), {}, PROJECTS)
-        entries = attention(parts, running, parked_events, await self._read_checks(shown.rows))
+        refusals = await self._refusals.get()
+        checks = await self._read_checks(shown.rows)
+        entries = attention(parts, running, parked_events, checks, refusals)
         value: dict[str, Any] = msgspec.to_builtins(entries)
         return value
 
@@ -181,6 +186,21 @@ class NowPart:
             return await asyncio.to_thread(lambda: parked(job_store()))
         except BrokerError:
             return {}
+
+    async def _read_refusals(self) -> list[ErrorGroup]:
+        """Return the errors of trainings that could not read Label Studio."""
+        if self._job_store is None:
+            return []
+        job_store = self._job_store
+
+        def read() -> list[ErrorGroup]:
+            store = job_store()
+            return [group for group in ErrorRecords(store.redis, store.keys).all() if group.kind == "studio"]
+
+        try:
+            return await asyncio.to_thread(read)
+        except BrokerError:
+            return []
 
     async def _count_projects(self) -> int:
         uids = await self._projects.uids()

@@ -107,6 +107,7 @@ class PredictionWorker:
         self._job_store, self._stopping, self._beat = job_store, stopping, beat
         self._errors = WorkerErrors(job_store)
         job_store.on_failure = self._errors.after(job_store.on_failure)
+        job_store.on_login = self._errors.after_login(job_store.on_login)
         self._repredictions = Repredictions(job_store) if self._settings.predict_after_training else None
         self.queue = job_store.keys.predictions
 

@@ -19,6 +19,7 @@ export const KINDS = {
   events: "Event not kept",
   training: "Training failed",
   prediction_job: "Prediction job",
+  studio: "Label Studio refused",
 };
 
 /** Kinds that are less than a failure of something. */
