@@ -492,6 +492,19 @@ def test_a_model_that_fails_says_why_and_logs_are_shown(tmp_path: Path) -> None:
     run(play())
 
 
+def test_an_error_is_shown_cut_and_without_secrets(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with _bench(tmp_path, with_models=True) as bench:
+            bench.publish(1)
+            data = {"do": f"raise {SECRET} {'x' * 100_000}"}
+            body = {"project": UID, "task": {"id": 4, "data": data}}
+            _, answer = await bench.ask("POST", "predict", body)
+            assert "told to [secret] x" in answer["error"]
+            assert len(answer["error"]) <= 10_000
+
+    run(play())
+
+
 def test_the_log_of_a_call_is_shown_without_secrets(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     log.write_text(f"before\n{SECRET}\n")

@@ -36,6 +36,8 @@ from label_studio_ml.versions.store.manifest import Manifest
 UNTRAINED = "untrained"
 #: The most bytes of predictions as JSON that the page gets.
 MAX_ANSWER = 16 << 20
+#: The most characters of an error that the page gets.
+MAX_ERROR = 10_000
 #: Seconds for lines of the model's process to arrive in the log: they are copied there by a thread.
 _LOG_DELAY = 0.1
 
@@ -122,10 +124,11 @@ class TrialPredictions:
         answer.setdefault("version", self._name(subject, manifest, served=served))
         _check_size(answer)
         await asyncio.sleep(_LOG_DELAY)
-        tracebacks = request.session.operator
-        answer["log"] = await asyncio.to_thread(
-            shown_log, self._log, mark, self._scrubber(), tracebacks=tracebacks
-        )
+        tracebacks, scrubber = request.session.operator, self._scrubber()
+        answer["error"] = scrubber.text(answer["error"])[
+            :MAX_ERROR
+        ]  # the text of an exception, with any values
+        answer["log"] = await asyncio.to_thread(shown_log, self._log, mark, scrubber, tracebacks=tracebacks)
         return answer
 
     async def _version(self, subject: Subject, version: str) -> tuple[Manifest | None, bool]:
