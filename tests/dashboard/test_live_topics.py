@@ -173,6 +173,22 @@ def test_too_many_pages_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     run(test)
 
 
+def test_too_many_different_subjects_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_topics, "MAX_READINGS", 2)
+
+    async def test(counter: Counter, topics: LiveTopics) -> None:
+        first = topics.follow(["job:1", "job:2"])
+        await received(first)
+        with pytest.raises(Overloaded):
+            topics.follow(["job:3"])
+        same = topics.follow(["job:1"])
+        await received(same)
+        for events in (first, same):
+            await events.aclose()
+
+    run(test)
+
+
 def test_a_page_has_to_connect_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_topics, "MAX_DURATION", 0.05)
 

@@ -14,8 +14,9 @@ from label_studio_ml.http_server.responses.event_stream import ServerSentEvent
 
 logger = logging.getLogger(__name__)
 
-#: The most pages at a time that follow topics, and the most topics of one page.
-MAX_PAGES, MAX_TOPICS = 500, 8
+#: The most pages at a time that follow topics, the most topics of one page, and the most topics (with different
+#: subjects) that are read at a time.
+MAX_PAGES, MAX_TOPICS, MAX_READINGS = 500, 8, 250
 #: Seconds after which a page has to connect again, so that a session that has ended is noticed.
 MAX_DURATION = 3600.0
 
@@ -81,6 +82,11 @@ class LiveTopics:
                 raise RequestError("topics has characters that cannot be printed", field="topics")
         if self._pages >= MAX_PAGES:
             raise Overloaded(f"{self._pages} pages follow this server already", fix="Close some of them")
+        if len(self._readings.keys() | set(keys)) > MAX_READINGS:
+            raise Overloaded(
+                f"Pages follow {len(self._readings)} trainings, projects and the like already",
+                fix="Close some of them",
+            )
         return self._events(dict.fromkeys(keys))
 
     async def _events(self, keys: Iterable[str]) -> AsyncGenerator[ServerSentEvent, None]:
