@@ -84,8 +84,7 @@ class LiveTopics:
             raise Overloaded(f"{self._pages} pages follow this server already", fix="Close some of them")
         if len(self._readings.keys() | set(keys)) > MAX_READINGS:
             raise Overloaded(
-                f"Pages follow {len(self._readings)} trainings, projects and the like already",
-                fix="Close some of them",
+                "Pages follow too many different things on this server", fix="Close some of them"
             )
         return self._events(dict.fromkeys(keys))
 
