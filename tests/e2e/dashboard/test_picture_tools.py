@@ -53,6 +53,7 @@ def test_a_click_a_drag_and_numbers_become_prompts(page: DrawingPage, browser: B
     page.page.get_by_label("From left (%)").fill("75")
     page.page.get_by_role("button", name="Ask with this point").press("Enter")
     page.page.get_by_label("Tool").select_option("drag")
+    place = page.page.locator(".picture-shapes").bounding_box()  # the tool's own fields move the picture
     page.page.mouse.move(place["x"] + 0.9 * place["width"], place["y"] + 0.8 * place["height"])
     page.page.mouse.down()
     page.page.mouse.move(place["x"] + 0.4 * place["width"], place["y"] + 0.2 * place["height"], steps=4)
