@@ -1,4 +1,5 @@
 import { html, useId, useState } from "../../lib/html.js";
+import { firstError } from "../../lib/json-position.js";
 import { Notice } from "../../parts/notice.js";
 
 /** The longest text that is taken, in characters. */
@@ -14,10 +15,8 @@ export function parseJson(text) {
   try {
     return { value: JSON.parse(text) };
   } catch (error) {
-    const position = /position (\d+)/.exec(error.message);
-    const cause = error.message.replace(/ in JSON at position.*$/, "").replace(/^JSON\.parse: /, "");
-    if (!position) return { problem: `The text is not JSON: ${cause}.` };
-    const before = text.slice(0, Number(position[1])).split("\n");
+    const cause = error.message.replace(/ in JSON at position.*$/s, "").replace(/^JSON\.parse: /, "");
+    const before = text.slice(0, firstError(text) ?? text.length).split("\n");
     return { problem: `The text is not JSON: ${cause}, at line ${before.length}, column ${before.at(-1).length + 1}.` };
   }
 }
