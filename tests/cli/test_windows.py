@@ -146,7 +146,8 @@ def test_a_file_is_predicted(backend: Path) -> None:
 def test_a_model_is_evaluated(backend: Path) -> None:
     words = ("--annotations", "export.json", "--label-config", "config.xml", "--all", "--json")
     done = _run(backend, "evaluate", "be", *words)
-    assert (done.returncode, done.stderr.strip()) == (0, "")
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("Predicting: ")]
+    assert (done.returncode, lines) == (0, [])  # where it takes long, there is a line of progress
     report = json.loads(done.stdout)
     assert report["controls"]["label"]["metrics"]["accuracy"] == 0.5
 

@@ -538,6 +538,7 @@ def test_forgetting_a_project_leaves_no_key_of_it_but_lease_and_fence(job_store:
         ("dirty", "set"),
         ("parked_at", "sorted set"),
         ("parked_sets", "hash"),
+        ("titles", "hash"),
     ]
     add: dict[str, Callable[[str, str], object]] = {
         "set": redis.sadd,
