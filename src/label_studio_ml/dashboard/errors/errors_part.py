@@ -7,6 +7,7 @@ from typing import Any
 
 from label_studio_ml.dashboard.errors.server_log import NAMES, ServerLog
 from label_studio_ml.dashboard.page_request import PageRequest, Route, Topic
+from label_studio_ml.dashboard.studio_address import project_url
 from label_studio_ml.errors import ReadOnlyLogin, RequestError
 from label_studio_ml.http_server.messages import Response, json_response
 from label_studio_ml.monitoring.error_groups import ErrorGroup
@@ -153,10 +154,7 @@ def _described(group: ErrorGroup, project: Project | None) -> dict[str, Any]:
 
 def _address(project: Project | None) -> str:
     """Return the address of a project's page in Label Studio, empty if it is not known."""
-    if project is None or whole_number(project.project_id) is None:
-        return ""
-    host = project.hostname.rstrip("/")
-    return f"{host}/projects/{project.project_id}" if host.startswith(("http://", "https://")) else ""
+    return "" if project is None else project_url(project.hostname, project.project_id)
 
 
 def _title(uid: str, project: Project | None) -> str:

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
+from label_studio_ml.dashboard.studio_address import project_url
 from label_studio_ml.errors import BackendError
 from label_studio_ml.support.texts import whole_number
 from label_studio_ml.versions.state.project_state import Projects, ProjectSummary
@@ -134,13 +134,9 @@ def _place(project: ListedProject) -> tuple[bool, int, str]:
 
 def studio_links(hostname: str, number: str) -> dict[str, str]:
     """Return addresses of a project's pages in Label Studio; none if its address is not http(s) or has no number."""
-    try:
-        parts = urlsplit(hostname.strip())
-    except ValueError:
+    project = project_url(hostname, number)
+    if not project:
         return {}
-    if parts.scheme not in ("http", "https") or not parts.hostname or not whole_number(number):
-        return {}
-    project = f"{hostname.strip().rstrip('/')}/projects/{number}"
     return {
         "data": f"{project}/data",
         "model": f"{project}/settings/ml",

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
 
+from label_studio_ml.dashboard.studio_address import project_url
 from label_studio_ml.dashboard.versions.metric_directions import direction
 from label_studio_ml.dashboard.versions.version_lists import cut
 from label_studio_ml.errors import VersionError
 from label_studio_ml.evaluation.metrics.results import Confusion, Evaluation, Measured
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
-from label_studio_ml.support.texts import whole_number
 
 #: The most labels of a confusion matrix and of a table, controls, and characters of a label.
 MAX_MATRIX_LABELS, MAX_TABLE_LABELS, MAX_CONTROLS, MAX_LABEL = 40, 300, 50, 300
@@ -63,13 +62,8 @@ def report_view(report: Evaluation, host: str, project_number: str) -> dict[str,
 
 def task_url(host: str, project_number: str, task: int) -> str:
     """Return the address of a task's page in Label Studio, empty if its address is not known or no web address."""
-    try:
-        scheme = urlsplit(host).scheme
-    except ValueError:
-        return ""
-    if scheme not in ("http", "https") or whole_number(project_number) is None:
-        return ""
-    return f"{host.rstrip('/')}/projects/{quote(project_number)}/data?task={task}"
+    project = project_url(host, project_number)
+    return f"{project}/data?task={task}" if project else ""
 
 
 def report_metrics(report: Evaluation) -> dict[str, float | None]:

@@ -1,6 +1,7 @@
 /** Drawing of an `<Audio>`: the waveform with the segments of each channel, and playback. */
 
 import { html, useEffect, useMemo, useRef, useState } from "../lib/html.js";
+import { useWidth } from "../lib/element-width.js";
 import { labelColors, translucent } from "./parts/label-colors.js";
 import { useFile } from "./parts/loaded-file.js";
 import { attribute, groupRegions, hasPlace } from "./parts/region-groups.js";
@@ -148,17 +149,6 @@ function samplesOf(buffer, channel, channels) {
   if (channels > 1 || buffer.numberOfChannels === 1) return buffer.getChannelData(channel);
   const all = Array.from({ length: buffer.numberOfChannels }, (_, index) => buffer.getChannelData(index));
   return all[0].map((_, at) => all.reduce((sum, samples) => sum + samples[at], 0) / all.length);
-}
-
-/** Return the width of an element in pixels, also after it has changed. */
-function useWidth(ref) {
-  const [width, setWidth] = useState(0);
-  useEffect(() => {
-    const observer = new ResizeObserver(() => setWidth(ref.current?.clientWidth ?? 0));
-    observer.observe(ref.current);
-    return () => observer.disconnect();
-  }, []);
-  return width;
 }
 
 /** Follow the player's time: at each frame while it plays, and after each jump. */

@@ -1,23 +1,13 @@
 /** A picture with the regions on it, which can be made larger. */
 
-import { html, useEffect, useMemo, useRef, useState } from "../../lib/html.js";
+import { html, useMemo, useRef } from "../../lib/html.js";
+import { useWidth } from "../../lib/element-width.js";
 import { outlineOf } from "./kinds.js";
 import { MaskLayer } from "./mask-layer.js";
 import { ShapeLayer } from "./shape-layer.js";
 
 /** The most shapes that are drawn at once. */
 export const MAX_SHAPES = 3000;
-
-/** Return the width of an element on the screen, kept up to date. */
-function useWidth(ref) {
-  const [width, setWidth] = useState(0);
-  useEffect(() => {
-    const observer = new ResizeObserver(() => setWidth(ref.current?.clientWidth ?? 0));
-    observer.observe(ref.current);
-    return () => observer.disconnect();
-  }, []);
-  return width;
-}
 
 /**
  * Return the shapes of regions and why some have none, by the keys of the regions.
