@@ -11,7 +11,8 @@
     │   ├── UnknownJob
     │   ├── JobEnded
     │   ├── ProjectBusy
-    │   └── NotAuthorized
+    │   ├── NotAuthorized
+    │   └── ReadOnlyLogin
     ├── SettingsError           an environment variable or a command-line value is wrong
     ├── LabelConfigError        the project's label config cannot be read
     ├── ModelError              the user's model file
