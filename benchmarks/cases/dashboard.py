@@ -1,8 +1,9 @@
 """(k) What the dashboard costs predictions while people look at it."""
 
 import contextlib
-import http.client
+import socket
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from statistics import median
@@ -22,7 +23,7 @@ VIEWERS = {NOBODY: 0, ONE: 1, FIFTY: 50}
 
 def run(*, quick: bool) -> Result:
     """Load one server in turn without and with viewers, several times over."""
-    rounds, seconds = (1, 1) if quick else (8, 4)
+    rounds, seconds = (1, 1) if quick else (24, 2)
     body = {tasks: bodies.predict(tasks) for tasks, _ in SHAPES}
     rates: dict[tuple[str, int, int], list[float]] = defaultdict(list)
     cost: dict[tuple[str, int, int], list[float]] = defaultdict(list)
@@ -39,6 +40,7 @@ def run(*, quick: bool) -> Result:
                     rates[name, tasks, connections].append(load.rate)
                     cost[name, tasks, connections].append(used / load.requests)
             print(f"  {turn + 1}/{rounds}", flush=True)
+        idle = {name: _idle_cpu(server, viewers, 5 if quick else 30) for name, viewers in VIEWERS.items()}
     table = Table(
         ["tasks x connections", "", "requests/s", "of nobody", "least", "largest", "CPU µs a request"]
     )
@@ -68,9 +70,26 @@ def run(*, quick: bool) -> Result:
             )
             for tasks, connections in SHAPES
         ],
-        [table],
-        {f"{name}|{tasks}x{n}": round(median(several), 1) for (name, tasks, n), several in rates.items()},
+        [table, _idle_table(idle)],
+        {f"idle|{name}": round(used, 2) for name, used in idle.items()}
+        | {f"{name}|{tasks}x{n}": round(median(several), 1) for (name, tasks, n), several in rates.items()},
     )
+
+
+def _idle_cpu(server: servers.Server, viewers: int, seconds: int) -> float:
+    """Return the milliseconds of CPU that the server uses in a second while nobody asks for predictions."""
+    with _looking(server.port, viewers):
+        time.sleep(2)  # the first readings
+        began, used = time.monotonic(), sum(processes.cpu(server.members()).values())
+        time.sleep(seconds)
+        used = sum(processes.cpu(server.members()).values()) - used
+        return used / (time.monotonic() - began) * 1000
+
+
+def _idle_table(idle: dict[str, float]) -> Table:
+    table = Table(["no predictions", "CPU ms a second"])
+    table.rows = [[name, f"{used:.1f}"] for name, used in idle.items()]
+    return table
 
 
 def _ratios(rates: list[float], reference: list[float]) -> list[float]:
@@ -82,20 +101,22 @@ def _looking(port: int, viewers: int) -> Iterator[None]:
     """Keep `viewers` pages open during the block: each reads the events of `TOPICS` as they come."""
     connections = []
     for _ in range(viewers):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        connection.request("GET", f"/dashboard/api/events?topics={TOPICS}")
-        response = connection.getresponse()
-        assert response.status == 200, response.read()
-        threading.Thread(target=_read, args=(response,), daemon=True).start()
+        connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+        request = f"GET /dashboard/api/events?topics={TOPICS} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"
+        connection.sendall(request.encode())
+        head = connection.recv(1 << 16)
+        assert head.startswith(b"HTTP/1.1 200"), head
+        threading.Thread(target=_read, args=(connection,), daemon=True).start()
         connections.append(connection)
     try:
         yield
     finally:
         for connection in connections:
+            connection.shutdown(socket.SHUT_RDWR)  # it also ends the thread's read, which `close` would not
             connection.close()
 
 
-def _read(response: http.client.HTTPResponse) -> None:
-    with contextlib.suppress(OSError, ValueError, http.client.HTTPException, AttributeError):
-        while response.read1(1 << 16):
+def _read(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while connection.recv(1 << 16):
             pass
