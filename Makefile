@@ -6,6 +6,8 @@
 #   make matrix                    the unit tests on other Pythons and with the lowest dependencies
 #   make soak                      the long tests: every kill at every step, both brokers, both ways of each older backend,
 #                                  mutated requests; ARGS="-n 0 -k kill" goes to pytest (docs/development.md)
+#   make gallery                   the gallery's models, heavy ones included, with their weights, in a real Label Studio; the
+#                                  figures and pictures go into docs/gallery; ARGS="-k tabular" goes to pytest
 #   make lock                      pin what the server's image installs, with hashes, and write the SBOM
 #   make audit                     known vulnerabilities of what is pinned (docs/security.md)
 #   make bench                     measure it beside its peers: twenty minutes, on an idle machine
@@ -16,7 +18,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo demo-clean test unit e2e soak lock tables vendor audit check matrix bench compat clean
+.PHONY: setup demo demo-clean test unit e2e soak gallery lock tables vendor audit check matrix bench compat clean
 
 setup:
 	@$(PYTHON) scripts/setup
@@ -45,8 +47,12 @@ e2e: setup
 soak: setup
 	@scripts/soak $(ARGS)
 
+gallery: setup
+	@scripts/gallery $(ARGS)
+
 tables:
 	.venv/bin/python scripts/settings_tables
+	.venv/bin/python scripts/gallery_tables
 
 vendor:
 	@$(PYTHON) scripts/vendor_scripts

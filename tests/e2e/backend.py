@@ -37,7 +37,8 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 class Backend:
     """`label-studio-ml start FOLDER --port PORT` (or another `command`), which can be ended and started again.
 
-    `prefix` is what starts it elsewhere: in a namespace where it has the address `host`.
+    `prefix` is what starts it elsewhere: in a namespace where it has the address `host`. `cli` is the command of
+    another environment.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class Backend:
         port: int | None = None,
         host: str = "localhost",
         prefix: Sequence[str] = (),
+        cli: Sequence[str] = CLI,
     ) -> None:
         self.folder = folder
-        self.prefix = list(prefix)
+        self.prefix = [*prefix, *cli]
         self.log = log
         self.port = port or free_port()
         self.url = f"http://{host}:{self.port}"
@@ -65,7 +67,6 @@ class Backend:
         """Start it and wait until it answers /health, with whatever status."""
         command = [
             *self.prefix,
-            *CLI,
             self.command,
             self.folder.name,
             "--port",

@@ -5,6 +5,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "init": (
         "label-studio-ml init my_backend --script model.py",
         "label-studio-ml init my_backend",
+        "label-studio-ml init my_backend --project 1 --url http://localhost:8080 --install",
+        "label-studio-ml init my_backend --example text-classifier",
     ),
     "start": (
         "label-studio-ml start my_backend",

@@ -42,7 +42,10 @@ _REFUSALS = frozenset({errno.EACCES, errno.EDQUOT, errno.EMFILE, errno.ENFILE, e
 #: Every subcommand, below the headings and in the order of the help text.
 GROUPS: dict[str, tuple[Command, ...]] = {
     "make a backend": (
-        Command("init", "make a backend's folder from a model file", "create.init", ("create",)),
+        Command(
+            "init", "make a backend's folder from a model file or the gallery", "create.init", ("create",)
+        ),
+        Command("examples", "list the gallery's ready models", "create.gallery_list"),
     ),
     "run it": (
         Command("start", "serve a backend's folder to Label Studio", "run.start"),

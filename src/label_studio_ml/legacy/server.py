@@ -26,7 +26,8 @@ def create_dir(args: Any) -> Path:
     """
     from label_studio_ml.cli.create.init import run
 
-    arguments = {"root_dir": ".", "script": None, "force": False, **vars(args)}
+    defaults, _ = parse(["init", str(args.project_name)])
+    arguments = {**vars(defaults), **vars(args)}
     run(argparse.Namespace(**arguments))
     return Path(arguments["root_dir"], arguments["project_name"])
 

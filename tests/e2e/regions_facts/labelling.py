@@ -97,17 +97,23 @@ class Labelling:
             return self._show(25_000)
         return self._show(60_000)
 
-    def _show(self, patience: float) -> None:
-        """Load the page and select the prediction."""
+    def open_task(self, project: int, task: int, prediction: int) -> None:
+        """Open a task of any project; the page then shows this one of its predictions."""
+        self.project, self.task = project, task
+        self._show(60_000, f"store.predictions.find((item) => item.pk === '{prediction}')")
+
+    def _show(self, patience: float, prediction: str = "store.predictions[0]") -> None:
+        """Load the page and select a prediction, which the JavaScript `prediction` finds in the editor's `store`."""
         self.page.goto(f"{self.studio.url}/projects/{self.project}/data?task={self.task}")
         # The page selects a tab of its own while it loads, so the selection is repeated until it holds.
         self.page.wait_for_function(
             f"""() => {{ const store = window.Htx?.annotationStore;
-                if (!store?.predictions?.length) return false;
+                const wanted = store && {prediction};
+                if (!wanted) return false;
                 const now = performance.now();
-                if ({SELECTED}?.type === 'prediction') return (window.selectedAt ??= now) < now - 400;
+                if ({SELECTED}?.id === wanted.id) return (window.selectedAt ??= now) < now - 400;
                 delete window.selectedAt;
-                store.selectPrediction(store.predictions[0].id); return false }}""",
+                store.selectPrediction(wanted.id); return false }}""",
             polling=100,
             timeout=patience,
         )

@@ -1,13 +1,22 @@
-"""`label-studio-ml init DIR` (alias `create`): create a backend's folder from a model file."""
+"""`label-studio-ml init DIR` (alias `create`): create a backend's folder from a model file or the gallery."""
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
-from label_studio_ml.cli.create.scaffold import Backend, make
+from label_studio_ml.cli.create.example_readme import model_section
+from label_studio_ml.cli.create.gallery_choice import (
+    Choice,
+    add_gallery_arguments,
+    choose,
+    is_wanted,
+    print_fits,
+)
+from label_studio_ml.cli.create.scaffold import Backend, install_commands, make
 from label_studio_ml.cli.shared.backend_arguments import add_folder_arguments, folder_of, split_script
 from label_studio_ml.cli.streams import say
-from label_studio_ml.errors import ModelFileError
+from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.support.texts import our_command, shell_command
 from label_studio_ml.user_code.import_scan import MissingModule, missing_modules
 from label_studio_ml.user_code.model_source import ModelSource, locate
@@ -15,7 +24,7 @@ from label_studio_ml.user_code.model_source import ModelSource, locate
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `init`."""
-    add_folder_arguments(parser, "the folder to create")
+    add_folder_arguments(parser, "the folder to create", optional=True)
     parser.add_argument(
         "--script",
         "--from",
@@ -25,23 +34,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="overwrite what init writes in an existing folder"
     )
+    add_gallery_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Create the folder, print the next steps, and return 0. Raises BackendError when it cannot be created."""
+    if args.list:
+        is_wanted(args)
+        print_fits(args)
+        return 0
+    if args.project_name is None:
+        raise SettingsError("DIR is missing", fix="Give the folder to create", field="DIR")
     target = folder_of(args)
-    backend = Backend(target.resolve().name, _source(args.script, target, force=args.force))
+    choice = choose(args) if is_wanted(args) else None
+    backend = _backend(args, target, choice)
     notes = make(backend, target, force=args.force)
     source = locate(target)
-    origin = backend.source.script if backend.source else "a new model that learns from your annotations"
-    say(f"Created {target} with {source.class_name} from {origin}.")
+    say(f"Created {target} with {source.class_name} from {_origin(backend, choice)}.")
     for note in notes:
         say(f"label-studio-ml: {note}", file=sys.stderr)
+    if args.install:
+        _install(target)
     missing = missing_modules(source.script)
     if missing:
         say(f"label-studio-ml: {_missing(missing, target)}", file=sys.stderr)
     say(f"Start it with: {our_command('start', target)}")
+    if args.project is not None:
+        url = ("--url", args.url) if args.url else ()
+        say(f"Connect it with: {our_command('connect', target, *url, '--project', args.project)}")
     return 0
+
+
+def _backend(args: argparse.Namespace, target: Path, choice: Choice | None) -> Backend:
+    """Return the backend to create: with the gallery's model, or with the user's or the template's."""
+    name = target.resolve().name
+    if choice is None:
+        return Backend(name, _source(args.script, target, force=args.force))
+    return Backend(
+        name,
+        locate(choice.model.folder),
+        label_config=choice.label_config,
+        notes=model_section(choice.model),
+    )
+
+
+def _origin(backend: Backend, choice: Choice | None) -> str:
+    """Return where the model comes from, for a message."""
+    if choice is not None:
+        return f"the gallery's {choice.model.name}"
+    return str(backend.source.script) if backend.source else "a new model that learns from your annotations"
+
+
+def _install(target: Path) -> None:
+    """Install what the new backend needs with this interpreter's pip. Raises SettingsError when pip fails."""
+    for command in install_commands(target, prefix=target):
+        say(f"Running: {shell_command(*command)}", flush=True)
+        try:
+            subprocess.run([sys.executable, "-m", *command], check=True)
+        except subprocess.CalledProcessError as error:
+            raise SettingsError(
+                f"{target} is made, but what it needs could not be installed: pip ended with status "
+                f"{error.returncode}",
+                fix=f"Correct what pip reports above, then run: {shell_command(*command)}",
+                field="--install",
+            ) from error
 
 
 def _source(script: str | None, target: Path, *, force: bool) -> ModelSource | None:
@@ -67,6 +123,8 @@ def _source(script: str | None, target: Path, *, force: bool) -> ModelSource | N
 def _missing(missing: list[MissingModule], target: Path) -> str:
     """Return a sentence with the modules that are not installed here and the commands that install them."""
     modules = ", ".join(f"{item.module} ({item.file.name}, line {item.line})" for item in missing)
+    commands = [shell_command(*command) for command in install_commands(target, prefix=target)]
+    if len(commands) > 1:  # some of them are installed without their dependencies
+        return f"not installed here: {modules}. Before you start the backend, run: {' && '.join(commands)}"
     install = shell_command("pip", "install", *dict.fromkeys(item.distribution for item in missing))
-    install_all = shell_command("pip", "install", "-r", target / "requirements.txt")
-    return f"not installed here: {modules}. Before you start the backend, run: {install} (or: {install_all})"
+    return f"not installed here: {modules}. Before you start the backend, run: {install} (or: {commands[0]})"

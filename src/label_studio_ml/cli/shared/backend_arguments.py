@@ -15,10 +15,15 @@ from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.user_code.model_source import ModelSource, locate
 
 
-def add_folder_arguments(parser: argparse.ArgumentParser, folder_help: str = "the backend's folder") -> None:
-    """Add the arguments that name the backend's folder. `folder_help` is the help text of DIR."""
+def add_folder_arguments(
+    parser: argparse.ArgumentParser, folder_help: str = "the backend's folder", *, optional: bool = False
+) -> None:
+    """Add the arguments that name the backend's folder. `folder_help` is the help text of DIR.
+
+    With `optional`, DIR may be missing; `project_name` is None then.
+    """
     # The destination is `project_name` for programs that pass a namespace of their own to `label_studio_ml.server`.
-    parser.add_argument("project_name", metavar="DIR", help=folder_help)
+    parser.add_argument("project_name", metavar="DIR", nargs="?" if optional else None, help=folder_help)
     parser.add_argument(
         "--root-dir", default=".", metavar="PARENT", help="the folder in which DIR is (default: here)"
     )

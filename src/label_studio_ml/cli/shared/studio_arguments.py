@@ -12,7 +12,7 @@ from label_studio_ml.errors import SettingsError
 from label_studio_ml.support.texts import whole_number
 
 
-def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
+def add_studio_arguments(parser: argparse._ActionsContainer) -> None:
     """Add the options for Label Studio's address and token."""
     parser.add_argument("--url", metavar="URL", help="Label Studio's address (default: LABEL_STUDIO_URL)")
     parser.add_argument(

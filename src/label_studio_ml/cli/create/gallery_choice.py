@@ -1,0 +1,183 @@
+"""Choose a model of the gallery for `init`: by name, or for the label config of a project or a file."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from label_studio_ml.cli.shared.studio_arguments import (
+    add_studio_arguments,
+    project_number,
+    read_label_config,
+    require_studio,
+    with_studio,
+)
+from label_studio_ml.cli.shared.tables import Column, Row, print_table
+from label_studio_ml.cli.streams import say
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import LabelConfigError, SettingsError
+from label_studio_ml.gallery.catalogue import GalleryModel, model_named, models
+from label_studio_ml.gallery.fitting_models import Fit, Misfit, match
+from label_studio_ml.gallery.model_wanted import wanted
+
+_COLUMNS = (Column("MODEL"), Column("FITS", state=True), Column(""))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model of the gallery and the label config for its folder: the project's, the file's, or the model's own."""
+
+    model: GalleryModel
+    label_config: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What the label config is of, for messages, the label config, and the first task if there is one."""
+
+    origin: str
+    label_config: str
+    task: Mapping[str, Any] | None = None
+
+
+def add_gallery_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a model of the gallery."""
+    gallery = parser.add_argument_group("a ready model of the gallery")
+    gallery.add_argument(
+        "--project", metavar="ID", type=project_number, help="take the model that fits this project best"
+    )
+    gallery.add_argument(
+        "--label-config", metavar="FILE", type=Path, help="take the model that fits this label config best"
+    )
+    gallery.add_argument(
+        "--example", metavar="NAME", help="take this model; label-studio-ml examples lists all"
+    )
+    gallery.add_argument(
+        "--list", action="store_true", help="only list which models fit, and why the others do not"
+    )
+    gallery.add_argument(
+        "--install",
+        action="store_true",
+        help="also install what the new backend needs, with this Python's pip",
+    )
+    add_studio_arguments(gallery)
+
+
+def is_wanted(args: argparse.Namespace) -> bool:
+    """Return whether the command line asks for a model of the gallery. Raises SettingsError for `--script` with it."""
+    wish = next(
+        (
+            option
+            for option, value in (
+                ("--project", args.project),
+                ("--label-config", args.label_config),
+                ("--example", args.example),
+            )
+            if value is not None
+        ),
+        "",
+    )
+    if wish and args.script:
+        raise SettingsError(
+            f"--script and {wish} do not go together: both name a model", fix="Leave one out", field=wish
+        )
+    if args.project is not None and args.label_config is not None:
+        raise SettingsError(
+            "--project and --label-config do not go together: a project has a label config",
+            fix="Leave one out",
+            field="--label-config",
+        )
+    return bool(wish)
+
+
+def choose(args: argparse.Namespace) -> Choice:
+    """Return the model that the command line names, or that fits best; print which of the gallery fit.
+
+    Raises SettingsError when no model fits, with what a model would have to do, or when the named one does not fit;
+    LabelConfigError for a label config that cannot be read; StudioError when Label Studio cannot be asked.
+    """
+    wish = _wish(args)
+    if wish is None:
+        model = model_named(args.example)
+        return Choice(model, model.text("label_config.xml"))
+    fits, misfits = _matches(wish)
+    if args.example:
+        model = model_named(args.example)
+        for misfit in misfits:
+            if misfit.model.name == model.name:
+                raise SettingsError(
+                    f"{model.name} does not fit {wish.origin}: {misfit.reason}",
+                    fix="Leave --example out to take the model that fits best",
+                    field="--example",
+                )
+        return Choice(model, wish.label_config)
+    if not fits:
+        raise SettingsError(
+            f"No model of the gallery fits {wish.origin}. {wanted(wish.label_config)}",
+            fix="Without --project and --label-config, init makes a folder with a model to change",
+        )
+    _print_matches(wish, fits, misfits, chosen=fits[0].model.name)
+    return Choice(fits[0].model, wish.label_config)
+
+
+def print_fits(args: argparse.Namespace) -> None:
+    """Print which models fit the project or label config of the command line, and why the others do not."""
+    wish = _wish(args)
+    if wish is None:
+        raise SettingsError(
+            "--list needs --project or --label-config", fix="label-studio-ml examples lists all models"
+        )
+    fits, misfits = _matches(wish)
+    _print_matches(wish, fits, misfits)
+    if not fits:
+        say(wanted(wish.label_config))
+
+
+def _wish(args: argparse.Namespace) -> _Wish | None:
+    """Return the label config that the model is for; None if the command line names none."""
+    if args.label_config is not None:
+        return _Wish(str(args.label_config), read_label_config(args.label_config))
+    if args.project is None:
+        return None
+    from label_studio_ml.studio.resources.label_studio import LabelStudio
+
+    settings = with_studio(args, Settings.from_env())
+    require_studio(settings)
+    studio = LabelStudio.open(settings)
+    try:
+        project = studio.projects.get(args.project)
+        task = studio.tasks.first(args.project)
+    finally:
+        studio.api.close()
+    label_config = str(project.get("label_config") or "")
+    title = project.get("title") or ""
+    return _Wish(
+        f'project {args.project} "{title}"' if title else f"project {args.project}", label_config, task
+    )
+
+
+def _matches(wish: _Wish) -> tuple[list[Fit], list[Misfit]]:
+    """Return the models that fit and those that do not. Raises LabelConfigError, with where it is, if it is empty."""
+    fits, misfits = match(wish.label_config, models(), wish.task)
+    if not fits and "<" not in wish.label_config.replace("<View></View>", ""):
+        raise LabelConfigError(
+            f"The label config of {wish.origin} is empty",
+            fix="Set up the labeling interface in the project's settings",
+            field="label_config",
+        )
+    return fits, misfits
+
+
+def _print_matches(wish: _Wish, fits: list[Fit], misfits: list[Misfit], *, chosen: str = "") -> None:
+    """Print a table of the models: those that fit with the controls that they fill, the others with the reason."""
+    say(f"Models of the gallery for {wish.origin}:")
+    rows = []
+    for fit in fits:
+        filled = ", ".join(f"<{control.tag}> {control.name}" for control in fit.controls)
+        is_chosen = fit.model.name == chosen
+        rows.append(
+            Row((fit.model.name, "chosen" if is_chosen else "yes", f"{filled}: {fit.model.title}"), "green")
+        )
+    rows += [Row((misfit.model.name, "no", misfit.reason)) for misfit in misfits]
+    print_table(_COLUMNS, rows)

@@ -1,0 +1,143 @@
+"""`init` with a model of the gallery, and `examples`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml.cli.main import main
+from label_studio_ml.gallery.catalogue import model_named, models
+
+#: Fits a model that needs nothing but what the tests have.
+TABLE = """<View><Table name="row" value="$row"/>
+<Choices name="kind" toName="row"><Choice value="good"/><Choice value='say "b"'/></Choices></View>"""
+
+#: Fits none.
+NONE = '<View><Chat name="chat" value="$chat"/></View>'
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.xml").write_text(TABLE)
+    (tmp_path / "none.xml").write_text(NONE)
+    return tmp_path
+
+
+def test_the_best_model_for_a_label_config(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "mine", "--label-config", "table.xml"]) == 0
+    printed = capsys.readouterr().out
+    assert "Models of the gallery for table.xml:" in printed
+    assert "tabular" in printed
+    assert "Created mine with TabularModel from the gallery's tabular." in printed
+    folder = here / "mine"
+    assert (folder / "label_config.xml").read_text() == TABLE
+    assert (folder / "model.py").read_text() == model_named("tabular").text("model.py")
+    assert (folder / "requirements.txt").read_text() == model_named("tabular").text("requirements.txt")
+    assert "## Tabular data" in (folder / "README.md").read_text()
+    assert "    pip install -r requirements.txt\n" in (folder / "README.md").read_text()
+
+
+def test_the_test_of_the_folder_passes(here: Path) -> None:
+    assert main(["init", "mine", "--label-config", "table.xml"]) == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=here / "mine",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+
+
+def test_a_model_by_name_brings_its_own_label_config(here: Path) -> None:
+    assert main(["init", "mine", "--example", "tabular"]) == 0
+    assert (here / "mine" / "label_config.xml").read_text() == model_named("tabular").text("label_config.xml")
+
+
+def test_a_named_model_that_does_not_fit(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "mine", "--example", "tabular", "--label-config", "none.xml"]) == 1
+    error = capsys.readouterr().err
+    assert "tabular does not fit none.xml: needs <Choices> or <Rating> or <Number> on <Table>" in error
+    assert not (here / "mine").exists()
+
+
+def test_no_model_fits(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "mine", "--label-config", "none.xml"]) == 1
+    error = capsys.readouterr().err
+    assert (
+        "No model of the gallery fits none.xml. A model would have to return messages of a dialogue" in error
+    )
+    assert not (here / "mine").exists()
+
+
+def test_a_list_makes_no_folder(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "--list", "--label-config", "none.xml"]) == 0
+    printed = capsys.readouterr().out
+    assert all(model.name in printed for model in models())
+    assert "A model would have to return messages of a dialogue" in printed
+    assert {path.name for path in here.iterdir()} == {"table.xml", "none.xml"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--script", "m.py", "--example", "tabular"], "--script and --example do not go together"),
+        (
+            ["--project", "7", "--label-config", "table.xml"],
+            "--project and --label-config do not go together",
+        ),
+        (["--example", "tabuler"], "Did you mean tabular?"),
+        (["--label-config", "gone.xml"], "The label config cannot be read"),
+        (["--list"], "--list needs --project or --label-config"),
+        (["--project", "7"], "--url is missing"),
+    ],
+)
+def test_what_does_not_go(
+    here: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(["init", "mine", *words]) == 1
+    assert message in capsys.readouterr().err
+    assert not (here / "mine").exists()
+
+
+def test_a_folder_is_needed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "--example", "tabular"]) == 1
+    assert "DIR is missing" in capsys.readouterr().err
+
+
+def test_an_empty_label_config(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "empty.xml").write_text("<View></View>")
+    assert main(["init", "mine", "--label-config", "empty.xml"]) == 1
+    assert "The label config of empty.xml is empty" in capsys.readouterr().err
+
+
+def test_install_runs_pip_of_this_python(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = []
+
+    def run(command: list[str], *, check: bool) -> None:
+        commands.append(command)
+        if len(commands) == 2:
+            raise subprocess.CalledProcessError(3, command)
+
+    monkeypatch.setattr("label_studio_ml.cli.create.init.subprocess.run", run)
+    assert main(["init", "mine", "--example", "tabular", "--install"]) == 0
+    assert commands == [[sys.executable, "-m", "pip", "install", "-r", "mine/requirements.txt"]]
+    assert main(["init", "other", "--example", "tabular", "--install"]) == 1
+    assert "pip ended with status 3" in capsys.readouterr().err
+    assert (here / "other" / "model.py").exists()
+
+
+def test_examples_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["examples"]) == 0
+    printed = capsys.readouterr().out
+    assert all(model.name in printed for model in models())
+    assert main(["examples", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [each["name"] for each in listed] == [model.name for model in models()]
+    assert listed[0]["fills"]

@@ -1,0 +1,1 @@
+"""Tests of label_studio_ml.gallery."""

@@ -1,0 +1,68 @@
+"""The gallery's models are described completely, and each fits its own label config."""
+
+import re
+
+import msgspec
+import pytest
+
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.gallery import catalogue
+from label_studio_ml.gallery.catalogue import GalleryModel, model_named, models
+from label_studio_ml.gallery.fitting_models import match
+from label_studio_ml.protocol.control_tags import CONTROL_TAGS
+
+#: Lines of a model file that are neither blank nor comments nor docstrings may be this many; the aim is 100.
+_LONGEST_MODEL = 130
+
+#: Licences that let a user do anything, as SPDX expressions combine them.
+_PERMISSIVE = {"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "HPND", "ISC", "MPL-2.0", "0BSD", "Zlib"}
+
+each_model = pytest.mark.parametrize("model", models(), ids=lambda model: model.name)
+
+
+@each_model
+def test_a_model_has_its_files(model: GalleryModel) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", model.name)
+    for file in ("model.py", "requirements.txt", "label_config.xml", "notes.md"):
+        assert model.text(file).strip()
+    assert model.fills
+    assert set(re.split(r" AND | OR |[()]", model.licence)) - {""} <= _PERMISSIVE
+    for fill in model.fills:
+        assert set(fill.control) <= set(CONTROL_TAGS)
+        assert 0 < fill.rank <= 100
+
+
+@each_model
+def test_weights_are_pinned(model: GalleryModel) -> None:
+    requirements = model.text("requirements.txt")
+    if (model.folder / "requirements-weights.txt").exists():
+        requirements += model.text("requirements-weights.txt")
+    for weights in model.weights:
+        assert f"{weights.package}=={weights.version}" in requirements
+        assert weights.licence in _PERMISSIVE
+        assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in weights.files.values())
+
+
+@each_model
+def test_a_model_fits_its_own_label_config_best(model: GalleryModel) -> None:
+    fits, _ = match(model.text("label_config.xml"), models())
+    assert model.name in [fit.model.name for fit in fits]
+
+
+@each_model
+def test_a_model_file_is_short(model: GalleryModel) -> None:
+    code = re.sub(r'""".*?"""', "", model.text("model.py"), flags=re.DOTALL)
+    lines = [line for line in code.splitlines() if line.strip() and not line.strip().startswith("#")]
+    assert len(lines) <= _LONGEST_MODEL
+
+
+def test_an_unknown_name_gets_the_most_similar_one() -> None:
+    with pytest.raises(SettingsError, match=r"no model 'tabula'\. Did you mean tabular\?"):
+        model_named("tabula")
+    with pytest.raises(SettingsError, match="label-studio-ml examples lists all"):
+        model_named("xyz")
+
+
+def test_a_field_that_is_not_known_is_an_error() -> None:
+    with pytest.raises(msgspec.ValidationError, match="colour"):
+        msgspec.toml.decode('colour = "red"', type=catalogue.GalleryModel)

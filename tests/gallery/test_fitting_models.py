@@ -1,0 +1,91 @@
+"""Which models fit a label config, in which order, and the reasons of the others."""
+
+from typing import Any
+
+import pytest
+
+from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.gallery.catalogue import Fill, GalleryModel
+from label_studio_ml.gallery.fitting_models import match, needs
+
+FACES = """<View><Image name="image" value="$image"/>
+<RectangleLabels name="box" toName="image">
+<Label value="Face"/><Label value="Hand" predicted_values="palm"/></RectangleLabels>
+<Choices name="kind" toName="image"><Choice value="a"/></Choices></View>"""
+
+ROW = """<View><Text name="text" value="$text"/>
+<Choices name="kind" toName="text"><Choice value="a"/></Choices></View>"""
+
+
+def model(name: str, *fills: Fill) -> GalleryModel:
+    return GalleryModel(name=name, title=name, summary="", task="", trains=True, licence="MIT", fills=fills)
+
+
+def fill(control: str, on: str = "", rank: int = 50, **more: Any) -> Fill:
+    return Fill(control=(control,), object=(on,) if on else (), rank=rank, **more)
+
+
+def reasons(config: str, *of: GalleryModel, task: dict[str, Any] | None = None) -> dict[str, str]:
+    return {misfit.model.name: misfit.reason for misfit in match(config, of, task)[1]}
+
+
+def test_the_higher_rank_comes_first_then_the_one_that_fills_more() -> None:
+    boxes = model("boxes", fill("RectangleLabels", "Image", 70))
+    both = model("both", fill("Choices", "Image", 20), fill("RectangleLabels", "Image", 70))
+    best = model("best", fill("Choices", "Image", 90))
+    fits, misfits = match(FACES, [boxes, both, best])
+    assert [fit.model.name for fit in fits] == ["best", "both", "boxes"]
+    assert [control.name for control in fits[1].controls] == ["box", "kind"]
+    assert misfits == []
+
+
+def test_the_reason_names_the_tags_that_are_missing() -> None:
+    sounds = model("sounds", fill("Labels", "Audio"), fill("TextArea", "Audio", per_region=True))
+    assert reasons(FACES, sounds) == {
+        "sounds": "needs <Labels> on <Audio>, or <TextArea> on <Audio> of each region"
+    }
+
+
+@pytest.mark.parametrize(("label", "fits"), [("face", True), ("palm", True), ("car", False)])
+def test_labels_are_compared_as_predictions_are(label: str, fits: bool) -> None:
+    faces = model("faces", fill("RectangleLabels", "Image", labels=(label,)))
+    assert bool(match(FACES, [faces])[0]) is fits
+    if not fits:
+        assert reasons(FACES, faces) == {
+            "faces": "knows the labels car; <RectangleLabels> 'box' has Face, Hand"
+        }
+
+
+def test_a_control_that_must_stand_beside() -> None:
+    texts = model("ocr", fill("RectangleLabels", "Image", beside=("TextArea",)))
+    assert reasons(FACES, texts) == {"ocr": 'needs <TextArea> with perRegion="true" beside <RectangleLabels>'}
+    with_text = FACES.replace("</View>", '<TextArea name="text" toName="image" perRegion="true"/></View>')
+    assert reasons(with_text, texts) == {}
+
+
+def test_columns_are_counted_in_the_first_task() -> None:
+    tabular = model("tabular", fill("Choices", "Text", columns=3))
+    few = {"data": {"text": "a", "url": "http://host/b", "long": "x" * 500, "age": 3}}
+    assert reasons(ROW, tabular, task=few) == {
+        "tabular": "needs 3 columns in the data of a task; the first task has 2 columns"
+    }
+    assert reasons(ROW, tabular, task={"data": {"text": "a", "age": 3, "size": 1.5}}) == {}
+    assert reasons(ROW, tabular) == {
+        "tabular": "needs 3 columns in the data of a task; there is no task to look at"
+    }
+
+
+def test_a_control_without_its_object_fits_nothing() -> None:
+    config = '<View><Choices name="kind" toName="gone"><Choice value="a"/></Choices></View>'
+    assert reasons(config, model("any", fill("Choices", "Text"))) == {"any": "needs <Choices> on <Text>"}
+
+
+def test_needs_says_each_pair_of_tags_once() -> None:
+    assert needs(model("m", fill("Choices", "Text", 9), fill("Choices", "Text", 5), fill("Rating"))) == (
+        "<Choices> on <Text>, or <Rating>"
+    )
+
+
+def test_a_label_config_that_is_no_xml_is_an_error() -> None:
+    with pytest.raises(LabelConfigError):
+        match("<View", [model("m", fill("Choices"))])
