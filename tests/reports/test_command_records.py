@@ -1,5 +1,6 @@
 """Records of commands in Redis, as several servers see them, and in memory."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import pytest
@@ -51,14 +52,32 @@ def test_states_have_their_times() -> None:
 
 
 def test_records_are_listed_by_project_and_newest_first(records: CommandRecords) -> None:
-    first, second, other = _new(), _new(), _new("2.1")
+    first, second, other = _new(), _new(command="rank"), _new("2.1")
     for record in (first, second, other):
-        records.add(record)
+        assert records.add(record) is None
     assert records.recent("1.1") == [second, first]
     assert records.recent(limit=2) == [other, second]
     assert records.get(first.id) == first
     assert records.get("unknown") is None
     assert records.output(first.id) == []
+
+
+def test_a_project_has_one_active_record_of_a_command(records: CommandRecords) -> None:
+    first, second = _new(server="a"), _new(server="b")
+    assert records.add(first) is None
+    assert records.add(second) == first
+    assert records.recent("1.1") == [first]
+    records.write(first.changed(state=CommandState.CANCELLED), [])
+    assert records.add(second) is None
+
+
+def test_of_servers_that_begin_a_command_at_once_one_succeeds(records: CommandRecords) -> None:
+    new = [_new(server=str(number)) for number in range(8)]
+    with ThreadPoolExecutor(len(new)) as threads:
+        others = [*threads.map(records.add, new)]
+    assert others.count(None) == 1
+    (stored,) = records.recent("1.1")
+    assert {other.id for other in others if other is not None} == {stored.id}
 
 
 def test_progress_output_and_cancellation(records: CommandRecords) -> None:
@@ -88,18 +107,18 @@ def test_only_so_many_are_listed(records: CommandRecords, monkeypatch: pytest.Mo
 
 def test_the_commands_of_a_lost_server_are_interrupted(job_store: JobStore) -> None:  # noqa: F811
     records = RedisCommandRecords(lambda: job_store)
-    lost, alive = _new(server="lost"), _new(server="alive")
+    lost, alive = _new(server="lost"), _new(server="alive", command="rank")
     ended = _new(server="lost").changed(state=CommandState.FAILED)
-    for record in (lost, alive, ended):
-        records.add(record)
-    assert records.recent() == [ended, alive, lost]
+    for record in (ended, alive, lost):
+        assert records.add(record) is None
+    assert records.recent() == [lost, alive, ended]
     job_store.redis.delete(job_store.keys.command_server("lost"))  # as Redis does after `ALIVE` seconds
     states = [record.state for record in records.recent()]
-    assert states == [CommandState.FAILED, CommandState.WAITING, CommandState.INTERRUPTED]
+    assert states == [CommandState.INTERRUPTED, CommandState.WAITING, CommandState.FAILED]
     with pytest.raises(JobEnded, match="interrupted"):
         records.cancel(lost.id, "ann")
     records.write(lost, [])  # it was only late
-    assert records.recent()[-1].state == CommandState.WAITING
+    assert records.recent()[0].state == CommandState.WAITING
     seconds = job_store.redis.ttl(job_store.keys.command_server("lost"))
     assert 0 < seconds <= command_records.ALIVE
 

@@ -6,10 +6,11 @@ cancellation, which the command's server finds when it next writes.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
+from redis.client import Pipeline
 
 from label_studio_ml.errors import JobEnded, UnknownJob
 from label_studio_ml.reports.command_record import CommandRecord, CommandState
@@ -29,8 +30,11 @@ RECORD_TTL = 30 * 24 * 3600
 class CommandRecords(Protocol):
     """Records of commands. Methods may block for a moment; they raise BrokerError if Redis cannot be used."""
 
-    def add(self, record: CommandRecord) -> None:
-        """Store the record of a new command."""
+    def add(self, record: CommandRecord) -> CommandRecord | None:
+        """Store the record of a new command, unless the project has an active one of the same command.
+
+        Returns that other record, None if `record` was stored.
+        """
 
     def write(self, record: CommandRecord, lines: Sequence[str]) -> str | None:
         """Replace a record and its last lines of output, and report that its server is alive.
@@ -58,20 +62,30 @@ class RedisCommandRecords:
     def __init__(self, job_store: Callable[[], JobStore]) -> None:
         self._job_store = job_store
 
-    def add(self, record: CommandRecord) -> None:
-        """Store the record of a new command."""
+    def add(self, record: CommandRecord) -> CommandRecord | None:
+        """Store the record of a new command; return the project's active one of the same command instead, if any."""
         job_store = self._job_store()
         keys = job_store.keys
-        lists = ((keys.commands, MAX_RECORDS), (keys.project_commands(record.project), MAX_PROJECT_RECORDS))
-        with job_store.redis.pipeline(transaction=True) as pipe:
-            pipe.hset(keys.command(record.id), "record", msgspec.json.encode(record))
+        project_key = keys.project_commands(record.project)
+        other: CommandRecord | None = None
+
+        def store(pipe: Pipeline) -> None:
+            """Runs again if another server changes the project's list meanwhile."""
+            nonlocal other
+            other = active_other(self.recent(record.project), record)
+            pipe.multi()
+            if other is not None:
+                return
+            pipe.hset(keys.command(record.id), "record", msgspec.json.encode(record).decode())
             pipe.expire(keys.command(record.id), RECORD_TTL)
             pipe.set(keys.command_server(record.server), "", ex=ALIVE)
-            for key, most in lists:
+            for key, most in ((keys.commands, MAX_RECORDS), (project_key, MAX_PROJECT_RECORDS)):
                 pipe.lpush(key, record.id)
                 pipe.ltrim(key, 0, most - 1)
                 pipe.expire(key, RECORD_TTL)
-            pipe.execute()
+
+        job_store.redis.transaction(store, project_key)
+        return other
 
     def write(self, record: CommandRecord, lines: Sequence[str]) -> str | None:
         """Replace a record and its output; return the name of the person who requested a cancellation, or None."""
@@ -136,14 +150,21 @@ class MemoryCommandRecords:
         self._output: dict[str, list[str]] = {}
         self._cancelled: dict[str, str] = {}
 
-    def add(self, record: CommandRecord) -> None:
-        """Store the record of a new command; drop the oldest one beyond the limit."""
+    def add(self, record: CommandRecord) -> CommandRecord | None:
+        """Store the record of a new command; return the project's active one of the same command instead, if any.
+
+        The oldest record beyond the limit is dropped.
+        """
         with self._lock:
+            same_project = [item for item in self._records.values() if item.project == record.project]
+            if (other := active_other(same_project, record)) is not None:
+                return other
             self._records[record.id] = record
             if len(self._records) > MAX_RECORDS:
                 oldest = next(iter(self._records))
                 for kept in (self._records, self._output, self._cancelled):
                     kept.pop(oldest, None)
+        return None
 
     def write(self, record: CommandRecord, lines: Sequence[str]) -> str | None:
         """Replace a record and its output; return the name of the person who requested a cancellation, or None."""
@@ -172,6 +193,11 @@ class MemoryCommandRecords:
         with self._lock:
             self._cancelled[command_id] = user
         return record
+
+
+def active_other(records: Iterable[CommandRecord], record: CommandRecord) -> CommandRecord | None:
+    """Return one of a project's `records` that waits or runs and has the same command as `record`; None without."""
+    return next((other for other in records if other.active and other.command == record.command), None)
 
 
 def may_be_cancelled(record: CommandRecord | None, command_id: str) -> CommandRecord:

@@ -169,6 +169,14 @@ def test_train_now_begins_a_training_in_the_name_of_its_user(page: Page) -> None
         page.post("trainings/train", {"project": "9"})
 
 
+def test_a_training_that_waits_on_the_disk_is_no_error(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page.intake, "hand_in", lambda *_, **__: None)
+    answer = page.ask("POST", "trainings/train", {"project": "1"})
+    assert answer.status == 202
+    assert json.loads(answer.body)["job"] is None
+    assert "begins when Redis answers again" in json.loads(answer.body)["message"]
+
+
 def test_a_training_is_cancelled_once(page: Page) -> None:
     job = _job(page, "started")
     assert page.post(f"trainings/{job}/cancel")["cancel_requested"]

@@ -15,7 +15,7 @@ import msgspec
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.dashboard.commands.command_process import CommandProcess
-from label_studio_ml.dashboard.commands.command_table import COMMANDS, DashboardCommand, find_command
+from label_studio_ml.dashboard.commands.command_table import COMMANDS, find_command
 from label_studio_ml.errors import BackendError, BrokerError, Overloaded, ProjectBusy
 from label_studio_ml.reports.command_record import CommandRecord, CommandState, new_command
 from label_studio_ml.reports.command_records import CommandRecords
@@ -43,7 +43,6 @@ class CommandRuns:
         self._settings = settings
         self._records = records
         self._lock = threading.Lock()
-        self._starting = threading.Lock()
         self._waiting: deque[tuple[CommandRecord, Scrubber]] = deque()
         self._threads: set[threading.Thread] = set()
         self._stopping = threading.Event()
@@ -56,19 +55,6 @@ class CommandRuns:
         """
         entry = find_command(command)
         entry.words(str(self._settings.backend_dir), project.uid, options)
-        with self._starting:  # of two calls at once, the second one finds the record of the first one
-            return self._start(entry, project, options, user)
-
-    def _start(
-        self, entry: DashboardCommand, project: Project, options: dict[str, Any], user: str
-    ) -> CommandRecord:
-        for other in self._records.recent(project.uid):
-            if other.active and other.command == entry.name:
-                raise ProjectBusy(
-                    f"{entry.title} is {other.state} for this project already",
-                    fix="Wait for its end, or cancel it",
-                    field="command",
-                )
         record = new_command(entry.name, project.uid, options, user=user, server=self.server)
         with self._lock:
             if self._stopping.is_set():
@@ -78,7 +64,12 @@ class CommandRuns:
                     f"{MAX_WAITING} commands wait on this server already",
                     fix="Wait for the end of some, or cancel some",
                 )
-            self._records.add(record)
+            if (other := self._records.add(record)) is not None:
+                raise ProjectBusy(
+                    f"{entry.title} is {other.state} for this project already",
+                    fix="Wait for its end, or cancel it",
+                    field="command",
+                )
             self._waiting.append((record, scrubber_of(self._settings, [project.access_token])))
             if len(self._threads) < MAX_RUNNING:
                 thread = threading.Thread(target=self._work, daemon=True, name="command")

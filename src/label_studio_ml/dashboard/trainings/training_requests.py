@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from label_studio_ml.errors import BrokerError, UnknownProject
+from label_studio_ml.errors import UnknownProject
 from label_studio_ml.protocol.requests import Event, project_uid
 from label_studio_ml.protocol.webhook_actions import START_TRAINING
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
@@ -42,12 +42,12 @@ class TrainingRequests:
             )
         return project.uid
 
-    async def train(self, uid: str, caller: str, from_version: str = "") -> str:
+    async def train(self, uid: str, caller: str, from_version: str = "") -> str | None:
         """Begin a training of a project as Label Studio's training button does, and return the job's id.
 
-        With `from_version`, it trains on the annotations that this version was trained on. Raises UnknownVersion,
-        FitError if the version has no such annotations or a synchronous training fails, and BrokerError if the request
-        waits on this server's disk.
+        The id is None if Redis cannot be reached: the request then waits on this server's disk. With `from_version`, it
+        trains on the annotations that this version was trained on. Raises UnknownVersion, and FitError if the version
+        has no such annotations or a synchronous training fails.
         """
         project = await self._projects.get(uid)
         data: dict[str, Any] = {"action": START_TRAINING, "project": {"id": uid.partition(".")[0]}}
@@ -66,11 +66,6 @@ class TrainingRequests:
         job_id = await self._threads.run(self._intake.hand_in, event, trusted=True, train=True)
         if self._intake.immediate and project is not None:
             await self._registry.renew(project)
-        if job_id is None:
-            raise BrokerError(
-                "The training waits on this server's disk, because Redis does not answer in time",
-                fix="It starts when Redis is back",
-            )
         return job_id
 
     def cancel(self, job_id: str) -> None:

@@ -128,8 +128,7 @@ class TrainingsPart:
         job = await self._read(job_id)
         uid = str(job["project"])
         new_job = await self._threads.run(self._records.unpark, uid)
-        new_job = new_job or await self._requests.train(uid, _caller(request))
-        return json_response(201, {"job": new_job, "project": uid})
+        return _begun(new_job or await self._requests.train(uid, _caller(request)), uid)
 
     async def _retry_parked(self, request: PageRequest) -> Response:
         """Do for one project what `label-studio-ml jobs --retry` does."""
@@ -137,7 +136,7 @@ class TrainingsPart:
         new_job = await self._threads.run(self._records.unpark, uid)
         if new_job is None:
             raise RequestError(f"No events of project {uid.partition('.')[0]} are set aside", field="project")
-        return json_response(201, {"job": new_job, "project": uid})
+        return _begun(new_job, uid)
 
     async def _train(self, request: PageRequest) -> Response:
         """Begin a training of `project`; with `from_version`, on the annotations that this version was trained on."""
@@ -145,8 +144,7 @@ class TrainingsPart:
         if not isinstance(version, str):
             raise RequestError("from_version must be a text", field="from_version")
         uid = await self._requests.known_uid(request.text("project"))
-        job_id = await self._requests.train(uid, _caller(request), version)
-        return json_response(201, {"job": job_id, "project": uid})
+        return _begun(await self._requests.train(uid, _caller(request), version), uid)
 
     async def _active(self, subject: str) -> dict[str, Any]:
         """Return the topic `trainings`: numbers by state, and the newest trainings that wait or run."""
@@ -167,6 +165,14 @@ class TrainingsPart:
         """Return the uid of the project in the query, empty if it names none. Raises UnknownProject."""
         name = request.query("project")
         return await self._requests.known_uid(name) if name else ""
+
+
+def _begun(job_id: str | None, uid: str) -> Response:
+    """Return the response for a training that was asked for; without a job, it waits on this server's disk."""
+    if job_id is None:
+        message = "The training waits on this server's disk and begins when Redis answers again"
+        return json_response(202, {"job": None, "project": uid, "message": message})
+    return json_response(201, {"job": job_id, "project": uid})
 
 
 def _unknown(job_id: str) -> UnknownJob:

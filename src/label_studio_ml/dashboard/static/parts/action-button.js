@@ -4,21 +4,25 @@ import { confirm } from "./confirm.js";
 import { Notice } from "./notice.js";
 
 /**
- * A button that acts: `act` is an async function; while it runs the button is busy, and its error is shown beside it.
+ * A button that acts: `act` is an async function; while it runs the button is busy, and its error, or the text that it
+ * returns, is shown beside it.
  * With `question` (and `consequence`) a dialog asks first. Viewers see the button disabled, with the reason. `viewer`:
  * viewers may use it, too.
  */
 export function ActionButton({ act, question = "", consequence = "", kind = "", disabled = false, viewer = false, label, children }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState("");
+  const [message, setMessage] = useState("");
   const allowed = viewer || mayAct();
 
   async function press() {
     if (question && !(await confirm({ question, consequence, action: label || children, danger: kind === "danger" }))) return;
     setBusy(true);
     setError("");
+    setMessage("");
     try {
-      await act();
+      const answer = await act();
+      if (typeof answer === "string") setMessage(answer);
     } catch (problem) {
       setError(problem.message);
     } finally {
@@ -32,5 +36,6 @@ export function ActionButton({ act, question = "", consequence = "", kind = "", 
       title=${reason} aria-label=${label} onClick=${press}>${children}</button>
     ${!allowed && html`<span class="visually-hidden">(your login may only look)</span>`}
     ${error && html`<${Notice} kind="error">${error}</${Notice}>`}
+    ${message && html`<${Notice}>${message}</${Notice}>`}
   </span>`;
 }

@@ -1,8 +1,8 @@
 import { html } from "../../lib/html.js";
 import { part, post } from "../../lib/api.js";
-import { go } from "../../lib/router.js";
 import { ActionButton } from "../../parts/action-button.js";
 import { isActive } from "./states.js";
+import { showBegun } from "./begun.js";
 
 /** The buttons of one training: cancel while it waits or runs, else train again. `onDone` is called after an action. */
 export function TrainingActions({ training, onDone = () => {} }) {
@@ -19,6 +19,6 @@ export function TrainingActions({ training, onDone = () => {} }) {
   return html`<${ActionButton} kind=${training.state === "failed" ? "" : "secondary"} label=${`${words}: project ${training.project_id}`}
     act=${async () => {
       const begun = await post(`trainings/${part(job)}/retry`);
-      go(["trainings", begun.job]);
+      return showBegun(begun);
     }}>${words}</${ActionButton}>`;
 }

@@ -1,12 +1,12 @@
 import { html } from "../../lib/html.js";
 import { count } from "../../lib/format.js";
 import { post } from "../../lib/api.js";
-import { go } from "../../lib/router.js";
 import { ActionButton } from "../../parts/action-button.js";
 import { Empty } from "../../parts/empty.js";
 import { ShortText } from "../../parts/short-text.js";
 import { Ago } from "../../parts/time.js";
 import { projectName } from "./states.js";
+import { showBegun } from "./begun.js";
 
 /** Projects with events that were set aside because their trainings failed too often: what, since when, why, retry. */
 export function ParkedList({ parked, titles }) {
@@ -28,7 +28,7 @@ export function ParkedList({ parked, titles }) {
       </ul>
       <${ActionButton} label=${`Retry the events of project ${entry.project_id}`} act=${async () => {
         const begun = await post("trainings/retry-parked", { project: entry.project });
-        go(["trainings", begun.job]);
+        return showBegun(begun);
       }}>Retry</${ActionButton}>
     </li>`)}
   </ul>`;

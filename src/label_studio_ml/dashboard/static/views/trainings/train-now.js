@@ -1,10 +1,10 @@
 import { html, useEffect, useState } from "../../lib/html.js";
 import { get, post } from "../../lib/api.js";
-import { go } from "../../lib/router.js";
 import { ActionButton } from "../../parts/action-button.js";
 import { Notice } from "../../parts/notice.js";
 import { SearchField } from "../../parts/search-field.js";
 import { ShortText } from "../../parts/short-text.js";
+import { showBegun } from "./begun.js";
 
 /** The choice of a project, and the button that begins its training. */
 export function TrainNow() {
@@ -33,7 +33,7 @@ export function TrainNow() {
 
   async function train() {
     const begun = await post("trainings/train", { project: chosen });
-    go(["trainings", begun.job]);
+    return showBegun(begun);
   }
 
   return html`<details class="card train-now" onToggle=${(event) => setOpen(event.target.open)}>
