@@ -7,16 +7,18 @@ cancellation, which the command's server finds when it next writes.
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
-from redis.client import Pipeline
 
 from label_studio_ml.errors import JobEnded, UnknownJob
 from label_studio_ml.reports.command_record import CommandRecord, CommandState
 from label_studio_ml.storage.small_files import DamagedFile, parse_json
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
+
+if TYPE_CHECKING:
+    from redis.client import Pipeline
 
 T = TypeVar("T")
 
@@ -69,7 +71,7 @@ class RedisCommandRecords:
         project_key = keys.project_commands(record.project)
         other: CommandRecord | None = None
 
-        def store(pipe: Pipeline) -> None:
+        def store(pipe: "Pipeline") -> None:
             """Runs again if another server changes the project's list meanwhile."""
             nonlocal other
             other = active_other(self.recent(record.project), record)
