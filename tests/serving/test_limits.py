@@ -415,14 +415,15 @@ def test_a_version_that_was_overtaken_while_it_loaded_is_forgotten(tricky: Trick
 
 
 class TestManyProjects:
-    def test_a_thousand_in_turn_stay_flat(self, tricky: Tricky) -> None:
+    @pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.soak)])
+    def test_many_in_turn_stay_flat(self, tricky: Tricky, count: int) -> None:
         async def test() -> None:
             async with bench(tricky, ProcessRunner) as it:
-                projects = [Project(uid=f"{number}.1", label_config=CONFIG) for number in range(1000)]
+                projects = [Project(uid=f"{number}.1", label_config=CONFIG) for number in range(count)]
                 request = parse_predict(b'{"tasks": [{"id": 1}]}')
                 sizes: list[tuple[int, int]] = []
                 for _ in range(4):
-                    for start in range(0, 1000, 50):
+                    for start in range(0, count, 50):
                         await asyncio.gather(
                             *(it.pool.predict(one, request) for one in projects[start : start + 50])
                         )
