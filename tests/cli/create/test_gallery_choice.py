@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from label_studio_ml.cli.main import main
 from label_studio_ml.gallery.catalogue import model_named, models
+from studio.fake import FakeServer, Reply
 
 #: Fits a model that needs nothing but what the tests have.
 TABLE = """<View><Table name="row" value="$row"/>
@@ -141,3 +143,54 @@ def test_examples_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     listed = json.loads(capsys.readouterr().out)
     assert [each["name"] for each in listed] == [model.name for model in models()]
     assert listed[0]["fills"]
+
+
+@pytest.fixture
+def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    """A named fake of Label Studio with project 7, whose only task has three columns."""
+    server = FakeServer()
+    config = TABLE.replace('<Table name="row" value="$row"/>', '<Text name="row" value="$text"/>')
+    server.on("/api/projects/7/", Reply.of({"id": 7, "title": "Rows", "label_config": config}))
+    data = {"text": "a", "size": 3, "age": 4}
+    server.on("/api/tasks/", Reply.of({"tasks": [{"id": 1, "data": data}], "total": 1}))
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "token")
+    yield server
+    server.stop()
+
+
+def test_a_project_and_its_first_task_choose(
+    here: Path, studio: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", "mine", "--project", "7", "--url", studio.url, "--example", "tabular"]) == 0
+    printed = capsys.readouterr().out
+    assert f"Connect it with: label-studio-ml connect mine --url {studio.url} --project 7" in printed
+    assert '<Text name="row"' in (here / "mine" / "label_config.xml").read_text()
+
+
+def test_a_project_whose_tasks_lack_what_a_model_needs(
+    here: Path, studio: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    studio.on("/api/tasks/", Reply.of({"tasks": [], "total": 0}))
+    assert main(["init", "mine", "--project", "7", "--url", studio.url, "--example", "tabular"]) == 1
+    error = capsys.readouterr().err
+    assert 'tabular does not fit project 7 "Rows": needs 3 columns in the data of a task' in error
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (Reply.of({"detail": "Not found."}, 404), "404"),
+        (Reply.of({"detail": "Invalid token."}, 401), "token"),
+        (
+            Reply.of({"id": 7, "title": "", "label_config": "<View></View>"}),
+            "The label config of project 7 is empty",
+        ),
+    ],
+)
+def test_a_project_that_cannot_be_read(
+    here: Path, studio: FakeServer, capsys: pytest.CaptureFixture[str], reply: Reply, message: str
+) -> None:
+    studio.on("/api/projects/7/", reply)
+    assert main(["init", "mine", "--project", "7", "--url", studio.url]) == 1
+    assert message in capsys.readouterr().err
+    assert not (here / "mine").exists()
