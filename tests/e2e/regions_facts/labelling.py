@@ -45,6 +45,15 @@ REGIONS = """() => SELECTED.regionStore.regions.map((region) => ({
     id: region.cleanId, type: region.type, score: region.score ?? null,
     labels: region.labels, text: region.text ?? null }))"""
 
+#: Left and right end of each region below the plot of a time series, shown as a whole, in shares of its width.
+SERIES_REGIONS = """() => {
+    const regions = [...document.querySelectorAll('rect.region')];
+    if (!regions.length) return [];
+    const all = regions[0].closest('svg').querySelector('rect.overlay').getBoundingClientRect();
+    return regions.map((region) => {
+        const place = region.getBoundingClientRect();
+        return [(place.left - all.left) / all.width, (place.right - all.left) / all.width] }) }"""
+
 
 @dataclass(frozen=True)
 class Submitted:
@@ -240,6 +249,23 @@ class Labelling:
         self.studio.call("POST", f"/api/projects/{project}/import", files=[(name, (name, content, kind))])
         (task,) = self.studio.tasks(project)
         return str(next(iter(task["data"].values())))
+
+
+def red_stretches(labelling: Labelling, selector: str) -> list[tuple[float, float]]:
+    """Return from where to where an element is red, from left to right, in shares of its width."""
+    left, top, width, height = labelling.evaluate(
+        """(selector) => { const place = document.querySelector(selector).getBoundingClientRect();
+            return [place.x, place.y, place.width, place.height].map(Math.round) }""",
+        selector,
+    )
+    labelling.page.mouse.move(5, 5)
+    screen = Image.open(io.BytesIO(labelling.page.screenshot())).convert("RGB")
+    red, green, _ = (
+        numpy.asarray(screen)[top : top + height, left : left + width].astype(int).transpose(2, 0, 1)
+    )
+    is_red = (red - green > 30).mean(axis=0) > 0.5
+    ends = numpy.flatnonzero(numpy.diff(numpy.concatenate(([False], is_red, [False])).astype(int)))
+    return [(start / width, end / width) for start, end in ends.reshape(-1, 2).tolist()]
 
 
 def region(

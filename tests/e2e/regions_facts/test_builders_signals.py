@@ -1,20 +1,17 @@
 """Segments that the builders make: drawn at the right seconds and times, accepted, and given back as targets."""
 
 import array
-import io
 import math
 from datetime import date, timedelta
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from label_studio_ml import regions
 from label_studio_ml.controls import Controls
 from label_studio_ml.samples.media.audio import SAMPLE_RATE, tone, wav
 
 from ..browser import Browser
-from .labelling import Labelling
+from .labelling import SERIES_REGIONS, Labelling, red_stretches
 from .round_trip import Accepted, assert_drawn, open_prediction
 
 LABEL = '<Label value="A" background="#ff0000"/>'
@@ -36,36 +33,11 @@ def stereo() -> bytes:
     return wav(both, 2)
 
 
-def red_stretches(labelling: Labelling, selector: str) -> list[tuple[float, float]]:
-    """Return from where to where an element is red, from left to right, in shares of its width."""
-    left, top, width, height = labelling.evaluate(
-        """(selector) => { const place = document.querySelector(selector).getBoundingClientRect();
-            return [place.x, place.y, place.width, place.height].map(Math.round) }""",
-        selector,
-    )
-    labelling.page.mouse.move(5, 5)
-    screen = Image.open(io.BytesIO(labelling.page.screenshot())).convert("RGB")
-    red, green, _ = np.asarray(screen)[top : top + height, left : left + width].astype(int).transpose(2, 0, 1)
-    is_red = (red - green > 30).mean(axis=0) > 0.5
-    ends = np.flatnonzero(np.diff(np.concatenate(([False], is_red, [False])).astype(int)))
-    return [(start / width, end / width) for start, end in ends.reshape(-1, 2).tolist()]
-
-
-#: Left and right end of each region below the plot, where the whole series is shown, in shares of its width.
-REGIONS = """() => {
-    const regions = [...document.querySelectorAll('rect.region')];
-    if (!regions.length) return [];
-    const all = regions[0].closest('svg').querySelector('rect.overlay').getBoundingClientRect();
-    return regions.map((region) => {
-        const place = region.getBoundingClientRect();
-        return [(place.left - all.left) / all.width, (place.right - all.left) / all.width] }) }"""
-
-
 def assert_rows(labelling: Labelling, expected: list[tuple[float, float]]) -> None:
     """Assert from which to which row of the time series each region is drawn."""
     # An instant is drawn two pixels wide.
     assert_drawn(
-        lambda: [tuple(30 * share for share in ends) for ends in labelling.evaluate(REGIONS)],
+        lambda: [tuple(30 * share for share in ends) for ends in labelling.evaluate(SERIES_REGIONS)],
         [pytest.approx(ends, abs=0.1) for ends in expected],
     )
 
