@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ..browser import Browser
-from ..regions_facts.labelling import Labelling, region
+from ..regions_facts.labelling import SERIES_REGIONS, Labelling, red_stretches, region
 from ..regions_facts.round_trip import assert_drawn
-from ..regions_facts.test_builders_signals import REGIONS, SECONDS, red_stretches, stereo
+from ..regions_facts.test_builders_signals import SECONDS, stereo
 from ..studio import Json
 from .drawing_page import DrawingPage, tags_of
 
@@ -107,7 +107,7 @@ def test_time_series_regions(
     drawn = places(drawing, ".u-over", ".drawing-band", len(ends))
 
     def in_editor() -> list[list[float]]:
-        return [[left, min(1.0, right)] for left, right in labelling.evaluate(REGIONS)]
+        return [[left, min(1.0, right)] for left, right in labelling.evaluate(SERIES_REGIONS)]
 
     assert_drawn(in_editor, [pytest.approx(place, abs=0.01) for place in drawn])
     assert drawing.errors == []

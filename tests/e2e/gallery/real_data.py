@@ -19,7 +19,7 @@ def wheel_folder(requirement: str) -> Path:
     """Return the folder with the files of a package of PyPI, such as `seglearn==1.2.5`, without its dependencies."""
 
     def fetch(folder: Path) -> None:
-        download = [
+        download: list[str | Path] = [
             sys.executable,
             "-m",
             "pip",

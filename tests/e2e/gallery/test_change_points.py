@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ..processes import wait_until
 from ..regions_facts.labelling import SERIES_REGIONS, Labelling
+from ..regions_facts.round_trip import assert_drawn
 from ..studio import Json, Studio
 from .conftest import MakeJourney
 from .journey import record
@@ -58,13 +58,9 @@ def test_finds_where_exercises_change(
         expected = sorted(
             (item["value"]["start"] / last, item["value"]["end"] / last) for item in prediction["result"]
         )
-        wait_until(
-            lambda expected=expected: (
-                sorted(map(tuple, page.evaluate(SERIES_REGIONS)))
-                == [pytest.approx(ends, abs=0.01) for ends in expected]
-            ),
-            "the segments are drawn",
-            10.0,
+        assert_drawn(
+            lambda: sorted(map(tuple, page.evaluate(SERIES_REGIONS))),
+            [pytest.approx(ends, abs=0.01) for ends in expected],
         )
     keep_picture(page.page, "change-points")
     assert_other_configs(label_studio, model.backend.url if model.backend else "", held_out)

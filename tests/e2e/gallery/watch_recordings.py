@@ -76,4 +76,4 @@ def recordings() -> list[Recording]:
 def _excerpt(rows: numpy.ndarray[Any, Any]) -> numpy.ndarray[Any, Any]:
     """Return `SECONDS` of a set at `RATE`."""
     part = rows[LEFT_OUT * 50 : (LEFT_OUT + SECONDS) * 50]
-    return part.reshape(-1, 50 // RATE, part.shape[1]).mean(axis=1)
+    return numpy.asarray(part.reshape(-1, 50 // RATE, part.shape[1]).mean(axis=1))
