@@ -337,6 +337,21 @@ def test_a_generator_that_fails_on_the_way_is_asked_task_by_task() -> None:
     assert ["result" in entry for entry in Asked(predict).entries(3)] == [True, False, True]
 
 
+def test_an_exception_in_the_place_of_a_prediction_fails_its_task_without_a_second_call() -> None:
+    asked = Asked(lambda tasks: [OSError("quota") if task["id"] == 1 else good(task) for task in tasks])
+    entries = asked.entries(3)
+    assert ["result" in entry for entry in entries] == [True, False, True]
+    assert entries[1]["error"] == "OSError: quota"
+    assert asked.calls == [[0, 1, 2]]
+
+
+def test_exceptions_in_the_place_of_all_predictions_are_an_error_of_the_request() -> None:
+    asked = Asked(lambda tasks: [OSError("quota") for _ in tasks])
+    [answer] = asked(2)
+    assert (answer.error, answer.failed) == ("OSError: quota", 2)
+    assert asked.calls == [[0, 1]]
+
+
 def test_an_entry_that_raises_when_it_is_read_costs_only_its_own_task() -> None:
     def predict(tasks: Tasks) -> Any:
         return [Unwilling() if task["id"] == 1 else good(task) for task in tasks]

@@ -209,7 +209,7 @@ class Predictor:
             self._log_failure(cause, len(tasks), error)
             return _Raised(cause)
         if entries is not None:
-            return entries
+            return [_Raised(reason(entry)) if isinstance(entry, Exception) else entry for entry in entries]
         if is_nothing(returned):
             return _Nothing(cause)
         self._log_failure(cause, len(tasks))
