@@ -205,7 +205,7 @@ class TestMisbehaviour:
 
     def test_a_slow_answer_is_given_up(self, endpoint: FakeEndpoint, build: Callable[..., Any]) -> None:
         released = threading.Event()
-        endpoint.behave = only_for("slow", lambda handler: released.wait(60) and None)
+        endpoint.behave = only_for("slow", lambda handler: [released.wait(60)].clear())
         predictions = predict(build(llm_timeout=1.5), "one", "slow", "three")
         released.set()
         expect_only_the_second_to_fail(predictions, "did not answer in time (LLM_TIMEOUT is 1.5 s)")
@@ -398,7 +398,7 @@ class TestExamples:
         self, endpoint: FakeEndpoint, build: Callable[..., Any], tmp_path: Path
     ) -> None:
         output = build().fit(annotated("a good radio", "tea", "a radio"), workdir=tmp_path)
-        predict(build(train_output=output, llm_examples=2), "this is a radio")
+        predict(build(train_output=output, llm_examples=2, llm_examples_by="similarity"), "this is a radio")
         chat = [message["content"] for message in endpoint.bodies[0]["messages"][1:]]
         assert chat == [
             "Text: a good radio",
@@ -408,6 +408,16 @@ class TestExamples:
             "Text: this is a radio",
         ]
         assert endpoint.bodies[0]["messages"][0]["role"] == "system"
+
+    def test_by_label_each_label_has_its_share_of_them(
+        self, endpoint: FakeEndpoint, build: Callable[..., Any], tmp_path: Path
+    ) -> None:
+        tasks = [*annotated("a", "b", "c"), *annotated("d", "e", label="Positive")]
+        different = [{**task, "id": number} for number, task in enumerate(tasks)]
+        output = build().fit(LabelledTasks.from_tasks(different), workdir=tmp_path)
+        predict(build(train_output=output, llm_examples=4), "text")
+        chat = [message["content"] for message in endpoint.bodies[0]["messages"][1:]]
+        assert chat[::2] == ["Text: a", "Text: d", "Text: b", "Text: e", "Text: text"]
 
     def test_without_examples_wanted_there_are_none(
         self, endpoint: FakeEndpoint, build: Callable[..., Any], tmp_path: Path
@@ -423,14 +433,14 @@ class TestExamples:
             build().fit(LabelledTasks.from_tasks([]), workdir=tmp_path)
 
 
-def annotated(*texts: str) -> Any:
-    """Return tasks with these texts, each annotated as negative."""
+def annotated(*texts: str, label: str = "Negative") -> Any:
+    """Return tasks with these texts, each annotated with the label."""
     region = {
         "id": "r",
         "from_name": "sentiment",
         "to_name": "review",
         "type": "choices",
-        "value": {"choices": ["Negative"]},
+        "value": {"choices": [label]},
     }
     return LabelledTasks.from_tasks(
         [{**task, "annotations": [{"id": task["id"], "result": [region]}]} for task in tasks_of(*texts)]

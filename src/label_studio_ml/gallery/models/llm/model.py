@@ -4,12 +4,12 @@ import asyncio
 import json
 import logging
 import os
-import re
 from pathlib import Path
 from typing import Any, ClassVar
 
 from llm_answers import SPANS, described, read, regions_of, schema, value_of
 from llm_endpoint import SPENT, Endpoint, Usage
+from llm_examples import chosen, interleaved
 
 from label_studio_ml import regions
 from label_studio_ml.model import LabelStudioMLBase
@@ -30,7 +30,12 @@ class LanguageModel(LabelStudioMLBase):
         "llm_url": Param("http://localhost:8080/v1", "address of the endpoint, with its /v1"),
         "llm_model": Param("default", "name of the model at the endpoint"),
         "llm_instructions": Param("", "what the labels mean, for the model"),
-        "llm_examples": Param(8, "annotated tasks in a prompt, the most similar ones", ge=0),
+        "llm_examples": Param(8, "annotated tasks in a prompt", ge=0),
+        "llm_examples_by": Param(
+            "label",
+            "the same ones of each label, or those most similar to the text",
+            choices=("label", "similarity"),
+        ),
         "llm_format": Param(
             "json_schema",
             "how the answer's form is asked for",
@@ -88,7 +93,8 @@ class LanguageModel(LabelStudioMLBase):
         """Return the chat: what to do, examples with their answers, and the text."""
         task = f"Label the text. Answer only with a JSON object:\n{described(controls)}"
         chat = [{"role": "system", "content": f"{task}\n{self.params.llm_instructions}".strip()}]
-        for example in similar(text, self.examples, self.params.llm_examples):
+        like = text if self.params.llm_examples_by == "similarity" else None
+        for example in chosen(self.examples, self.params.llm_examples, like):
             answer = json.dumps(example["answer"], ensure_ascii=False)
             chat += [
                 {"role": "user", "content": f"Text: {example['text']}"},
@@ -117,16 +123,5 @@ class LanguageModel(LabelStudioMLBase):
         if not examples:
             raise ValueError("No task has an answer for each control, so that there is no example")
         path = Path(workdir) / "examples.json"
-        path.write_text(json.dumps(examples, ensure_ascii=False), encoding="utf-8")
+        path.write_text(json.dumps(interleaved(examples), ensure_ascii=False), encoding="utf-8")
         return {"examples_file": str(path), "examples": len(examples), "tasks": len(tasks)}
-
-
-def similar(text, examples, count):
-    """Return the `count` examples that share most words with `text`, the most similar one last."""
-    words = set(re.findall(r"\w+", text.lower()))
-
-    def similarity(example):
-        others = set(re.findall(r"\w+", example["text"].lower()))
-        return len(words & others) / (len(words | others) or 1)
-
-    return sorted(examples, key=similarity)[-count:] if count else []
