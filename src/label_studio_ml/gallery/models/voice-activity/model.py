@@ -1,0 +1,127 @@
+"""Voice activity in recordings, found by Silero VAD, which onnxruntime runs without torch."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import onnxruntime
+import soundfile
+
+from label_studio_ml import regions
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.params import Param
+
+#: The labels for speech and for the rest, by name or `predicted_values`; the first that the label config has is used.
+SPEECH = ("speech", "speaking", "voice", "voice activity", "speaker", "talk", "talking")
+REST = ("silence", "no speech", "non-speech", "nonspeech", "no voice", "noise", "background", "pause")
+#: Samples a second that the network takes, samples of a frame, and samples before it that it sees again.
+RATE, FRAME, CONTEXT = 16_000, 512, 64
+#: Frames of a call of the network: 33 s.
+BLOCK = 1024
+
+
+class VoiceActivity(LabelStudioMLBase):
+    """Fills `<Labels>` on `<Audio>` with segments of speech, and of the rest if there is a label for it."""
+
+    params: ClassVar[Any] = {
+        "threshold": Param(0.5, "the probability from which on a frame of 32 ms is speech", gt=0, lt=1),
+        "shortest_speech": Param(0.25, "shorter speech is left out, in seconds", ge=0),
+        "shortest_pause": Param(0.3, "shorter pauses belong to the speech around them, in seconds", ge=0),
+        "padding": Param(0.03, "how much longer speech is made at both ends, in seconds", ge=0),
+        "label": Param("", "the label of speech, where the label config has another name for it"),
+    }
+
+    def setup(self):
+        """Find the control with its labels of speech and of the rest, and load the network."""
+        self.control = self.controls.first("Labels", on="Audio")
+        labels = self.control.label_map
+        names = (self.params.label, *SPEECH)
+        self.speech = next((name for name in names if labels.knows(name)), None)
+        self.rest = next((name for name in REST if labels.knows(name)), None)
+        if self.speech is None:  # no name of the list: the first label that is not one of the rest
+            others = [name for name in self.control.label_names if name.lower() not in REST]
+            self.speech = others[0] if others else None
+        folder = Path(
+            find_spec("silero_vad").submodule_search_locations[0]
+        )  # its own import would need torch
+        self.network = onnxruntime.InferenceSession(
+            folder / "data" / "silero_vad_16k_sequence.onnx", providers=["CPUExecutionProvider"]
+        )
+
+    def predict(self, tasks, **kwargs):
+        """Return the segments of each recording, of each of its channels."""
+        return [self.prediction(each.path) for each in self.inputs(self.control, tasks)]
+
+    def prediction(self, path):
+        """Return the prediction of one file."""
+        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        duration = len(sound) / rate
+        found = []
+        # Two equal channels are one recording, which gets its segments once.
+        channels = 1 if (sound == sound[:, :1]).all() else sound.shape[1]
+        for channel in range(channels):
+            shares = self.probabilities(resampled(sound[:, channel], rate))
+            speech = self.stretches(shares, duration)
+            for start, end in speech:
+                inside = shares[int(start * RATE / FRAME) : int(end * RATE / FRAME) + 1]
+                found.append(self.segment(start, end, self.speech, channel, float(inside.mean())))
+            for start, end in between(speech, duration) if self.rest else ():
+                inside = shares[int(start * RATE / FRAME) : int(end * RATE / FRAME) + 1]
+                found.append(self.segment(start, end, self.rest, channel, 1 - float(inside.mean())))
+        return regions.prediction([each for each in found if each])
+
+    def segment(self, start, end, label, channel, score):
+        """Return a segment as a region; None without a label for it."""
+        if label is None:
+            return None
+        return regions.segment(self.control, start, end, label, channel=channel, score=score)
+
+    def probabilities(self, sound):
+        """Return the probability of speech of each frame of a sound at `RATE`."""
+        frames = np.zeros((-(-len(sound) // FRAME), FRAME), np.float32)
+        frames.reshape(-1)[: len(sound)] = sound
+        before = np.vstack([np.zeros((1, CONTEXT), np.float32), frames[:-1, -CONTEXT:]])[: len(frames)]
+        frames = np.hstack([before, frames])
+        state = {name: np.zeros((1, 1, 128), np.float32) for name in "hc"}
+        parts = [np.zeros(0, np.float32)]
+        for at in range(0, len(frames), BLOCK):
+            feed = {"input": frames[at : at + BLOCK], **state}
+            shares, state["h"], state["c"] = self.network.run(["speech_probs", "hn", "cn"], feed)
+            parts.append(shares.reshape(-1))
+        return np.concatenate(parts)
+
+    def stretches(self, shares, duration):
+        """Return start and end of each stretch of speech in seconds, short ones and short pauses left out."""
+        is_speech = np.concatenate(([False], shares >= self.params.threshold, [False]))
+        ends = np.flatnonzero(np.diff(is_speech.astype(int))).reshape(-1, 2) * FRAME / RATE
+        joined = []
+        for start, end in ends.tolist():
+            if joined and start - joined[-1][1] < self.params.shortest_pause:
+                joined[-1][1] = end
+            else:
+                joined.append([start, end])
+        padding = self.params.padding
+        return [
+            (max(0.0, start - padding), min(duration, end + padding))
+            for start, end in joined
+            if end - start >= self.params.shortest_speech
+        ]
+
+
+def resampled(sound, rate):
+    """Return a sound at `RATE`: the spectrum of each block of 30 s is cut off, or continued with zeros."""
+    if rate == RATE:
+        return sound
+    parts = [np.zeros(0, np.float32)]
+    for block in np.split(sound, range(30 * rate, len(sound), 30 * rate)):
+        length = round(len(block) * RATE / rate)
+        if length:
+            parts.append(np.fft.irfft(np.fft.rfft(block), length) * (length / len(block)))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def between(stretches, duration):
+    """Return what lies between the stretches, before the first one and after the last one."""
+    borders = [0.0, *(at for stretch in stretches for at in stretch), duration]
+    return [(start, end) for start, end in zip(borders[::2], borders[1::2]) if end > start]
