@@ -145,7 +145,12 @@ def test_it_is_in_the_terminal_of_start_and_in_its_log(launch: Launch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "why"), [(401, "Label Studio refused the token: 401"), (404, "404 at "), (503, "503 at ")]
+    ("status", "why"),
+    [
+        (401, "Label Studio refused the token: 401"),
+        pytest.param(404, "404 at ", marks=pytest.mark.soak),
+        (503, "503 at "),
+    ],
 )
 def test_a_training_without_label_studios_annotations_is_said_once(
     launch: Launch, status: int, why: str

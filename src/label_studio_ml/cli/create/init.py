@@ -4,15 +4,9 @@ import argparse
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from label_studio_ml.cli.create.example_readme import model_section
-from label_studio_ml.cli.create.gallery_choice import (
-    Choice,
-    add_gallery_arguments,
-    choose,
-    is_wanted,
-    print_fits,
-)
+from label_studio_ml.cli.create.gallery_options import add_gallery_arguments, is_wanted
 from label_studio_ml.cli.create.scaffold import Backend, install_commands, make
 from label_studio_ml.cli.shared.backend_arguments import add_folder_arguments, folder_of, split_script
 from label_studio_ml.cli.streams import say
@@ -20,6 +14,9 @@ from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.support.texts import our_command, shell_command
 from label_studio_ml.user_code.import_scan import MissingModule, missing_modules
 from label_studio_ml.user_code.model_source import ModelSource, locate
+
+if TYPE_CHECKING:
+    from label_studio_ml.cli.create.gallery_choice import Choice
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Create the folder, print the next steps, and return 0. Raises BackendError when it cannot be created."""
+    from label_studio_ml.cli.create.gallery_choice import choose, print_fits
+
     if args.list:
         is_wanted(args)
         print_fits(args)
@@ -65,8 +64,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _backend(args: argparse.Namespace, target: Path, choice: Choice | None) -> Backend:
+def _backend(args: argparse.Namespace, target: Path, choice: "Choice | None") -> Backend:
     """Return the backend to create: with the gallery's model, or with the user's or the template's."""
+    from label_studio_ml.cli.create.example_readme import model_section
+
     name = target.resolve().name
     if choice is None:
         return Backend(name, _source(args.script, target, force=args.force))
@@ -78,7 +79,7 @@ def _backend(args: argparse.Namespace, target: Path, choice: Choice | None) -> B
     )
 
 
-def _origin(backend: Backend, choice: Choice | None) -> str:
+def _origin(backend: Backend, choice: "Choice | None") -> str:
     """Return where the model comes from, for a message."""
     if choice is not None:
         return f"the gallery's {choice.model.name}"
