@@ -1,6 +1,7 @@
 """A user's way from a project to a backend that predicts and learns: `init --project`, `start`, `connect`."""
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,11 @@ class Journey:
             *("init", self.folder.name, "--project", str(self.project), "--url", self.studio.url),
             *("--install", *options),
         )
+
+    def chosen(self) -> str:
+        """Return the model that `init` says it has chosen; empty if it was named with `--example`."""
+        match = re.search(r"^\s*(\S+) +chosen\b", self.printed, re.MULTILINE)
+        return match[1] if match else ""
 
     def start(self, env: Mapping[str, str] | None = None, arguments: Sequence[str] = ()) -> None:
         """Run `start` and wait until the backend answers."""

@@ -36,7 +36,7 @@ def test_learns_wines(
 
     tabular = journey("tabular", project, venv="scikit-learn")
     tabular.init()
-    assert "tabular  chosen" in tabular.printed
+    assert tabular.chosen() == "tabular"
     tabular.start()
     tabular.connect("--no-prelabel")
     held_out = tasks[LABELLED:]

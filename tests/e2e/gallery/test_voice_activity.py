@@ -41,7 +41,7 @@ def test_finds_speech(
 
     model = journey("voice-activity", project, venv="audio")
     model.init()
-    assert "voice-activity  chosen" in model.printed
+    assert model.chosen() == "voice-activity"
     model.start()
     model.connect("--no-prelabel")
     predictions = model.predict(tasks)
