@@ -66,6 +66,7 @@ def endpoint(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.gallery
+@pytest.mark.timeout(1200)
 def test_labels_reviews(
     label_studio: Studio,
     journey: MakeJourney,
@@ -118,11 +119,10 @@ def test_labels_reviews(
 
 def retrieved(llm: Any, tasks: list[int]) -> dict[int, Json]:
     """Return the predictions of tasks, retrieved a few at a time: the endpoint is slow on a busy machine."""
-    return {
-        task: prediction
-        for start in range(0, len(tasks), 5)
-        for task, prediction in llm.predict(tasks[start : start + 5]).items()
-    }
+    found: dict[int, Json] = {}
+    for start in range(0, len(tasks), 5):
+        found |= llm.predict(tasks[start : start + 5])
+    return {task: found[task] for task in tasks}
 
 
 def accuracy(predictions: dict[int, Json], rows: list[tuple[str, str]]) -> float:
