@@ -11,13 +11,16 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-import rapidocr
 from PIL import Image
 
 TEXT = '<TextArea name="text" toName="image" perRegion="true"/>'
 LABELS = '<Label value="Print"/><Label value="Handwriting"/>'
-RECOGNITION = Path(rapidocr.__file__).parent / "models" / "PP-OCRv6_rec_small.onnx"
+#: The recognition network in the package, which only the model's environment has.
+RECOGNITION = "models/PP-OCRv6_rec_small.onnx"
+#: A label config, pictures, settings, and what was drawn.
+Case = tuple[str, list[Image.Image], dict[str, str], dict[str, Any] | None]
 
 
 def view(controls: str, image: str = 'value="$image"') -> str:
@@ -32,6 +35,7 @@ def data_url(picture: Image.Image) -> str:
 
 def main(folder: str, path: str) -> None:
     sys.path.insert(0, folder)
+    recognition = Path(str(importlib.import_module("rapidocr").__file__)).parent / RECOGNITION
     model_class = importlib.import_module("model").OcrModel
     line = Image.open(path).convert("RGB")
     turned = line.rotate(-12, expand=True, fillcolor="white")
@@ -54,21 +58,23 @@ def main(folder: str, path: str) -> None:
             "rectanglelabels": ["Handwriting"],
         },
     }
-    cases = {
-        "labels": (view(boxes), line, {}, None),
-        "label setting": (view(boxes), line, {"text_label": "Handwriting"}, None),
-        "turned box": (view(boxes), turned, {}, None),
-        "polygon": (view(polygons), turned, {}, None),
-        "whole picture": (view('<TextArea name="text" toName="image"/>'), line, {}, None),
-        "no text": (view(boxes), Image.new("RGB", (200, 100), "white"), {}, None),
+    blank = Image.new("RGB", (200, 100), "white")
+    cases: dict[str, Case] = {
+        "labels": (view(boxes), [line], {}, None),
+        "label setting": (view(boxes), [line], {"text_label": "Handwriting"}, None),
+        "turned box": (view(boxes), [turned], {}, None),
+        "polygon": (view(polygons), [turned], {}, None),
+        "whole picture": (view('<TextArea name="text" toName="image"/>'), [line], {}, None),
+        "no text": (view(boxes), [blank], {}, None),
         "pages": (pages, [line, line], {}, None),
-        "other network": (view(boxes), line, {"recognition_model": str(RECOGNITION)}, None),
-        "drawn": (view(boxes), line, {}, {"result": [drawn]}),
-        "drawn without text": (view(boxes), Image.new("RGB", (200, 100), "white"), {}, {"result": [drawn]}),
+        "other network": (view(boxes), [line], {"recognition_model": str(recognition)}, None),
+        "drawn": (view(boxes), [line], {}, {"result": [drawn]}),
+        "drawn without text": (view(boxes), [blank], {}, {"result": [drawn]}),
     }
     predictions = {}
-    for name, (config, picture, settings, context) in cases.items():
-        value = [data_url(each) for each in picture] if isinstance(picture, list) else data_url(picture)
+    for name, (config, pictures, settings, context) in cases.items():
+        urls = [data_url(each) for each in pictures]
+        value = urls if config == pages else urls[0]
         model = model_class(label_config=config, **settings)
         predictions[name] = model.predict([{"id": 1, "data": {"image": value}}], context=context)
     print(json.dumps(predictions))
