@@ -1,0 +1,105 @@
+"""Boxes around the titles, paragraphs, figures and tables of a page, by a PP-Structure network of RapidLayout."""
+
+import numpy as np
+from PIL import Image, ImageOps
+from rapid_layout import RapidLayout
+from rapid_layout.utils.typings import ModelType
+
+from label_studio_ml import regions
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.params import Param
+
+#: Names that projects give to the network's labels, besides its own; `predicted_values` of a label go before.
+SYNONYMS = {
+    "text": ("paragraph", "body"),
+    "title": ("heading", "section-header"),
+    "figure": ("picture", "image"),
+    "figure_caption": ("caption", "figure caption"),
+    "table_caption": ("caption", "table caption"),
+    "header": ("page-header", "page header"),
+    "footer": ("page-footer", "page footer"),
+    "reference": ("references", "bibliography"),
+    "equation": ("formula",),
+}
+
+
+class DocumentLayoutModel(LabelStudioMLBase):
+    """Fills `<RectangleLabels>` on the picture of a page."""
+
+    params = {
+        "min_score": Param(0.4, "leave out boxes with a lower score", ge=0, le=1),
+        "overlap": Param(0.5, "drop a box that shares more of the smaller area with a surer one", ge=0, le=1),
+        "network": Param(
+            "pp_layout_cdla", "kind of RapidLayout's network", choices=tuple(kind.value for kind in ModelType)
+        ),
+        "network_file": Param(None, "its ONNX file; by default the one of the package", type=str),
+    }
+
+    def setup(self):
+        """Find the control of the project, and load the network."""
+        control = self.controls.first("RectangleLabels", on="Image")
+        self.box = control.map_labels(synonyms(control), unknown="drop")
+        self.network = RapidLayout(
+            model_type=self.params.network,
+            model_dir_or_path=self.params.network_file,
+            conf_thresh=self.params.min_score,
+        )
+
+    def predict(self, tasks, **kwargs):
+        """Return the boxes of each task's pages."""
+        return [
+            regions.prediction([self.blocks(page) for page in self.inputs(self.box, [task])])
+            for task in tasks
+        ]
+
+    def blocks(self, page):
+        """Return the boxes of one page that the project has a label for, from top to bottom."""
+        found = self.network(open_picture(page.path))
+        chosen = without_overlaps(found.boxes or [], found.scores or [], self.params.overlap)
+        chosen.sort(key=lambda at: (found.boxes[at][1], found.boxes[at][0]))
+        return regions.boxes(
+            self.box,
+            xyxy=[found.boxes[at] for at in chosen],
+            labels=[found.class_names[at] for at in chosen],
+            scores=[found.scores[at] for at in chosen],
+            size=page.size,
+            item_index=page.item if self.box.object.is_list else None,
+        )
+
+
+def synonyms(control):
+    """Return the control's label for each label of the network that it has under another name."""
+    own = {name.lower(): name for name in reversed(control.label_names)}
+    return {
+        label: own[name]
+        for label, names in SYNONYMS.items()
+        if not control.label_map.knows(label)
+        for name in names[::-1]
+        if name in own
+    }
+
+
+def open_picture(path):
+    """Return a picture as Label Studio shows it: an array of blue, green and red, on white where it is transparent."""
+    with Image.open(path) as file:
+        picture = ImageOps.exif_transpose(file).convert("RGBA")
+    white = Image.new("RGBA", picture.size, "white")
+    white.alpha_composite(picture)
+    return np.ascontiguousarray(np.asarray(white.convert("RGB"))[:, :, ::-1])
+
+
+def without_overlaps(boxes, scores, most):
+    """Return the indices of the boxes that share at most this part of the smaller area with each surer one."""
+    chosen = []
+    for at in np.argsort(scores)[::-1]:
+        if all(shared(boxes[at], boxes[other]) <= most for other in chosen):
+            chosen.append(int(at))
+    return chosen
+
+
+def shared(first, second):
+    """Return the area that two boxes share, as a part of the smaller one's."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (first, second))
+    return max(width, 0) * max(height, 0) / max(smaller, 1e-9)
