@@ -56,6 +56,24 @@ def test_labels_are_compared_as_predictions_are(label: str, fits: bool) -> None:
         }
 
 
+def test_labels_that_come_with_the_tasks_are_those_of_the_first_task() -> None:
+    config = """<View><Image name="image" value="$image"/>
+    <RectangleLabels name="box" toName="image" value="$labels"/></View>"""
+    faces = model("faces", fill("RectangleLabels", "Image", labels=("face",)))
+    assert reasons(config, faces) == {"faces": "knows the labels face; <RectangleLabels> 'box' has none"}
+    assert reasons(config, faces, task={"data": {"labels": [{"value": "Face"}]}}) == {}
+    assert reasons(config, faces, task={"data": {"labels": [{"value": "Car"}]}}) == {
+        "faces": "knows the labels face; <RectangleLabels> 'box' has Car"
+    }
+
+
+def test_a_model_of_a_low_rank_is_not_suitable() -> None:
+    fits, _ = match(
+        FACES, [model("any", fill("Choices", "Image", 20)), model("best", fill("Choices", "Image", 30))]
+    )
+    assert [(fit.model.name, fit.is_suitable) for fit in fits] == [("best", True), ("any", False)]
+
+
 def test_a_control_that_must_stand_beside() -> None:
     texts = model("ocr", fill("RectangleLabels", "Image", beside=("TextArea",)))
     assert reasons(FACES, texts) == {"ocr": 'needs <TextArea> with perRegion="true" beside <RectangleLabels>'}

@@ -19,7 +19,8 @@ class Fill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     Fields:
         control: The tags of the control.
         object: The tags of the object that the control labels; empty for any.
-        rank: How well the model suits such a control, from 0 to 100. Of several models, `init` takes the highest.
+        rank: How well the model suits such a control, from 0 to 100. Of several models, `init` takes the highest;
+            one below `fitting_models.SUITABLE` only by its name.
         per_region: Whether the control belongs to a region; None for either.
         labels: Labels that the model knows. The control has to have one of them, by its name, its alias or its
             `predicted_values`. Empty for a model that takes any label.

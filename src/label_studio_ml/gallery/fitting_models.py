@@ -10,6 +10,9 @@ from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.gallery.catalogue import Fill, GalleryModel
 from label_studio_ml.support.texts import plural
 
+#: The rank from which on a model is taken without being named: below it, a model may be of use, but rarely is.
+SUITABLE = 30
+
 #: Labels that a reason names; the number of the others is given.
 _NAMED_LABELS = 6
 
@@ -24,6 +27,11 @@ class Fit:
     model: GalleryModel
     controls: tuple[Control, ...]
     rank: int
+
+    @property
+    def is_suitable(self) -> bool:
+        """Whether the model suits the label config so well that it is taken without being named."""
+        return self.rank >= SUITABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +100,11 @@ def _hindrance(
     control: Control, fill: Fill, controls: Controls, task: Mapping[str, Any] | None
 ) -> str | None:
     """Return why `fill` does not suit a control with the right tags, or None if it does."""
-    if fill.labels and not any(control.label_map.knows(label) for label in fill.labels):
-        present = _some(control.label_names)
-        return f"knows the labels {_some(fill.labels)}; <{control.tag}> {control.name!r} has {present}"
+    if fill.labels:
+        labelled = control.for_task(task) if task is not None else control
+        present = _some(labelled.label_names)
+        if not labelled.label_names or not any(labelled.label_map.knows(label) for label in fill.labels):
+            return f"knows the labels {_some(fill.labels)}; <{control.tag}> {control.name!r} has {present}"
     if fill.beside and not any(
         other.to_name == control.to_name for other in controls.all(fill.beside, per_region=True)
     ):

@@ -71,9 +71,22 @@ def test_no_model_fits(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "mine", "--label-config", "none.xml"]) == 1
     error = capsys.readouterr().err
     assert (
-        "No model of the gallery fits none.xml. A model would have to return messages of a dialogue" in error
+        "No model of the gallery suits none.xml. A model would have to return messages of a dialogue" in error
     )
     assert not (here / "mine").exists()
+
+
+def test_a_model_that_hardly_suits_is_taken_by_its_name_only(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "caption.xml").write_text(
+        '<View><Image name="image" value="$image"/><TextArea name="caption" toName="image"/></View>'
+    )
+    assert main(["init", "mine", "--label-config", "caption.xml"]) == 1
+    error = capsys.readouterr().err
+    assert "No model of the gallery suits caption.xml. A model would have to return a text" in error
+    assert "--example ocr" in error
+    assert main(["init", "mine", "--label-config", "caption.xml", "--example", "ocr"]) == 0
 
 
 def test_a_list_makes_no_folder(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,10 +55,12 @@ def choose(args: argparse.Namespace) -> Choice:
                     field="--example",
                 )
         return Choice(model, wish.label_config)
-    if not fits:
+    if not fits or not fits[0].is_suitable:
+        possible = " or ".join(f"--example {fit.model.name}" for fit in fits)
+        hint = f"Name one that could be of use with {possible}, or, without" if fits else "Without"
         raise SettingsError(
-            f"No model of the gallery fits {wish.origin}. {wanted(wish.label_config)}",
-            fix="Without --project and --label-config, init makes a folder with a model to change",
+            f"No model of the gallery suits {wish.origin}. {wanted(wish.label_config)}",
+            fix=f"{hint} --project and --label-config, init makes a folder with a model to change",
         )
     _print_matches(wish, fits, misfits, chosen=fits[0].model.name)
     return Choice(fits[0].model, wish.label_config)
@@ -73,7 +75,7 @@ def print_fits(args: argparse.Namespace) -> None:
         )
     fits, misfits = _matches(wish)
     _print_matches(wish, fits, misfits)
-    if not fits:
+    if not any(fit.is_suitable for fit in fits):
         say(wanted(wish.label_config))
 
 
