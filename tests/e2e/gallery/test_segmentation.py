@@ -1,0 +1,278 @@
+"""The gallery's segmentation model answers clicks and boxes on Label Studio's page, and pre-labels pictures."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from label_studio_ml import regions
+
+from ..processes import wait_until
+from ..regions_facts.labelling import SELECTED, Labelling
+from ..studio import Json, Studio
+from .conftest import MakeJourney
+from .environments import install_settings
+from .journey import Journey, record
+
+CONTROLS = """<KeyPointLabels name="click" toName="image" smart="true" smartOnly="true">
+<Label value="Coin" background="#ff0000"/><Label value="Other" background="#0000ff"/></KeyPointLabels>
+<RectangleLabels name="box" toName="image" smart="true" smartOnly="true">
+<Label value="Coin" background="#ff0000"/><Label value="Other" background="#0000ff"/></RectangleLabels>"""
+LABELS = '<Label value="Coin" background="#ff0000"/><Label value="Other" background="#0000ff"/>'
+MASKS = f"""<View><Image name="image" value="$image"/>
+<BrushLabels name="shape" toName="image">{LABELS}</BrushLabels>{CONTROLS}</View>"""
+POLYGONS = MASKS.replace("BrushLabels", "PolygonLabels")
+
+#: The name of the selected tool.
+TOOL = """() => SELECTED.objects.find((tag) => tag.type === 'image').getToolsManager().findSelectedTool()?.fullName"""
+
+#: Run in the model's environment: writes pictures of scikit-image and scikit-learn, and the areas of the coins.
+#: The areas are those of scikit-image's own tutorial: a watershed of the edges from markers by brightness.
+PICTURES = """
+import sys
+from pathlib import Path
+import numpy as np
+from scipy import ndimage
+from skimage import data, filters, io, segmentation
+folder = Path(sys.argv[1])
+names = ("astronaut camera cell chelsea clock_motion coffee color horse hubble_deep_field ihc logo microaneurysms moon "
+         "motorcycle_left motorcycle_right page phantom retina rocket text coins").split()
+for name in names:
+    (path,) = Path(data.__file__).parent.glob(f"{name}.*g")
+    (folder / path.name).write_bytes(path.read_bytes())
+coins = data.coins()
+markers = np.where(coins > 150, 2, np.where(coins < 30, 1, 0))
+areas = ndimage.binary_fill_holes(segmentation.watershed(filters.sobel(coins), markers) - 1)
+numbers, count = ndimage.label(areas)
+sizes = ndimage.sum(areas, numbers, range(1, count + 1))
+np.save(folder / "coins.npy", np.stack([numbers == at + 1 for at in range(count) if sizes[at] > 200]))
+"""
+
+#: Run in the model's environment: two networks with the inputs and outputs of SAM's ONNX export, but no SAM. The
+#: embedding is the picture; the mask is the diamond of 20 pixels of the encoder's picture around the first prompt.
+STAND_IN = """
+import sys
+import onnx
+encoder = '''<ir_version: 8, opset_import: ["" : 17]>
+encoder (float[1, 3, 64, 64] image) => (float[1, 3, 64, 64] image_embeddings) { image_embeddings = Identity(image) }'''
+decoder = '''<ir_version: 8, opset_import: ["" : 17]>
+decoder (float[1, 3, 64, 64] image_embeddings, float[1, N, 2] point_coords, float[1, N] point_labels,
+         float[1, 1, 256, 256] mask_input, float[1] has_mask_input, float[2] orig_im_size)
+    => (float[1, 1, H, W] masks, float[1, 1] iou_predictions, float[1, 1, 256, 256] low_res_masks)
+<int64[1] first = {0}, int64[1] second = {1}, int64[1] end = {2}, int64[1] axis = {0}, int64[1] column = {-1},
+ int64[2] square = {1, 1}, float side = {64}, float reach = {20}, float start = {0}, float step = {1},
+ int64[1] rows = {1}, int64 zero = {0}, int64 one = {1}>
+{
+    height = Gather <axis = 0> (orig_im_size, zero)
+    width = Gather <axis = 0> (orig_im_size, one)
+    longest = Max(height, width)
+    scale = Div(longest, side)
+    point = Slice(point_coords, first, second, rows)
+    at = Mul(point, scale)
+    x = Slice(at, first, second, end)
+    y = Slice(at, second, end, end)
+    across = Range(start, width, step)
+    down = Range(start, height, step)
+    down_column = Unsqueeze(down, column)
+    x_flat = Reshape(x, square)
+    y_flat = Reshape(y, square)
+    dx = Sub(across, x_flat)
+    dy = Sub(down_column, y_flat)
+    ax = Abs(dx)
+    ay = Abs(dy)
+    distance = Add(ax, ay)
+    radius = Mul(reach, scale)
+    logits = Sub(radius, distance)
+    batch = Unsqueeze(logits, axis)
+    masks = Unsqueeze(batch, axis)
+    brightness = ReduceMean <keepdims = 0> (image_embeddings)
+    share = Sigmoid(brightness)
+    iou_predictions = Reshape(share, square)
+    low_res_masks = Identity(mask_input)
+}'''
+for name, text in (("encoder", encoder), ("decoder", decoder)):
+    model = onnx.parser.parse_model(text)
+    onnx.checker.check_model(model)
+    onnx.save(model, f"{sys.argv[1]}/{name}.onnx")
+"""
+
+
+def prepare(journey: Journey, folder: Path, script: str, *packages: str) -> None:
+    """Run a script in the model's environment, after an installation of what only the test needs there."""
+    python = journey.venv / "bin" / "python"
+    install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", *packages]
+    subprocess.run(install, check=True, env=install_settings(journey.venv) | {"PATH": "/usr/bin:/bin"})
+    subprocess.run([python, "-c", script, folder], check=True)
+
+
+class ClickPage:
+    """The labelling page of a task with Auto-Annotation and Auto-Accept Suggestions switched on."""
+
+    def __init__(self, page: Labelling, project: int, task: int) -> None:
+        self.page = page
+        page.project, page.task = project, task
+        page.page.goto(f"{page.studio.url}/projects/{project}/data?task={task}")
+        page.page.wait_for_function(f"() => {SELECTED}?.type === 'annotation' && {SELECTED}.userGenerate")
+        page.image_place()
+        for name in ("bottombar-auto-annotation-toggle", "bottombar-auto-accept-toggle"):
+            toggle = page.page.get_by_test_id(name)
+            if not toggle.is_checked():
+                toggle.check(force=True)
+
+    def choose(self, control: str, label: str) -> None:
+        """Unselect, press "Auto-Detect" until the toolbar has the control's smart tool, then a label of the control."""
+        self.page.page.keyboard.press("Escape")
+        index, tool = {"click": (1, "KeyPointTool-dynamic"), "box": (2, "RectangleTool-dynamic")}[control]
+        labels = self.page.page.locator(".lsf-labels").nth(index)
+        for _ in range(6):
+            if self.page.evaluate(TOOL) == tool:
+                break
+            self.page.page.locator(".lsf-toolbar .lsf-tool_smart").first.click()
+        if not labels.locator(".lsf-label_selected", has_text=label).count():
+            labels.get_by_text(label).click()
+
+    def at(self, x: float, y: float, size: tuple[int, int]) -> tuple[float, float]:
+        """Return the place on the screen of a pixel of the picture."""
+        left, top, width, height, *_ = self.page.image_place()
+        return left + (x + 0.5) / size[0] * width, top + (y + 0.5) / size[1] * height
+
+    def shapes(self) -> list[Json]:
+        """Return the masks and polygons of the annotation, as it would be submitted."""
+        found = self.page.evaluate("() => SELECTED.serializeAnnotation()")
+        return [region for region in found if region["from_name"] == "shape"]
+
+    def wait_for(self, count: int) -> Json:
+        """Wait until there are so many shapes; return the newest."""
+        wait_until(lambda: len(self.shapes()) == count, f"{count} shapes on the page", 90.0)
+        return self.shapes()[-1]
+
+
+def overlap(found: Any, truth: Any) -> float:
+    """Return the intersection over the union of two masks."""
+    return float((found & truth).sum() / (found | truth).sum())
+
+
+def middle(truth: Any) -> tuple[int, int]:
+    """Return x and y of the middle of a mask."""
+    y, x = np.nonzero(truth)
+    return round(x.mean()), round(y.mean())
+
+
+@pytest.mark.gallery
+def test_clicks_on_coins(
+    label_studio: Studio,
+    journey: MakeJourney,
+    page: Labelling,
+    keep_picture: Callable[[Any, str], None],
+    tmp_path: Path,
+) -> None:
+    project = label_studio.create_project("Coins", MASKS)
+    segmentation = journey("segmentation", project)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    prepare(segmentation, folder, PICTURES, "scikit-image")
+    truths = np.load(folder / "coins.npy")
+    size = truths.shape[:0:-1]
+    files = sorted(path for path in folder.iterdir() if path.suffix != ".npy")
+    tasks = dict(zip([path.stem for path in files], label_studio.upload_files(project, files), strict=True))
+    segmentation.init()
+    assert "segmentation  chosen" in segmentation.printed
+    segmentation.start()
+    segmentation.connect("--no-prelabel", "--interactive")
+    assert segmentation.backend is not None
+
+    clicks = ClickPage(page, project, tasks["coins"])
+    overlaps, seconds = [], []
+    clicks.choose("click", "Coin")
+    for count, truth in enumerate(truths[:12], 1):
+        clicks.choose("click", "Coin")
+        begin = time.monotonic()
+        page.page.mouse.click(*clicks.at(*middle(truth), size))
+        region = clicks.wait_for(count)
+        seconds.append(time.monotonic() - begin)
+        assert region["value"]["brushlabels"] == ["Coin"]
+        overlaps.append(overlap(regions.mask_of(region), truth))
+    clicks.choose("box", "Other")
+    y, x = np.nonzero(truths[-1])
+    page.page.mouse.move(*clicks.at(x.min() - 3, y.min() - 3, size))
+    page.page.mouse.down()
+    page.page.mouse.move(*clicks.at(x.max() + 3, y.max() + 3, size), steps=5)
+    page.page.mouse.up()
+    region = clicks.wait_for(13)
+    assert region["value"]["brushlabels"] == ["Other"]
+    assert overlap(regions.mask_of(region), truths[-1]) > 0.9
+    drawn = page.drawn()
+    share = 100 * truths[:12].any(axis=0).mean()
+    assert drawn is not None
+    assert min(overlaps) > 0.8
+    assert drawn["area"] == pytest.approx(share, abs=1)
+    keep_picture(page.page, "segmentation")
+    record(
+        "segmentation",
+        before=0.0,
+        after=sum(overlaps) / len(overlaps),
+        labelled=0,
+        measured_on=len(overlaps),
+        measure="IoU with a watershed of the coins, one click each",
+        first_click_s=round(seconds[0], 2),
+        next_clicks_s=round(float(np.median(seconds[1:])), 2),
+        red_area_percent=drawn["area"],
+        coins_area_percent=share,
+    )
+
+    body = {"project": project, "url": segmentation.backend.url, "extra_params": {"salient_label": "Other"}}
+    label_studio.call("PATCH", f"/api/ml/{segmentation.backend_id}", json=body)
+    del tasks["coins"]
+    begin = time.monotonic()
+    predictions = segmentation.predict(list(tasks.values()))
+    record("segmentation", tasks_per_second=round(len(tasks) / (time.monotonic() - begin), 2))
+    with_object = [task for task in tasks.values() if predictions[task]["result"]]
+    assert len(with_object) >= 15
+    for name in ("astronaut", "chelsea", "coffee", "rocket"):
+        prediction = predictions[tasks[name]]
+        page.open_task(project, tasks[name], prediction["id"])
+        assert [region["labels"] for region in page.regions()] == [["Other"]]
+
+    polygons = label_studio.create_project("Coins as polygons", POLYGONS)
+    (task,) = label_studio.upload_files(polygons, [folder / "coins.png"])
+    label_studio.add_backend(polygons, segmentation.backend.url, is_interactive=True)
+    clicks = ClickPage(page, polygons, task)
+    clicks.choose("click", "Coin")
+    page.page.mouse.click(*clicks.at(*middle(truths[4]), size))
+    region = clicks.wait_for(1)
+    assert region["value"]["polygonlabels"] == ["Coin"]
+    assert overlap(regions.mask_of(region), truths[4]) > 0.9
+
+
+@pytest.mark.gallery
+def test_a_sam_of_two_files(label_studio: Studio, journey: MakeJourney, tmp_path: Path) -> None:
+    """Stand-ins with SAM's inputs and outputs: prompts have the encoder's scale, masks the size of the picture."""
+    project = label_studio.create_project("Two files of a SAM", MASKS)
+    sam = journey("segmentation", project)
+    prepare(sam, tmp_path, STAND_IN, "onnx")
+    prepare(sam, tmp_path, PICTURES, "scikit-image")
+    (task,) = label_studio.upload_files(project, [tmp_path / "coins.png"])
+    sam.init()
+    sam.start({"SAM_ENCODER": str(tmp_path / "encoder.onnx"), "SAM_DECODER": str(tmp_path / "decoder.onnx")})
+    sam.connect("--no-prelabel", "--interactive")
+    width, height = 384, 303
+    point: Json = {"x": 50, "y": 40, "width": 1, "keypointlabels": ["Coin"]}
+    click: Json = {
+        "id": "a",
+        "type": "keypointlabels",
+        "from_name": "click",
+        "to_name": "image",
+        "value": point,
+    }
+    click |= {"original_width": width, "original_height": height, "image_rotation": 0, "is_positive": True}
+    answer = label_studio.interactive(sam.backend_id, task, {"result": [click]})["data"]
+    (region,) = answer["result"]
+    across, down = np.arange(width), np.arange(height)[:, None]
+    diamond = np.abs(across - 0.5 * width) + np.abs(down - 0.4 * height) < 20 * width / 64
+    assert overlap(regions.mask_of(region), diamond) > 0.97
+    assert region["value"]["brushlabels"] == ["Coin"]
+    assert 0 < region["score"] < 1
