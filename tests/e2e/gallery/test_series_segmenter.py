@@ -18,6 +18,7 @@ CONFIG = f"""<View><TimeSeriesLabels name="segment" toName="series">
 LABELLED = 20
 
 
+@pytest.mark.gallery
 def test_learns_exercises(
     label_studio: Studio, journey: MakeJourney, page: Labelling, keep_picture: Callable[[Any, str], None]
 ) -> None:

@@ -25,6 +25,7 @@ STEPS = 100
 Stretches = list[tuple[float, float]]
 
 
+@pytest.mark.gallery
 def test_finds_speech(
     label_studio: Studio,
     journey: MakeJourney,
