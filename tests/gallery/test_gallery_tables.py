@@ -1,5 +1,6 @@
 """The tables of docs/gallery are those of the models."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -22,3 +23,9 @@ def test_each_model_has_a_page_with_a_picture() -> None:
         assert f"({model.name}.png)" in page
         assert (ROOT / "docs" / "gallery" / f"{model.name}.png").stat().st_size < 300_000
         assert f"--example {model.name}" in page or "--project" in page
+
+
+def test_links_lead_to_files() -> None:
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
