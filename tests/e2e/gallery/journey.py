@@ -88,17 +88,22 @@ class Journey:
         Annotations start trainings by themselves, too: the last one has seen all of them.
         """
         assert self.backend is not None
-        url = f"{self.backend.url}/is_training?project={self.project}"
+        url = f"{self.backend.url}/jobs?project={self.project}"
         before = self.version()
         self.studio.start_training(self.backend_id)
+        seen: list[str] = []
 
         def is_done() -> str:
-            if requests.get(url, timeout=10).json()["is_training"]:
+            jobs = requests.get(url, timeout=10).json()["jobs"]
+            # Between two jobs of the project, none may be listed as active for a moment: two readings have to agree.
+            ended = [job["job"] for job in jobs if job["job_status"] not in ("queued", "started")]
+            if len(ended) < len(jobs) or seen != ended:
+                seen[:] = ended
                 return ""
             version = self.version()
             return version if version != before else ""
 
-        return wait_until(is_done, "the trainings are over", deadline, every=0.5)
+        return wait_until(is_done, "the trainings are over", deadline, every=1.0)
 
     def version(self) -> str:
         """Return the version that the backend tells Label Studio."""

@@ -22,6 +22,7 @@ LABELLED = 12
 NEAR = 1.0
 
 
+@pytest.mark.gallery
 def test_finds_where_exercises_change(
     label_studio: Studio, journey: MakeJourney, page: Labelling, keep_picture: Callable[[Any, str], None]
 ) -> None:
