@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from .drawing_page import DrawingPage
 
@@ -121,7 +122,7 @@ def test_focus_in_the_list_highlights_the_span(drawing: DrawingPage) -> None:
     )
     page = drawing.page
     marks = page.locator("mark.drawing-span")
-    assert marks.count() == 1
+    expect(marks).to_have_count(1)
     page.locator(".drawing-region").first.focus()
     page.wait_for_function("() => document.querySelector('mark').style.outlineStyle === 'solid'")
     # The second span is in the part of the text that is not shown yet.

@@ -57,7 +57,7 @@ def test_errors_name_their_tasks_and_the_fix(
         ]
         for link, task in zip(links, (tasks[1], tasks[3]), strict=True):
             assert link.get_attribute("href") == f"{label_studio.url}/projects/{project}/data?task={task}"
-        assert card.locator(".error-tasks a").count() == 2
+        expect(card.locator(".error-tasks a")).to_have_count(2)
         browser.keep(page, "errors-of-tasks")
         label_studio.retrieve_predictions(project, [tasks[3]])
         expect(card).to_contain_text("3 times")

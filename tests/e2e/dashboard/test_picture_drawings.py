@@ -53,16 +53,15 @@ def test_shapes_are_where_the_editor_draws_them(
     )
     browser.keep(drawing.page, "drawing-pictures-1")
     drawing.page.get_by_label("Labels on the picture").uncheck()
-    drawn = in_drawing(drawing, SIZE)
     cells = {name: shape.cell for name, shape in SHAPES.items()}
-    assert_drawn(lambda: misplaced(labelling, drawn, cells), {})
+    assert_drawn(lambda: misplaced(labelling, in_drawing(drawing, SIZE), cells), {})
 
     drawing.page.get_by_role("button", name="Next").click()
     drawing.settle()
     browser.keep(drawing.page, "drawing-pictures-2")
     drawing.page.get_by_label("Labels on the picture").uncheck()
-    drawn = in_drawing(drawing, SIZE)
     labelling.evaluate("() => SELECTED.objects[0].setCurrentImage(1)")
-    assert_drawn(lambda: misplaced(labelling, drawn, {name: cell for name, (cell, _) in CASES.items()}), {})
+    cells = {name: cell for name, (cell, _) in CASES.items()}
+    assert_drawn(lambda: misplaced(labelling, in_drawing(drawing, SIZE), cells), {})
     browser.keep(labelling.page, "drawing-pictures-2-editor")
     assert drawing.errors == []

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from label_studio_sdk.converter.brush import encode_rle
+from playwright.sync_api import expect
 
 from label_studio_ml import regions
 from label_studio_ml.controls import Controls
@@ -171,10 +172,10 @@ def test_damaged_values_change_nothing_but_themselves(page: DrawingPage, browser
     result += [None, 5, {"id": "n"}, {"id": "v", "value": None}, region("e", "choices", {"choices": ["c"]})]
     draw(page, [*result, box("r"), {**box("x"), "item_index": 7}])
     page.page.get_by_text("pictures that the task does not have").wait_for()
-    assert page.page.locator(".drawing-region").count() == len(BROKEN) + len(hostile) + 1
+    expect(page.page.locator(".drawing-region")).to_have_count(len(BROKEN) + len(hostile) + 1)
     # The absurd box is drawn, and those that are whole.
-    assert page.page.locator(".picture-shape").count() == 1 + len(hostile) + 1
-    assert page.page.locator(".drawing-problem").count() == len(BROKEN) - 1
+    expect(page.page.locator(".picture-shape")).to_have_count(1 + len(hostile) + 1)
+    expect(page.page.locator(".drawing-problem")).to_have_count(len(BROKEN) - 1)
     assert page.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     browser.keep(page.page, "drawing-damaged")
     assert page.errors == []
@@ -193,7 +194,7 @@ def test_texts_relations_and_the_highlight(page: DrawingPage, browser: Browser) 
     entry = page.page.locator(".drawing-region").first
     entry.focus()
     highlighted = page.page.locator(".picture-shape.is-active")
-    assert highlighted.count() == 1
+    expect(highlighted).to_have_count(1)
     assert "Total: 12.50" in page.page.locator(".picture-shapes").text_content()
     assert (
         page.page.locator(".picture-relations").inner_text().replace("\n", " ") == "A (1) ↔ B (2): belongs to"
@@ -212,7 +213,8 @@ def test_boxes_on_pages_of_a_pdf_file(page: DrawingPage, browser: Browser) -> No
         Controls(config)["label"], page=2, xyxy=(60, 80, 300, 120), size=(595, 842), label="A", text="Sum"
     )
     draw(page, [first, second], config, data="a.pdf", file="dashboard/api/file?task=1")
-    assert page.page.get_by_text("Page 1 of 3").count() == 1
+    expect(page.page.get_by_text("Page 1 of 3")).to_have_count(1)
+    page.settle()
     shape = page.page.locator(".picture-shape path").bounding_box()
     stage = page.page.locator(".picture-stage").bounding_box()
     middle = (shape["x"] + shape["width"] / 2 - stage["x"], shape["y"] + shape["height"] / 2 - stage["y"])

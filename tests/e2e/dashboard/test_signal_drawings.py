@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from ..browser import Browser
 from ..regions_facts.labelling import SERIES_REGIONS, Labelling, red_stretches, region
@@ -59,7 +60,7 @@ def test_audio_segments(labelling: Labelling, drawing: DrawingPage, browser: Bro
         "audio.js", "AudioDrawing", **tags_of(AUDIO), regions=result, file="/sound.wav", title="prediction"
     )
     drawn = places(drawing, ".drawing-track", ".drawing-segment", 2)
-    assert drawing.page.locator(".drawing-channel[data-channel='1'] .drawing-segment").count() == 1
+    expect(drawing.page.locator(".drawing-channel[data-channel='1'] .drawing-segment")).to_have_count(1)
     assert_drawn(
         lambda: red_stretches(labelling, ".lsf-audio-tag canvas"),
         [pytest.approx(tuple(ends), abs=0.01) for ends in drawn],

@@ -275,7 +275,7 @@ def test_two_hundred_versions_hostile_texts_and_a_viewer(make_backend: MakeBacke
     expect(row(page, "v199")).to_contain_text("The metric gate rejected it: accuracy is 0.1, not >= 0.9")
     expect(row(page, "v198")).to_contain_text("failed to load")
     expect(page.get_by_text("1 to 25 of 200")).to_be_visible()
-    assert page.get_by_role("row").count() == 26
+    expect(page.get_by_role("row")).to_have_count(26)
     expect(page.get_by_role("button", name="Promote v199")).to_be_disabled()
     expect(page.get_by_role("button", name="Roll back")).to_be_disabled()
     page.get_by_label("Search by name, state, parent or job").fill("v05")

@@ -103,8 +103,7 @@ def test_tracks_have_the_shapes_and_places_of_the_editor(
     for frame in (3, 8, 18, 23, 24, 33, 38, 47):
         drawing.page.get_by_label("Frame", exact=True).fill(str(frame))
         drawing.settle()
-        drawn = in_drawing(drawing, SIZE)
-        assert_drawn(lambda: off_in_frame(labelling, drawn, frame), None)  # noqa: B023
+        assert_drawn(lambda: off_in_frame(labelling, in_drawing(drawing, SIZE), frame), None)  # noqa: B023
     browser.keep(drawing.page, "drawing-video")
     browser.keep(labelling.page, "drawing-video-editor")
 
