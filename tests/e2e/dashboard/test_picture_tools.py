@@ -13,6 +13,7 @@ from label_studio_ml import regions
 from label_studio_ml.controls import Controls
 
 from ..browser import Browser
+from ..processes import wait_until
 from ..regions_facts.labelling import png, region, white
 from ..studio import Json
 from .drawing_page import DrawingPage, tags_of
@@ -203,6 +204,14 @@ def test_texts_relations_and_the_highlight(page: DrawingPage, browser: Browser) 
     assert page.errors == []
 
 
+#: The middle of the first shape as shares of the picture's width and height.
+MIDDLE = """() => {
+    const shape = document.querySelector('.picture-shape path').getBoundingClientRect();
+    const stage = document.querySelector('.picture-stage').getBoundingClientRect();
+    return [(shape.x + shape.width / 2 - stage.x) / stage.width,
+            (shape.y + shape.height / 2 - stage.y) / stage.height] }"""
+
+
 def test_boxes_on_pages_of_a_pdf_file(page: DrawingPage, browser: Browser) -> None:
     config = """<View><Pdf name="data" value="$pdf"/>
         <OcrLabels name="label" toName="data"><Label value="A" background="#ff0000"/></OcrLabels></View>"""
@@ -214,11 +223,11 @@ def test_boxes_on_pages_of_a_pdf_file(page: DrawingPage, browser: Browser) -> No
     )
     draw(page, [first, second], config, data="a.pdf", file="dashboard/api/file?task=1")
     expect(page.page.get_by_text("Page 1 of 3")).to_have_count(1)
-    page.settle()
-    shape = page.page.locator(".picture-shape path").bounding_box()
-    stage = page.page.locator(".picture-stage").bounding_box()
-    middle = (shape["x"] + shape["width"] / 2 - stage["x"], shape["y"] + shape["height"] / 2 - stage["y"])
-    assert middle == pytest.approx((180 / 595 * stage["width"], 100 / 842 * stage["height"]), abs=1)
+    wait_until(
+        lambda: page.page.evaluate(MIDDLE) == pytest.approx([180 / 595, 100 / 842], abs=0.003),
+        "the box is where the page has it",
+        10.0,
+    )
     browser.keep(page.page, "drawing-pdf")
     assert page.errors == []
 

@@ -269,6 +269,9 @@ def test_two_hundred_versions_hostile_texts_and_a_viewer(make_backend: MakeBacke
     expect(page.get_by_text("No project is connected yet")).to_be_visible()
     pages.browser.keep(page, "versions-empty")
     _make_versions(backend.folder / "data", 200)
+    expect(page).to_have_url(
+        re.compile(re.escape(f"#/versions/{UID}"))
+    )  # the first project is shown by itself
     page.reload()
 
     expect(row(page, "v199")).to_contain_text("held back")

@@ -18,6 +18,7 @@ export function ProjectPicker({ project, onProject, first = true, all = false })
   const [search, setSearch] = useState("");
   const [list, setList] = useState(null);
   const [problem, setProblem] = useState("");
+  const [times, setTimes] = useState(0);
 
   useEffect(() => {
     let wanted = true;
@@ -33,11 +34,11 @@ export function ProjectPicker({ project, onProject, first = true, all = false })
     return () => {
       wanted = false;
     };
-  }, [search]);
+  }, [search, times]);
 
   if (problem) return html`<${Notice} kind="error">${problem}</${Notice}>`;
   if (!list) return null;
-  if (!list.total && !search && !project && !all) return html`<${NoProject} />`;
+  if (!list.total && !search && !project && !all) return html`<${NoProject} again=${() => setTimes((before) => before + 1)} />`;
   const known = list.projects.some((one) => one.uid === project);
   return html`<div class="toolbar">
     <label><span>Project</span>

@@ -22,6 +22,7 @@ export default function View({ route }) {
   const first = Math.max(0, Number.parseInt(route.query.first || "0", 10) || 0);
   const [found, setFound] = useState(null);
   const [error, setError] = useState("");
+  const [times, setTimes] = useState(0);
 
   useEffect(() => {
     let wanted = true;
@@ -36,7 +37,7 @@ export default function View({ route }) {
     return () => {
       wanted = false;
     };
-  }, [search, first]);
+  }, [search, first, times]);
 
   return html`<h1>${title}</h1>
     ${(search || !found || found.total > 0) && html`<div class="toolbar">
@@ -48,7 +49,7 @@ export default function View({ route }) {
     ${found && (found.total > 0 || search) && html`<p role="status">${count(found.total, "project")}${search && html` with “<bdi>${search}</bdi>”`}</p>`}
     ${found && found.total > 0 && html`<${Table} projects=${found.projects} />`}
     ${found && found.total > 0 && html`<${Pager} first=${first} size=${SIZE} total=${found.total} onPage=${(to) => go(["projects"], { search, first: to || "" })} />`}
-    ${found && found.total === 0 && !search && html`<${NoProject} />`}`;
+    ${found && found.total === 0 && !search && html`<${NoProject} again=${() => setTimes((before) => before + 1)} />`}`;
 }
 
 function Table({ projects }) {

@@ -10,7 +10,7 @@ import { ShortText, visible } from "../parts/short-text.js";
 import { Evaluation } from "./versions/evaluation.js";
 import { Change, directionWords, Value } from "./versions/numbers.js";
 import { ProjectLine } from "./versions/project-picker.js";
-import { useLoaded } from "./versions/use-loaded.js";
+import { useLoaded } from "../lib/use-loaded.js";
 import { DeleteButton, DownloadLink, PromoteButton, RollbackButton, UnpinButton } from "./versions/version-actions.js";
 import { VersionFacts, VersionOrigin } from "./versions/version-facts.js";
 import { VersionState } from "./versions/version-state.js";

@@ -7,7 +7,7 @@ import { ScrollBox } from "../../parts/scroll-box.js";
 import { ShortText, visible } from "../../parts/short-text.js";
 import { ConfusionTable } from "./confusion-table.js";
 import { directionWords, Value } from "./numbers.js";
-import { useLoaded } from "./use-loaded.js";
+import { useLoaded } from "../../lib/use-loaded.js";
 
 const HOW = { "held out": "tasks that it was not trained on", "test split": "the test half of the split", all: "all annotated tasks" };
 

@@ -7,7 +7,7 @@ import { Notice } from "../../parts/notice.js";
 import { Pager } from "../../parts/pager.js";
 import { SearchField } from "../../parts/search-field.js";
 import { ShortText, visible } from "../../parts/short-text.js";
-import { useLoaded } from "./use-loaded.js";
+import { useLoaded } from "../../lib/use-loaded.js";
 
 const PAGE = 20;
 
@@ -18,7 +18,7 @@ const PAGE = 20;
 export function ProjectPicker({ path, choose = false }) {
   const [search, setSearch] = useState("");
   const [first, setFirst] = useState(0);
-  const { value, error } = useLoaded(
+  const { value, error, reload } = useLoaded(
     () => get("project-names", { search, first, size: PAGE }),
     [search, first],
   );
@@ -30,7 +30,7 @@ export function ProjectPicker({ path, choose = false }) {
   if (error) return html`<${Notice} kind="error">${error.message}</${Notice}>`;
   if (!value) return html`<${Loading} what="the projects" />`;
   if (!value.total && !search) {
-    return html`<${NoProject} />`;
+    return html`<${NoProject} again=${reload} />`;
   }
   return html`<section aria-labelledby="choose-heading">
     <h2 id="choose-heading">Choose a project</h2>

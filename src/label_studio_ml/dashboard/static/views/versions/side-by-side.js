@@ -8,7 +8,7 @@ import { ScrollBox } from "../../parts/scroll-box.js";
 import { ShortText } from "../../parts/short-text.js";
 import { Change, directionWords, Value } from "./numbers.js";
 import { ProjectLine } from "./project-picker.js";
-import { useLoaded } from "./use-loaded.js";
+import { useLoaded } from "../../lib/use-loaded.js";
 import { VersionState } from "./version-state.js";
 import { VersionName } from "./version-table.js";
 

@@ -13,7 +13,7 @@ import { ShortText, visible } from "../../parts/short-text.js";
 import { Ago } from "../../parts/time.js";
 import { Change, directionWords, Value } from "./numbers.js";
 import { ProjectLine } from "./project-picker.js";
-import { useLoaded } from "./use-loaded.js";
+import { useLoaded } from "../../lib/use-loaded.js";
 import { DeleteButton, PromoteButton, RollbackButton, UnpinButton } from "./version-actions.js";
 import { VersionState } from "./version-state.js";
 

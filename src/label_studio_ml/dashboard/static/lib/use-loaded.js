@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from "../../lib/html.js";
+import { useCallback, useEffect, useRef, useState } from "./html.js";
 
 /**
  * Return `{value, error, reload}` of what the async function `read` returns, read again whenever `dependencies` change.
