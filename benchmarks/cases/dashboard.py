@@ -23,7 +23,7 @@ VIEWERS = {NOBODY: 0, ONE: 1, FIFTY: 50}
 
 def run(*, quick: bool) -> Result:
     """Load one server in turn without and with viewers, several times over."""
-    rounds, seconds = (1, 1) if quick else (24, 2)
+    rounds, seconds = (1, 1) if quick else (12, 2)
     body = {tasks: bodies.predict(tasks) for tasks, _ in SHAPES}
     rates: dict[tuple[str, int, int], list[float]] = defaultdict(list)
     cost: dict[tuple[str, int, int], list[float]] = defaultdict(list)
