@@ -1,6 +1,7 @@
 """The view "Try it" in a browser, with tasks of a real Label Studio. Pictures of it stay in `artefacts/`."""
 
 import json
+import re
 import struct
 import zlib
 from datetime import datetime
@@ -18,7 +19,8 @@ from ..studio import Json, Studio
 
 PICTURES = """<View><Image name="photo" value="$image"/>
 <RectangleLabels name="box" toName="photo"><Label value="cat"/><Label value="dog"/></RectangleLabels>
-<KeyPointLabels name="click" toName="photo" smart="true"><Label value="cat"/></KeyPointLabels></View>"""
+<KeyPointLabels name="click" toName="photo" smart="true"><Label value="cat"/></KeyPointLabels>
+<RectangleLabels name="area" toName="photo" smart="true"><Label value="dog"/></RectangleLabels></View>"""
 TEXTS = """<View><Text name="text" value="$text"/>
 <Labels name="span" toName="text"><Label value="who"/><Label value="what"/></Labels></View>"""
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\x1b[31m"
@@ -114,6 +116,16 @@ def test_versions_are_compared_beside_the_annotation_and_answer_clicks(
     )
     expect(first).to_contain_text("Predict without prompts")
     expect(first).to_contain_text("at 160, 240")
+    first.get_by_role("button", name="Predict without prompts").click()
+    expect(first).to_contain_text("at 256, 96")
+
+    first.get_by_label("Tool").select_option("area")
+    area = first.locator(".picture-shapes").bounding_box()
+    for x, y, act in ((0.2, 0.4, page.mouse.down), (0.6, 0.8, page.mouse.up)):
+        page.mouse.move(area["x"] + x * area["width"], area["y"] + y * area["height"], steps=4)
+        act()
+    expect(first).to_contain_text(re.compile("at (127|128|129), (191|192|193)"))
+    browser.keep(page, "dashboard-try-box-prompt")
     first.get_by_role("button", name="Predict without prompts").click()
     expect(first).to_contain_text("at 256, 96")
 

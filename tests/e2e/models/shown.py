@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""A model whose predictions show its version: each training moves its box to the right, and a click moves it there."""
+"""A model whose predictions show its version: each training moves its box, a click or a drawn box moves it there."""
 
 from label_studio_ml.model import LabelStudioMLBase
 
@@ -19,7 +19,7 @@ class Shown(LabelStudioMLBase):
             if context:
                 click = context["result"][-1]["value"]
                 place |= {"x": click["x"], "y": click["y"]}
-                label = click["keypointlabels"][0]
+                label = (click.get("keypointlabels") or click["rectanglelabels"])[0]
             item = {"id": "box", "from_name": box.name, "to_name": box.object.name, "type": "rectanglelabels"}
             size = {"original_width": 640, "original_height": 480}
             result.append({**item, **size, "score": 0.8, "value": {**place, "rectanglelabels": [label]}})
