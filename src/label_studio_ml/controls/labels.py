@@ -160,10 +160,10 @@ class LabelMap:
         return listed([label.name for _, label in self._paths]) or "none"
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return names of labels for a message: the first ones, and how many more there are."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
+def listed(names: Sequence[str], most: int = _LISTED) -> str:
+    """Return names of labels for a message: the first `most` of them, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 @lru_cache(maxsize=1024)

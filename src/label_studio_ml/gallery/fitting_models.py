@@ -6,6 +6,7 @@ from typing import Any
 
 from label_studio_ml.controls.collection import Controls
 from label_studio_ml.controls.control import Control
+from label_studio_ml.controls.labels import listed
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.gallery.catalogue import Fill, GalleryModel
 from label_studio_ml.support.texts import plural
@@ -102,9 +103,10 @@ def _hindrance(
     """Return why `fill` does not suit a control with the right tags, or None if it does."""
     if fill.labels:
         labelled = control.for_task(task) if task is not None else control
-        present = _some(labelled.label_names)
+        present = listed(labelled.label_names, _NAMED_LABELS) or "none"
         if not labelled.label_names or not any(labelled.label_map.knows(label) for label in fill.labels):
-            return f"knows the labels {_some(fill.labels)}; <{control.tag}> {control.name!r} has {present}"
+            known = listed(fill.labels, _NAMED_LABELS)
+            return f"knows the labels {known}; <{control.tag}> {control.name!r} has {present}"
     if fill.beside and not any(
         other.to_name == control.to_name for other in controls.all(fill.beside, per_region=True)
     ):
@@ -133,12 +135,3 @@ def _columns(task: Mapping[str, Any]) -> int:
 
 def _tags(tags: Sequence[str]) -> str:
     return " or ".join(f"<{tag}>" for tag in tags)
-
-
-def _some(labels: Sequence[str]) -> str:
-    """Return the first labels as a list, with the number of the others."""
-    if not labels:
-        return "none"
-    more = len(labels) - _NAMED_LABELS
-    listed = ", ".join(labels[:_NAMED_LABELS])
-    return f"{listed} and {more} more" if more > 0 else listed

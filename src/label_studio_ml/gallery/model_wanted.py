@@ -2,6 +2,7 @@
 
 from label_studio_ml.controls.collection import Controls
 from label_studio_ml.controls.control import Control
+from label_studio_ml.controls.labels import listed
 from label_studio_ml.protocol.control_tags import Geometry
 
 #: Labels that the sentence names; the number of the others is given.
@@ -54,7 +55,7 @@ def _phrase(control: Control) -> str:
     """Return what a model returns for one control."""
     phrase = _VALUES.get(control.kind.geometry, f"values for <{control.tag}>")
     if control.label_names and control.kind.geometry is not Geometry.TAXONOMY:
-        phrase += f" of {_labels(control.label_names)}"
+        phrase += f" of {listed(control.label_names, _NAMED_LABELS)}"
     phrase += f" ({control.name})"
     if control.is_per_region:
         return f"{phrase} for each region"
@@ -62,9 +63,3 @@ def _phrase(control: Control) -> str:
         return phrase
     shown = control.object
     return f"{phrase} for <{shown.tag}> {shown.name}"
-
-
-def _labels(names: list[str]) -> str:
-    more = len(names) - _NAMED_LABELS
-    listed = ", ".join(names[:_NAMED_LABELS])
-    return f"{listed} and {more} more" if more > 0 else listed

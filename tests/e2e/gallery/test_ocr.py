@@ -68,7 +68,7 @@ def test_reads_pages(
 
     ocr = journey("ocr", project, venv="documents")
     ocr.init()
-    assert "ocr      chosen" in ocr.printed
+    assert ocr.chosen() == "ocr"
     ocr.start()
     ocr.connect("--interactive", "--no-prelabel")
 

@@ -1,8 +1,7 @@
 """The gallery's pose model finds body parts of people in photographs and frames of a video."""
 
-import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from ..regions_facts.labelling import Labelling
 from ..studio import Studio
 from .conftest import MakeJourney
 from .journey import record
-from .package_files import file_of, frames_of
+from .package_files import frames_of, written
 
 PARTS = {"Nose": "#ff0000", "left_shoulder": "#00ff00", "Right shoulder": "#00ff00", "Eye": "#0000ff"}
 CONFIG = f"""<View><Image name="photo" value="$image"/>
@@ -56,7 +55,7 @@ def test_finds_body_parts(
 
     pose = journey("pose", project, venv="pose")
     pose.init()
-    assert re.search(r"^pose +chosen", pose.printed, re.MULTILINE)
+    assert pose.chosen() == "pose"
     pose.start()
     pose.connect("--no-prelabel")
     begun = time.monotonic()
@@ -90,15 +89,6 @@ def test_finds_body_parts(
         shown = [region["labels"] for region in page.regions()]
         assert shown == [item["value"]["keypointlabels"] for item in found[task]["result"]]
     keep_picture(page.page, "pose")
-
-
-def written(folder: Path, names: Iterable[tuple[str, str]]) -> list[Path]:
-    """Write files of packages into a folder; return their paths."""
-    paths = []
-    for name, package in names:
-        paths.append(folder / name)
-        paths[-1].write_bytes(file_of(package, f"/{name}"))
-    return paths
 
 
 def points(prediction: dict[str, Any], label: str) -> list[tuple[float, float]]:

@@ -1,6 +1,5 @@
 """The gallery's segmentation model answers clicks and boxes on Label Studio's page, and pre-labels pictures."""
 
-import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -181,7 +180,7 @@ def test_clicks_on_coins(
     files = sorted(path for path in folder.iterdir() if path.suffix != ".npy")
     tasks = dict(zip([path.stem for path in files], label_studio.upload_files(project, files), strict=True))
     segmentation.init()
-    assert re.search("^segmentation +chosen", segmentation.printed, re.MULTILINE)
+    assert segmentation.chosen() == "segmentation"
     segmentation.start()
     segmentation.connect("--no-prelabel", "--interactive")
     assert segmentation.backend is not None

@@ -53,7 +53,7 @@ def test_learns_sections(
 
     classifier = journey("text-classifier", project, venv="texts")
     classifier.init()
-    assert "text-classifier  chosen" in classifier.printed
+    assert classifier.chosen() == "text-classifier"
     classifier.start({"TRAIN_EVERY": "0"})
     classifier.connect("--no-prelabel")
     assert all(prediction["result"] == [] for prediction in classifier.predict(held_out[:20]).values())

@@ -36,16 +36,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Create the folder, print the next steps, and return 0. Raises BackendError when it cannot be created."""
-    from label_studio_ml.cli.create.gallery_choice import choose, print_fits
-
     if args.list:
+        from label_studio_ml.cli.create.gallery_choice import print_fits
+
         is_wanted(args)
         print_fits(args)
         return 0
     if args.project_name is None:
         raise SettingsError("DIR is missing", fix="Give the folder to create", field="DIR")
     target = folder_of(args)
-    choice = choose(args) if is_wanted(args) else None
+    choice = None
+    if is_wanted(args):
+        from label_studio_ml.cli.create.gallery_choice import choose
+
+        choice = choose(args)
     backend = _backend(args, target, choice)
     notes = make(backend, target, force=args.force)
     source = locate(target)
@@ -66,11 +70,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _backend(args: argparse.Namespace, target: Path, choice: "Choice | None") -> Backend:
     """Return the backend to create: with the gallery's model, or with the user's or the template's."""
-    from label_studio_ml.cli.create.example_readme import model_section
-
     name = target.resolve().name
     if choice is None:
         return Backend(name, _source(args.script, target, force=args.force))
+    from label_studio_ml.cli.create.example_readme import model_section
+
     return Backend(
         name,
         locate(choice.model.folder),
