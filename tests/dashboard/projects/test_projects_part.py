@@ -9,6 +9,8 @@ import pytest
 from dashboard.test_dashboard_app import log_in, make_app, with_logins  # noqa: F401
 from label_studio_ml.dashboard.commands.command_table import COMMANDS
 from label_studio_ml.dashboard.projects import project_list
+from label_studio_ml.reports.command_record import CommandRecord, CommandState, new_command
+from label_studio_ml.reports.command_records import CommandRecords
 from label_studio_ml.runtime.wsgi_application import BackendApp
 from label_studio_ml.versions.evaluation_reports import EvaluationReports
 from tricky import CONFIG
@@ -71,7 +73,7 @@ def test_a_project_that_label_studio_described(client: Client) -> None:
     assert "SETUP" not in project["events"]
     assert project["label_config"] == CONFIG
     assert json.loads(project["extra_params"]) == {"limit": 3}
-    assert (project["trainings"], project["commands"]) == ([], 0)
+    assert (project["trainings"], project["last_command_ended"]) == ([], 0)
     assert project["served"]
     assert "token-of-setup" not in json.dumps([row, project]), "tokens stay on the server"
 
@@ -117,10 +119,26 @@ def test_label_studio_does_not_answer(client: Client) -> None:
 
 def test_what_moves_is_a_topic(client: Client) -> None:
     moving = client.get(f"topic?key=project:{UID}")
-    assert set(moving) == {"served", "heard", "trainings", "commands"}
+    assert set(moving) == {"served", "heard", "trainings", "last_command_ended"}
     assert client.get("topic?key=commands") == []
     assert client.get(f"topic?key=commands:{UID}") == []
     assert "no command" in client.get("topic?key=command:unknown")["error"]
+
+
+def test_each_end_of_a_command_shows(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that began and ended between two looks changed Label Studio, too."""
+
+    def last_ended(*records: CommandRecord) -> float:
+        monkeypatch.setattr(CommandRecords, "recent", lambda *_: list(records))
+        return float(client.get(f"topic?key=project:{UID}")["last_command_ended"])
+
+    waiting = new_command("predict", UID, {}, user="", server="one")
+    first = waiting.changed(state=CommandState.CANCELLED)
+    second = new_command("rank", UID, {}, user="", server="one").changed(state=CommandState.FAILED)
+    assert last_ended(waiting) == 0
+    assert last_ended(first, waiting) == first.ended
+    assert last_ended(second, first, waiting) == second.ended
+    assert second.ended != first.ended
 
 
 def test_a_forgotten_project(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

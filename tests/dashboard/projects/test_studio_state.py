@@ -1,5 +1,7 @@
 """What the dashboard says of a project after asking Label Studio, and how often it asks."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -210,13 +212,45 @@ def test_label_studio_is_asked_once_a_minute(
 
     for _ in range(3):
         ask()
-    ask(fresh=True)  # the answer is of the last second
     assert studio.asked == 1
     ask("v2")
     assert studio.asked == 2
-    monkeypatch.setattr(studio_state, "REUSE_AT_LEAST", 0.0)
-    ask("v2", fresh=True)
-    assert studio.asked == 3
     monkeypatch.setattr(studio_state, "REUSE", 0.0)
     ask("v2")
-    assert studio.asked == 4
+    assert studio.asked == 3
+
+
+def test_a_fresh_answer_was_asked_for_after_the_call(
+    studio: FakeLabelStudio, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a command has just changed is in it, even if another answer came a moment ago."""
+    states = StudioStates(settings)
+    monkeypatch.setattr(studio_state, "LEAST_INTERVAL", 0.3)
+
+    def ask(*, fresh: bool) -> float:
+        return states.of(PROJECT, "v1", lambda: Wanted(frozenset(), learns=True), fresh=fresh).at
+
+    first = ask(fresh=False)
+    second = ask(fresh=True)
+    assert studio.asked == 2
+    assert second - first >= 0.25, "not more often than the interval"
+
+
+def test_pages_that_wait_together_share_one_fresh_answer(
+    studio: FakeLabelStudio, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = StudioStates(settings)
+    monkeypatch.setattr(studio_state, "LEAST_INTERVAL", 1.0)
+    together = threading.Barrier(10)
+
+    def ask(*, fresh: bool) -> None:
+        states.of(PROJECT, "v1", lambda: Wanted(frozenset(), learns=True), fresh=fresh)
+
+    def ask_together(_: int) -> None:
+        together.wait(30)
+        ask(fresh=True)
+
+    ask(fresh=False)
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(ask_together, range(10)))
+    assert studio.asked == 2

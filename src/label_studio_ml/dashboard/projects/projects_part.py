@@ -144,24 +144,28 @@ class ProjectsPart:
         )
 
     async def moving(self, uid: str) -> dict[str, Any]:
-        """Return what changes of a project by itself: the served version, when it was heard of, trainings, commands."""
-        jobs, commands = await self._threads.run(self._work, uid)
+        """Return what changes of a project by itself: the served version, when it was heard of, trainings, commands.
+
+        `last_command_ended` is the time (seconds since 1970) at which the last command of the project ended, 0 if none
+        has, None if Redis does not answer. It changes with each end, however short the command was.
+        """
+        jobs, last_ended = await self._threads.run(self._work, uid)
         return {
             "served": await self._served(uid),
             "heard": await self._heard(uid),
             "trainings": jobs,
-            "commands": commands,
+            "last_command_ended": last_ended,
         }
 
-    def _work(self, uid: str) -> tuple[list[dict[str, Any]] | None, int | None]:
-        """Return the trainings that wait or run, and the number of such commands; None if they cannot be read."""
+    def _work(self, uid: str) -> tuple[list[dict[str, Any]] | None, float | None]:
+        """Return the trainings that wait or run, and when the last command ended; None if they cannot be read."""
         try:
             jobs = [
                 {name: job.get(name) for name in ("job", "job_status", "progress", "message")}
                 for job in self._intake.jobs(uid, 5)
                 if job.get("job_status") in ("queued", "started")
             ]
-            return jobs, sum(record.active for record in self._commands.recent(uid))
+            return jobs, max((record.ended or 0.0 for record in self._commands.recent(uid)), default=0.0)
         except BackendError:
             return None, None
 

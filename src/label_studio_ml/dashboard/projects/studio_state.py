@@ -21,8 +21,10 @@ from label_studio_ml.studio.transport.http import Http
 from label_studio_ml.support.texts import our_command, plural
 from label_studio_ml.versions.state.project_state import Project
 
-#: Seconds for which answers of Label Studio are reused, and at least if the page wants new ones.
-REUSE, REUSE_AT_LEAST = 60.0, 1.0
+#: Seconds for which answers of Label Studio are reused.
+REUSE = 60.0
+#: Least seconds between two questions about a project, however many pages want new answers.
+LEAST_INTERVAL = 1.0
 #: Seconds that Label Studio has to connect and to answer.
 CONNECT_TIMEOUT, READ_TIMEOUT = 3.0, 20.0
 #: The most projects whose answers are kept.
@@ -64,6 +66,15 @@ class Wanted:
     learns: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer about a project and `version`; `asked` is the monotonic time at which Label Studio was asked."""
+
+    asked: float
+    version: str
+    state: StudioState
+
+
 _NOT_ASKED = State(kind="unknown", text="Label Studio cannot be asked")
 
 
@@ -73,27 +84,32 @@ class StudioStates:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, str, StudioState]] = {}
+        self._kept: dict[str, _Kept] = {}
         self._asking: dict[str, threading.Lock] = {}
 
     def of(self, project: Project, version: str, wanted: Callable[[], Wanted], *, fresh: bool) -> StudioState:
         """Return what Label Studio says about a project, and the coverage by `version` (empty: none is served).
 
-        With `fresh`, an earlier answer is not reused unless it is of the last second.
+        With `fresh`, Label Studio was asked after this call began: an earlier answer may lack what a command has just
+        changed. Calls that wait at the same time share one answer.
         """
+        called = time.monotonic()
         with self._lock:
             asking = self._asking.setdefault(project.uid, threading.Lock())
         with asking:  # further pages wait for the answer to the first one
             kept = self._kept.get(project.uid)
-            limit = REUSE_AT_LEAST if fresh else REUSE
-            if kept is not None and kept[1] == version and time.monotonic() - kept[0] < limit:
-                return kept[2]
+            if kept is not None and kept.version == version:
+                if kept.asked >= (called if fresh else time.monotonic() - REUSE):
+                    return kept.state
+                if fresh and (wait := kept.asked + LEAST_INTERVAL - time.monotonic()) > 0:
+                    time.sleep(wait)
+            asked = time.monotonic()
             state = self._ask(project, version, wanted())
             with self._lock:
                 if len(self._kept) >= MAX_KEPT:
                     self._kept.clear()
                     self._asking = {project.uid: asking}
-                self._kept[project.uid] = (time.monotonic(), version, state)
+                self._kept[project.uid] = _Kept(asked, version, state)
             return state
 
     def _ask(self, project: Project, version: str, wanted: Wanted) -> StudioState:

@@ -47,7 +47,7 @@ export default function View({ route }) {
     <${Links} project=${project} />
     ${project.forgotten && html`<${Notice} kind="info">This project was forgotten, or Label Studio has never described it: it comes back with Label Studio's next call.</${Notice}>`}
     <${Facts} project=${now} />
-    ${!project.forgotten && html`<${Studio} uid=${uid} served=${now.served} active=${now.commands} onTitle=${setName} />`}
+    ${!project.forgotten && html`<${Studio} uid=${uid} served=${now.served} ended=${now.last_command_ended} onTitle=${setName} />`}
     <${Commands} uid=${uid} />
     <${Heard} events=${project.events} login=${project.login} />
     <${Texts} project=${project} />
@@ -85,7 +85,7 @@ function trainings(jobs) {
 }
 
 /** What Label Studio says: token, ML backend, webhook, and how many tasks have predictions. */
-function Studio({ uid, served, active, onTitle }) {
+function Studio({ uid, served, ended, onTitle }) {
   const [state, setState] = useState(null);
   const [error, setError] = useState("");
   const [busy, setBusy] = useState(false);
@@ -108,16 +108,16 @@ function Studio({ uid, served, active, onTitle }) {
     }
   }, [uid]);
 
-  const before = useRef({ served, active });
+  const before = useRef({ served, ended });
   useEffect(() => {
     ask(false);
   }, [ask]);
   useEffect(() => {
     // A command that has ended, or a new version, changes what Label Studio has.
-    const ended = active < before.current.active;
-    if (ended || served !== before.current.served) ask(true);
-    before.current = { served, active };
-  }, [served, active]);
+    const known = ended ?? before.current.ended; // null while Redis does not answer
+    if (known !== before.current.ended || served !== before.current.served) ask(true);
+    before.current = { served, ended: known };
+  }, [served, ended]);
 
   return html`<section aria-labelledby="studio-heading">
     <h2 id="studio-heading">What Label Studio says</h2>
