@@ -130,7 +130,7 @@ def test_each_end_of_a_command_shows(client: Client, monkeypatch: pytest.MonkeyP
 
     def last_ended(*records: CommandRecord) -> float:
         monkeypatch.setattr(CommandRecords, "recent", lambda *_: list(records))
-        return float(client.get(f"topic?key=project:{UID}")["last_command_ended"])
+        return float(client.get(f"projects/{UID}")["last_command_ended"])
 
     waiting = new_command("predict", UID, {}, user="", server="one")
     first = waiting.changed(state=CommandState.CANCELLED)
