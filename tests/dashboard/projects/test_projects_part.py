@@ -10,7 +10,7 @@ from dashboard.test_dashboard_app import log_in, make_app, with_logins  # noqa: 
 from label_studio_ml.dashboard.commands.command_table import COMMANDS
 from label_studio_ml.dashboard.projects import project_list
 from label_studio_ml.reports.command_record import CommandRecord, CommandState, new_command
-from label_studio_ml.reports.command_records import CommandRecords
+from label_studio_ml.reports.command_records import MemoryCommandRecords
 from label_studio_ml.runtime.wsgi_application import BackendApp
 from label_studio_ml.versions.evaluation_reports import EvaluationReports
 from tricky import CONFIG
@@ -129,7 +129,7 @@ def test_each_end_of_a_command_shows(client: Client, monkeypatch: pytest.MonkeyP
     """A command that began and ended between two looks changed Label Studio, too."""
 
     def last_ended(*records: CommandRecord) -> float:
-        monkeypatch.setattr(CommandRecords, "recent", lambda *_: list(records))
+        monkeypatch.setattr(MemoryCommandRecords, "recent", lambda *_: list(records))
         return float(client.get(f"projects/{UID}")["last_command_ended"])
 
     waiting = new_command("predict", UID, {}, user="", server="one")
