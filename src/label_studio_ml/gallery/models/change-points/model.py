@@ -3,6 +3,7 @@
 `<TimeSeriesLabels>` gets the segments between the change points; with a label such as "Change point", the points.
 """
 
+import logging
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -11,9 +12,12 @@ import ruptures
 from scipy.cluster.hierarchy import fcluster, ward
 
 from label_studio_ml import regions
+from label_studio_ml.errors import BackendError
 from label_studio_ml.inputs import time_series
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
+
+logger = logging.getLogger(__name__)
 
 #: A label with one of these names is given to the change points, not to the segments between them.
 POINT_LABELS = ("change point", "change", "changepoint", "breakpoint", "break")
@@ -76,10 +80,15 @@ class ChangePoints(LabelStudioMLBase):
         """Find the penalty whose change points agree best with the borders of the annotated segments."""
         scores = dict.fromkeys(PENALTIES, 0.0)
         tasks = 0
-        for example in annotations.targets(self.control, empty=False, unknown="drop"):
-            series = time_series(self.control, example)
+        for example in annotations.targets(self.control, empty=False, unfetched="drop", unknown="drop"):
+            try:
+                series = time_series(self.control, example)
+                rows = {series.row_at(end) for each in example.segments for end in (each.start, each.end)}
+            except (BackendError, ValueError) as error:
+                logger.warning("Task %s is left out of the training: %s", example.task_id, error)
+                continue
             steps, width = summarised(series)
-            ends = {series.row_at(end) / width for each in example.segments for end in (each.start, each.end)}
+            ends = {row / width for row in rows}
             near = max(1, TOLERANCE * len(steps))
             truth = [end for end in sorted(ends) if near < end < len(steps) - 1 - near]
             for penalty in PENALTIES:

@@ -1,5 +1,6 @@
 """Segments of time series, learnt from annotated ranges: a random forest on windows around each row."""
 
+import logging
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,8 +10,11 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 from sklearn.ensemble import ExtraTreesClassifier
 
 from label_studio_ml import regions
+from label_studio_ml.errors import BackendError
 from label_studio_ml.inputs import time_series
 from label_studio_ml.model import LabelStudioMLBase
+
+logger = logging.getLogger(__name__)
 
 #: The class of rows outside of all segments.
 NOTHING = ""
@@ -62,29 +66,45 @@ class SeriesSegmenter(LabelStudioMLBase):
         return [each for each in found if each]
 
     def fit(self, annotations, workdir, **kwargs):
-        """Grow a forest on the rows of all annotated tasks; return its file, its window and how many tasks it knows."""
-        known = []
-        for example in annotations.targets(self.control, empty=False, unknown="drop"):
-            series = time_series(self.control, example)
-            ranges = [
-                (series.row_at(each.start), series.row_at(each.end), each.label) for each in example.segments
-            ]
-            known.append((series, ranges))
-        lengths = [end - start + 1 for _, ranges in known for start, end, _ in ranges]
+        """Grow a forest on the rows of all annotated tasks; return its file, its window and how many tasks it knows.
+
+        The tasks are read twice, and only the rows to learn from are kept.
+        """
+        lengths, count, channels = [], 0, []
+        for series, ranges in self.annotated(annotations):
+            lengths += [end - start + 1 for start, end, _ in ranges]
+            count += len(series.times)
+            channels = channels or list(series.channels)
         if not lengths:
             raise ValueError("Training needs a task with annotated segments")
         window = max(3, round(np.median(lengths) * SHARE))
-        channels = list(known[0][0].channels)
-        rows = np.vstack([features(series, channels, window) for series, _ in known])
-        labels = np.concatenate([labels_of(series, ranges) for series, ranges in known])
+        step = -(-count // MOST_ROWS)
+        rows, labels, seen = [], [], 0
+        for series, ranges in self.annotated(annotations):
+            part = slice(-seen % step, None, step)  # as if the rows of all series were one after the other
+            rows.append(features(series, channels, window)[part].copy())  # a view would keep the whole array
+            labels.append(labels_of(series, ranges)[part].copy())
+            seen += len(series.times)
+        rows, labels, tasks = np.vstack(rows), np.concatenate(labels), len(rows)
         if len(set(labels.tolist())) < 2:
             raise ValueError("Training needs segments of at least 2 labels, or rows outside of the segments")
-        step = -(-len(rows) // MOST_ROWS)
         forest = ExtraTreesClassifier(n_estimators=200, min_samples_leaf=3, random_state=0, n_jobs=2)
-        forest.fit(rows[::step], labels[::step])
+        forest.fit(rows, labels)
         path = Path(workdir) / "forest.joblib"
         joblib.dump({"forest": forest, "window": window, "channels": channels}, path, compress=3)
-        return {"forest": str(path), "window": window, "tasks": len(known)}
+        return {"forest": str(path), "window": window, "tasks": tasks}
+
+    def annotated(self, annotations):
+        """Yield the series of each annotated task, and first row, last row and label of its segments."""
+        targets = annotations.targets(self.control, empty=False, unfetched="drop", unknown="drop")
+        for example in targets:
+            try:
+                series = time_series(self.control, example)
+                rows = [(series.row_at(each.start), series.row_at(each.end)) for each in example.segments]
+            except (BackendError, ValueError) as error:
+                logger.warning("Task %s is left out of the training: %s", example.task_id, error)
+                continue
+            yield series, [(*ends, each.label) for ends, each in zip(rows, example.segments)]
 
 
 def labels_of(series, ranges):
@@ -96,7 +116,12 @@ def labels_of(series, ranges):
 
 
 def features(series, channels, window):
-    """Return an array (rows, features): what the channels do in windows around each row."""
+    """Return an array (rows, features): what the channels do in windows around each row.
+
+    Raises ValueError if the series lacks a channel.
+    """
+    if missing := [name for name in channels if name not in series.channels]:
+        raise ValueError(f"The series lacks the channel {missing[0]!r}, which the model has learnt from")
     columns = []
     for name in channels:
         values = filled(np.array(series.channels[name], float))
