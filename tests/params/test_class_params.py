@@ -247,3 +247,31 @@ def test_secrets_are_not_shown() -> None:
 def test_pydantic_is_imported_by_the_user_only() -> None:
     code = "import sys, label_studio_ml.model, label_studio_ml.params; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Address(BaseModel):
+    url: str = Field("http://localhost", alias="URL", json_schema_extra={"operator_only": True})
+
+
+class Operated(LabelStudioMLBase):
+    params: ClassVar[Any] = {"url": Param("http://localhost", operator_only=True), "size": Param(1)}
+
+
+class OperatedPydantic(LabelStudioMLBase):
+    params = Address
+
+
+@pytest.mark.parametrize(
+    ("cls", "key"), [(Operated, "url"), (OperatedPydantic, "url"), (OperatedPydantic, "URL")]
+)
+def test_what_only_the_operator_sets_is_refused_in_extra_params(
+    cls: type, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        ParamsError, match=r"url can be set only where the backend runs, by --with or the variable URL"
+    ):
+        resolve(cls, {key: "http://elsewhere"}, {})
+    assert resolved(cls, None, url="http://other").values.url == "http://other"
+    monkeypatch.setenv("URL", "http://third")
+    assert resolved(cls).values.url == "http://third"
+    assert "variable URL, not in Label Studio" in resolved(cls).lines()[0]

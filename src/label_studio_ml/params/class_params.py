@@ -83,6 +83,7 @@ class Resolved:
         lines = []
         for name, parameter in self.declaration.parameters.items():
             variable = f", variable {parameter.variable}" if parameter.variable else ""
+            variable += ", not in Label Studio" if parameter.operator_only else ""
             doc = f". {parameter.doc}" if parameter.doc else ""
             lines.append(
                 f"{summaries[name]}: {parameter.expected}, default {parameter.default}{variable}{doc}"
@@ -189,6 +190,7 @@ def resolve(cls: type, extra_params: Any, arguments: Mapping[str, Any]) -> Resol
         return None
     extra, unknown = _extra_values(cls, declaration, extra_params)
     given = _given(declaration, extra, arguments)
+    _refuse_operator_only(declaration, given)
     values, wrong = declaration.values({name: value.value for name, value in given.items()})
     if wrong:
         raise _error(
@@ -242,6 +244,19 @@ def _given(
             source = f"environment variable {parameter.variable}"
             given[name] = Given(declaration.read(name, text), source)
     return given
+
+
+def _refuse_operator_only(declaration: Declaration, given: Mapping[str, Given]) -> None:
+    """Raise ParamsError if the extra params have a value of a parameter that is set where the backend runs."""
+    faults = []
+    for name, value in given.items():
+        parameter = declaration.parameters.get(name)
+        if value.source == EXTRA_PARAMS and parameter is not None and parameter.operator_only:
+            variable = f" or the variable {parameter.variable}" if parameter.variable else ""
+            text = f"can be set only where the backend runs, by --with{variable}"
+            faults.append(Fault(name, text, EXTRA_PARAMS))
+    if faults:
+        raise _error(faults)
 
 
 def _error(faults: list[Fault]) -> ParamsError:

@@ -14,13 +14,17 @@ from label_studio_ml.params.param import Param, Params
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A declared parameter: what it may be, its default as text, its environment variable (empty: none)."""
+    """A declared parameter: what it may be, its default as text, its environment variable (empty: none).
+
+    An `operator_only` parameter has no value from the extra params of a project.
+    """
 
     name: str
     expected: str
     default: str
     doc: str
     variable: str
+    operator_only: bool = False
 
 
 class Declaration(Protocol):
@@ -62,6 +66,7 @@ class ParamTable:
                 default=param.shown(param.default),
                 doc=param.doc,
                 variable=_variable(name, param.env),
+                operator_only=param.operator_only,
             )
             for name, param in table.items()
         }
@@ -97,7 +102,7 @@ class PydanticParams:
     """The declaration as a class of pydantic 2, which decides what values are valid.
 
     In extra params and arguments, a field has its name or its alias. `Field(json_schema_extra={"env": …})` names its
-    environment variable.
+    environment variable, and `"operator_only": True` keeps it out of extra params.
     """
 
     def __init__(self, model: Any) -> None:
@@ -175,6 +180,7 @@ def _parameter(name: str, field: Any) -> Parameter:
         default="none" if field.is_required() else _text(field.get_default(call_default_factory=True)),
         doc=field.description or "",
         variable=_variable(name, extra.get("env", "")),
+        operator_only=extra.get("operator_only") is True,
     )
 
 

@@ -31,7 +31,8 @@ class Param:
     `choices` are the values that it may have; for a list, those that its elements may have. `ge`, `gt`, `le` and `lt`
     limit a number (at least, more than, at most, less than). An `optional` parameter may be None; one whose default is
     None is. `env` names its environment variable: by default the parameter's name in upper case; None for no variable.
-    The value of a `secret` parameter is not shown.
+    The value of a `secret` parameter is not shown. An `operator_only` one is set where the backend runs, and refused in
+    the extra params of a project: for addresses that get a key of this machine, files of this machine, and budgets.
 
     Raises ValueError if these do not fit together.
     """
@@ -48,6 +49,7 @@ class Param:
     optional: bool = False
     env: str | None = ""
     secret: bool = False
+    operator_only: bool = False
     kind: _Type = field(init=False, repr=False, default=str)
 
     def __post_init__(self) -> None:

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from label_studio_ml.errors import ParamsError
 from label_studio_ml.gallery.catalogue import model_named
+from label_studio_ml.params.class_params import resolve
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.validation import check_prediction
 
@@ -445,3 +447,10 @@ def annotated(*texts: str, label: str = "Negative") -> Any:
     return LabelledTasks.from_tasks(
         [{**task, "annotations": [{"id": task["id"], "result": [region]}]} for task in tasks_of(*texts)]
     )
+
+
+@pytest.mark.parametrize("name", ["llm_url", "llm_token_budget", "llm_cost_budget"])
+def test_a_project_can_neither_move_the_key_nor_lift_the_budget(module: Any, name: str) -> None:
+    with pytest.raises(ParamsError, match=f"{name} can be set only where the backend runs"):
+        resolve(module.LanguageModel, {name: "http://elsewhere/v1" if name == "llm_url" else 0}, {})
+    assert resolve(module.LanguageModel, {"llm_model": "other"}, {}) is not None

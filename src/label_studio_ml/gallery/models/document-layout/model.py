@@ -26,13 +26,20 @@ SYNONYMS = {
 class DocumentLayoutModel(LabelStudioMLBase):
     """Fills `<RectangleLabels>` on the picture of a page."""
 
+    max_batch_size = 4
+
     params = {
         "min_score": Param(0.4, "leave out boxes with a lower score", ge=0, le=1),
         "overlap": Param(0.5, "drop a box that shares more of the smaller area with a surer one", ge=0, le=1),
         "network": Param(
-            "pp_layout_cdla", "kind of RapidLayout's network", choices=tuple(kind.value for kind in ModelType)
+            "pp_layout_cdla",
+            "kind of RapidLayout's network",
+            choices=tuple(kind.value for kind in ModelType),
+            operator_only=True,
         ),
-        "network_file": Param(None, "its ONNX file; by default the one of the package", type=str),
+        "network_file": Param(
+            None, "its ONNX file; by default the one of the package", type=str, operator_only=True
+        ),
     }
 
     def setup(self):

@@ -38,7 +38,11 @@ class ImageClassifier(LabelStudioMLBase):
 
     max_batch_size = 16
     params: ClassVar[Any] = {
-        "weights": Param("", "file with other weights of EfficientNet-Lite0; empty: those of its package"),
+        "weights": Param(
+            "",
+            "file with other weights of EfficientNet-Lite0; empty: those of its package",
+            operator_only=True,
+        ),
         "threshold": Param(0.5, "of several choices, those with at least this probability", gt=0, lt=1),
         "strength": Param(0.01, "weight of the examples against the penalty on large coefficients", gt=0),
     }

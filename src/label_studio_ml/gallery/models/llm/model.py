@@ -27,7 +27,9 @@ class LanguageModel(LabelStudioMLBase):
     max_batch_size = 8
     concurrency = 2
     params: ClassVar[Any] = {
-        "llm_url": Param("http://localhost:8080/v1", "address of the endpoint, with its /v1"),
+        "llm_url": Param(
+            "http://localhost:8080/v1", "address of the endpoint, with its /v1", operator_only=True
+        ),
         "llm_model": Param("default", "name of the model at the endpoint"),
         "llm_instructions": Param("", "what the labels mean, for the model"),
         "llm_examples": Param(8, "annotated tasks in a prompt", ge=0),
@@ -46,10 +48,14 @@ class LanguageModel(LabelStudioMLBase):
         "llm_retries": Param(3, "further tries after 429, 5xx and lost connections", ge=0),
         "llm_max_tokens": Param(500, "longest answer, in tokens", ge=1),
         "llm_temperature": Param(0.0, "randomness of the answers", ge=0, le=2),
-        "llm_price_prompt": Param(0.0, "price of a million tokens of prompts", ge=0),
-        "llm_price_answer": Param(0.0, "price of a million tokens of answers", ge=0),
-        "llm_token_budget": Param(0, "tokens that a model process may use, 0 for any number", ge=0),
-        "llm_cost_budget": Param(0.0, "cost that a model process may cause, 0 for any", ge=0),
+        "llm_price_prompt": Param(0.0, "price of a million tokens of prompts", ge=0, operator_only=True),
+        "llm_price_answer": Param(0.0, "price of a million tokens of answers", ge=0, operator_only=True),
+        "llm_token_budget": Param(
+            0, "tokens that a model process may use, 0 for any number", ge=0, operator_only=True
+        ),
+        "llm_cost_budget": Param(
+            0.0, "cost that a model process may cause, 0 for any", ge=0, operator_only=True
+        ),
     }
 
     def setup(self):

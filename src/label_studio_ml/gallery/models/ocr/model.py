@@ -24,14 +24,20 @@ UPRIGHT = 2.0
 class OcrModel(LabelStudioMLBase):
     """Fills boxes or polygons with a `<TextArea perRegion="true">`, and a `<TextArea>` for the whole picture."""
 
+    max_batch_size = 1  # a drawn box waits for one picture at most
+
     params = {
         "min_score": Param(0.5, "leave out lines that are read with a lower score", ge=0, le=1),
         "text_label": Param(
             "", "label of the lines; by default Text if the project has it, else its first label"
         ),
         "upside_down": Param(False, "look for lines that are upside down; some others are then misread"),
-        "detection_model": Param(None, "ONNX file of another PP-OCR detection network", type=str),
-        "recognition_model": Param(None, "ONNX file of another PP-OCR recognition network", type=str),
+        "detection_model": Param(
+            None, "ONNX file of another PP-OCR detection network", type=str, operator_only=True
+        ),
+        "recognition_model": Param(
+            None, "ONNX file of another PP-OCR recognition network", type=str, operator_only=True
+        ),
     }
 
     def setup(self):

@@ -16,6 +16,8 @@ LANDMARKS = [landmark.name.lower().replace("_", " ") for landmark in mediapipe.s
 class Pose(LabelStudioMLBase):
     """Fills `<KeyPointLabels>` on pictures whose labels are parts of the body."""
 
+    max_batch_size = 16
+
     params: ClassVar[Any] = {
         "min_visibility": Param(0.5, "leave out points that are less likely to be visible", ge=0, le=1),
         "min_confidence": Param(0.5, "leave out persons that are less likely to be one", ge=0, le=1),

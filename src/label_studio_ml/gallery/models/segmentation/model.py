@@ -16,10 +16,14 @@ SHAPES = ("BrushLabels", "BitmaskLabels", "PolygonLabels")
 class SegmentationModel(LabelStudioMLBase):
     """Answers clicks of a smart `<KeyPointLabels>` and boxes of a smart `<RectangleLabels>`; pre-labels pictures."""
 
+    max_batch_size = 1  # a click waits for one picture at most
+
     params = {
         "salient_label": Param("", "label of the salient object; not needed if there is only one label"),
-        "sam_encoder": Param("", "ONNX file of a SAM image encoder, which then answers clicks and boxes"),
-        "sam_decoder": Param("", "ONNX file of the SAM prompt decoder"),
+        "sam_encoder": Param(
+            "", "ONNX file of a SAM image encoder, which then answers clicks and boxes", operator_only=True
+        ),
+        "sam_decoder": Param("", "ONNX file of the SAM prompt decoder", operator_only=True),
     }
 
     def setup(self):

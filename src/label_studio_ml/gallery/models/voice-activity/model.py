@@ -24,6 +24,8 @@ BLOCK = 1024
 class VoiceActivity(LabelStudioMLBase):
     """Fills `<Labels>` on `<Audio>` with segments of speech, and of the rest if there is a label for it."""
 
+    max_batch_size = 8
+
     params: ClassVar[Any] = {
         "threshold": Param(0.5, "the probability from which on a frame of 32 ms is speech", gt=0, lt=1),
         "shortest_speech": Param(0.25, "shorter speech is left out, in seconds", ge=0),

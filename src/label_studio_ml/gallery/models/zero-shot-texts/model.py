@@ -25,7 +25,9 @@ class ZeroShotTexts(LabelStudioMLBase):
     """Fills each `<Choices>` and `<Taxonomy>` for a whole text from the names or hints of its labels."""
 
     params = {
-        "embedding_model": Param("", "folder or hub id of a sentence-transformers model; empty: MiniLM"),
+        "embedding_model": Param(
+            "", "folder or hub id of a sentence-transformers model; empty: MiniLM", operator_only=True
+        ),
         "max_tokens": Param(256, "tokens of a text that are read, from its beginning", ge=8),
         "template": Param("This text is about {}.", "sentence that a label is put into, in place of {}"),
         "min_similarity": Param(
