@@ -65,6 +65,10 @@ def test_labels_that_come_with_the_tasks_are_those_of_the_first_task() -> None:
     assert reasons(config, faces, task={"data": {"labels": [{"value": "Car"}]}}) == {
         "faces": "knows the labels face; <RectangleLabels> 'box' has Car"
     }
+    for data in ({"image": "a.png"}, {"labels": None}, None):
+        assert reasons(config, faces, task={"data": data}) == {
+            "faces": "knows the labels face; <RectangleLabels> 'box' has none"
+        }
 
 
 def test_a_model_of_a_low_rank_is_not_suitable() -> None:
@@ -96,6 +100,13 @@ def test_columns_are_counted_in_the_first_task() -> None:
 def test_a_control_without_its_object_fits_nothing() -> None:
     config = '<View><Choices name="kind" toName="gone"><Choice value="a"/></Choices></View>'
     assert reasons(config, model("any", fill("Choices", "Text"))) == {"any": "needs <Choices> on <Text>"}
+    assert reasons(config, model("any", fill("Choices"))) == {"any": "needs <Choices>"}
+    texts = config.replace(
+        "</View>",
+        '<Text name="text" value="$text"/><Choices name="topic" toName="text"><Choice value="a"/></Choices></View>',
+    )
+    ((fit,), _) = match(texts, [model("any", fill("Choices"))])
+    assert [control.name for control in fit.controls] == ["topic"]
 
 
 def test_needs_says_each_pair_of_tags_once() -> None:

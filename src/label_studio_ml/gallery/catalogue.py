@@ -26,7 +26,7 @@ class Fill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             `predicted_values`. Empty for a model that takes any label.
         beside: Tags that the label config must also have a control of, for the same object and for each region, such
             as the text of a box.
-        columns: How many fields with a number or a short text the data of a task needs, besides the control's own.
+        columns: How many fields with a number or a short text the data of a task needs.
     """
 
     control: tuple[str, ...]

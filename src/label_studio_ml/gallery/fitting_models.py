@@ -7,7 +7,6 @@ from typing import Any
 from label_studio_ml.controls.collection import Controls
 from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.labels import listed
-from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.gallery.catalogue import Fill, GalleryModel
 from label_studio_ml.support.texts import plural
 
@@ -91,10 +90,8 @@ def needs(model: GalleryModel) -> str:
 
 def _candidates(controls: Controls, fill: Fill) -> list[Control]:
     """Return the controls with the tags that `fill` needs, each for the object that fits."""
-    try:
-        return controls.all(fill.control, on=fill.object, per_region=fill.per_region)
-    except LabelConfigError:  # a control whose object the label config lacks
-        return []
+    candidates = controls.all(fill.control, on=fill.object, per_region=fill.per_region)
+    return [control for control in candidates if control.objects]  # others name an object that is not there
 
 
 def _hindrance(
@@ -102,7 +99,7 @@ def _hindrance(
 ) -> str | None:
     """Return why `fill` does not suit a control with the right tags, or None if it does."""
     if fill.labels:
-        labelled = control.for_task(task) if task is not None else control
+        labelled = _with_labels_of(task, control)
         present = listed(labelled.label_names, _NAMED_LABELS) or "none"
         if not labelled.label_names or not any(labelled.label_map.knows(label) for label in fill.labels):
             known = listed(fill.labels, _NAMED_LABELS)
@@ -123,9 +120,17 @@ def _hindrance(
     return None
 
 
+def _with_labels_of(task: Mapping[str, Any] | None, control: Control) -> Control:
+    """Return the control with the labels that the task brings; as it is without a task, or if it lacks their field."""
+    try:
+        return control if task is None else control.for_task(task)
+    except KeyError:
+        return control
+
+
 def _columns(task: Mapping[str, Any]) -> int:
     """Return how many fields of the task's data have a number or a short text that is no address."""
-    data = task.get("data", {})
+    data = task.get("data") or {}
     return sum(
         isinstance(value, int | float)
         or (isinstance(value, str) and len(value) <= _COLUMN_TEXT and "://" not in value)

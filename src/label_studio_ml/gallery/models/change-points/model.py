@@ -42,8 +42,10 @@ class ChangePoints(LabelStudioMLBase):
     }
 
     def setup(self):
-        """Find the control, and the penalty to use."""
-        self.control = self.controls.first("TimeSeriesLabels", on="TimeSeries")
+        """Find the control, of several the first one for points, and the penalty to use."""
+        controls = self.controls.all("TimeSeriesLabels", on="TimeSeries")
+        controls = controls or [self.controls.first("TimeSeriesLabels", on="TimeSeries")]  # raises an error
+        self.control = max(controls, key=lambda control: any(map(control.label_map.knows, POINT_LABELS)))
         self.penalty = self.params.penalty or (self.train_output or {}).get("penalty", PENALTY)
 
     def predict(self, tasks, **kwargs):

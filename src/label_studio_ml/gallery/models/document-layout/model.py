@@ -43,8 +43,10 @@ class DocumentLayoutModel(LabelStudioMLBase):
     }
 
     def setup(self):
-        """Find the control of the project, and load the network."""
-        control = self.controls.first("RectangleLabels", on="Image")
+        """Find the control, of several the first one with a label of the network, and load the network."""
+        controls = self.controls.all("RectangleLabels", on="Image")
+        controls = controls or [self.controls.first("RectangleLabels", on="Image")]  # raises an error
+        control = max(controls, key=lambda control: bool(known(control)))
         self.box = control.map_labels(synonyms(control), unknown="drop")
         self.network = RapidLayout(
             model_type=self.params.network,
@@ -72,6 +74,12 @@ class DocumentLayoutModel(LabelStudioMLBase):
             size=page.size,
             item_index=page.item if self.box.object.is_list else None,
         )
+
+
+def known(control):
+    """Return the labels of the network that a control has, under its own name or another one."""
+    own = [label for label in (*SYNONYMS, "table") if control.label_map.knows(label)]
+    return own or list(synonyms(control))
 
 
 def synonyms(control):

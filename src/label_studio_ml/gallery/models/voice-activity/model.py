@@ -13,7 +13,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
 #: The labels for speech and for the rest, by name or `predicted_values`; the first that the label config has is used.
-SPEECH = ("speech", "speaking", "voice", "voice activity", "speaker", "talk", "talking")
+SPEECH = ("speech", "speaking", "voice", "voice activity", "speaker", "talk", "talking", "segment")
 REST = ("silence", "no speech", "non-speech", "nonspeech", "no voice", "noise", "background", "pause")
 #: Samples a second that the network takes, samples of a frame, and samples before it that it sees again.
 RATE, FRAME, CONTEXT = 16_000, 512, 64
@@ -35,15 +35,10 @@ class VoiceActivity(LabelStudioMLBase):
     }
 
     def setup(self):
-        """Find the control with its labels of speech and of the rest, and load the network."""
-        self.control = self.controls.first("Labels", on="Audio")
-        labels = self.control.label_map
-        names = (self.params.label, *SPEECH)
-        self.speech = next((name for name in names if labels.knows(name)), None)
-        self.rest = next((name for name in REST if labels.knows(name)), None)
-        if self.speech is None:  # no name of the list: the first label that is not one of the rest
-            others = [name for name in self.control.label_names if name.lower() not in REST]
-            self.speech = others[0] if others else None
+        """Find the control, of several the first one with a label of speech, and load the network."""
+        self.names = tuple(filter(None, (self.params.label, *SPEECH)))
+        controls = self.controls.all("Labels", on="Audio") or [self.controls.first("Labels", on="Audio")]
+        self.control = max(controls, key=lambda control: any(map(control.label_map.knows, self.names)))
         folder = Path(
             find_spec("silero_vad").submodule_search_locations[0]
         )  # its own import would need torch
@@ -53,31 +48,34 @@ class VoiceActivity(LabelStudioMLBase):
 
     def predict(self, tasks, **kwargs):
         """Return the segments of each recording, of each of its channels."""
-        return [self.prediction(each.path) for each in self.inputs(self.control, tasks)]
+        return [self.prediction(each) for each in self.inputs(self.control, tasks)]
 
-    def prediction(self, path):
-        """Return the prediction of one file."""
-        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    def prediction(self, recording):
+        """Return the prediction of one recording."""
+        control = self.control.for_task(recording.task)
+        speech, rest = self.labels(control)
+        sound, rate = soundfile.read(recording.path, dtype="float32", always_2d=True)
         duration = len(sound) / rate
         found = []
         # Two equal channels are one recording, which gets its segments once.
         channels = 1 if (sound == sound[:, :1]).all() else sound.shape[1]
         for channel in range(channels):
             shares = self.probabilities(resampled(sound[:, channel], rate))
-            speech = self.stretches(shares, duration)
-            for start, end in speech:
-                inside = shares[int(start * RATE / FRAME) : int(end * RATE / FRAME) + 1]
-                found.append(self.segment(start, end, self.speech, channel, float(inside.mean())))
-            for start, end in between(speech, duration) if self.rest else ():
-                inside = shares[int(start * RATE / FRAME) : int(end * RATE / FRAME) + 1]
-                found.append(self.segment(start, end, self.rest, channel, 1 - float(inside.mean())))
-        return regions.prediction([each for each in found if each])
+            spoken = self.stretches(shares, duration)
+            for label, stretches in ((speech, spoken), (rest, between(spoken, duration))):
+                for start, end in stretches if label else ():
+                    score = float(shares[int(start * RATE / FRAME) : int(end * RATE / FRAME) + 1].mean())
+                    score = score if label == speech else 1 - score
+                    found.append(regions.segment(control, start, end, label, channel=channel, score=score))
+        return regions.prediction(found)
 
-    def segment(self, start, end, label, channel, score):
-        """Return a segment as a region; None without a label for it."""
-        if label is None:
-            return None
-        return regions.segment(self.control, start, end, label, channel=channel, score=score)
+    def labels(self, control):
+        """Return the label of speech and that of the rest; None for the one that the control does not have."""
+        speech = next((name for name in self.names if control.label_map.knows(name)), None)
+        rest = next((name for name in REST if control.label_map.knows(name)), None)
+        if speech is None:  # no name of the list: the first label that is not one of the rest
+            speech = next((name for name in control.label_names if name.lower() not in REST), None)
+        return speech, rest
 
     def probabilities(self, sound):
         """Return the probability of speech of each frame of a sound at `RATE`."""
