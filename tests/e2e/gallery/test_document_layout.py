@@ -72,7 +72,6 @@ def test_finds_blocks_of_pages(
     assert precision["Body"] >= 0.85
     record(
         "document-layout",
-        before=0.0,
         after=round(recall["Heading"], 3),
         labelled=0,
         measured_on=PAGES,

@@ -92,7 +92,6 @@ def test_reads_pages(
     assert sum(line in PHOTOGRAPHED for line in texts) >= 4
     record(
         "ocr",
-        before=0.0,
         after=round(1 - errors, 4),
         labelled=0,
         measured_on=PAGES,

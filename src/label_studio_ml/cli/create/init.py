@@ -92,7 +92,8 @@ def _origin(backend: Backend, choice: "Choice | None") -> str:
 
 def _install(target: Path) -> None:
     """Install what the new backend needs with this interpreter's pip. Raises SettingsError when pip fails."""
-    for command in install_commands(target, prefix=target):
+    commands = install_commands(target, prefix=target)
+    for number, command in enumerate(commands):
         say(f"Running: {shell_command(*command)}", flush=True)
         try:
             subprocess.run([sys.executable, "-m", *command], check=True)
@@ -100,7 +101,8 @@ def _install(target: Path) -> None:
             raise SettingsError(
                 f"{target} is made, but what it needs could not be installed: pip ended with status "
                 f"{error.returncode}",
-                fix=f"Correct what pip reports above, then run: {shell_command(*command)}",
+                fix="Correct what pip reports above, then run: "
+                + " && ".join(shell_command(*left) for left in commands[number:]),
                 field="--install",
             ) from error
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from heapq import nlargest
 from itertools import zip_longest
 
 
@@ -19,7 +20,7 @@ def interleaved(examples):
 
 
 def chosen(examples, count, text=None):
-    """Return `count` of the examples: the first ones, or with `text` those that share most words with it.
+    """Return `count` of the examples: the first ones, or those (of `with_words`) that share most words with `text`.
 
     The most similar one is the last, next to the text itself in the prompt.
     """
@@ -28,10 +29,15 @@ def chosen(examples, count, text=None):
     words = _words(text)
 
     def similarity(example):
-        others = _words(example["text"])
-        return len(words & others) / (len(words | others) or 1)
+        shared = len(words & example["words"])
+        return shared / (len(words) + len(example["words"]) - shared or 1)
 
-    return sorted(examples, key=similarity)[-count:] if count else []
+    return nlargest(count, examples, key=similarity)[::-1]
+
+
+def with_words(examples):
+    """Return the examples with the `words` that `chosen` compares, so that they are split once."""
+    return [{**example, "words": _words(example["text"])} for example in examples]
 
 
 def _labels(value):

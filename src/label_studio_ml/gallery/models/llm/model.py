@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from llm_answers import SPANS, described, read, regions_of, schema, value_of
 from llm_endpoint import SPENT, Endpoint, Usage
-from llm_examples import chosen, interleaved
+from llm_examples import chosen, interleaved, with_words
 
 from label_studio_ml import regions
 from label_studio_ml.model import LabelStudioMLBase
@@ -64,7 +64,7 @@ class LanguageModel(LabelStudioMLBase):
         self.asked = [control.map_labels(unknown="drop") for control in found]
         self.endpoint = Endpoint(self.params, os.environ.get("LLM_API_KEY", ""))
         path = self.train_output.get("examples_file")
-        self.examples = json.loads(Path(path).read_text(encoding="utf-8")) if path else []
+        self.examples = with_words(json.loads(Path(path).read_text(encoding="utf-8"))) if path else []
 
     async def predict(self, tasks, **kwargs):
         """Return for each task a prediction, or the exception that says why it has none."""

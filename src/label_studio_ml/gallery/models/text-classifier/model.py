@@ -70,7 +70,7 @@ class TextClassifier(LabelStudioMLBase):
             # No choice is an answer where several may be chosen, but not if Label Studio may have hidden the control.
             empty = control.is_multiple and not control.conditions
             texts, answers = [], []
-            for example in annotations.targets(control, empty=empty, unknown="drop"):
+            for example in annotations.targets(control, empty=empty, unfetched="drop", unknown="drop"):
                 if example.text.strip():
                     texts.append(example.text)
                     answers.append(example.taxonomy if control.tag == "Taxonomy" else example.choices)
