@@ -61,6 +61,7 @@ class GalleryModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         install_mb: Size of what its requirements install in an empty environment, in 10^6 bytes; 0 if not measured.
         tasks_per_second: Tasks of its test that it predicts in a second on two processor cores; 0 if not measured.
         weights: The weights that its packages ship.
+        newest_python: The newest version of Python that its packages are for, such as (3, 12); None for any.
         name: The name of its folder. It is not in `about.toml`.
     """
 
@@ -74,6 +75,7 @@ class GalleryModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     install_mb: int = 0
     tasks_per_second: float = 0.0
     weights: tuple[Weights, ...] = ()
+    newest_python: tuple[int, int] | None = None
     name: str = ""
 
     @property

@@ -163,6 +163,20 @@ def test_a_failed_installation_names_all_that_is_left_to_run(
     assert f"then run: pip install -r pages/requirements.txt && {weights}" in printed
 
 
+def test_a_newer_python_than_the_packages_are_for(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("label_studio_ml.cli.create.init.sys.version_info", (3, 13, 1, "final", 0))
+    assert main(["init", "mine", "--example", "pose", "--install"]) == 1
+    expected = "The packages of pose are for Python 3.12 at most, and this is Python 3.13"
+    assert expected in capsys.readouterr().err
+    assert not (here / "mine").exists()
+    assert main(["init", "mine", "--example", "pose"]) == 0
+    assert expected in capsys.readouterr().err
+    assert main(["init", "other", "--example", "tabular"]) == 0
+    assert "Python 3.13" not in capsys.readouterr().err
+
+
 def test_examples_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["examples"]) == 0
     printed = capsys.readouterr().out

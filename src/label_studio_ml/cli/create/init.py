@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         from label_studio_ml.cli.create.gallery_choice import choose
 
         choice = choose(args)
+        _check_python(choice, install=args.install)
     backend = _backend(args, target, choice)
     notes = make(backend, target, force=args.force)
     source = locate(target)
@@ -66,6 +67,22 @@ def run(args: argparse.Namespace) -> int:
         url = ("--url", args.url) if args.url else ()
         say(f"Connect it with: {our_command('connect', target, *url, '--project', args.project)}")
     return 0
+
+
+def _check_python(choice: "Choice", *, install: bool) -> None:
+    """Say that the model's packages are for older versions of Python than this one.
+
+    Raises SettingsError if they shall be installed here.
+    """
+    newest = choice.model.newest_python
+    if newest is None or sys.version_info[:2] <= newest:
+        return
+    fault = f"The packages of {choice.model.name} are for Python {newest[0]}.{newest[1]} at most, and this is Python "
+    fault += f"{sys.version_info[0]}.{sys.version_info[1]}"
+    fix = "Give the backend an environment with an older Python"
+    if install:
+        raise SettingsError(fault, fix=f"{fix}, or leave --install out", field="--install")
+    say(f"label-studio-ml: {fault}. {fix}", file=sys.stderr)
 
 
 def _backend(args: argparse.Namespace, target: Path, choice: "Choice | None") -> Backend:
