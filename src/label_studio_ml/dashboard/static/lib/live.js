@@ -20,13 +20,14 @@ export function setStreams(available) {
 
 /** Return the value of the topic `key` (such as "now" or "training:JOB"); undefined before the first one arrives. */
 export function useTopic(key) {
-  const [value, setValue] = useState(() => values.get(key));
+  const [last, setLast] = useState({});
   useEffect(() => {
     if (!key) return undefined;
-    setValue(values.get(key));
-    return follow(key, setValue);
+    const take = (value) => setLast({ key, value });
+    take(values.get(key));
+    return follow(key, take);
   }, [key]);
-  return key ? value : undefined;
+  return last.key === key ? last.value : values.get(key); // never the value of another topic
 }
 
 /** Return whether the connection to the server is lost at the moment. */
@@ -34,6 +35,7 @@ export function useConnectionLost() {
   const [lost, setLost] = useState(connection.lost);
   useEffect(() => {
     connection.listeners.add(setLost);
+    setLost(connection.lost); // it may have changed since the first rendering
     return () => connection.listeners.delete(setLost);
   }, []);
   return lost;

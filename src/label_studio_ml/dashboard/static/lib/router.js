@@ -31,6 +31,7 @@ export function useRoute() {
   useEffect(() => {
     const update = () => setRoute(parse(location.hash));
     addEventListener("hashchange", update);
+    update(); // the address may have changed since the first rendering
     return () => removeEventListener("hashchange", update);
   }, []);
   return route;

@@ -14,18 +14,13 @@ const KINDS = { waiting: "waiting", running: "busy", done: "good", failed: "bad"
 
 /**
  * One command, followed while it waits or runs: state, progress, what it says, its last lines, and a button that cancels
- * it. `id` is the command's; `onEnd` is called with its record when it ends while it is shown.
+ * it. `id` is the command's; `onEnd` is called with its record when it has ended, also if it was never seen to run.
  */
 export function CommandProgress({ id, onEnd }) {
   const command = useTopic(`command:${id}`);
-  const [was, setWas] = useState(false);
 
   useEffect(() => {
-    if (command?.active) setWas(true);
-    if (command && command.active === false && was) {
-      setWas(false);
-      onEnd?.(command);
-    }
+    if (command?.active === false) onEnd?.(command);
   }, [command?.active]);
 
   if (!command) return html`<p class="loading" role="status">Reading the command …</p>`;

@@ -26,7 +26,7 @@ export default function View({ route }) {
 
   useEffect(() => {
     let wanted = true;
-    get("projects", { search, first, size: SIZE }).then(
+    get("projects", { search: search.trim(), first, size: SIZE }).then(
       (answer) => {
         if (!wanted) return;
         setFound(answer);
@@ -42,7 +42,7 @@ export default function View({ route }) {
   return html`<h1>${title}</h1>
     ${(search || !found || found.total > 0) && html`<div class="toolbar">
       <${SearchField} label="Search by title, id or address" value=${search}
-        onSearch=${(text) => go(["projects"], { search: text.trim() }, true)} />
+        onSearch=${(text) => go(["projects"], { search: text }, true)} />
     </div>`}
     ${error && html`<${Notice} kind="error">${error}</${Notice}>`}
     ${!found && !error && html`<${Loading} what="the projects" />`}

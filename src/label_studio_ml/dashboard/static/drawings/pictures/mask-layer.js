@@ -23,7 +23,7 @@ export function MaskLayer({ size, regions, active, onPainted }) {
 
 function Masks({ size, regions, onPainted, dimmed = false }) {
   const canvas = useRef(null);
-  const [busy, setBusy] = useState(false);
+  const [busy, setBusy] = useState(true);
   const keys = regions.map((region) => region.key).join(" ");
   useEffect(() => {
     const abort = new AbortController();

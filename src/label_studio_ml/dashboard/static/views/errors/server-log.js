@@ -20,9 +20,11 @@ export function ServerLog() {
   const [following, setFollowing] = useState(true);
   const [log, setLog] = useState(NOTHING);
   const [problem, setProblem] = useState("");
-  const [busy, setBusy] = useState(false);
+  const [reads, setReads] = useState(0); // that are not answered yet
+  const busy = reads > 0;
   const box = useRef(null);
   const position = useRef("");
+  const taken = useRef(null); // the live value whose lines were read last
   const live = useTopic(following ? `log:${file}` : "");
   const filters = `${file}\n${search}\n${level}`;
   const present = useRef(filters);
@@ -30,7 +32,7 @@ export function ServerLog() {
 
   async function read(query, use) {
     const asked = filters;
-    setBusy(true);
+    setReads((number) => number + 1);
     try {
       const answer = await get("errors/log", { file, search, level, ...query });
       if (present.current !== asked) return;
@@ -39,7 +41,7 @@ export function ServerLog() {
     } catch (error) {
       if (present.current === asked) setProblem(error.message);
     } finally {
-      setBusy(false);
+      setReads((number) => number - 1);
     }
   }
 
@@ -52,12 +54,15 @@ export function ServerLog() {
   }, [filters]);
 
   useEffect(() => {
-    if (!following || !live?.next || !position.current || live.next === position.current) return;
+    // A value that comes during a read is taken after it: two reads from one position would show its lines twice.
+    if (busy || !following || !live?.next || live === taken.current || !position.current) return;
+    taken.current = live;
+    if (live.next === position.current) return;
     read({ after: position.current }, (answer) => {
       position.current = answer.next;
       setLog((old) => ({ ...old, ...answer, records: [...(answer.skipped ? [] : old.records), ...answer.records].slice(-MOST) }));
     });
-  }, [live, following]);
+  }, [live, following, busy]);
 
   useEffect(() => {
     if (following && box.current) box.current.scrollTop = box.current.scrollHeight;
