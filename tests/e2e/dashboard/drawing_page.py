@@ -19,15 +19,23 @@ _PAGE = f"""<!doctype html><html lang="en" data-theme="light"><head><meta charse
 <link rel="stylesheet" href="{_STATIC}vendor/pico.css"><link rel="stylesheet" href="{_STATIC}styles/app.css">
 <script type="module" src="/mount.js"></script></head><body><main id="host"><h1>Drawing</h1></main></body></html>"""
 
-_MOUNT = f"""import {{ html, render }} from "{_STATIC}lib/html.js";
+_MOUNT = f"""import {{ html, render, useEffect }} from "{_STATIC}lib/html.js";
 const host = document.createElement("div");
 document.querySelector("main").append(host);
 window.prompts = [];
+window.asked = window.drawn = 0;
+// Its effect is the last one of the first drawing: those of what it has in it come before.
+function Drawn({{ number, children }}) {{
+  useEffect(() => {{ window.drawn = number; }}, [number]);
+  return children;
+}}
 window.draw = async (path, name, props, hasPrompts) => {{
   const module = await import("{_STATIC}drawings/" + path);
   render(null, host);
   const onPrompt = hasPrompts ? (item) => window.prompts.push(item) : undefined;
-  render(html`<${{module[name]}} ...${{props}} onPrompt=${{onPrompt}} />`, host);
+  window.asked += 1;
+  const drawing = html`<${{module[name]}} ...${{props}} onPrompt=${{onPrompt}} />`;
+  render(html`<${{Drawn}} number=${{window.asked}}>${{drawing}}</${{Drawn}}>`, host);
 }};
 """
 
@@ -97,7 +105,8 @@ class DrawingPage:
     def settle(self) -> None:
         """Wait until the pictures, masks and styles of the page are there."""
         self.page.wait_for_function(
-            """() => [...document.images].every((image) => image.complete) &&
+            """() => window.drawn === window.asked && !document.querySelector('.picture-page > .drawing-note') &&
+                [...document.images].every((image) => image.complete) &&
                 [...document.querySelectorAll('link')].every((link) => link.sheet) &&
                 [...document.querySelectorAll('canvas')].every((canvas) => canvas.dataset.painted !== 'no')"""
         )

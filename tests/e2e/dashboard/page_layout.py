@@ -1,4 +1,6 @@
-"""Functions in JavaScript that find what is wrong with the layout of a page."""
+"""What is wrong with the layout of a page: functions in JavaScript that find it, and waiting for one that fits."""
+
+from typing import Any
 
 #: Returns the elements that reach beyond the page's right edge, other than those in boxes that scroll by themselves.
 WIDE = """() => {
@@ -40,3 +42,8 @@ OVERLAPS = """() => {
         if (width > 2 && height > 2) found.push(`${one.outerHTML.slice(0, 90)} and ${other.outerHTML.slice(0, 90)}`);
     }));
     return found }"""
+
+
+def wait_until_fits(page: Any) -> None:
+    """Wait until a page is no wider than its window: charts and styles follow a change of the window later."""
+    page.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")

@@ -99,9 +99,11 @@ def test_problems_are_told_and_nothing_is_drawn(drawing: DrawingPage) -> None:
         title="prediction",
     )
     drawing.page.get_by_text("This browser cannot decode the recording.").wait_for()
-    box = drawing.page.locator(".drawing-segment").bounding_box()
-    track = drawing.page.locator(".drawing-track").bounding_box()
-    assert box["x"] - track["x"] == pytest.approx(track["width"] / 4, abs=2)
+    drawing.page.wait_for_function(
+        """() => { const [box, track] = ['.drawing-segment', '.drawing-track'].map(
+                (part) => document.querySelector(part)?.getBoundingClientRect());
+            return box && Math.abs(box.x - track.x - track.width / 4) < 2 }"""
+    )
 
 
 def test_focus_in_the_list_highlights_the_span(drawing: DrawingPage) -> None:
@@ -133,5 +135,5 @@ def test_focus_in_the_list_highlights_the_span(drawing: DrawingPage) -> None:
             const box = document.querySelector('.drawing-text').getBoundingClientRect();
             return mark && mark.top >= box.top - 1 && mark.bottom <= box.bottom + 1 }"""
     )
-    assert marks.nth(1).text_content() == "word"
+    expect(marks.nth(1)).to_have_text("word")
     page.get_by_text("verb").wait_for()

@@ -8,6 +8,7 @@ from ..browser import Browser
 from ..regions_facts.labelling import region
 from ..studio import Json
 from .drawing_page import ORIGIN, DrawingPage
+from .page_layout import wait_until_fits
 
 WORD = "W" * 1_000_000
 MARKUP = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>\0\x1b[31m\u202eabc"
@@ -102,12 +103,16 @@ def assert_unharmed(drawing: DrawingPage, requested: list[str]) -> None:
     assert [url for url in requested if not url.startswith((ORIGIN, "data:", "blob:", "about:"))] == []
     assert drawing.errors == []
     assert drawing.page.url == f"{ORIGIN}/"
-    assert drawing.page.evaluate("() => document.scrollingElement.scrollWidth - innerWidth") <= 0
+    wait_until_fits(drawing.page)
 
 
 def click_in_frame(drawing: DrawingPage, selectors: list[str]) -> None:
     """Click on elements of the frame as a person does: Playwright's own clicks run a script in the frame."""
     for selector in selectors:
+        drawing.page.wait_for_function(
+            "(selector) => document.querySelector('iframe')?.contentDocument?.querySelector(selector)",
+            arg=selector,
+        )
         x, y = drawing.page.evaluate(
             """(selector) => { const frame = document.querySelector('iframe');
                 const element = frame.contentDocument.querySelector(selector);

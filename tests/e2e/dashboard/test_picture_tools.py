@@ -15,8 +15,10 @@ from label_studio_ml.controls import Controls
 from ..browser import Browser
 from ..processes import wait_until
 from ..regions_facts.labelling import png, region, white
+from ..regions_facts.round_trip import assert_drawn
 from ..studio import Json
 from .drawing_page import DrawingPage, tags_of
+from .page_layout import wait_until_fits
 
 SIZE = (400, 200)
 CONFIG = """<View><Image name="data" value="$image"/>
@@ -177,7 +179,7 @@ def test_damaged_values_change_nothing_but_themselves(page: DrawingPage, browser
     # The absurd box is drawn, and those that are whole.
     expect(page.page.locator(".picture-shape")).to_have_count(1 + len(hostile) + 1)
     expect(page.page.locator(".drawing-problem")).to_have_count(len(BROKEN) - 1)
-    assert page.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    wait_until_fits(page.page)
     browser.keep(page.page, "drawing-damaged")
     assert page.errors == []
 
@@ -190,16 +192,13 @@ def test_texts_relations_and_the_highlight(page: DrawingPage, browser: Browser) 
         {"type": "relation", "from_id": "a", "to_id": "b", "direction": "bi", "labels": ["belongs to"]},
     ]
     draw(page, result)
-    captions = page.page.locator(".picture-caption").all_text_contents()
-    assert [caption.strip() for caption in captions] == ["belongs to", "A: Total: 12.50", "B"]
+    expect(page.page.locator(".picture-caption")).to_have_text(["belongs to", "A: Total: 12.50", "B"])
     entry = page.page.locator(".drawing-region").first
     entry.focus()
     highlighted = page.page.locator(".picture-shape.is-active")
     expect(highlighted).to_have_count(1)
-    assert "Total: 12.50" in page.page.locator(".picture-shapes").text_content()
-    assert (
-        page.page.locator(".picture-relations").inner_text().replace("\n", " ") == "A (1) ↔ B (2): belongs to"
-    )
+    expect(page.page.locator(".picture-shapes")).to_contain_text("Total: 12.50")
+    expect(page.page.locator(".picture-relations")).to_have_text("A (1) ↔ B (2): belongs to")
     browser.keep(page.page, "drawing-relation")
     assert page.errors == []
 
@@ -226,7 +225,6 @@ def test_boxes_on_pages_of_a_pdf_file(page: DrawingPage, browser: Browser) -> No
     wait_until(
         lambda: page.page.evaluate(MIDDLE) == pytest.approx([180 / 595, 100 / 842], abs=0.003),
         "the box is where the page has it",
-        10.0,
     )
     browser.keep(page.page, "drawing-pdf")
     assert page.errors == []
@@ -248,14 +246,14 @@ OVERLAPPING = """() => {
 def test_a_narrow_screen_and_a_larger_picture(browser: Browser) -> None:
     page = DrawingPage(browser.new_page(viewport={"width": 320, "height": 640}))
     draw(page, [box("r"), box("long", "L" * 80, x=50)], prompts=True)
-    assert page.page.evaluate(OVERLAPPING) == []
-    assert page.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    assert_drawn(lambda: page.page.evaluate(OVERLAPPING), [])
+    wait_until_fits(page.page)
     before = page.page.locator(".picture-stage").bounding_box()["width"]
     page.page.get_by_role("button", name="Larger").click()
     page.page.wait_for_function(
         f"() => document.querySelector('.picture-stage').getBoundingClientRect().width > {before} * 1.4"
     )
-    assert page.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    wait_until_fits(page.page)
     browser.keep(page.page, "drawing-narrow")
     assert page.errors == []
     page.page.context.close()

@@ -29,7 +29,7 @@ def assert_drawn(measure: Callable[[], Any], expected: Any) -> None:
         return bool(measured[0] == expected)
 
     with contextlib.suppress(AssertionError):
-        wait_until(holds, "the page has drawn it", 15.0)
+        wait_until(holds, "the page has drawn it")
     assert measured[0] == expected, f"{measured[0]!r} is drawn, not {expected!r}"
 
 
