@@ -67,8 +67,13 @@ def distance(pixels: Any, others: Any) -> float:
 
 
 def place_of_grey(colours: Any) -> Place:
-    """Return the place of a grey video with red shapes on a screen whose other parts are lighter or darker."""
+    """Return the place of a grey video with red shapes on a screen whose other parts are lighter or darker.
+
+    While the screen shows no video, its place is the whole screen.
+    """
     red, green, blue = np.moveaxis(colours, -1, 0)
     grey = (abs(red - green) < 6) & (abs(red - blue) < 6) & (red > 130) & (red < 215)
     y, x = np.nonzero(cv2.morphologyEx(grey.astype(np.uint8), cv2.MORPH_OPEN, np.ones((25, 25))))
+    if not len(x):
+        return 0.0, 0.0, float(colours.shape[1]), float(colours.shape[0])
     return float(x.min()), float(y.min()), float(x.max() + 1 - x.min()), float(y.max() + 1 - y.min())

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..regions_facts.labelling import Labelling, region
+from ..regions_facts.round_trip import assert_drawn
 from ..studio import Json
 from .drawing_page import DrawingPage, tags_of
 
@@ -78,16 +79,20 @@ def compare(case: Case, labelling: Labelling, drawing: DrawingPage) -> None:
     labelling.open(case.config, {"data": case.data}, case.regions)
     drawn = len(case.places) - len(case.missing)
     labelling.shows(f"() => Object.values(({IN_EDITOR})()).filter(Boolean).length", drawn)
-    in_editor = labelling.evaluate(IN_EDITOR)
     case.draw(drawing)
     script = f"(count) => ({IN_DASHBOARD})(count).filter(Boolean).length"
     drawing.page.wait_for_function(
         f"([count, drawn]) => ({script})(count) === drawn", arg=[len(case.places), drawn]
     )
     in_dashboard = drawing.page.evaluate(IN_DASHBOARD, len(case.places))
-    for name, found in zip(case.places, in_dashboard, strict=True):
-        assert _plain(found) == _plain(in_editor.get(name)), name
-        assert (found is None) == (name in case.missing), name
+    drawn_at = {name: _plain(found) for name, found in zip(case.places, in_dashboard, strict=True)}
+    assert {name for name, found in drawn_at.items() if found is None} == set(case.missing)
+
+    def in_editor() -> Any:
+        found = labelling.evaluate(IN_EDITOR)
+        return {name: _plain(found.get(name)) for name in case.places}
+
+    assert_drawn(in_editor, drawn_at)
     assert drawing.errors == []
 
 

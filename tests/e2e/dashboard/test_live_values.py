@@ -66,9 +66,8 @@ def test_a_session_that_ends_leads_to_the_login_form(make_backend: MakeBackend, 
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Errors", exact=True)).to_be_visible()
     page.context.clear_cookies()
-    page.evaluate(
-        "() => { location.hash = '#/projects' }"
-    )  # the form may be there before a link can be pressed
+    # Not with a link: the form may take the place of all links before one can be pressed.
+    page.evaluate("() => { location.hash = '#/projects' }")
     expect(page.get_by_role("heading", name="Log in to this ML backend")).to_be_visible()
     page.fill("input[name=user]", "ada")
     page.fill("input[name=password]", "secret")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from playwright.sync_api import expect
 from ..backend import Backend
 from ..browser import Browser
 from ..conftest import MakeBackend
-from ..processes import wait_until
 from ..studio import Studio
 
 CONFIG = """<View><Text name="text" value="$text"/><Choices name="choice" toName="text"><Choice value="a"/>
@@ -49,6 +49,7 @@ class Pages:
         page.fill("input[name=user]", user[0])
         page.fill("input[name=password]", user[1])
         page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("button", name="Log out")).to_be_visible()
         return page
 
     def _keep_errors(self, message: Any) -> None:
@@ -61,8 +62,12 @@ class Pages:
         expect(page.get_by_role("heading", level=1)).to_contain_text("Reviews <b>of</b>")
         return page
 
-    def pace(self, seconds: float) -> None:
-        (self.backend.folder / "seconds").write_text(str(seconds))
+    @contextmanager
+    def no_answers(self) -> Iterator[None]:
+        """Let the model answer no request meanwhile."""
+        (self.backend.folder / "waits").touch()
+        yield
+        (self.backend.folder / "waits").unlink()
 
 
 @pytest.fixture
@@ -91,17 +96,10 @@ def command(page: Any, title: str, state: str) -> Any:
     return page.get_by_role("article", name=f"{title}: {state}").first
 
 
-def ask_until(page: Any, text: str) -> None:
-    """Let the page ask Label Studio until it says a text: an answer of the last second is used again."""
-    again = page.get_by_role("button", name="Ask again")
-    says = page.get_by_role("region", name="What Label Studio says")
-
-    def is_said() -> bool:
-        if again.is_enabled():
-            again.click()
-        return text in says.inner_text()
-
-    wait_until(is_said, f"Label Studio says {text!r}")
+def ask_again(page: Any, text: str) -> None:
+    """Let the page ask Label Studio again; the answer, which is no earlier one, says a text."""
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.get_by_role("region", name="What Label Studio says")).to_contain_text(text)
 
 
 def test_predict_rank_and_cancel(pages: Pages, label_studio: Studio) -> None:
@@ -113,14 +111,13 @@ def test_predict_rank_and_cancel(pages: Pages, label_studio: Studio) -> None:
     pages.errors.clear()  # the console reports that status
     page.get_by_label("Only tasks for which it holds").first.fill("")
 
-    pages.pace(0.1)
-    start(page, "Predict tasks")
-    expect(command(page, "Predict tasks", "running")).to_contain_text(f"of {TASKS} tasks")
-    pages.browser.keep(page, "project-predicting", whole=True)
-    command(page, "Predict tasks", "running").get_by_role("button", name="Cancel").click()
-    expect(command(page, "Predict tasks", "cancelled")).to_contain_text("Cancelled by operator")
+    with pages.no_answers():
+        start(page, "Predict tasks")
+        expect(command(page, "Predict tasks", "running")).to_contain_text(f"of {TASKS} tasks")
+        pages.browser.keep(page, "project-predicting", whole=True)
+        command(page, "Predict tasks", "running").get_by_role("button", name="Cancel").click()
+        expect(command(page, "Predict tasks", "cancelled")).to_contain_text("Cancelled by operator")
 
-    pages.pace(0)
     start(page, "Predict tasks")
     expect(command(page, "Predict tasks", "done")).to_contain_text("a prediction of version INITIAL")
     expect(coverage(page)).to_contain_text(f"{TASKS} of {TASKS} tasks have a prediction of version INITIAL")
@@ -148,7 +145,7 @@ def test_what_label_studio_says_and_who_may_act(pages: Pages, label_studio: Stud
     expect(says).to_contain_text(f"Connected at {pages.backend.url}")
     expect(says).to_contain_text(f"Sends events to {pages.backend.url}/webhook")
     link = page.get_by_role("link", name="Tasks", exact=True)
-    assert link.get_attribute("href").endswith(f"/projects/{pages.project}/data")
+    expect(link).to_have_attribute("href", re.compile(rf"/projects/{pages.project}/data$"))
     expect(page.get_by_role("button", name="Forget")).to_be_disabled()
     page.get_by_text("Predict tasks …", exact=True).click()
     expect(page.get_by_role("form").get_by_role("button", name="Predict tasks")).to_be_disabled()
@@ -166,9 +163,9 @@ def test_what_label_studio_says_and_who_may_act(pages: Pages, label_studio: Stud
     pages.errors.clear()  # the console reports that status
 
     label_studio.call("PATCH", f"/api/webhooks/{webhook['id']}/", json={"is_active": False})
-    ask_until(page, "The webhook is switched off")
+    ask_again(page, "The webhook is switched off")
     label_studio.call("DELETE", f"/api/webhooks/{webhook['id']}/")
-    ask_until(page, "The project has no webhook to this backend")
+    ask_again(page, "The project has no webhook to this backend")
     expect(says).to_contain_text(f"label-studio-ml connect {pages.backend.folder} --project {pages.project}")
     pages.browser.keep(page, "project-without-webhook", whole=True)
     assert pages.errors == []
@@ -180,10 +177,10 @@ def test_a_wrong_token_and_a_forgotten_project(
     pages = Pages(label_studio, browser, make_backend)
     page = pages.open_project(LOGIN)
     label_studio.call("DELETE", f"/api/projects/{pages.project}/")
-    ask_until(page, "Label Studio has no such project")
+    ask_again(page, "Label Studio has no such project")
     page.get_by_role("button", name="Forget").click()
     page.get_by_role("dialog").get_by_role("button", name="Forget").click()
     expect(page.get_by_role("heading", name="No project is connected yet")).to_be_visible()
     pages.browser.keep(page, "projects-empty")
-    wait_until(lambda: pages.errors == [], "no errors")
+    assert pages.errors == []
     page.context.close()

@@ -28,6 +28,7 @@ from ..conftest import MakeBackend
 from ..processes import wait_until
 from ..studio import Studio, choice
 from ..test_api_backend import TEXT_CONFIG, settled_version, version_after
+from .page_layout import wait_until_fits
 
 UID = "7.1700000000"
 OPERATOR, VIEWER = ("operator", "operator-pass"), ("viewer", "viewer-pass-1")
@@ -54,6 +55,7 @@ class Pages:
             page.fill("input[name=user]", user[0])
             page.fill("input[name=password]", user[1])
             page.get_by_role("button", name="Log in").click()
+            expect(page.get_by_role("button", name="Log out")).to_be_visible()
         return page
 
     def _keep_error(self, message: Any) -> None:
@@ -128,7 +130,7 @@ def test_what_the_pages_do_is_what_predict_answers(
     page = pages.open("versions")  # the only project is chosen by itself
     expect(row(page, newer)).to_contain_text("served")
     expect(row(page, older)).to_contain_text("ready")
-    assert predicted(backend, uid) == newer
+    wait_until(lambda: predicted(backend, uid) == newer, "/predict answers with the newest version")
     page.get_by_role("button", name=f"Promote {older}").click()
     expect(page.get_by_role("dialog")).to_contain_text(f"Serve version {older}?")
     pages.browser.keep(page, "versions-promote")
@@ -198,12 +200,15 @@ def _evaluate(page: Any, pages: Pages, studio: Studio, tasks: list[int]) -> None
 
 def _delete(page: Any, backend: Backend, uid: str, version: str) -> None:
     page.get_by_role("link", name="All versions of the project").click()
-    page.get_by_role("link", name=version, exact=True).first.click()
+    row(page, version).get_by_role("link", name=version, exact=True).click()
     page.get_by_role("button", name="Delete", exact=True).click()
     confirm(page, "Delete")
+    page.wait_for_url(f"**/#/versions/{uid}")  # the page of a version has no rows, either
+    expect(page.get_by_role("table", name="Versions")).to_be_visible()
     expect(row(page, version)).to_have_count(0)
-    assert [one.name for one in VersionStore(backend.folder / "data").versions(uid)] != []
-    assert version not in [one.name for one in VersionStore(backend.folder / "data").versions(uid)]
+    left = [one.name for one in VersionStore(backend.folder / "data").versions(uid)]
+    assert left != []
+    assert version not in left
 
 
 def _make_versions(data: Path, number: int) -> None:
@@ -298,7 +303,7 @@ def test_two_hundred_versions_hostile_texts_and_a_viewer(make_backend: MakeBacke
             if name == "report":
                 expect(page.locator("table.confusion")).to_be_visible()
                 page.get_by_role("heading", name="Confusion matrix").scroll_into_view_if_needed()
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, (width, name)
+            wait_until_fits(page)
             pages.browser.keep(page, f"versions-{name}-{width}")
     expect(page.locator("main img")).to_have_count(0)
     page.goto(f"{backend.url}/#/versions/{UID}?compare=id-195,id-197,id-199")
