@@ -54,13 +54,10 @@ class VoiceActivity(LabelStudioMLBase):
         """Return the prediction of one recording."""
         control = self.control.for_task(recording.task)
         speech, rest = self.labels(control)
-        sound, rate = soundfile.read(recording.path, dtype="float32", always_2d=True)
-        duration = len(sound) / rate
+        channels, duration = channels_of(recording.path)
         found = []
-        # Two equal channels are one recording, which gets its segments once.
-        channels = 1 if (sound == sound[:, :1]).all() else sound.shape[1]
-        for channel in range(channels):
-            shares = self.probabilities(resampled(sound[:, channel], rate))
+        for channel, sound in enumerate(channels):
+            shares = self.probabilities(sound)
             spoken = self.stretches(shares, duration)
             for label, stretches in ((speech, spoken), (rest, between(spoken, duration))):
                 for start, end in stretches if label else ():
@@ -79,14 +76,16 @@ class VoiceActivity(LabelStudioMLBase):
 
     def probabilities(self, sound):
         """Return the probability of speech of each frame of a sound at `RATE`."""
-        frames = np.zeros((-(-len(sound) // FRAME), FRAME), np.float32)
-        frames.reshape(-1)[: len(sound)] = sound
-        before = np.vstack([np.zeros((1, CONTEXT), np.float32), frames[:-1, -CONTEXT:]])[: len(frames)]
-        frames = np.hstack([before, frames])
+        sound = np.pad(sound, (CONTEXT, -len(sound) % FRAME))
+        frames = (
+            np.lib.stride_tricks.sliding_window_view(sound, CONTEXT + FRAME)[::FRAME]
+            if len(sound) > CONTEXT
+            else []
+        )
         state = {name: np.zeros((1, 1, 128), np.float32) for name in "hc"}
         parts = [np.zeros(0, np.float32)]
         for at in range(0, len(frames), BLOCK):
-            feed = {"input": frames[at : at + BLOCK], **state}
+            feed = {"input": np.ascontiguousarray(frames[at : at + BLOCK]), **state}
             shares, state["h"], state["c"] = self.network.run(["speech_probs", "hn", "cn"], feed)
             parts.append(shares.reshape(-1))
         return np.concatenate(parts)
@@ -109,16 +108,27 @@ class VoiceActivity(LabelStudioMLBase):
         ]
 
 
-def resampled(sound, rate):
-    """Return a sound at `RATE`: the spectrum of each block of 30 s is cut off, or continued with zeros."""
-    if rate == RATE:
-        return sound
-    parts = [np.zeros(0, np.float32)]
-    for block in np.split(sound, range(30 * rate, len(sound), 30 * rate)):
-        length = round(len(block) * RATE / rate)
-        if length:
-            parts.append(np.fft.irfft(np.fft.rfft(block), length) * (length / len(block)))
-    return np.concatenate(parts).astype(np.float32)
+def channels_of(path):
+    """Return the channels of a recording at `RATE`, equal ones as one, and its duration in seconds.
+
+    It is read and resampled by 30 s: the spectrum of each such block is cut off, or continued with zeros.
+    """
+    parts, samples, are_equal = [np.zeros((0, 1), np.float32)], 0, True
+    with soundfile.SoundFile(path) as file:
+        for block in file.blocks(30 * file.samplerate, dtype="float32", always_2d=True):
+            samples += len(block)
+            if are_equal and not (block == block[:, :1]).all():
+                are_equal = False
+            length = round(len(block) * RATE / file.samplerate)
+            if length != len(block):
+                spectrum = np.fft.rfft(block, axis=0)
+                block = (
+                    np.fft.irfft(spectrum, length, axis=0) * (length / len(block)) if length else block[:0]
+                )
+            parts.append(block.astype(np.float32))
+        duration = samples / file.samplerate
+    sound = np.concatenate(parts[1:] or parts)
+    return (sound[:, :1] if are_equal else sound).T, duration
 
 
 def between(stretches, duration):
