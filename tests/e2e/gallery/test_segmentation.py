@@ -213,7 +213,6 @@ def test_clicks_on_coins(
     keep_picture(page.page, "segmentation")
     record(
         "segmentation",
-        before=0.0,
         after=sum(overlaps) / len(overlaps),
         labelled=0,
         measured_on=len(overlaps),
