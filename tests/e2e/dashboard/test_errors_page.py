@@ -11,6 +11,7 @@ from ..backend import Backend
 from ..browser import Browser
 from ..conftest import MakeBackend
 from ..studio import Studio
+from .page_layout import wait_until_fits
 
 CONFIG = """<View><Text name="text" value="$text"/><Choices name="choice" toName="text"><Choice value="Airbus"/>
 <Choice value="Boeing"/></Choices></View>"""
@@ -56,7 +57,7 @@ def test_errors_name_their_tasks_and_the_fix(
             card.get_by_role("link", name=f"Task {task} in Label Studio") for task in (tasks[1], tasks[3])
         ]
         for link, task in zip(links, (tasks[1], tasks[3]), strict=True):
-            assert link.get_attribute("href") == f"{label_studio.url}/projects/{project}/data?task={task}"
+            expect(link).to_have_attribute("href", f"{label_studio.url}/projects/{project}/data?task={task}")
         expect(card.locator(".error-tasks a")).to_have_count(2)
         browser.keep(page, "errors-of-tasks")
         label_studio.retrieve_predictions(project, [tasks[3]])
@@ -101,7 +102,7 @@ def test_hostile_texts_are_text_and_the_log_is_followed(
         expect(long).to_be_visible()
         browser.keep(page, "errors-hostile")
         page.set_viewport_size({"width": 320, "height": 700})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        wait_until_fits(page)
         browser.keep(page, "errors-narrow")
         page.set_viewport_size({"width": 1400, "height": 900})
         long.get_by_role("button").click()
@@ -112,7 +113,7 @@ def test_hostile_texts_are_text_and_the_log_is_followed(
             file.write(f"{record}later\n")
         page.get_by_label("Level").select_option("WARNING")
         expect(page.locator(".log-record", has_text="later")).to_be_visible()
-        assert page.locator(".log-info").count() == 0
+        expect(page.locator(".log-info")).to_have_count(0)
         with page.expect_download() as download:
             page.get_by_role("button", name="Download").click()
         assert MARKUP in download.value.path().read_text()
