@@ -155,9 +155,7 @@ class Labelling:
 
         The page makes the canvas anew after a change of the picture: it is waited for.
         """
-        return cast(
-            "list[float]", wait_until(lambda: self.evaluate(_IMAGE_PLACE), "the image has a canvas", 10.0)
-        )
+        return cast("list[float]", wait_until(lambda: self.evaluate(_IMAGE_PLACE), "the image has a canvas"))
 
     def shows(self, script: str, expected: Any) -> None:
         """Assert that JavaScript returns a value, at the latest after a while."""
@@ -168,7 +166,7 @@ class Labelling:
             return bool(with_deadline[0] == expected)
 
         try:
-            wait_until(holds, "the page shows it", 10.0)
+            wait_until(holds, "the page shows it")
         except AssertionError:
             assert with_deadline[0] == expected
 

@@ -107,11 +107,11 @@ def test_tracks_and_frames(labelling: Labelling, browser: Browser, video: str) -
     labelling.shows(f"() => {TAG}.length", FRAMES)
     # The first frame, before and after each change, and frames without a key frame.
     for frame in (0, 5, 12, 19, 24, 25, 27, 28, 34, 35, 39):
-        wait_until(partial(is_around, labelling, frame), f"the outline of frame {frame}", 15.0)
+        wait_until(partial(is_around, labelling, frame), f"the outline of frame {frame}")
     ranges = [(0, 9), (5, 24), (12, 20), (28, 34), (31, 39)]
     # A frame has 16 pixels; a bar reaches from the middle of its first frame to that of its last.
     labelling.shows(BARS, [[8 + 16 * first, 16 * (last - first)] for first, last in ranges])
-    wait_until(partial(is_around, labelling, 19), "the outline for the picture that is kept", 15.0)
+    wait_until(partial(is_around, labelling, 19), "the outline for the picture that is kept")
     browser.keep(labelling.page, "builders-videos")
 
     accepted = Accepted(labelling)

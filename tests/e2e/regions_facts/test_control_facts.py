@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from ..studio import Json
 from .labelling import Labelling, region
@@ -138,7 +139,7 @@ def test_an_unknown_item_of_a_ranker_makes_the_page_fail(labelling: Labelling) -
     value = {"ranker": {"label": ["i2", "unknown"]}}
     labelling.open(RANKER.format(""), ITEMS, [region("r", "ranker", value)])
     labelling.shows("() => document.querySelectorAll('.htx-ranker-column').length", 0)
-    assert labelling.submit_button.count() == 0
+    expect(labelling.submit_button).to_have_count(0)
 
 
 RELATIONS = """<View><Labels name="label" toName="data"><Label value="A"/></Labels>

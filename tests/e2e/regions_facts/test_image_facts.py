@@ -13,6 +13,7 @@ from PIL import Image
 from ..processes import wait_until
 from ..studio import Json
 from .labelling import Labelling, png, region, white
+from .round_trip import assert_drawn
 
 SIZE: Json = {"original_width": 400, "original_height": 200, "image_rotation": 0}
 DATA = {"image": white(400, 200)}
@@ -40,7 +41,7 @@ def drawn_at(labelling: Labelling, within: float = 0.8, **expected: float) -> No
         return bool(last == pytest.approx(expected, abs=within))
 
     with contextlib.suppress(AssertionError):
-        wait_until(holds, "the shape", 8.0)
+        wait_until(holds, "the shape")
     assert last == pytest.approx(expected, abs=within)
 
 
@@ -192,7 +193,7 @@ def test_only_the_alpha_of_a_brush_mask_counts(
     pixels = numpy.zeros((200, 400, 4), numpy.uint8)
     pixels[40:100, 40:80] = pixel
     labelling.open(RED.format("BrushLabels", ""), DATA, brush(encode_rle(list(pixels.reshape(-1)))))
-    assert (labelling.drawn() is not None) == visible
+    assert_drawn(lambda: labelling.drawn() is not None, visible)
     stored = decode_rle(labelling.submit().values["r"]["rle"]).reshape(200, 400, 4)
     assert (stored == (mask()[..., None] if visible else 0)).all()
 
