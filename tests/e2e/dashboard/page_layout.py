@@ -47,3 +47,12 @@ OVERLAPS = """() => {
 def wait_until_fits(page: Any) -> None:
     """Wait until a page is no wider than its window: charts and styles follow a change of the window later."""
     page.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+def wait_until_settled(page: Any) -> None:
+    """Wait until nothing is read any more, and all styles and pictures are there: then nothing moves by itself."""
+    page.wait_for_function(
+        """() => !document.querySelector('[aria-busy=true], .loading') &&
+            [...document.querySelectorAll('link[rel=stylesheet]')].every((link) => link.sheet) &&
+            [...document.images].every((image) => image.complete)"""
+    )
