@@ -118,3 +118,16 @@ def test_needs_says_each_pair_of_tags_once() -> None:
 def test_a_label_config_that_is_no_xml_is_an_error() -> None:
     with pytest.raises(LabelConfigError):
         match("<View", [model("m", fill("Choices"))])
+
+
+def test_a_choice_among_texts_needs_a_text_for_each_label_or_labels_of_the_task() -> None:
+    ranker = model("ranker", fill("Choices", "Text", among_texts=True))
+    assert reasons(ROW, ranker) == {
+        "ranker": "needs labels of <Choices> 'kind' that come with the tasks, or a text for each"
+    }
+    texts = '<Text name="a" value="$a"/><Text name="b" value="$b"/>'
+    two = ROW.replace("</Choices>", '<Choice value="b"/></Choices>' + texts)
+    assert match(two, [ranker])[0]
+    assert match(
+        ROW.replace('<Choice value="a"/>', "").replace('toName="text"', 'toName="text" value="$o"'), [ranker]
+    )[0]

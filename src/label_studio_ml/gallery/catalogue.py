@@ -26,6 +26,8 @@ class Fill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             `predicted_values`. Empty for a model that takes any label.
         beside: Tags that the label config must also have a control of, for the same object and for each region, such
             as the text of a box.
+        among_texts: Whether the control has to choose among texts: labels that come with the tasks, or another text of
+            the label config for each label.
         columns: How many fields with a number or a short text the data of a task needs.
     """
 
@@ -35,6 +37,7 @@ class Fill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     per_region: bool | None = False
     labels: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    among_texts: bool = False
     columns: int = 0
 
 

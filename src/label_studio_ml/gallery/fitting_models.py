@@ -108,6 +108,10 @@ def _hindrance(
         other.to_name == control.to_name for other in controls.all(fill.beside, per_region=True)
     ):
         return f'needs {_tags(fill.beside)} with perRegion="true" beside <{control.tag}>'
+    if fill.among_texts and not control.labels_field:
+        texts = [item for item in controls.objects if item.tag in fill.object and item not in control.objects]
+        if not len(control.labels) == len(texts) > 1:
+            return f"needs labels of <{control.tag}> {control.name!r} that come with the tasks, or a text for each"
     if fill.columns:
         number = _columns(task) if task is not None else None
         if number is None or number < fill.columns:
