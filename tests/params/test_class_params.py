@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from label_studio_ml.errors import ModelFileError, ParamsError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
-from label_studio_ml.params.class_params import Resolved, declaration_of, resolve
+from label_studio_ml.params.class_params import Resolved, declaration_of, refuse_undeclared_arguments, resolve
 
 THRESHOLD = Param(0.5, "keep what is surer than this", ge=0, le=1)
 
@@ -275,3 +275,39 @@ def test_what_only_the_operator_sets_is_refused_in_extra_params(
     monkeypatch.setenv("URL", "http://third")
     assert resolved(cls).values.url == "http://third"
     assert "variable URL, not in Label Studio" in resolved(cls).lines()[0]
+
+
+def test_an_argument_that_is_no_parameter_is_refused_with_the_one_that_is_meant() -> None:
+    class Boxes(LabelStudioMLBase):
+        params: ClassVar = {"neighbours": Param(5), "step": Param(1.1)}
+
+    with pytest.raises(ParamsError) as caught:
+        refuse_undeclared_arguments(Boxes, LabelStudioMLBase, {"step": 2, "neighbors": 3})
+    assert caught.value.field == "neighbors"
+    assert "Boxes has no parameter neighbors (is neighbours meant?) (--with)" in str(caught.value)
+    refuse_undeclared_arguments(Boxes, LabelStudioMLBase, {"step": 2, "neighbours": 3})
+
+
+def test_arguments_of_constructors_are_known() -> None:
+    class Older(LabelStudioMLBase):
+        params: ClassVar = {"step": Param(1.1)}
+
+        def __init__(self, labels: str = "", project_id: str = "") -> None:
+            super().__init__(project_id=project_id)
+
+    class Any_(Older):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+
+    class Undeclared(LabelStudioMLBase):
+        pass
+
+    class Ignoring(LabelStudioMLBase):
+        params: ClassVar = {"step": Param(1.1)}
+        unknown_params = "ignore"
+
+    refuse_undeclared_arguments(Older, LabelStudioMLBase, {"labels": "a"})
+    with pytest.raises(ParamsError, match="no parameter label"):
+        refuse_undeclared_arguments(Older, LabelStudioMLBase, {"label": "a"})
+    for cls in (Any_, Undeclared, Ignoring):
+        refuse_undeclared_arguments(cls, LabelStudioMLBase, {"label": "a"})

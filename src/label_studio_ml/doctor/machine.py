@@ -54,8 +54,14 @@ def packages(context: Context) -> Check:
 
 
 def model_file(context: Context) -> Iterator[Check]:
-    """Check, in a new interpreter, that the model file can be imported and its class instantiated."""
+    """Check, in a new interpreter, that the model file can be imported and its class instantiated.
+
+    The class is built for the label config in its folder, or for one with the tags that it looks up. If that fails, the
+    label config of the project decides.
+    """
     process = _build(context, "")
+    if process is not None and process.returncode and (config := _project_config(context)):
+        process = _build(context, config)
     if process is None:
         yield fail(
             "model file", f"it takes more than {_BUILD_TIMEOUT:g} seconds", "Load less while importing it"
@@ -75,8 +81,8 @@ def label_config(context: Context) -> Check:
     if context.project is None or not context.model_works:
         why = "the model file does not work" if context.project is not None else context.without_project
         return skip("label config", why)
-    config = str(context.project.get("label_config") or "")
-    if "<" not in config or config.strip() in {"<View></View>", "<View/>"}:
+    config = _project_config(context)
+    if not config:
         return fail(
             "label config",
             "the project has no label config",
@@ -89,6 +95,12 @@ def label_config(context: Context) -> Check:
             "label config", cause, "Change the project's label config, or the class, so that they fit"
         )
     return ok("label config", "the class can be built with it")
+
+
+def _project_config(context: Context) -> str:
+    """Return the label config of the project, empty if the project is not known or has an empty one."""
+    config = str((context.project or {}).get("label_config") or "")
+    return "" if "<" not in config or config.strip() in {"<View></View>", "<View/>"} else config
 
 
 def _build(context: Context, config: str) -> "subprocess.CompletedProcess[str] | None":

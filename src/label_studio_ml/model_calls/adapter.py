@@ -28,7 +28,7 @@ from label_studio_ml.model_calls.class_attributes import gate, limit, names
 from label_studio_ml.model_calls.coroutines import finish
 from label_studio_ml.model_calls.project_login import studio_login, studio_private
 from label_studio_ml.model_calls.setup_request import setup_request
-from label_studio_ml.params.class_params import declaration_of, resolve
+from label_studio_ml.params.class_params import declaration_of, refuse_undeclared_arguments, resolve
 from label_studio_ml.processes.forked_children import UserCode
 from label_studio_ml.protocol.label_config import parse_label_config
 from label_studio_ml.protocol.prediction_json import plain
@@ -154,7 +154,8 @@ def build(
     """Build a model of `cls` for `spec`, passing the arguments that its constructor accepts.
 
     `state` holds the project's key/value pairs; `code` is the hash of the class's code, empty if it is not known.
-    Raises ParamsError, before the constructor is called, if a parameter of the class has a wrong value. Raises
+    Raises ParamsError, before the constructor is called, if a parameter of the class has a wrong value, or if
+    `init_kwargs` of the settings have one that the class does not declare. Raises
     ModelLoadError with the cause if the constructor fails, NoLabelConfig if it fails while the project has no label
     config.
     """
@@ -171,6 +172,7 @@ def build(
     }
     try:
         with UserCode(), setup_request(cls, project):
+            refuse_undeclared_arguments(cls, LabelStudioMLBase, settings.init_kwargs)
             declared = resolve(cls, context.extra_params, context.arguments)
             if declared is not None and declared.unknown:
                 logger.warning("Project %s: %s", project.uid, declared.unknown)

@@ -7,7 +7,7 @@ config.json, and the arguments of `init_app`), the parameter's environment varia
 import difflib
 import inspect
 import keyword
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -215,9 +215,7 @@ def _extra_values(cls: type, declaration: Declaration, extra_params: Any) -> tup
     names = [name for name in extra_params if declaration.name_of(str(name)) is None]
     if not names or choice == "ignore":
         return extra_params, ""
-    similar = difflib.get_close_matches(str(names[0]), declaration.parameters, n=1)
-    meant = f" (is {similar[0]} meant?)" if similar else ""
-    text = f"{cls.__name__} has no parameter {', '.join(map(str, names))}{meant}"
+    text = _not_declared(cls, declaration, names)
     if choice == "error":
         fix = f"Correct the extra params in Label Studio; there are {', '.join(declaration.parameters)}"
         raise ParamsError(text, fix=fix, field="extra_params")
@@ -244,6 +242,39 @@ def _given(
             source = f"environment variable {parameter.variable}"
             given[name] = Given(declaration.read(name, text), source)
     return given
+
+
+def refuse_undeclared_arguments(cls: type, base: type, arguments: Mapping[str, Any]) -> None:
+    """Raise ParamsError for an argument (`--with`, config.json, `init_app`) that a class with parameters does not have.
+
+    Arguments of the constructors between `cls` and `base` are no parameters, but known. Nothing is refused if one of
+    those takes any arguments (`**kwargs`), or if `unknown_params` of the class is "ignore".
+    """
+    declaration = declaration_of(cls)
+    if declaration is None or _consequence(cls, declaration) == "ignore":
+        return
+    known = set(_RESERVED)
+    for ancestor in cls.__mro__[: cls.__mro__.index(base)]:
+        if "__init__" in vars(ancestor):
+            constructor = inspect.signature(vars(ancestor)["__init__"]).parameters.values()
+            if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in constructor):
+                return
+            known.update(parameter.name for parameter in constructor)
+    undeclared = [name for name in arguments if name not in known and not declaration.name_of(name)]
+    if undeclared:
+        names = ", ".join(declaration.parameters)
+        raise ParamsError(
+            f"{_not_declared(cls, declaration, undeclared)} ({ARGUMENTS})",
+            fix=f"Correct --with, config.json or the argument of init_app; there are {names}",
+            field=undeclared[0],
+        )
+
+
+def _not_declared(cls: type, declaration: Declaration, names: Sequence[Any]) -> str:
+    """Return a sentence about names that `cls` does not declare, with the one that the first may stand for."""
+    similar = difflib.get_close_matches(str(names[0]), declaration.parameters, n=1)
+    meant = f" (is {similar[0]} meant?)" if similar else ""
+    return f"{cls.__name__} has no parameter {', '.join(map(str, names))}{meant}"
 
 
 def _refuse_operator_only(declaration: Declaration, given: Mapping[str, Given]) -> None:

@@ -194,6 +194,34 @@ def test_a_sample_that_does_not_fit_the_class_is_not_taken_for_a_project(tmp_pat
     assert output.endswith("Add --label-config FILE with the label config of your project\n")
 
 
+def test_the_label_config_of_the_folder_is_taken(tmp_path: Path) -> None:
+    named = SEVERAL.replace('self.controls.first("Labels", on="Image")', 'self.controls["kind"]')
+    own = OTHER_CONFIG.format(attributes='perRegion="true"')
+    (tmp_path / "label_config.xml").write_text(own, encoding="utf-8")
+    status, output = _check_several(tmp_path, "--check", code=SEVERAL)
+    assert status == 0, output
+    assert "can be built for its label_config.xml; its prediction of a sample task is valid" in output
+
+    status, output = _check_several(tmp_path, "--check", code=named)
+    assert status == 1
+    assert "(with label_config.xml)" in output
+    assert "or add --label-config FILE with your project's label config" in output
+
+    (tmp_path / "label_config.xml").write_bytes(b"\xff")
+    status, output = _check_several(tmp_path, "--check", code=SEVERAL)
+    assert status == 1
+    assert "label_config.xml cannot be read" in output
+
+
+def test_a_mistyped_parameter_is_refused(tmp_path: Path) -> None:
+    code = "from label_studio_ml.params import Param\n" + SEVERAL.replace(
+        "    def setup(self):", "    params = {'neighbours': Param(5)}\n\n    def setup(self):", 1
+    )
+    status, output = _check_several(tmp_path, "--check", "--with", "neighbors=3", code=code)
+    assert status == 1
+    assert "has no parameter neighbors (is neighbours meant?) (--with)" in output
+
+
 def test_a_label_config_without_a_check_is_refused(tmp_path: Path) -> None:
     status, output = _check_several(tmp_path, "--label-config", "labels.xml")
     assert (status, "--label-config is for --check" in output) == (1, True), output

@@ -19,6 +19,7 @@ from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.storage.folder_problems import nearest_existing
 from label_studio_ml.storage.private_files import make_folder, open_file
 from label_studio_ml.support.texts import shell_command
+from label_studio_ml.user_code.folder_label_config import LABEL_CONFIG
 from label_studio_ml.user_code.import_scan import imported_siblings, required_distributions
 from label_studio_ml.user_code.model_source import ModelSource
 
@@ -37,9 +38,6 @@ TEMPLATES = {
 
 #: Of these, the files that are copied from the folder of the user's script if they exist there.
 _USER_FILES = ("README.md", "test_api.py")
-
-#: The file with the label config of a backend that is made for one.
-LABEL_CONFIG = "label_config.xml"
 
 #: The file with the requirements that are installed without their dependencies.
 WEIGHTS = "requirements-weights.txt"

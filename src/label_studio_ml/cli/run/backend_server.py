@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--label-config",
         type=Path,
         metavar="FILE",
-        help="with --check: the label config to check the model with (default: one with the tags that the class looks "
-        "up)",
+        help="with --check: the label config to check the model with (default: label_config.xml in the backend's "
+        "folder, or else one with the tags that the class looks up)",
     )
 
 
@@ -104,7 +104,7 @@ def _exposure_notice(host: str, port: int, settings: Settings) -> str:
 def _check(settings: Settings, label_config: str) -> int:
     """Build the model and predict sample tasks in a new interpreter, so that side effects end; return 0 or 1.
 
-    An empty `label_config` means that one is derived from the code of the class.
+    An empty `label_config` means that of the backend's folder, or one derived from the code of the class.
     """
     flags = ["--predict", *(["-"] if label_config else [])]
     check = command(settings, "label_studio_ml.cli.run.check_model", *flags)
