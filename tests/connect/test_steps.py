@@ -1,14 +1,16 @@
 """Steps of connecting that a running backend answers: here with two projects of one number."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 import requests
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect.backend_client import BackendView
-from label_studio_ml.connect.steps import _with_advice, arrived
+from label_studio_ml.connect.steps import Plan, _prelabel, _untrained, _webhook, _with_advice, arrived
 from label_studio_ml.doctor import server, work
 from label_studio_ml.doctor.check import Status
 from label_studio_ml.doctor.context import Context
@@ -98,3 +100,55 @@ def test_what_label_studio_says_of_an_address_is_with_advice(said: str, says: st
     )
     assert says in (error.fix or "")
     assert said in error.message
+
+
+def _plan(studio: Mock) -> Plan:
+    settings = Settings(backend_dir=Path())
+    view = BackendView(("http://localhost:9090",), settings)
+    return Plan(
+        studio=studio, view=view, settings=settings, project=7, url="http://localhost:9090", name="0" * 12
+    )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "is_first", "says", "is_changed"),
+    [
+        ("other", False, "Warning: Pre-labeling: 'other' stays chosen", False),
+        ("other", True, "'mine' is chosen, before it was 'other'", True),
+        ("old", False, "'mine' is chosen, before it was 'old'", True),
+        ("mine", False, "'mine' is chosen already", False),
+        ("", True, "'mine' is chosen", True),
+    ],
+)
+def test_a_second_backend_leaves_the_choice_of_the_first(
+    chosen: str, is_first: bool, says: str, is_changed: bool
+) -> None:
+    studio = Mock()
+    project = {"model_version": chosen, "show_collab_predictions": True}
+    assert says in _prelabel(_plan(studio), project, {"title": "mine"}, ["old"], is_first=is_first)
+    assert studio.projects.change.called is is_changed
+
+
+@pytest.mark.parametrize(("is_new", "says"), [(True, "created"), (False, "updated")])
+def test_the_webhook_that_label_studio_makes_for_a_new_backend_is_not_called_updated(
+    is_new: bool, says: str
+) -> None:
+    studio = Mock()
+    studio.webhooks.of_project.return_value = [{"id": 1, "url": "http://localhost:9090/webhook"}]
+    about = {"events": [], "learns": False}
+    line = _webhook(_plan(studio), about, ["http://localhost:9090"], is_new=is_new)
+    assert f"/webhook: {says}, without login" in line
+    assert studio.webhooks.save.call_args.args[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("about", "says"),
+    [
+        ({"learns": True, "initial_version": "INITIAL"}, True),
+        ({"learns": True, "initial_version": "other"}, False),
+        ({"learns": False, "initial_version": "INITIAL"}, False),
+        ({"learns": True}, False),
+    ],
+)
+def test_a_model_without_a_training_is_said_to_have_none(about: dict[str, Any], says: bool) -> None:
+    assert bool(_untrained(about, "INITIAL")) is says

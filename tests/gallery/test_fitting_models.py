@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from label_studio_ml.errors import LabelConfigError
@@ -95,6 +96,30 @@ def test_columns_are_counted_in_the_first_task() -> None:
     assert reasons(ROW, tabular) == {
         "tabular": "needs 3 columns in the data of a task; there is no task to look at"
     }
+
+
+@pytest.mark.parametrize(("shown", "first"), [(3, "rows"), ("2.5", "rows"), ("a", "texts"), (None, "texts")])
+def test_columns_are_preferred_where_the_shown_text_is_a_number(shown: Any, first: str) -> None:
+    rows = model("rows", fill("Choices", "Text", 40, columns=3, number_rank=82))
+    texts = model("texts", fill("Choices", "Text", 78))
+    fits, _ = match(ROW, [rows, texts], {"data": {"text": shown, "age": 3, "size": 1.5, "kind": "b"}})
+    assert fits[0].model.name == first
+
+
+def test_the_controls_that_stay_empty() -> None:
+    config = FACES.replace(
+        "</View>",
+        """<TextArea name="read" toName="image" perRegion="true"/><Rating name="stars" toName="image"/>
+        <KeyPointLabels name="click" toName="image"><Label value="Face"/></KeyPointLabels></View>""",
+    )
+    reader = model("reader", fill("RectangleLabels", "Image", beside=("TextArea",)))
+    ((fit,), _) = match(config, [msgspec.structs.replace(reader, prompts=("KeyPointLabels",))])
+    assert [control.name for control in fit.controls] == ["box", "read"]
+    assert [control.name for control in fit.empty] == ["kind", "stars"]
+    assert fit.coverage == "fills 2 of 4 controls"
+    one = model("one", fill("RectangleLabels", "Image"), fill("Choices", "Image", 70))
+    ((fit,), _) = match(FACES, [msgspec.structs.replace(one, one_control=True)])
+    assert ([control.name for control in fit.controls], fit.coverage) == (["kind"], "fills 1 of 2 controls")
 
 
 def test_a_control_without_its_object_fits_nothing() -> None:

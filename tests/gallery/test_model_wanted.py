@@ -21,6 +21,11 @@ def test_many_labels_are_counted() -> None:
     )
 
 
+def test_all_objects_of_a_control_are_named() -> None:
+    config = """<View><Text name="a" value="$a"/><Text name="b" value="$b"/><Pairwise name="p" toName="a,b"/></View>"""
+    assert wanted(config).endswith("which of two objects is better (p) for <Text> a and <Text> b.")
+
+
 def test_a_label_config_without_controls() -> None:
     assert wanted('<View><Text name="t" value="$t"/></View>') == (
         "The label config has no control, so there is nothing to predict."

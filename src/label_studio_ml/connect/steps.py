@@ -24,6 +24,8 @@ _MODEL_TIMEOUT = 120.0
 _EVENT_TIMEOUT = 6.0
 _EVENT_ATTEMPTS = 3
 
+_TEST_PREDICTION = "Test prediction through Label Studio"
+
 
 @dataclass(kw_only=True)
 class Plan:
@@ -63,15 +65,17 @@ def connect(plan: Plan) -> Iterator[str]:
     backend, old_urls, change = _backend(plan)
     yield f"Backend {backend['id']} in the project: {change}, title {backend['title']!r}"
     first = studio.backends.of_project(plan.project)[0]
-    if first["id"] != backend["id"]:
+    is_first = first["id"] == backend["id"]
+    if not is_first:
         yield (
             f"Note: Label Studio asks only the first backend of a project, and that is {first['title']!r} "
             f"({first['url']}); remove it there if this backend is to predict"
         )
 
-    yield _webhook(plan, about, [plan.url, *old_urls])
-    yield _prelabel(plan, project, backend, old_titles=[str(backend.get("old_title") or "")])
-    yield _prediction(plan, backend)
+    yield _webhook(plan, about, [plan.url, *old_urls], is_new=change == "added")
+    old_titles = [str(backend.get("old_title") or "")]
+    yield _prelabel(plan, project, backend, old_titles, is_first=is_first)
+    yield _prediction(plan, backend, about)
     yield _event(plan, project)
 
 
@@ -155,7 +159,11 @@ def _with_advice(error: StudioRefusedError, url: str) -> StudioError:
     return StudioError(error.message, fix="See the backend's logs/server.log", field=error.field)
 
 
-def _webhook(plan: Plan, about: Json, urls: list[str]) -> str:
+def _webhook(plan: Plan, about: Json, urls: list[str], *, is_new: bool) -> str:
+    """Create or change the backend's webhook; return a line. `is_new`: the backend was added to the project just now.
+
+    Raises StudioError when Label Studio refuses the webhook.
+    """
     if not webhook_host_fits(plan.url):
         raise StudioError(
             f"Label Studio accepts no webhook at {plan.url}: its host name has no dot",
@@ -168,16 +176,27 @@ def _webhook(plan: Plan, about: Json, urls: list[str]) -> str:
         change, removed = webhooks.synchronise(plan.studio.webhooks, plan.project, desired, plan.name, urls)
     except StudioRefusedError as error:
         raise _with_advice(error, plan.url) from None
+    if is_new and change == "updated":
+        change = "created"  # Label Studio made it while the backend was added, and it was changed into the desired one
     login = "with" if plan.view.authorization() else "without"
     removal = f"; {removed} stale removed" if removed else ""
     return f"Webhook {desired['url']}: {change}, {login} login, for {', '.join(actions)}{removal}"
 
 
-def _prelabel(plan: Plan, project: Json, backend: Json, old_titles: list[str]) -> str:
+def _prelabel(plan: Plan, project: Json, backend: Json, old_titles: list[str], *, is_first: bool) -> str:
+    """Choose the backend's predictions for new tasks, or no longer, as planned; return a line.
+
+    A choice of other predictions stays if the backend is not the first of the project, which alone is asked.
+    """
     title, chosen = str(backend["title"]), str(project.get("model_version") or "")
     if plan.prelabel:
         if chosen == title and project.get("show_collab_predictions"):
             return f"Pre-labeling: {title!r} is chosen already"
+        if chosen and not is_first and chosen not in {title, *old_titles}:
+            return (
+                f"Warning: Pre-labeling: {chosen!r} stays chosen, because Label Studio does not ask {title!r}. To "
+                "switch, remove the first backend in the project's Settings, Model, and run connect again"
+            )
         plan.studio.projects.change(plan.project, model_version=title, show_collab_predictions=True)
         return f"Pre-labeling: {title!r} is chosen" + (f", before it was {chosen!r}" if chosen else "")
     if chosen and chosen in {title, *old_titles}:
@@ -186,8 +205,11 @@ def _prelabel(plan: Plan, project: Json, backend: Json, old_titles: list[str]) -
     return "Pre-labeling: unchanged"
 
 
-def _prediction(plan: Plan, backend: Json) -> str:
-    """Test a prediction through Label Studio and return the result as a line. Raises StudioError when it fails."""
+def _prediction(plan: Plan, backend: Json, about: Json) -> str:
+    """Test a prediction through Label Studio and return the result as a line. Raises StudioError when it fails.
+
+    `about` is the backend's response of /connection.
+    """
     task = plan.studio.tasks.first(plan.project)
     if task is None:
         return "Test prediction: skipped, because the project has no tasks yet"
@@ -198,9 +220,7 @@ def _prediction(plan: Plan, backend: Json) -> str:
         raise StudioError(message, fix="See the backend's logs/server.log") from None
     results: Any = answer.get("response")
     if results == [] or (isinstance(results, list) and results[0] == []):
-        return (
-            "Test prediction through Label Studio: it works; the model returned no prediction for this task"
-        )
+        return f"{_TEST_PREDICTION}: it works; the model returned no prediction for a random task"
     if not isinstance(results, list):
         raise StudioError("The backend's response to the test prediction has no results")
     first = results[0][0] if isinstance(results[0], list) and results[0] else results[0]
@@ -208,9 +228,16 @@ def _prediction(plan: Plan, backend: Json) -> str:
         cause = first.get("error") if isinstance(first, dict) else first
         raise StudioError(f"The model has no prediction for a task of the project: {cause}")
     version = first.get("model_version")
-    return (
-        f"Test prediction through Label Studio: {plural(len(first['result']), 'region')}, version {version}"
-    )
+    line = f"{_TEST_PREDICTION}: {plural(len(first['result']), 'region')}, version {version}"
+    if first["result"]:
+        return line
+    return f"{line}{_untrained(about, version)} (a random task)"
+
+
+def _untrained(about: Json, version: Any) -> str:
+    """Return a phrase if the class learns and `version` is that before the first training; else empty text."""
+    is_untrained = about["learns"] and version and version == about.get("initial_version")
+    return "; nothing has been trained yet" if is_untrained else ""
 
 
 def _cause(plan: Plan, task: Json) -> str:

@@ -24,6 +24,7 @@ class Fill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         per_region: Whether the control belongs to a region; None for either.
         labels: Labels that the model knows. The control has to have one of them, by its name, its alias or its
             `predicted_values`. Empty for a model that takes any label.
+        number_rank: The rank in place of `rank` for an object that shows a number in the first task; None for none.
         beside: Tags that the label config must also have a control of, for the same object and for each region, such
             as the text of a box.
         among_texts: Whether the control has to choose among texts: labels that come with the tasks, or another text of
@@ -39,6 +40,7 @@ class Fill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     beside: tuple[str, ...] = ()
     among_texts: bool = False
     columns: int = 0
+    number_rank: int | None = None
 
 
 class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,7 +61,10 @@ class GalleryModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         task: The kind of work, in the field's standard term, such as "text classification".
         fills: The controls that it can fill, the most suitable first.
         trains: Whether it learns from annotations.
+        predicts_untrained: Whether it predicts before its first training.
+        one_control: Whether it fills only one control, the first that fits, also where several fit.
         interactive: Whether it answers clicks and boxes while a person labels.
+        prompts: The tags of controls with which a person asks it, by clicks or boxes; one of them needs smart="true".
         licence: The licence of the code and weights that it installs, as an SPDX expression.
         install_mb: Size of what its requirements install in an empty environment, in 10^6 bytes; 0 if not measured.
         tasks_per_second: Tasks of its test that it predicts in a second on two processor cores; 0 if not measured.
@@ -73,7 +78,10 @@ class GalleryModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     task: str
     fills: tuple[Fill, ...]
     trains: bool
+    predicts_untrained: bool = True
+    one_control: bool = False
     interactive: bool = False
+    prompts: tuple[str, ...] = ()
     licence: str
     install_mb: int = 0
     tasks_per_second: float = 0.0

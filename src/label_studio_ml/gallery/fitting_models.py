@@ -1,5 +1,6 @@
 """Which models of the gallery fit a label config, and why the others do not."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from label_studio_ml.controls.collection import Controls
 from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.labels import listed
+from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.gallery.catalogue import Fill, GalleryModel
 from label_studio_ml.support.texts import plural
 
@@ -22,16 +24,29 @@ _COLUMN_TEXT = 200
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A model that fits a label config: the controls that it fills, the most suitable first, and the rank of that."""
+    """A model that fits a label config.
+
+    Fields:
+        controls: The controls that it fills, the most suitable first.
+        rank: How well it suits the first of them.
+        empty: The other controls of the label config, without those with which a person asks the model.
+    """
 
     model: GalleryModel
     controls: tuple[Control, ...]
     rank: int
+    empty: tuple[Control, ...] = ()
 
     @property
     def is_suitable(self) -> bool:
         """Whether the model suits the label config so well that it is taken without being named."""
         return self.rank >= SUITABLE
+
+    @property
+    def coverage(self) -> str:
+        """How many controls it fills of those that a model can fill, such as "fills 1 of 4 controls"."""
+        number = len(self.controls)
+        return f"fills {number} of {plural(number + len(self.empty), 'control')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +78,52 @@ def match(
             for control in candidates:
                 if reason := _hindrance(control, fill, controls, task):
                     reasons.append(reason)
-                elif control.name not in filled:
-                    filled[control.name] = (fill.rank, control)
+                    continue
+                _add(filled, control, _rank(fill, control, task))
+                for other in _beside(control, fill, controls):
+                    _add(filled, other, fill.rank)
         if filled:
             ranked = sorted(filled.values(), key=lambda pair: -pair[0])
-            fits.append(Fit(model, tuple(control for _, control in ranked), ranked[0][0]))
+            fits.append(_fit(model, ranked, controls))
         else:
             misfits.append(Misfit(model, reasons[0] if reasons else f"needs {needs(model)}"))
     fits.sort(key=lambda fit: (-fit.rank, -len(fit.controls), fit.model.name))
     return fits, misfits
+
+
+def _add(filled: dict[str, tuple[int, Control]], control: Control, rank: int) -> None:
+    """Add a control with its rank to those of a model that are filled, unless it is there already."""
+    filled.setdefault(control.name, (rank, control))
+
+
+def _fit(model: GalleryModel, ranked: list[tuple[int, Control]], controls: Controls) -> Fit:
+    """Return the fit of a model that fills the controls `ranked`, the most suitable first."""
+    best = ranked[0][0]
+    if model.one_control:
+        ranked = ranked[:1]
+    filled = tuple(control for _, control in ranked)
+    names = {control.name for control in filled}
+    empty = tuple(
+        control for control in controls if control.name not in names and control.tag not in model.prompts
+    )
+    return Fit(model, filled, best, empty)
+
+
+def _rank(fill: Fill, control: Control, task: Mapping[str, Any] | None) -> int:
+    """Return the rank of `fill` for a control, which may be another one where the object shows a number."""
+    if fill.number_rank is None or task is None:
+        return fill.rank
+    try:
+        return fill.number_rank if math.isfinite(float(control.value(task))) else fill.rank
+    except (KeyError, LabelConfigError, TypeError, ValueError):
+        return fill.rank
+
+
+def _beside(control: Control, fill: Fill, controls: Controls) -> list[Control]:
+    """Return the controls for each region, of the same object, that `fill` needs beside a control."""
+    if not fill.beside:
+        return []
+    return [other for other in controls.all(fill.beside, per_region=True) if other.to_name == control.to_name]
 
 
 def needs(model: GalleryModel) -> str:
@@ -104,9 +156,7 @@ def _hindrance(
         if not labelled.label_names or not any(labelled.label_map.knows(label) for label in fill.labels):
             known = listed(fill.labels, _NAMED_LABELS)
             return f"knows the labels {known}; <{control.tag}> {control.name!r} has {present}"
-    if fill.beside and not any(
-        other.to_name == control.to_name for other in controls.all(fill.beside, per_region=True)
-    ):
+    if fill.beside and not _beside(control, fill, controls):
         return f'needs {_tags(fill.beside)} with perRegion="true" beside <{control.tag}>'
     if fill.among_texts and not control.labels_field:
         texts = [item for item in controls.objects if item.tag in fill.object and item not in control.objects]

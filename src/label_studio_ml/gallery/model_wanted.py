@@ -61,5 +61,5 @@ def _phrase(control: Control) -> str:
         return f"{phrase} for each region"
     if not control.objects:
         return phrase
-    shown = control.object
-    return f"{phrase} for <{shown.tag}> {shown.name}"
+    shown = " and ".join(f"<{item.tag}> {item.name}" for item in control.objects)
+    return f"{phrase} for {shown}"

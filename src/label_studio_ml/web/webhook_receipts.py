@@ -137,7 +137,8 @@ async def connection(
 ) -> dict[str, Any]:
     """Return what `label-studio-ml connect` and `doctor` need to know of this backend and, if given, of a project.
 
-    `events` are the actions that start a training. `model_class` and `learns` are None before the import. `studio` says
+    `events` are the actions that start a training. `model_class`, `learns` and `initial_version` are
+    None before the import. `studio` says
     which settings of the login for Label Studio are set.
     """
     info = registry.info
@@ -145,6 +146,7 @@ async def connection(
         "version": __version__,
         "model_class": info.name if info is not None else None,
         "learns": info.generation != "none" if info is not None else None,
+        "initial_version": info.initial_version if info is not None else None,
         "events": sorted(events),
         "login": asks_login(settings),
         "studio": {

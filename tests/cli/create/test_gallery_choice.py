@@ -1,6 +1,7 @@
 """`init` with a model of the gallery, and `examples`."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "table.xml").write_text(TABLE)
     (tmp_path / "none.xml").write_text(NONE)
+    (tmp_path / "bad.xml").write_text("<View>")
     return tmp_path
 
 
@@ -94,7 +96,9 @@ def test_a_list_makes_no_folder(here: Path, capsys: pytest.CaptureFixture[str]) 
     printed = capsys.readouterr().out
     assert all(model.name in printed for model in models())
     assert "A model would have to return messages of a dialogue" in printed
-    assert {path.name for path in here.iterdir()} == {"table.xml", "none.xml"}
+    assert main(["init", "--list", "--label-config", "table.xml"]) == 0
+    assert re.search(r"tabular +best +fills 1 of 1 control", capsys.readouterr().out)
+    assert {path.name for path in here.iterdir()} == {"table.xml", "none.xml", "bad.xml"}
 
 
 @pytest.mark.parametrize(
@@ -109,6 +113,7 @@ def test_a_list_makes_no_folder(here: Path, capsys: pytest.CaptureFixture[str]) 
         (["--label-config", "gone.xml"], "The label config cannot be read"),
         (["--list"], "--list needs --project or --label-config"),
         (["--project", "7"], "--url is missing"),
+        (["--label-config", "bad.xml"], "Correct bad.xml"),
     ],
 )
 def test_what_does_not_go(
@@ -127,7 +132,7 @@ def test_a_folder_is_needed(here: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_an_empty_label_config(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "empty.xml").write_text("<View></View>")
     assert main(["init", "mine", "--label-config", "empty.xml"]) == 1
-    assert "The label config of empty.xml is empty" in capsys.readouterr().err
+    assert "The label config of empty.xml is empty. Add controls to empty.xml" in capsys.readouterr().err
 
 
 def test_install_runs_pip_of_this_python(
@@ -187,6 +192,39 @@ def test_examples_lists_every_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert listed[0]["fills"]
 
 
+def test_a_model_that_does_not_learn_says_so_in_its_readme(here: Path) -> None:
+    assert main(["init", "boxes", "--example", "face-boxes"]) == 0
+    assert main(["init", "rows", "--example", "tabular"]) == 0
+    boxes, rows = ((here / name / "README.md").read_text() for name in ("boxes", "rows"))
+    assert "to Label Studio.\n" in boxes
+    assert "in the background" not in boxes
+    assert "## Train" not in boxes
+    assert "trains it in the background" in rows
+    assert '## Train\n\nPress "Start Training"' in rows
+    assert "label-studio-ml connect . --project 1" in rows
+
+
+def test_a_model_that_must_be_trained_first_names_one_that_predicts_at_once(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "texts.xml").write_text(
+        '<View><Text name="text" value="$text"/><Choices name="kind" toName="text"><Choice value="a"/></Choices>'
+        '<Rating name="stars" toName="text"/></View>'
+    )
+    assert main(["init", "texts", "--label-config", "texts.xml"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "text-classifier chosen fills 1 of 2 controls" in printed
+    assert "1 control stays empty: <Rating> stars. --example llm fills 2 of 2 controls." in printed
+    assert "docs/combined.md" in printed
+    assert printed.endswith(
+        "text-classifier predicts after its first training. --example zero-shot-texts predicts at once."
+    )
+    assert main(["init", "rows", "--example", "tabular"]) == 0
+    assert capsys.readouterr().out.endswith("tabular predicts after its first training.\n")
+    assert main(["init", "boxes", "--example", "face-boxes"]) == 0
+    assert "predicts after" not in capsys.readouterr().out
+
+
 @pytest.fixture
 def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
     """A named fake of Label Studio with project 7, whose only task has three columns."""
@@ -221,7 +259,7 @@ def test_a_project_whose_tasks_lack_what_a_model_needs(
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        (Reply.of({"detail": "Not found."}, 404), "404"),
+        (Reply.of({"detail": "Not found."}, 404), "There is no project 7 at http://127.0.0.1"),
         (Reply.of({"detail": "Invalid token."}, 401), "token"),
         (
             Reply.of({"id": 7, "title": "", "label_config": "<View></View>"}),
@@ -236,3 +274,31 @@ def test_a_project_that_cannot_be_read(
     assert main(["init", "mine", "--project", "7", "--url", studio.url]) == 1
     assert message in capsys.readouterr().err
     assert not (here / "mine").exists()
+
+
+def test_an_interactive_model_is_connected_as_one(
+    here: Path, studio: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = """<View><Image name="photo" value="$photo"/>
+    <BrushLabels name="mask" toName="photo"><Label value="A"/></BrushLabels>{}</View>"""
+    clicks = '<KeyPointLabels name="click" toName="photo"{}><Label value="A"/></KeyPointLabels>'
+    printed = []
+    for controls in ("", clicks.format(""), clicks.format(' smart="true"')):
+        reply = Reply.of({"id": 7, "title": "Photos", "label_config": config.format(controls)})
+        studio.on("/api/projects/7/", reply)
+        assert main(["init", "mine", "--project", "7", "--url", studio.url, "--force"]) == 0
+        printed.append(capsys.readouterr().out)
+        assert "--project 7 --interactive\n" in printed[-1]
+        assert "stays empty" not in printed[-1]
+    assert 'add <KeyPointLabels smart="true"> or' in printed[0]
+    assert 'add smart="true" at <KeyPointLabels> click in' in printed[1]
+    assert "smart" not in printed[2]
+
+
+def test_a_label_studio_that_does_not_run(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "token")
+    assert main(["init", "mine", "--project", "7", "--url", "http://localhost:9"]) == 1
+    error = capsys.readouterr().err
+    assert "http://localhost:9 cannot be reached (ConnectionError). Does Label Studio run there?" in error

@@ -10,6 +10,7 @@ from label_studio_ml.cli.shared.studio_arguments import require_studio, with_stu
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, UnknownProject
 
+TOKEN_PLACE = "made in Label Studio under Account & Settings → Personal Access Token"
 URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
 
 
@@ -18,7 +19,10 @@ URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
     [
         ({}, f"--url is missing. Give --url or set {URL}"),
         ({KEY: "k"}, f"--url is missing. Give --url or set {URL}"),
-        ({URL: "http://ls"}, f"--api-key-file is missing. Give --api-key-file or set {KEY}"),
+        (
+            {URL: "http://ls"},
+            f"--api-key-file is missing. Give --api-key-file or set {KEY} to a token, {TOKEN_PLACE}",
+        ),
     ],
 )
 def test_the_missing_option_is_named(env: dict[str, str], message: str) -> None:

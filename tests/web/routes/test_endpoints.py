@@ -585,6 +585,7 @@ class TestLogin:
         status, body = trusted("GET", "/connection?project=2")
         assert body["project"]["heard"]["PROJECT_UPDATED"]["authorized"] is True
         assert (status, body["login"], body["learns"]) == (200, True, True)
+        assert body["initial_version"] == "INITIAL"
         assert "ANNOTATION_CREATED" in body["events"]
         assert Client(app)("GET", "/connection")[0] == 401
 

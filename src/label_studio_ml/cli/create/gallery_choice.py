@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from label_studio_ml.cli.create.gallery_advice import fit_advice, untrained_advice
 from label_studio_ml.cli.shared.studio_arguments import read_label_config, require_studio, with_studio
 from label_studio_ml.cli.shared.tables import Column, Row, print_table
 from label_studio_ml.cli.streams import say
@@ -19,10 +20,14 @@ _COLUMNS = (Column("MODEL"), Column("FITS", state=True), Column(""))
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A model of the gallery and the label config for its folder: the project's, the file's, or the model's own."""
+    """A model of the gallery and the label config for its folder: the project's, the file's, or the model's own.
+
+    `advice` has sentences for the user, about what the model does not do by itself in that project.
+    """
 
     model: GalleryModel
     label_config: str
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class _Wish:
     origin: str
     label_config: str
     task: Mapping[str, Any] | None = None
+    is_file: bool = False
 
 
 def choose(args: argparse.Namespace) -> Choice:
@@ -43,7 +49,7 @@ def choose(args: argparse.Namespace) -> Choice:
     wish = _wish(args)
     if wish is None:
         model = model_named(args.example)
-        return Choice(model, model.text("label_config.xml"))
+        return Choice(model, model.text("label_config.xml"), untrained_advice(model))
     fits, misfits = _matches(wish)
     if args.example:
         model = model_named(args.example)
@@ -54,7 +60,7 @@ def choose(args: argparse.Namespace) -> Choice:
                     fix="Leave --example out to take the model that fits best",
                     field="--example",
                 )
-        return Choice(model, wish.label_config)
+        return _chosen(next(fit for fit in fits if fit.model.name == model.name), fits, wish)
     if not fits or not fits[0].is_suitable:
         possible = " or ".join(f"--example {fit.model.name}" for fit in fits)
         hint = f"Name one that could be of use with {possible}, or, without" if fits else "Without"
@@ -62,8 +68,8 @@ def choose(args: argparse.Namespace) -> Choice:
             f"No model of the gallery suits {wish.origin}. {wanted(wish.label_config)}",
             fix=f"{hint} --project and --label-config, init makes a folder with a model to change",
         )
-    _print_matches(wish, fits, misfits, chosen=fits[0].model.name)
-    return Choice(fits[0].model, wish.label_config)
+    _print_matches(wish, fits, misfits, best="chosen")
+    return _chosen(fits[0], fits, wish)
 
 
 def print_fits(args: argparse.Namespace) -> None:
@@ -74,15 +80,20 @@ def print_fits(args: argparse.Namespace) -> None:
             "--list needs --project or --label-config", fix="label-studio-ml examples lists all models"
         )
     fits, misfits = _matches(wish)
-    _print_matches(wish, fits, misfits)
+    _print_matches(wish, fits, misfits, best="best")
     if not any(fit.is_suitable for fit in fits):
         say(wanted(wish.label_config))
+
+
+def _chosen(fit: Fit, fits: list[Fit], wish: _Wish) -> Choice:
+    """Return the choice of one of the models that fit, with advice about it."""
+    return Choice(fit.model, wish.label_config, fit_advice(fit, fits, wish.label_config))
 
 
 def _wish(args: argparse.Namespace) -> _Wish | None:
     """Return the label config that the model is for; None if the command line names none."""
     if args.label_config is not None:
-        return _Wish(str(args.label_config), read_label_config(args.label_config))
+        return _Wish(str(args.label_config), read_label_config(args.label_config), is_file=True)
     if args.project is None:
         return None
     from label_studio_ml.studio.resources.label_studio import LabelStudio
@@ -104,25 +115,36 @@ def _wish(args: argparse.Namespace) -> _Wish | None:
 
 def _matches(wish: _Wish) -> tuple[list[Fit], list[Misfit]]:
     """Return the models that fit and those that do not. Raises LabelConfigError, with where it is, if it is empty."""
-    fits, misfits = match(wish.label_config, models(), wish.task)
+    try:
+        fits, misfits = match(wish.label_config, models(), wish.task)
+    except LabelConfigError as error:
+        if not wish.is_file:
+            raise
+        raise LabelConfigError(
+            f"{wish.origin}: {error.message}", fix=f"Correct {wish.origin}", field="--label-config"
+        ) from None
     if not fits and "<" not in wish.label_config.replace("<View></View>", ""):
         raise LabelConfigError(
             f"The label config of {wish.origin} is empty",
-            fix="Set up the labeling interface in the project's settings",
+            fix=f"Add controls to {wish.origin}"
+            if wish.is_file
+            else "Set up the labeling interface in the project's settings",
             field="label_config",
         )
     return fits, misfits
 
 
-def _print_matches(wish: _Wish, fits: list[Fit], misfits: list[Misfit], *, chosen: str = "") -> None:
-    """Print a table of the models: those that fit with the controls that they fill, the others with the reason."""
+def _print_matches(wish: _Wish, fits: list[Fit], misfits: list[Misfit], *, best: str) -> None:
+    """Print a table of the models: those that fit with the controls that they fill, the others with the reason.
+
+    `best` is the word for the model that `init` takes.
+    """
     say(f"Models of the gallery for {wish.origin}:")
     rows = []
-    for fit in fits:
+    for number, fit in enumerate(fits):
         filled = ", ".join(f"<{control.tag}> {control.name}" for control in fit.controls)
-        is_chosen = fit.model.name == chosen
-        rows.append(
-            Row((fit.model.name, "chosen" if is_chosen else "yes", f"{filled}: {fit.model.title}"), "green")
-        )
+        state = best if number == 0 and fit.is_suitable else "yes"
+        text = f"{fit.coverage}, {filled}: {fit.model.title}"
+        rows.append(Row((fit.model.name, state, text), "green"))
     rows += [Row((misfit.model.name, "no", misfit.reason)) for misfit in misfits]
     print_table(_COLUMNS, rows)

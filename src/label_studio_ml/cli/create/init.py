@@ -65,7 +65,11 @@ def run(args: argparse.Namespace) -> int:
     say(f"Start it with: {our_command('start', target)}")
     if args.project is not None:
         url = ("--url", args.url) if args.url else ()
-        say(f"Connect it with: {our_command('connect', target, *url, '--project', args.project)}")
+        interactive = ("--interactive",) if choice is not None and choice.model.interactive else ()
+        connect = our_command("connect", target, *url, "--project", args.project, *interactive)
+        say(f"Connect it with: {connect}")
+    for sentence in choice.advice if choice is not None else ():
+        say(sentence)
     return 0
 
 
@@ -97,6 +101,7 @@ def _backend(args: argparse.Namespace, target: Path, choice: "Choice | None") ->
         locate(choice.model.folder),
         label_config=choice.label_config,
         notes=model_section(choice.model),
+        learns=choice.model.trains,
     )
 
 

@@ -55,12 +55,14 @@ class Backend:
         source: The model that it serves; None for the template's model.
         label_config: The label config to write into the folder and to test with; empty for one that fits the model.
         notes: A section about the model for the README; empty for none.
+        learns: Whether the model learns from annotations, for the README.
     """
 
     name: str
     source: ModelSource | None = None
     label_config: str = ""
     notes: str = ""
+    learns: bool = True
 
 
 def default_model() -> str:
@@ -249,6 +251,8 @@ def _values(backend: Backend, source: ModelSource, folder: Path) -> dict[str, st
         "import": imports,
         "label_config": _label_config_code(backend, source),
         "install": "\n    ".join(shell_command(*command) for command in install_commands(folder)),
+        "purpose": "to Label Studio and trains it in the background" if backend.learns else "to Label Studio",
+        "training": _template("training.md" if backend.learns else "no_training.md"),
         "notes": f"\n{backend.notes.strip()}\n" if backend.notes else "",
         "version": __version__,
         "uid": str(_user() or _CONTAINER_UID),

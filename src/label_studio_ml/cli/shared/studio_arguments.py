@@ -11,6 +11,9 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.support.texts import whole_number
 
+#: Where a user finds a token, for the message that none is given.
+_WHERE_TOKENS_ARE = " to a token, made in Label Studio under Account & Settings → Personal Access Token"
+
 
 def add_studio_arguments(parser: argparse._ActionsContainer) -> None:
     """Add the options for Label Studio's address and token."""
@@ -51,12 +54,12 @@ def with_studio(args: argparse.Namespace, settings: Settings) -> Settings:
 
 def require_studio(settings: Settings) -> None:
     """Raise SettingsError if Label Studio's address or the token for it is not given."""
-    for value, name, option in (
-        (settings.studio_url, "LABEL_STUDIO_URL", "--url"),
-        (settings.studio_api_key, "LABEL_STUDIO_API_KEY", "--api-key-file"),
+    for value, name, option, where in (
+        (settings.studio_url, "LABEL_STUDIO_URL", "--url", ""),
+        (settings.studio_api_key, "LABEL_STUDIO_API_KEY", "--api-key-file", _WHERE_TOKENS_ARE),
     ):
         if not value:
-            raise SettingsError(f"{option} is missing", fix=f"Give {option} or set {name}", field=name)
+            raise SettingsError(f"{option} is missing", fix=f"Give {option} or set {name}{where}", field=name)
 
 
 def read_label_config(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from label_studio_ml.errors import StudioRefusedError
 from label_studio_ml.studio.transport.api_client import ApiClient, Json
 
 
@@ -12,8 +13,21 @@ class ProjectResource:
         self._api = api
 
     def get(self, project: int) -> Json:
-        """Return a project: `id`, `title`, `label_config`, `created_at`, `task_number`, `model_version` and more."""
-        return self._api.json_object("GET", f"/api/projects/{project}/")
+        """Return a project: `id`, `title`, `label_config`, `created_at`, `task_number`, `model_version` and more.
+
+        Raises StudioRefusedError, with the number and the address, if there is no such project.
+        """
+        try:
+            return self._api.json_object("GET", f"/api/projects/{project}/")
+        except StudioRefusedError as error:
+            if error.status != 404:
+                raise
+            raise StudioRefusedError(
+                f"There is no project {project} at {self._api.http.base}, or the token's user may not see it",
+                error.status,
+                error.detail,
+                field="--project",
+            ) from None
 
     def create(self, title: str, label_config: str) -> int:
         """Create a project and return its id."""

@@ -102,7 +102,9 @@ def unreachable(url: str, failure: Exception, error: type[StudioError], *, own: 
 
     if (deadline := current()) is not None and deadline.passed:
         return overdue(url, deadline.seconds, error)
-    fix = "Set LABEL_STUDIO_URL to an address at which this machine reaches Label Studio" if own else ""
+    fix = ""
+    if own:
+        fix = "Does Label Studio run there? If it has another address, set LABEL_STUDIO_URL, or give --url"
     problem, passing = "cannot be reached", may_pass(failure)
     if isinstance(failure, SSLError) and _PLAIN.search(_tls_error(failure)):
         problem = "does not speak TLS: what answers there is plain http"
@@ -113,7 +115,9 @@ def unreachable(url: str, failure: Exception, error: type[StudioError], *, own: 
     elif isinstance(failure, Timeout):
         problem = "did not answer in time"
     result = (error if passing else StudioError)(
-        f"{mask(url)} {problem} ({type(failure).__name__})", fix=fix, field="LABEL_STUDIO_URL" if own else ""
+        f"{mask(url.partition('/api/')[0] if own else url)} {problem} ({type(failure).__name__})",
+        fix=fix,
+        field="LABEL_STUDIO_URL" if own else "",
     )
     result.passing = passing
     return result
