@@ -17,6 +17,23 @@ Build = Callable[[Control, Controls, Task], list[Region | None]]
 #: Width and height of the picture, video or page in the examples.
 SIZE = (400, 200)
 
+#: Numbers and a truth value in the data of a task, and what the page shows of them in a `<Text>`.
+SHOWN_NUMBERS: dict[float, str] = {
+    True: "true",
+    5: "5",
+    2024.0: "2024",
+    -0.5: "-0.5",
+    -0.0: "0",
+    1e20: "100000000000000000000",
+    1e21: "1e+21",
+    1e-6: "0.000001",
+    1.5e-9: "1.5e-9",
+    1e-7: "1e-7",
+    123456789.125: "123456789.125",
+    12345678901234567890: "12345678901234567890",
+    10**25: "10000000000000000000000000",
+}
+
 #: What the example of each object tag shows.
 EXAMPLES: dict[str, Any] = {
     "Text": "Ann saw 😀 Bob",

@@ -147,7 +147,14 @@ def test_one_table_of_values_for_the_whole_task() -> None:
 
 @pytest.mark.parametrize(
     ("tag", "value"),
-    [("Text", None), ("Text", 7), ("HyperText", ["x"]), ("Paragraphs", "x"), ("Paragraphs", [None])],
+    [
+        ("Text", None),
+        ("Text", ["x"]),
+        ("HyperText", 7),
+        ("HyperText", ["x"]),
+        ("Paragraphs", "x"),
+        ("Paragraphs", [None]),
+    ],
 )
 def test_a_value_that_is_no_text_is_an_error_with_its_task(tag: str, value: Any) -> None:
     built = model(config(tag, "Choices"))

@@ -2,6 +2,8 @@
 
 import pytest
 
+from built_regions import SHOWN_NUMBERS
+
 from ..studio import Json
 from .labelling import SPANS, Labelling, region
 
@@ -42,6 +44,14 @@ def test_text_offsets_count_code_points(labelling: Labelling) -> None:
     stored = labelling.submit().values
     for name, (start, end) in pieces.items():
         assert stored[name] == {"start": start, "end": end, "text": text[start:end], "labels": ["A"]}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("number", "shown"), SHOWN_NUMBERS.items())
+def test_a_number_is_shown_as_text(labelling: Labelling, number: float, shown: str) -> None:
+    """`regions.labelled_text` reads the same of it (tests/regions/text_spans/test_labelled_text.py)."""
+    labelling.open(TEXT.format(""), {"text": number}, [span("all", 0, len(shown))])
+    labelling.shows(SPANS, {"all": [shown]})
 
 
 @pytest.mark.soak

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from built_regions import SHOWN_NUMBERS
 from label_studio_ml.controls import Controls
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.regions.text_spans.html_text import html_text
@@ -249,12 +250,31 @@ def test_the_text_of_a_task() -> None:
     assert labelled_text(CONTROLS["in_file"], {"data": {"file": "x"}}, content="Ann").text == "Ann"
     with pytest.raises(LabelConfigError, match="does not label a text"):
         labelled_text(CONTROLS["choice"], {"data": {"image": "x"}})
-    with pytest.raises(ValueError, match="'text' must be a text, not int"):
-        labelled_text(CONTROLS["entity"], {"data": {"text": 5}})
+    with pytest.raises(ValueError, match="'text' must be a text, not NoneType"):
+        labelled_text(CONTROLS["entity"], {"data": {"text": None}})
+    with pytest.raises(ValueError, match="'text' must be a text, not list"):
+        labelled_text(CONTROLS["entity"], {"data": {"text": ["a"]}})
+    with pytest.raises(ValueError, match="'html' must be a text, not int"):
+        labelled_text(CONTROLS["mark"], {"data": {"html": 5}})
     with pytest.raises(ValueError, match="'talk' must be a list of objects with 'says', not str"):
         labelled_text(CONTROLS["turn"], {"data": {"talk": "x"}})
     with pytest.raises(KeyError):
         labelled_text(CONTROLS["turn"], {"data": {}})
+
+
+@pytest.mark.parametrize(("value", "shown"), SHOWN_NUMBERS.items())
+def test_a_number_is_the_text_that_the_page_shows(value: float, shown: str) -> None:
+    text = labelled_text(CONTROLS["entity"], {"data": {"text": value}})
+    assert text.text == shown
+    region = text.span(0, 1, "PER")
+    assert region is not None
+    assert region["value"]["text"] == shown[0]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_number_that_no_page_can_show(value: float) -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        labelled_text(CONTROLS["entity"], {"data": {"text": value}})
 
 
 PARAGRAPHS = """<View><Paragraphs name="p" value="$p"/>

@@ -26,6 +26,7 @@ from label_studio_ml.regions.region import (
     rows_of,
 )
 from label_studio_ml.regions.text_spans.html_text import html_text
+from label_studio_ml.regions.text_spans.shown_number import shown_number
 from label_studio_ml.regions.text_spans.token_tags import spans_of_tags
 
 #: What stands between two paragraphs in the text that models get.
@@ -272,7 +273,8 @@ def _utf16_length(text: str) -> int:
 def labelled_text(control: Control, task: Mapping[str, Any], content: str | None = None) -> LabelledText:
     """Return the text that a control labels in a task.
 
-    `content` is the text of the file, for an object with `valueType="url"`. Raises LabelConfigError if the control does
+    `content` is the text of the file, for an object with `valueType="url"`. A number in a `<Text>` is the text that the
+    page shows of it. Raises LabelConfigError if the control does
     not label a text, ValueError for a file without `content` and for data of another type, KeyError if the task lacks
     the field.
     """
@@ -288,6 +290,8 @@ def labelled_text(control: Control, task: Mapping[str, Any], content: str | None
     if item.tag == "Paragraphs":
         paragraphs = _paragraphs(value, item.attribute("textKey") or "text", control.field)
         return LabelledText(control, _BETWEEN.join(paragraphs), paragraphs)
+    if item.tag == "Text" and isinstance(value, int | float):
+        value = shown_number(value)
     if not isinstance(value, str):
         raise ValueError(f"The field {control.field!r} must be a text, not {type(value).__name__}")
     return LabelledText(control, html_text(value) if item.tag == "HyperText" else value)
