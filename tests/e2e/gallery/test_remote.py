@@ -1,22 +1,19 @@
-"""The gallery's remote model asks a real MLServer, which has a scikit-learn model of wines behind it."""
+"""The gallery's remote model asks real model servers, each with a forest of scikit-learn's wines behind it."""
 
-import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator
+import platform
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from sklearn.datasets import load_wine
 
-from ..processes import Program, free_port, wait_until
 from ..regions_facts.labelling import Labelling
-from ..studio import Studio, chosen
+from ..studio import Json, Studio, chosen
 from .conftest import MakeJourney
-from .environments import environment
-from .journey import record
+from .journey import Journey, record
+from .wine_servers import SERVERS
 
 pytestmark = pytest.mark.gallery
 
@@ -24,101 +21,85 @@ CULTIVARS = ("Barolo", "Grignolino", "Barbera")
 #: The label config has the labels in another order than the model has its classes.
 CONFIG = f"""<View><Table name="row" value="$row"/><Choices name="cultivar" toName="row" choice="single">
 {"".join(f'<Choice value="{name}"/>' for name in sorted(CULTIVARS))}</Choices></View>"""
-#: The model learns every second wine in MLServer's environment; the others are predicted.
-TRAIN = """
-import joblib
-from sklearn.datasets import load_wine
-from sklearn.ensemble import RandomForestClassifier
-wine = load_wine()
-joblib.dump(RandomForestClassifier(100, random_state=0).fit(wine.data[::2], wine.target[::2]), "wine.joblib")
-"""
-
-
-@pytest.fixture
-def model_server(tmp_path: Path) -> Iterator[str]:
-    """Run MLServer with the model `wine`; return its address."""
-    venv = environment("mlserver")
-    if not (venv / "bin" / "mlserver").is_file():
-        install: list[str | Path] = [
-            venv / "bin" / "python",
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "mlserver==1.7.1",
-            "mlserver-sklearn==1.7.1",
-        ]
-        subprocess.run(install, check=True)
-    folder = tmp_path / "served"
-    folder.mkdir()
-    subprocess.run([venv / "bin" / "python", "-c", TRAIN], cwd=folder, check=True)
-    model = {
-        "name": "wine",
-        "implementation": "mlserver_sklearn.SKLearnModel",
-        "parameters": {"uri": "./wine.joblib"},
-    }
-    (folder / "model-settings.json").write_text(json.dumps(model))
-    port = free_port()
-    settings = {
-        "host": "127.0.0.1",
-        "http_port": port,
-        "grpc_port": free_port(),
-        "metrics_port": free_port(),
-        "parallel_workers": 0,
-    }
-    (folder / "settings.json").write_text(json.dumps(settings))
-    command: list[str | Path] = [venv / "bin" / "mlserver", "start", "."]
-    program = Program(command, cwd=folder, env=dict(os.environ), log=tmp_path / "mlserver.log")
-
-    def is_ready() -> bool:
-        try:
-            return requests.get(f"http://127.0.0.1:{port}/v2/health/ready", timeout=5).ok
-        except requests.RequestException:
-            return False
-
-    try:
-        wait_until(is_ready, "MLServer is ready")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        program.stop()
+WINE = load_wine()
+#: Of the wines that the model has not seen: the rows, and the cultivars.
+ROWS = [
+    {name: round(float(value), 3) for name, value in zip(WINE.feature_names, row, strict=True)}
+    for row in WINE.data[1::2]
+]
+TRUE = [CULTIVARS[number] for number in WINE.target[1::2]]
 
 
 @pytest.mark.timeout(1500)
-def test_asks_mlserver(
+@pytest.mark.parametrize("name", SERVERS)
+def test_asks_a_server(
+    name: str,
     label_studio: Studio,
     journey: MakeJourney,
     page: Labelling,
     keep_picture: Callable[[Any, str], None],
-    model_server: str,
+    tmp_path: Path,
 ) -> None:
-    wine = load_wine()
-    rows = [
-        {name: round(float(value), 3) for name, value in zip(wine.feature_names, row, strict=True)}
-        for row in wine.data[1::2]
-    ]
-    names = [CULTIVARS[number] for number in wine.target[1::2]]
+    if name == "Triton" and (sys.platform != "linux" or platform.machine() != "x86_64"):
+        pytest.skip("Triton's package is for Linux on x86-64")
     project = label_studio.create_project("Wines", CONFIG)
-    tasks = label_studio.import_tasks(project, [{"row": row} for row in rows])
-    (broken,) = label_studio.import_tasks(project, [{"row": {"alcohol": 13.0}}])
+    tasks = label_studio.import_tasks(project, [{"row": row} for row in ROWS])
+    wrong = [{"alcohol": 13.0}, [1, 2], "13.0"]
+    if name != "MLServer":  # its runtime takes any number
+        wrong.append({**ROWS[0], "alcohol": -1})
+    broken = label_studio.import_tasks(project, [{"row": row} for row in wrong])
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with SERVERS[name].serving(folder) as url:
+        model = started(journey, project, name, url if name != "plain" else f"{url}/classify")
+        label_studio.retrieve_predictions(project, [*tasks[:3], *broken])
+        assert {each["task"] for each in label_studio.predictions(project)} == set(tasks[:3])
+        predictions = model.predict(tasks)
+        right = [chosen(predictions[task]) == true for task, true in zip(tasks, TRUE, strict=True)]
+        accuracy = sum(right) / len(right)
+        assert accuracy >= 0.9
+        assert all(0.3 < prediction["score"] <= 1 for prediction in predictions.values())
+        show(page, project, tasks[: 20 if name == "MLServer" else 3], predictions)
+        if name == "MLServer":
+            measure = "accuracy of the served model"
+            record("remote", after=accuracy, measured_on=len(tasks), measure=measure)
+            keep_picture(page.page, "remote")
+        if name == "plain":
+            faults = ("slow", "busy", "error", "no JSON", "too few")
+            faulty = label_studio.import_tasks(
+                project, [{"row": ROWS[0], "fault": fault} for fault in faults]
+            )
+            (good,) = label_studio.import_tasks(project, [{"row": ROWS[1]}])
+            label_studio.retrieve_predictions(project, [*faulty, good])
+            found = {each["task"] for each in label_studio.predictions(project)}
+            assert good in found
+            assert not found & set(faulty)
+            log = model.log()
+            for cause in ("did not answer in time", "answered 429", "answered 500", "no JSON", "classes: 2"):
+                assert cause in log
+    (task,) = label_studio.import_tasks(project, [{"row": ROWS[2]}])
+    label_studio.retrieve_predictions(project, [task])  # the server has ended
+    assert task not in {each["task"] for each in label_studio.predictions(project)}
+    written = [path for path in model.folder.rglob("*") if path.is_file()]
+    assert not [path for path in written if b"only-for-tests" in path.read_bytes()]
+    assert "only-for-tests" not in model.log()
 
+
+def started(journey: MakeJourney, project: int, name: str, url: str) -> Journey:
+    """Return the model's journey, connected to the project and to a server."""
     model = journey("remote", project)
     model.init("--example", "remote")
-    settings = {"SERVER_URL": model_server, "SERVER_MODEL": "wine", "OUTPUT": "predict_proba"}
-    model.start({**settings, "LABELS": ",".join(CULTIVARS), "COLUMN_NAMES": ",".join(wine.feature_names)})
+    settings = {"SERVER_URL": url, "LABELS": ",".join(CULTIVARS), "SERVER_TIMEOUT": "20"}
+    model.start({**settings, **SERVERS[name].settings, "COLUMN_NAMES": ",".join(WINE.feature_names)})
     model.connect("--no-prelabel")
-    label_studio.retrieve_predictions(project, [*tasks[:3], broken])
-    assert broken not in {each["task"] for each in label_studio.predictions(project)}
-    predictions = model.predict(tasks)
-    right = [chosen(predictions[task]) == name for task, name in zip(tasks, names, strict=True)]
-    accuracy = sum(right) / len(right)
-    record("remote", after=accuracy, measured_on=len(tasks), measure="accuracy of the served model")
-    assert accuracy >= 0.9
-    assert all(0.3 < prediction["score"] <= 1 for prediction in predictions.values())
+    return model
 
-    for task in tasks[:20]:
+
+def show(page: Labelling, project: int, tasks: list[int], predictions: dict[int, Json]) -> None:
+    """Open predictions on the page, each of which has to show the chosen cultivar."""
+    for task in tasks:
         page.open_task(project, task, predictions[task]["id"])
         page.shows(
             f"() => {list(CULTIVARS)}.filter((name) => document.querySelector(`input[name=${{name}}]:checked`))",
             [chosen(predictions[task])],
         )
-    keep_picture(page.page, "remote")

@@ -1,6 +1,7 @@
 """Load the class of a gallery model, for tests in the project's own environment."""
 
 import importlib.util
+import sys
 from typing import Any
 
 from label_studio_ml.gallery.catalogue import model_named
@@ -8,8 +9,10 @@ from label_studio_ml.model import LabelStudioMLBase
 
 
 def model_class(name: str) -> Any:
-    """Return the model class in the gallery model's `model.py`."""
+    """Return the model class in the gallery model's `model.py`. What it imports beside it stays imported."""
     path = model_named(name).folder / "model.py"
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location(f"gallery_{name.replace('-', '_')}", path)
     assert spec is not None
     assert spec.loader is not None

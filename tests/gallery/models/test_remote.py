@@ -1,5 +1,6 @@
 """The gallery's remote model against a made-up server: what it sends of texts and files, and what it reads."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -20,11 +21,22 @@ TASKS = [{"id": 1, "data": {"shown": "one"}}, {"id": 2, "data": {"shown": "two"}
 
 
 class FakeServer(ThreadingHTTPServer):
-    """Answers every inference with `outputs`, and keeps what it was asked."""
+    """Answers every inference with `content`, `answer` or `outputs`, and keeps what it was asked.
 
-    outputs: list[Json]
-    asked: list[Json]
-    token: str | None
+    `statuses` are what it answers first instead, with the header Retry-After. It waits while `silent` is not set.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.outputs: list[Json] = []
+        self.answer: Json | None = None
+        self.content: bytes | None = None
+        self.statuses: list[tuple[int, str]] = []
+        self.asked: list[Json] = []
+        self.paths: list[str] = []
+        self.token: str | None = None
+        self.silent = threading.Event()
+        self.silent.set()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -34,16 +46,23 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer({"name": "model", "inputs": [{"name": "words"}]})
 
     def do_POST(self) -> None:
-        self.server.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.server.token = self.headers["Authorization"]
-        self._answer({"model_name": "model", "outputs": self.server.outputs})
+        made = self.server
+        made.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        made.paths.append(self.path)
+        made.token = self.headers["Authorization"]
+        made.silent.wait(30)
+        self._answer(made.answer or {"model_name": "model", "outputs": made.outputs})
 
     def _answer(self, body: Json) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        content = self.server.content or json.dumps(body).encode()
+        status, patience = self.server.statuses.pop(0) if self.server.statuses else (200, "")
+        with contextlib.suppress(ConnectionError):  # the client may have given up
+            self.send_response(status)
+            if patience:
+                self.send_header("Retry-After", patience)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
     def log_message(self, *_: Any) -> None:
         """Print nothing."""
@@ -51,8 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
-    with FakeServer(("127.0.0.1", 0), _Handler) as made:
-        made.outputs, made.asked, made.token = [], [], None
+    with FakeServer() as made:
         thread = threading.Thread(target=made.serve_forever, args=(0.05,))
         thread.start()
         yield made
@@ -111,11 +129,97 @@ def test_a_number_is_read(server: FakeServer) -> None:
     assert [each["result"][0]["value"]["number"] for each in predictions] == [1.5, 2]
 
 
-def test_answers_that_do_not_fit_say_why(server: FakeServer) -> None:
+def test_a_missing_or_wrong_answer_says_why(server: FakeServer) -> None:
     server.outputs = [output("p", "FP32", [0.1, 0.2, 0.7])]
-    with pytest.raises(ValueError, match="cannot be divided among the tasks: values: 3, tasks: 2"):
+    with pytest.raises(Exception, match="cannot be divided among the tasks: values: 3, tasks: 2"):
         model(server, CONFIG.format("Text")).predict(TASKS)
-    with pytest.raises(ValueError, match=r"Name a label for each class .* classes: 3"):
-        model(server, CONFIG.format("Text")).predict(TASKS[:1])
-    with pytest.raises(ValueError, match="no output 'q'; it has p"):
+    (error,) = model(server, CONFIG.format("Text")).predict(TASKS[:1])
+    assert "name a label for each class" in str(error)
+    with pytest.raises(Exception, match="no output 'q'; it has p"):
         model(server, CONFIG.format("Text"), output="q").predict(TASKS[:1])
+    server.outputs = [output("class", "INT64", [1, -1])]
+    good, bad = model(server, CONFIG.format("Text")).predict(TASKS)
+    assert choices([good]) == [["bad"]]
+    assert "no number of a class; classes: 2" in str(bad)
+    server.answer = {"error": "none"}
+    with pytest.raises(Exception, match="has no 'outputs'"):
+        model(server, CONFIG.format("Text")).predict(TASKS)
+
+
+def test_instances_of_the_first_protocol(server: FakeServer) -> None:
+    server.answer = {"predictions": [{"label": "Good"}, {"label": "bad"}]}
+    made = model(server, CONFIG.format("Text"), server_protocol="v1", server_model="m", answer_path="label")
+    assert choices(made.predict(TASKS)) == [["Good"], ["bad"]]
+    assert server.asked == [{"instances": ["one", "two"]}]
+    assert server.paths == ["/v1/models/m:predict"]
+    server.answer = {"predictions": [{"label": "Good"}]}
+    with pytest.raises(Exception, match="predictions: 1, tasks: 2"):
+        made.predict(TASKS)
+
+
+def test_plain_json_gets_the_data_of_each_task(server: FakeServer) -> None:
+    server.answer = {"result": [{"probabilities": {"bad": 0.25, "Good": 0.75}}]}
+    made = model(server, CONFIG.format("Text"), server_protocol="json", answer_path="result.0.probabilities")
+    (prediction,) = made.predict(TASKS[:1])
+    assert (choices([prediction]), prediction["score"]) == ([["Good"]], 0.75)
+    assert server.asked == [{"shown": "one"}]
+    server.answer = {"result": []}
+    (error,) = made.predict(TASKS[:1])
+    assert "no 'result.0.probabilities'" in str(error)
+
+
+def test_a_busy_server_is_asked_again(server: FakeServer) -> None:
+    server.outputs = [output("label", "BYTES", ["good"])]
+    server.statuses = [(429, "0"), (503, "0")]
+    made = model(server, CONFIG.format("Text"), input="words")
+    assert choices(made.predict(TASKS[:1])) == [["Good"]]
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize(("status", "patience"), [(429, "3600"), (500, "")])
+def test_a_refusal_is_told_without_the_token(server: FakeServer, status: int, patience: str) -> None:
+    server.statuses = [(status, patience)] * 3
+    server.answer = {"seen": "secret"}
+    made = model(server, CONFIG.format("Text"), input="words", server_token="secret")
+    if status == 500:  # The same request may succeed for each task alone, so it is an exception of the call.
+        with pytest.raises(Exception, match="answered 500") as raised:
+            made.predict(TASKS)
+        message = str(raised.value)
+    else:
+        first, second = made.predict(TASKS)
+        assert str(first) == str(second)
+        message = str(first)
+    assert f"answered {status}" in message
+    assert "[token]" in message
+    assert "secret" not in message
+
+
+def test_a_server_that_is_away_or_slow_is_asked_once(server: FakeServer) -> None:
+    server.silent.clear()
+    made = model(server, CONFIG.format("Text"), input="words", server_timeout=0.2)
+    first, second = made.predict(TASKS)
+    server.silent.set()
+    assert "did not answer in time (SERVER_TIMEOUT is 0.2 s)" in str(first)
+    assert first is second
+    url = "http://user:word@127.0.0.1:1/path?key=secret"
+    errors = model_class("remote")(label_config=CONFIG.format("Text"), server_url=url, input="words").predict(
+        TASKS
+    )
+    assert "cannot be reached" in str(errors[0])
+    assert "word" not in str(errors[0]).replace("words", "")
+    assert "secret" not in str(errors[0])
+
+
+def test_what_is_no_json_is_told(server: FakeServer) -> None:
+    server.content = b"<html>Sign in</html>"
+    with pytest.raises(Exception, match="answered no JSON: <html>Sign in"):
+        model(server, CONFIG.format("Text"), input="words").predict(TASKS)
+
+
+def test_a_row_without_a_named_column_is_told(server: FakeServer) -> None:
+    config = '<View><Table name="row" value="$row"/><Number name="size" toName="row"/></View>'
+    made = model(server, config, column_names=["a", "b"])
+    with pytest.raises(ValueError, match="the field 'row' lacks the column 'b'"):
+        made.predict([{"id": 1, "data": {"row": {"a": 1, "b": None}}}])
+    with pytest.raises(ValueError, match="The field 'row' must be an object"):
+        made.predict([{"id": 1, "data": {"row": 3}}])

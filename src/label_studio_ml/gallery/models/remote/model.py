@@ -1,10 +1,10 @@
-"""A model behind the open inference protocol (v2) of KServe, Triton and MLServer fills `<Choices>` or `<Number>`."""
+"""A model on another server, by the open inference protocol or plain JSON, fills `<Choices>` or `<Number>`."""
 
 import base64
 from pathlib import Path
 from typing import Any, ClassVar
 
-import requests
+from model_server import ModelServer, ServerError
 
 from label_studio_ml import regions
 from label_studio_ml.model import LabelStudioMLBase
@@ -14,101 +14,93 @@ from label_studio_ml.params import Param
 class RemoteModel(LabelStudioMLBase):
     """Sends texts, rows of numbers or files to a model server, and reads labels, probabilities or numbers."""
 
+    max_batch_size = 32  # of these, `json` asks 16 at a time: two timeouts are shorter than the longest call
     params: ClassVar[Any] = {
-        "server_url": Param("http://localhost:8000", "the address of the model server, without /v2"),
-        "server_model": Param("model", "the name of the model on that server"),
-        "server_token": Param("", "a bearer token for the server", secret=True),
-        "input": Param(
-            "", "the name of the input tensor; by default the first that the server's metadata name"
+        "server_url": Param(
+            "http://localhost:8000",
+            "the address of the model server, without /v2 or /v1",
+            operator_only=True,
         ),
-        "output": Param("", "the name of the output tensor; by default the first of the answer"),
+        "server_protocol": Param(
+            "v2", "open inference protocol, its predecessor, or JSON", choices=("v2", "v1", "json")
+        ),
+        "server_model": Param("model", "the name of the model on that server; not for json"),
+        "server_token": Param("", "a bearer token for the server", secret=True),
+        "server_timeout": Param(30.0, "how long to wait for an answer, in seconds", gt=0, le=80),
+        "input": Param(
+            "", "v2: the name of the input tensor; by default the first that the server's metadata name"
+        ),
+        "output": Param("", "v2: the name of the output tensor; by default the first of the answer"),
+        "answer_path": Param(
+            "", "v1, json: keys and indices to the answer, such as result.label; empty: all of it"
+        ),
         "column_names": Param(
             [], "of a <Table>: the columns to send, in this order; by default all numbers", type=list
         ),
         "labels": Param(
             [], "the labels in the order of the model's classes; by default the project's", type=list
         ),
-        "server_timeout": Param(30.0, "how long to wait for an answer, in seconds", gt=0),
     }
 
     def setup(self):
         """Find the control. The server is first asked when tasks are predicted."""
         self.control = self.controls.first(("Choices", "Number"), per_region=False)
-        self.model_url = f"{self.params.server_url.rstrip('/')}/v2/models/{self.params.server_model}"
-        self.input = self.params.input
+        self.server = ModelServer(self.params)
 
     def predict(self, tasks, **kwargs):
-        """Return the server's answer for each task, in one request for all."""
+        """Return the server's answer for each task, or the exception that says why there is none."""
         entries = self.inputs(self.control, tasks)
-        if not self.input:
-            named = self.ask("get", self.model_url).get("inputs") or [{"name": "input-0"}]
-            self.input = named[0]["name"]
-        request = {"inputs": [{"name": self.input, **self.tensor(entries)}]}
-        if self.params.output:
-            request["outputs"] = [{"name": self.params.output}]
-        outputs = self.ask("post", f"{self.model_url}/infer", json=request).get("outputs") or []
-        output = next((each for each in outputs if self.params.output in ("", each["name"])), None)
-        if output is None:
-            names = ", ".join(each["name"] for each in outputs) or "none"
-            raise ValueError(f"The server's answer has no output {self.params.output!r}; it has {names}")
-        values = flat(output["data"])
-        width, rest = divmod(len(values), len(entries))
-        if rest or not width:
-            raise ValueError(
-                f"The answer cannot be divided among the tasks: values: {len(values)}, tasks: {len(entries)}"
-            )
-        rows = [values[at * width : (at + 1) * width] for at in range(len(entries))]
-        return [self.prediction(each.task, row) for each, row in zip(entries, rows)]
+        answers = self.server.answers([self.content(each) for each in entries])
+        return [self.answered(each.task, answer) for each, answer in zip(entries, answers)]
 
-    def tensor(self, entries):
-        """Return datatype, shape and data of what the control's object shows of the tasks."""
-        if self.control.object.tag == "Table":
-            rows = [self.numbers(each.value) for each in entries]
-            if len({len(row) for row in rows}) > 1:
-                raise ValueError(
-                    "The rows have different numbers of columns: name them in the setting column_names"
-                )
-            return {"datatype": "FP64", "shape": [len(rows), len(rows[0])], "data": flat(rows)}
-        if entries[0].text is not None:
-            return {"datatype": "BYTES", "shape": [len(entries), 1], "data": [each.text for each in entries]}
-        contents = [base64.b64encode(Path(each.path).read_bytes()).decode() for each in entries]
-        form = {"content_type": "base64"}
-        return {"datatype": "BYTES", "shape": [len(entries), 1], "data": contents, "parameters": form}
+    def content(self, entry):
+        """Return what is sent for a task: a text, numbers, a file as base64 or, for `json`, all its data."""
+        if entry.path is not None and entry.text is None:
+            content = {"b64": base64.b64encode(Path(entry.path).read_bytes()).decode()}
+        else:
+            content = entry.value if entry.text is None else entry.text
+        if self.params.server_protocol == "json":
+            return {**entry.task["data"], self.control.field: content}
+        return self.numbers(content) if self.control.object.tag == "Table" else content
 
     def numbers(self, row):
         """Return the numbers of a row of a table, in the order of the setting `column_names`."""
+        if not isinstance(row, dict):
+            raise ValueError(f"The field {self.control.field!r} must be an object with the columns")
         names = self.params.column_names or [
             name for name, value in row.items() if isinstance(value, int | float)
         ]
-        if lacking := [name for name in names if name not in row]:
-            raise ValueError(f"The row lacks the column {lacking[0]!r}")
+        if lacking := [name for name in names if row.get(name) is None]:
+            raise ValueError(f"The row in the field {self.control.field!r} lacks the column {lacking[0]!r}")
         return [float(row[name]) for name in names]
 
-    def prediction(self, task, row):
-        """Return the prediction for one task: of a label, of the probabilities of all labels, or of a number."""
-        if self.control.tag == "Number":
-            return regions.prediction(regions.quantity(self.control, float(row[0])))
-        control = self.control.for_task(task).map_labels(unknown="drop")
+    def answered(self, task, answer):
+        """Return the prediction that an answer means, or the exception that says why it means none."""
+        if isinstance(answer, ServerError):
+            return answer
+        try:
+            return regions.prediction(self.region(self.control.for_task(task), answer))
+        except (ValueError, TypeError) as error:
+            return ServerError(f"The server's answer {str(answer)[:100]} does not fit: {error}")
+
+    def region(self, control, answer):
+        """Return a region of an answer: a number, a label, a class's number, or probabilities of all labels."""
+        if isinstance(answer, list) and len(answer) == 1:
+            (answer,) = answer
+        if control.tag == "Number":
+            return regions.quantity(control, float(answer))
+        control = control.map_labels(unknown="drop")
         labels = self.params.labels or control.label_names
-        if len(row) > 1:
-            if len(row) != len(labels):
+        if isinstance(answer, dict):
+            return regions.best_choices(control, list(answer.values()), list(answer))
+        if isinstance(answer, list) and not all(isinstance(each, str) for each in answer):
+            if len(answer) != len(labels):
                 raise ValueError(
-                    f"Name a label for each class of the model in the setting labels; classes: {len(row)}"
+                    f"name a label for each class of the model in the setting labels; classes: {len(answer)}"
                 )
-            return regions.prediction(regions.best_choices(control, row, labels))
-        label = row[0] if isinstance(row[0], str) else labels[int(row[0])]
-        return regions.prediction(regions.choices(control, label))
-
-    def ask(self, method, url, **options):
-        """Return the server's answer as a dict. Raises RuntimeError with the server's own words for an error."""
-        token = self.params.server_token
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = requests.request(method, url, headers=headers, timeout=self.params.server_timeout, **options)
-        if not answer.ok:
-            raise RuntimeError(f"{url} answered {answer.status_code}: {answer.text[:300]}")
-        return answer.json()
-
-
-def flat(data):
-    """Return the values of a tensor, which may be nested, as one list."""
-    return [value for each in data for value in (flat(each) if isinstance(each, list) else [each])]
+            return regions.best_choices(control, answer, labels)
+        if isinstance(answer, int | float):
+            if answer not in range(len(labels)):
+                raise ValueError(f"it is no number of a class; classes: {len(labels)}")
+            answer = labels[int(answer)]
+        return regions.choices(control, *(answer if isinstance(answer, list) else [answer]))
