@@ -1,0 +1,110 @@
+"""Broken tasks, poor training data and changed label configs cost each model of the gallery only what they are.
+
+`llm` and `remote` ask a server: tests/gallery/models/test_llm.py and test_remote.py have their broken tasks.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from label_studio_ml.gallery.catalogue import model_named
+
+from .environments import environment, install_model, install_settings
+
+Json = dict[str, Any]
+
+SCRIPT = Path(__file__).with_name("bad_data_run.py")
+#: Models that need no more than the project's own environment has.
+HERE = ("face-boxes", "series-segmenter", "tabular")
+#: The other models, and the names of their environments.
+ELSEWHERE = {
+    "change-points": "series",
+    "document-layout": "documents",
+    "image-classifier": "vision",
+    "named-entities": "spacy",
+    "ocr": "documents",
+    "pose": "pose",
+    "segmentation": "segmentation",
+    "text-classifier": "texts",
+    "transcription": "audio",
+    "voice-activity": "audio",
+    "zero-shot-texts": "texts",
+}
+CASES = [*HERE, *(pytest.param(name, marks=pytest.mark.gallery) for name in ELSEWHERE)]
+#: How messages begin that only Python has written. A missing field is a KeyError with a sentence.
+UNEXPLAINED = re.compile(
+    r"(Attribute|Type|Key(?!Error: \"The task's data have no field)|Index|Name|ZeroDivision|Unbound\w*)Error\b"
+)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", CASES)
+def test_bad_data_cost_only_themselves(name: str) -> None:
+    report = tried(name)
+    check_predictions(report["predictions"], report["field"])
+    if model_named(name).trains:
+        check_predictions(report["trained"], report["field"])
+        check_trainings(report["trainings"])
+        check_changes(report["changed"])
+
+
+def check_predictions(found: Json, field: str) -> None:
+    """A good task is predicted as it is alone; a broken one is empty, or has an error that names it or its field."""
+    (alone,) = (without_ids(entry) for entry in found["alone"])
+    assert "error" not in alone
+    assert [without_ids(entry) for entry in found["good"]] == [alone, alone]
+    for which, (number, entry) in found["bad"].items():
+        if "error" in entry:
+            assert not UNEXPLAINED.match(entry["error"]), (which, entry)
+            assert f"Task {number}" in entry["error"] or repr(field) in entry["error"], (which, entry)
+        else:
+            assert isinstance(entry["result"], list), which
+
+
+def check_trainings(found: Json) -> None:
+    """Without what it needs, `fit` says so; broken tasks among good ones do not stop it."""
+    for which in ("none", "only skipped"):
+        assert found[which]["error"].startswith("Training needs"), (which, found[which])
+    if "error" in found["one class"]:
+        assert found["one class"]["error"].startswith("Training needs"), found["one class"]
+    assert "output" in found["good"], found["good"]
+    assert "output" in found["some broken"], found["some broken"]
+
+
+def check_changes(found: Json) -> None:
+    """After a change of the label config, a version predicts what the new one has, or says why not."""
+    for which, (entry, name, labels) in found.items():
+        if "error" in entry:
+            assert not UNEXPLAINED.match(entry["error"]), (which, entry)
+        for region in entry.get("result", ()):
+            assert region["from_name"] == name, which
+            said = region["value"].get(region["type"], [])
+            assert set(said) <= set(labels), (which, said)
+
+
+def without_ids(entry: Json) -> Json:
+    """Return a prediction without the ids of its regions, which are new each time."""
+    regions = [{**region, "id": ""} for region in entry.get("result", ())]
+    return {**entry, "result": regions}
+
+
+def tried(name: str) -> Json:
+    """Return the report on a model, from a process that has what the model needs."""
+    python = Path(sys.executable)
+    settings = dict(os.environ)
+    if name in ELSEWHERE:
+        venv = environment(ELSEWHERE[name])
+        install_model(venv, model_named(name).folder)
+        python, settings = venv / "bin" / "python", settings | install_settings(venv)
+    done = subprocess.run(
+        [python, SCRIPT, name], capture_output=True, text=True, check=False, timeout=900, env=settings
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    report: Json = json.loads(done.stdout.splitlines()[-1])
+    return report
