@@ -109,8 +109,7 @@ class ModelServer:
                 raise Unreachable(f"The server {place} did not answer in time ({limit})") from None
             except requests.RequestException as error:  # its own text may have the whole address
                 raise Unreachable(f"The server {place} cannot be reached: {type(error).__name__}") from None
-            wait = answer.headers.get("Retry-After", "")
-            wait = float(wait) if wait.isdecimal() else 0.5 * 2**attempt
+            wait = seconds(answer.headers.get("Retry-After", ""), 0.5 * 2**attempt)
             if answer.status_code not in BUSY or time.monotonic() + wait >= end:
                 break
             time.sleep(wait)
@@ -123,6 +122,15 @@ class ModelServer:
             return answer.json()
         except ValueError:
             raise ServerError(f"The server {place} answered no JSON: {words}") from None
+
+
+def seconds(retry_after, default):
+    """Return the seconds that the header Retry-After asks for; `default` for a date, or without the header."""
+    try:
+        wait = float(retry_after)
+    except ValueError:
+        return default
+    return wait if wait >= 0 else default
 
 
 def tensor(contents):
