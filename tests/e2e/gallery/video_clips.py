@@ -43,25 +43,45 @@ CLIPS = (
     Clip(
         "woman-in-red",
         "vtest.avi",
-        {440: (619, 255, 648, 353), 470: (461, 214, 482, 300), 500: (310, 186, 331, 264), 530: (191, 173, 219, 242)},
+        {
+            440: (619, 255, 648, 353),
+            470: (461, 214, 482, 300),
+            500: (310, 186, 331, 264),
+            530: (191, 173, 219, 242),
+        },
         535,
     ),
     Clip(
         "man-in-coat",
         "vtest.avi",
-        {440: (497, 169, 521, 238), 470: (541, 227, 571, 314), 500: (614, 275, 638, 371), 530: (634, 271, 666, 370)},
+        {
+            440: (497, 169, 521, 238),
+            470: (541, 227, 571, 314),
+            500: (614, 275, 638, 371),
+            530: (634, 271, 666, 370),
+        },
         535,
     ),
     Clip(
         "man-waiting",
         "vtest.avi",
-        {560: (643, 305, 670, 411), 590: (637, 306, 672, 411), 620: (609, 296, 655, 397), 650: (468, 226, 499, 313)},
+        {
+            560: (643, 305, 670, 411),
+            590: (637, 306, 672, 411),
+            620: (609, 296, 655, 397),
+            650: (468, 226, 499, 313),
+        },
         655,
     ),
     Clip(
         "woman-with-curls",
         "vtest.avi",
-        {560: (201, 392, 245, 537), 590: (260, 433, 324, 576), 620: (375, 423, 430, 576), 650: (334, 371, 381, 515)},
+        {
+            560: (201, 392, 245, 537),
+            590: (260, 433, 324, 576),
+            620: (375, 423, 430, 576),
+            650: (334, 371, 381, 515),
+        },
         655,
     ),
     Clip(
@@ -73,7 +93,12 @@ CLIPS = (
     Clip(
         "woman-on-lawn",
         "vtest.avi",
-        {690: (120, 307, 161, 422), 710: (68, 267, 108, 368), 730: (97, 231, 126, 314), 750: (185, 204, 218, 282)},
+        {
+            690: (120, 307, 161, 422),
+            710: (68, 267, 108, 368),
+            730: (97, 231, 126, 314),
+            750: (185, 204, 218, 282),
+        },
         755,
     ),
     Clip(
@@ -92,7 +117,12 @@ CLIPS = (
     Clip(
         "biscuit-box",
         "box.mp4",
-        {100: (218, 30, 551, 267), 150: (108, 55, 494, 327), 200: (179, 45, 515, 268), 250: (226, 97, 530, 322)},
+        {
+            100: (218, 30, 551, 267),
+            150: (108, 55, 494, 327),
+            200: (179, 45, 515, 268),
+            250: (226, 97, 530, 322),
+        },
         255,
     ),
     Clip(
@@ -104,7 +134,12 @@ CLIPS = (
     Clip(
         "man-on-slope",
         "opossum_snow.mp4",
-        {260: (338, 171, 425, 429), 285: (338, 137, 422, 382), 305: (306, 107, 382, 336), 325: (267, 33, 346, 251)},
+        {
+            260: (338, 171, 425, 429),
+            285: (338, 137, 422, 382),
+            305: (306, 107, 382, 336),
+            325: (267, 33, 346, 251),
+        },
         327,
     ),
     Clip(
@@ -117,7 +152,12 @@ CLIPS = (
     Clip(
         "photographer",
         "opossum_snow.mp4",
-        {530: (798, 144, 840, 281), 555: (839, 107, 886, 253), 580: (949, 83, 1006, 244), 600: (1160, 83, 1217, 269)},
+        {
+            530: (798, 144, 840, 281),
+            555: (839, 107, 886, 253),
+            580: (949, 83, 1006, 244),
+            600: (1160, 83, 1217, 269),
+        },
         601,
     ),
     Clip(
@@ -135,7 +175,12 @@ CLIPS = (
     Clip(
         "snowboard",
         "opossum_snow.mp4",
-        {1125: (97, 325, 1037, 550), 1150: (30, 327, 1071, 600), 1175: (5, 350, 1020, 624), 1195: (51, 392, 939, 622)},
+        {
+            1125: (97, 325, 1037, 550),
+            1150: (30, 327, 1071, 600),
+            1175: (5, 350, 1020, 624),
+            1195: (51, 392, 939, 622),
+        },
         1200,
     ),
     Clip(
@@ -147,7 +192,12 @@ CLIPS = (
     Clip(
         "sweater",
         "opossum_snow.mp4",
-        {780: (724, 267, 949, 494), 800: (716, 269, 909, 487), 820: (621, 329, 849, 557), 850: (640, 353, 851, 568)},
+        {
+            780: (724, 267, 949, 494),
+            800: (716, 269, 909, 487),
+            820: (621, 329, 849, 557),
+            850: (640, 353, 851, 568),
+        },
         855,
     ),
     Clip(
@@ -188,9 +238,14 @@ CLIPS = (
 )
 
 
-def cut(clip: Clip, folder: Path) -> Path:
-    """Write a clip as WebM into `folder`; return the file."""
+def cut(clip: Clip) -> Path:
+    """Return a file with the clip as WebM; it is written once into `.cache/gallery`."""
+    folder = ROOT / ".cache" / "gallery" / "video-clips"
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{clip.name}.webm"
+    if path.is_file():
+        return path
+    unfinished = path.with_suffix(".new.webm")
     source: Any = cv2.VideoCapture(str(_video(clip.video, folder)))
     writer: Any = None
     for frame in range(clip.end + 1):
@@ -202,16 +257,16 @@ def cut(clip: Clip, folder: Path) -> Path:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         if writer is None:
             code = cv2.VideoWriter.fourcc(*"VP80")
-            writer = cv2.VideoWriter(str(path), code, RATE, picture.shape[1::-1])
+            writer = cv2.VideoWriter(str(unfinished), code, RATE, picture.shape[1::-1])
         writer.write(picture)
     writer.release()
     source.release()
-    return path
+    return unfinished.rename(path)
 
 
-def size_of(clip: Clip, folder: Path) -> tuple[float, float]:
+def size_of(clip: Clip) -> tuple[float, float]:
     """Return width and height of the clip's video, in which its boxes are."""
-    source: Any = cv2.VideoCapture(str(_video(clip.video, folder)))
+    source: Any = cv2.VideoCapture(str(_video(clip.video, cut(clip).parent)))
     return source.get(cv2.CAP_PROP_FRAME_WIDTH), source.get(cv2.CAP_PROP_FRAME_HEIGHT)
 
 
@@ -229,7 +284,9 @@ def overlap(box: Box | None, other: Box) -> float:
 def _video(name: str, folder: Path) -> Path:
     """Return the path of a video of a package. Skips without Debian's packages."""
     if name == "opossum_snow.mp4":
-        found = ROOT.glob(f".venvs/label-studio/lib/python3*/site-packages/label_studio/core/static/samples/{name}")
+        found = ROOT.glob(
+            f".venvs/label-studio/lib/python3*/site-packages/label_studio/core/static/samples/{name}"
+        )
         video = next(found, None)
         if video is None:
             pytest.skip("needs Label Studio in .venvs/label-studio, whose sample it uses")

@@ -25,7 +25,7 @@ def follow(path, rate, keys_of, *, side=640, similar=0.2, seconds=60.0):
     `keys_of(size)` returns for each object its key frames in order: triples of the frame from 0, its box (left, top,
     right, bottom in pixels) and whether the object is shown after that frame. Between key frames and after the last one
     the object is followed. Each track has `frames`, `boxes` and a `score`, the mean correlation. Frames are reduced to
-    a longer `side`; an object less `similar` is lost. `stopped` is the frame where `seconds` had passed, else 0.
+    a longer `side`; an object less `similar` is lost. `stopped` is the frame where `seconds` had passed, else None.
 
     Raises ValueError if OpenCV cannot read the video.
     """
@@ -38,7 +38,7 @@ def follow(path, rate, keys_of, *, side=640, similar=0.2, seconds=60.0):
     scale = min(1.0, side / max(size))
     objects = [Object(keys, scale, similar, PATIENCE * rate) for keys in keys_of(size)]
     first = min((each.first for each in objects), default=0)
-    end, stopped, deadline = 0, 0, time.monotonic() + seconds
+    end, stopped, deadline = 0, None, time.monotonic() + seconds
     for frame, picture in pictures(video, rate, fps, first):
         end = frame + 1
         if frame < first:
@@ -54,7 +54,7 @@ def follow(path, rate, keys_of, *, side=640, similar=0.2, seconds=60.0):
     video.release()
     if not end:
         raise ValueError(f"OpenCV cannot read a frame of the video {path}")
-    count = max(count, end) if stopped else end
+    count = end if stopped is None else max(count, end)
     return {
         "size": list(size),
         "count": count,
@@ -117,7 +117,11 @@ class Object:
         """Return frames, boxes and mean score; key frames behind a frame where the search was stopped are in it."""
         boxes = {**{frame: box for frame, (box, _) in self.keys.items() if frame < count}, **self.seen}
         score = float(np.clip(np.mean(self.scores), 0, 1)) if self.scores else 1.0
-        return {"frames": sorted(boxes), "boxes": [boxes[at].tolist() for at in sorted(boxes)], "score": score}
+        return {
+            "frames": sorted(boxes),
+            "boxes": [boxes[at].tolist() for at in sorted(boxes)],
+            "score": score,
+        }
 
 
 class Tracker:

@@ -1,5 +1,6 @@
 """Tracks in videos: each box that a person drew and submitted is followed over the next frames."""
 
+import logging
 from typing import Any, ClassVar
 
 from following import follow
@@ -8,6 +9,8 @@ from label_studio_ml import regions
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 from label_studio_ml.training.dataset import LabelledTasks
+
+logger = logging.getLogger(__name__)
 
 #: Frames per second that Label Studio takes for a `<Video>` without `frameRate`.
 RATE = 24.0
@@ -22,7 +25,7 @@ class VideoTracker(LabelStudioMLBase):
     keep_versions = 2
 
     params: ClassVar[Any] = {
-        "seconds": Param(60.0, "seconds that a task may take; its tracks end where they are then", gt=0),
+        "time_limit": Param(60.0, "seconds that a task may take; its tracks end where they are then", gt=0),
         "side": Param(640, "longer side, in pixels, to which larger frames are reduced", ge=100),
         "similar": Param(0.2, "an object that is less similar to its box is lost (correlation)", ge=-1, le=1),
         "tolerance": Param(0.3, "interpolated boxes may be off by this percentage of the width", ge=0),
@@ -31,7 +34,9 @@ class VideoTracker(LabelStudioMLBase):
     def setup(self):
         """Find the control, the labels and the frames per second that the page counts with."""
         self.box = self.controls.first("VideoRectangle", on="Video")
-        labels = [each for each in self.controls.all("Labels", on="Video") if each.to_name == self.box.to_name]
+        labels = [
+            each for each in self.controls.all("Labels", on="Video") if each.to_name == self.box.to_name
+        ]
         self.labels = labels[0] if labels else None
         try:
             self.rate = float(self.box.object.attribute("frameRate") or RATE)
@@ -45,11 +50,17 @@ class VideoTracker(LabelStudioMLBase):
     def prediction(self, task):
         """Return the prediction of one task. Raises ValueError if OpenCV cannot read the video."""
         found = self.once(
-            task, self.key(task), lambda path: self.follow(path, task), field=self.box.object.field, shared=True
+            task,
+            self.key(task),
+            lambda path: self.follow(path, task),
+            field=self.box.object.field,
+            shared=True,
         )
         size, count = found["size"], found["count"]
-        if found["stopped"]:
-            print(f"Task {task.get('id')}: stopped after {self.params.seconds} s, at frame {found['stopped']} of {count}")
+        if found["stopped"] is not None:
+            logger.warning(
+                "Task %s: stopped at frame %s of %s by time_limit", task.get("id"), found["stopped"], count
+            )
         made = []
         for track, drawn in zip(found["tracks"], self.drawn(task, size)):
             made.append(
@@ -83,7 +94,7 @@ class VideoTracker(LabelStudioMLBase):
             keys,
             side=self.params.side,
             similar=self.params.similar,
-            seconds=self.params.seconds,
+            seconds=self.params.time_limit,
         )
 
     def drawn(self, task, size=(100, 100)):
@@ -95,7 +106,9 @@ class VideoTracker(LabelStudioMLBase):
 
     def key(self, task):
         """Return a text that differs if other boxes were drawn, or if the settings are others."""
-        boxes = [[(key.frame, key.box.xyxy, key.shown) for key in track.key_frames] for track in self.drawn(task)]
+        boxes = [
+            [(key.frame, key.box.xyxy, key.shown) for key in track.key_frames] for track in self.drawn(task)
+        ]
         return f"{KIND} {self.rate} {dict(self.params)} {boxes}"
 
     def fit(self, annotations, **kwargs):

@@ -1,0 +1,196 @@
+"""The gallery's tracker follows boxes that were drawn in clips of real videos, and its tracks are drawn on the page."""
+
+import io
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from PIL import Image
+
+from label_studio_ml import regions
+
+from ..processes import wait_until
+from ..regions_facts.labelling import Labelling
+from ..regions_facts.test_media_facts import TAG
+from ..studio import Studio
+from .conftest import MakeJourney
+from .journey import record
+from .video_clips import CLIPS, RATE, Box, Clip, cut, overlap, size_of
+
+CONFIG = f"""<View><Labels name="kind" toName="film"><Label value="Actor" background="#ff00ff"/>
+<Label value="Thing" background="#00ffff"/></Labels><Video name="film" value="$video" frameRate="{RATE}"/>
+<VideoRectangle name="place" toName="film" fillOpacity="0" strokeWidth="3"/></View>"""
+
+#: Number of bars in the rows of the regions below the video.
+BARS = "() => document.querySelectorAll('.lsf-keypoints__lifespan').length"
+
+Json = dict[str, Any]
+
+
+@pytest.mark.gallery
+def test_follows_boxes(
+    label_studio: Studio,
+    journey: MakeJourney,
+    page: Labelling,
+    keep_picture: Callable[[Any, str], None],
+    tmp_path: Path,
+) -> None:
+    broken = tmp_path / "broken.webm"
+    broken.write_bytes(b"no video")
+    project = label_studio.create_project("Tracks", CONFIG)
+    *tasks, bad = label_studio.upload_files(project, [*map(cut, CLIPS), broken])
+    (empty,) = label_studio.import_tasks(project, [{"video": ""}])
+    sizes = [size_of(clip) for clip in CLIPS]
+
+    tracker = journey("video-tracker", project)
+    tracker.init()
+    assert tracker.chosen() == "video-tracker"
+    tracker.start()
+    tracker.connect("--no-prelabel")
+    label_studio.retrieve_predictions(project, [*tasks[:2], bad, empty])
+    assert not label_studio.predictions(project), "nobody has drawn a box"
+
+    for task, clip, size in zip(tasks, CLIPS, sizes, strict=True):
+        label_studio.annotate(task, [drawn(clip, size, [clip.start])])
+    for task in (bad, empty):
+        label_studio.annotate(task, [drawn(CLIPS[0], sizes[0], [CLIPS[0].start])])
+    tracker.train()
+    begun = time.monotonic()
+    for start in range(0, len(tasks), 4):
+        label_studio.retrieve_predictions(project, tasks[start : start + 4])
+    speed = len(tasks) / (time.monotonic() - begun)
+    label_studio.retrieve_predictions(project, [bad, empty])
+    found = newest(label_studio, project)
+    assert set(found) == set(tasks), "the broken video and the missing one alone have no prediction"
+
+    before: list[float] = []
+    after: list[float] = []
+    for task, clip, size in zip(tasks, CLIPS, sizes, strict=True):
+        boxes = boxes_of(found[task], clip, size)
+        checked = [frame for frame in clip.boxes if frame != clip.start]
+        before += [overlap(clip.boxes[clip.start], clip.boxes[frame]) for frame in checked]
+        after += [overlap(boxes.get(frame), clip.boxes[frame]) for frame in checked]
+        print(
+            clip.name,
+            [round(value, 2) for value in after[-len(checked) :]],
+            len(keys(found[task])),
+            "key frames",
+        )
+        if clip.gone is not None:
+            print(clip.name, "is seen last in frame", max(boxes), "and gone in", clip.gone)
+    record(
+        "video-tracker",
+        before=success(before),
+        after=success(after),
+        labelled=len(CLIPS),
+        measured_on=len(after),
+        measure=f"frames with the box in its place (overlap of at least a half); mean overlap "
+        f"{numpy.mean(before):.2f} before, {numpy.mean(after):.2f} after",
+        tasks_per_second=round(speed, 2),
+    )
+    assert success(after) > success(before) + 0.25
+    gone = [
+        clip.gone in boxes_of(found[task], clip, sizes[0])
+        for task, clip in zip(tasks, CLIPS, strict=True)
+        if clip.gone
+    ]
+    assert not any(gone), "what has left the picture is not shown any more"
+
+    for task, clip, size in zip(tasks, CLIPS, sizes, strict=True):
+        page.open_task(project, task, found[task]["id"])
+        assert [region["labels"] for region in page.regions()] == [["Actor"]]
+        stretches = sum(not key["enabled"] for key in keys(found[task])) + keys(found[task])[-1]["enabled"]
+        page.shows(BARS, stretches)
+        if clip in CLIPS[:2]:
+            boxes = boxes_of(found[task], clip, size)
+            for frame in (clip.start, clip.start + 20, clip.start + 45):
+                wait_until(
+                    partial(is_drawn, page, frame - clip.start, boxes.get(frame), size),
+                    f"box in frame {frame}",
+                    20.0,
+                )
+    chosen = next(clip for clip in CLIPS if clip.name == "biscuit-box")
+    task = tasks[CLIPS.index(chosen)]
+    page.open_task(project, task, found[task]["id"])
+    page.evaluate(f"() => {TAG}.setFrame(61)")
+    keep_picture(page.page, "video-tracker")
+
+    # A person corrects a track in a later frame: it is followed from there.
+    worst = min(range(len(tasks)), key=lambda at: last_overlap(found[tasks[at]], CLIPS[at], sizes[at]))
+    clip, size = CLIPS[worst], sizes[worst]
+    frames = sorted(clip.boxes)
+    label_studio.annotate(tasks[worst], [drawn(clip, size, [frames[0], frames[-1]])])
+    tracker.train()
+    corrected = tracker.predict([tasks[worst]])[tasks[worst]]
+    assert overlap(boxes_of(corrected, clip, size).get(frames[-1]), clip.boxes[frames[-1]]) > 0.95
+
+
+def drawn(clip: Clip, size: tuple[float, float], frames: list[int]) -> Json:
+    """Return the region of a person who has drawn the object's box in some frames."""
+    sequence = []
+    for frame in frames:
+        left, top, right, bottom = clip.boxes[frame]
+        place = {
+            "x": left / size[0] * 100,
+            "y": top / size[1] * 100,
+            "width": (right - left) / size[0] * 100,
+            "height": (bottom - top) / size[1] * 100,
+            "rotation": 0,
+        }
+        sequence.append({**place, "frame": frame - clip.start + 1, "enabled": True, "time": 0})
+    value = {"sequence": sequence, "labels": ["Actor"]}
+    return {"id": "a1", "from_name": "place", "to_name": "film", "type": "videorectangle", "value": value}
+
+
+def newest(studio: Studio, project: int) -> dict[int, Json]:
+    """Return the newest prediction of each task."""
+    return {
+        item["task"]: item for item in sorted(studio.predictions(project), key=lambda item: int(item["id"]))
+    }
+
+
+def keys(prediction: Json) -> list[Json]:
+    """Return the key frames of a prediction's only track, in order."""
+    (region,) = prediction["result"]
+    return list(region["value"]["sequence"])
+
+
+def boxes_of(prediction: Json, clip: Clip, size: tuple[float, float]) -> dict[int, Box]:
+    """Return the predicted box by frame, both of the video that the clip is from."""
+    (region,) = prediction["result"]
+    boxes = regions.boxes_of(region, size)
+    return {clip.start + frame: box.xyxy for frame, box in boxes.items()}
+
+
+def last_overlap(prediction: Json, clip: Clip, size: tuple[float, float]) -> float:
+    last = max(clip.boxes)
+    return overlap(boxes_of(prediction, clip, size).get(last), clip.boxes[last])
+
+
+def success(overlaps: list[float]) -> float:
+    """Return the share of frames whose box overlaps by half or more."""
+    return round(sum(value >= 0.5 for value in overlaps) / len(overlaps), 3)
+
+
+def is_drawn(page: Labelling, frame: int, box: Box | None, size: tuple[float, float]) -> bool:
+    """Show a frame, counted from 0, and return whether its box, in pixels of `size`, is drawn in the label's colour."""
+    page.evaluate(f"() => {TAG}.setFrame({frame + 1})")
+    left, top, width, height = page.evaluate(
+        """() => { const place = document.querySelector('.konvajs-content').getBoundingClientRect();
+            return [place.left, place.top, place.width, place.height].map(Math.round) }"""
+    )
+    screen = Image.open(io.BytesIO(page.page.screenshot())).convert("RGB")
+    red, green, blue = (
+        numpy.asarray(screen)[top : top + height, left : left + width].astype(int).transpose(2, 0, 1)
+    )
+    y, x = numpy.nonzero((red > 180) & (green < 90) & (blue > 180))
+    if box is None or not len(x):
+        return box is None and not len(x)
+    scale = min(width / size[0], height / size[1])
+    margin = (width - size[0] * scale) / 2, (height - size[1] * scale) / 2
+    expected = [box[at] * scale + margin[at % 2] for at in range(4)]
+    return numpy.allclose([x.min(), y.min(), x.max(), y.max()], expected, atol=6)
