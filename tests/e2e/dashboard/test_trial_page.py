@@ -16,6 +16,7 @@ from ..browser import Browser
 from ..conftest import MakeBackend
 from ..processes import wait_until
 from ..studio import Json, Studio
+from .page_layout import wait_until_fits, wait_until_settled
 
 PICTURES = """<View><Image name="photo" value="$image"/>
 <RectangleLabels name="box" toName="photo"><Label value="cat"/><Label value="dog"/></RectangleLabels>
@@ -110,6 +111,7 @@ def test_versions_are_compared_beside_the_annotation_and_answer_clicks(
     browser.keep(page, "dashboard-try-versions")
 
     first = _column(page, "Prediction 1")
+    wait_until_settled(page)
     area = first.locator(".picture-media").bounding_box()
     first.locator(".picture-media").click(
         position={"x": area["width"] * 0.25, "y": area["height"] * 0.5}, force=True
@@ -120,6 +122,7 @@ def test_versions_are_compared_beside_the_annotation_and_answer_clicks(
     expect(first).to_contain_text("at 256, 96")
 
     first.get_by_label("Tool").select_option("area")
+    wait_until_settled(page)
     area = first.locator(".picture-shapes").bounding_box()
     for x, y, act in ((0.2, 0.4, page.mouse.down), (0.6, 0.8, page.mouse.up)):
         page.mouse.move(area["x"] + x * area["width"], area["y"] + y * area["height"], steps=4)
@@ -136,7 +139,7 @@ def test_versions_are_compared_beside_the_annotation_and_answer_clicks(
     expect(_column(page, "Prediction 2")).to_contain_text("at 160, 96")
     page.set_viewport_size({"width": 320, "height": 640})
     page.emulate_media(color_scheme="dark")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    wait_until_fits(page)
     browser.keep(page, "dashboard-try-narrow")
     assert errors == []
     page.context.close()
