@@ -15,6 +15,7 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from helpers import name_of, strict
 from label_studio_ml.config.setting_values import InvalidPredictions
+from label_studio_ml.errors import StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.model_context import ModelContext, model_context
 from label_studio_ml.model_calls.adapter import ModelSpec
@@ -500,6 +501,14 @@ def test_a_failure_is_told_with_its_traceback_the_first_time_only(caplog: pytest
     tracebacks = [record for record in caplog.records if record.exc_info]
     assert len(tracebacks) == 1
     assert caplog.text.count("predict of 1 task failed") == 2
+
+
+def test_an_error_that_says_what_to_do_is_told_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    asked = Asked(boom(0, StudioError("a file cannot be fetched", fix="Set LABEL_STUDIO_URL")))
+    with caplog.at_level(logging.WARNING):
+        asked(1)
+    assert "a file cannot be fetched" in caplog.text
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_what_was_told_is_not_kept_without_end() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.config.setting_values import InvalidPredictions
+from label_studio_ml.errors import BackendError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import (
     ModelSpec,
@@ -263,7 +264,10 @@ class Predictor:
     def _log_failure(
         self, cause: str, count: int, error: BaseException | None = None, *, method: str = "predict"
     ) -> None:
-        """Log a failed call of `predict` or another `method`; each cause gets a traceback the first time."""
+        """Log a failed call of `predict` or another `method`; each cause gets a traceback the first time.
+
+        An error of this package, such as for a file that cannot be fetched, gets none: its text says what to do.
+        """
         is_first = cause not in self._logged
         if len(self._logged) < 100:
             self._logged.add(cause)
@@ -274,7 +278,7 @@ class Predictor:
             plural(count, "task"),
             cause,
             next_step,
-            exc_info=error if is_first else None,
+            exc_info=error if is_first and not isinstance(error, BackendError) else None,
         )
 
 

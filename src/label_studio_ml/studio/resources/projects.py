@@ -20,10 +20,13 @@ class ProjectResource:
         try:
             return self._api.json_object("GET", f"/api/projects/{project}/")
         except StudioRefusedError as error:
-            if error.status != 404:
+            if (
+                error.status != 404 or not error.detail
+            ):  # without a detail, it is not Label Studio that answers
                 raise
             raise StudioRefusedError(
-                f"There is no project {project} at {self._api.http.base}, or the token's user may not see it",
+                f"There is no project {project} at {self._api.http.base}, or the token's user may not see it: "
+                f"{error.message}",
                 error.status,
                 error.detail,
                 field="--project",
