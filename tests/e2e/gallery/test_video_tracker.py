@@ -1,15 +1,19 @@
 """The gallery's tracker follows boxes that were drawn in clips of real videos, and its tracks are drawn on the page."""
 
+import io
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
+from PIL import Image
 
 from label_studio_ml import regions
 
+from ..processes import wait_until
 from ..regions_facts.labelling import Labelling
 from ..regions_facts.test_media_facts import TAG
 from ..studio import Studio
@@ -100,10 +104,12 @@ def test_follows_boxes(
         assert [region["labels"] for region in page.regions()] == [["Actor"]]
         stretches = sum(not key["enabled"] for key in keys(found[task])) + keys(found[task])[-1]["enabled"]
         page.shows(BARS, stretches)
-    chosen = next(clip for clip in CLIPS if clip.name == "biscuit-box")
-    task = tasks[CLIPS.index(chosen)]
-    page.open_task(project, task, found[task]["id"])
-    page.evaluate(f"() => {TAG}.setFrame(61)")
+    shown = next(at for at, clip in enumerate(CLIPS) if clip.name == "biscuit-box")
+    prediction, clip, size = found[tasks[shown]], CLIPS[shown], sizes[shown]
+    page.open_task(project, tasks[shown], prediction["id"])
+    for frame in (0, 20, 60):
+        box = boxes_of(prediction, clip, size).get(clip.start + frame)
+        wait_until(partial(is_drawn, page, frame, box, size), f"the box of frame {frame} is drawn", 30.0)
     keep_picture(page.page, "video-tracker")
 
     # A person corrects a track in a later frame: it is followed from there.
@@ -161,3 +167,24 @@ def last_overlap(prediction: Json, clip: Clip, size: tuple[float, float]) -> flo
 def success(overlaps: list[float]) -> float:
     """Return the share of frames whose box overlaps by half or more."""
     return round(sum(value >= 0.5 for value in overlaps) / len(overlaps), 3)
+
+
+def is_drawn(page: Labelling, frame: int, box: Box | None, size: tuple[float, float]) -> bool:
+    """Show a frame, counted from 0, and return whether its box, in pixels of `size`, is drawn in the label's colour."""
+    page.evaluate(f"() => {TAG}.setFrame({frame + 1})")
+    left, top, width, height = page.evaluate(
+        """() => { const place = document.querySelector('.konvajs-content').getBoundingClientRect();
+            return [place.left, place.top, place.width, place.height].map(Math.round) }"""
+    )
+    screen = Image.open(io.BytesIO(page.page.screenshot())).convert("RGB")
+    red, green, blue = (
+        numpy.asarray(screen)[top : top + height, left : left + width].astype(int).transpose(2, 0, 1)
+    )
+    y, x = numpy.nonzero((red > 180) & (green < 90) & (blue > 180))
+    if box is None or not len(x):
+        return box is None and not len(x)
+    # The page shows a video in the middle, not enlarged.
+    scale = min(1.0, width / size[0], height / size[1])
+    margin = (width - size[0] * scale) / 2, (height - size[1] * scale) / 2
+    expected = [box[at] * scale + margin[at % 2] for at in range(4)]
+    return bool(numpy.allclose([x.min(), y.min(), x.max(), y.max()], expected, atol=6))
