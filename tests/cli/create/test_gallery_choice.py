@@ -44,6 +44,28 @@ def test_the_best_model_for_a_label_config(here: Path, capsys: pytest.CaptureFix
     assert "    pip install -r requirements.txt\n" in (folder / "README.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("label", "more", "best"),
+    [
+        ("Car", "", "box-learner"),
+        ("Face", "", "face-boxes"),
+        ("Table", "", "document-layout"),
+        ("Line", '<TextArea name="text" toName="image" perRegion="true"/>', "ocr"),
+    ],
+)
+def test_boxes_are_learnt_unless_a_ready_model_knows_their_labels(
+    here: Path, capsys: pytest.CaptureFixture[str], label: str, more: str, best: str
+) -> None:
+    (here / "boxes.xml").write_text(
+        '<View><Image name="image" value="$image"/><RectangleLabels name="box" toName="image">'
+        f'<Label value="{label}"/><Label value="Other"/></RectangleLabels>{more}</View>'
+    )
+    assert main(["init", "mine", "--label-config", "boxes.xml"]) == 0
+    printed = capsys.readouterr().out
+    assert f"from the gallery's {best}." in printed
+    assert "box-learner" in printed
+
+
 def test_the_test_of_the_folder_passes(here: Path) -> None:
     assert main(["init", "mine", "--label-config", "table.xml"]) == 0
     done = subprocess.run(
