@@ -120,7 +120,7 @@ class BoxLearner(LabelStudioMLBase):
     def example(self, example, side, labels):
         """Return the features of an annotated picture with the upright boxes around its boxes, and their labels."""
         features = self.pictures(example.task, side)[example.item or 0]
-        corners = [numpy.array(box.corners) / example.size for box in example.boxes]
+        corners = [numpy.array(box.corners) / tuple(example.size) for box in example.boxes]
         boxes = [[*points.min(0).clip(0, 1), *points.max(0).clip(0, 1)] for points in corners]
         numbers = [labels.index(box.label) + 1 for box in example.boxes]
         tensor = torch.tensor(numpy.array(boxes).reshape(-1, 4)).float()
