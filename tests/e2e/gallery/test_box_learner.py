@@ -158,15 +158,7 @@ def places(region: Json) -> list[float]:
 
 def nuclei(folder: Path) -> list[tuple[Path, list[Labelled]]]:
     """Write tiles of StarDist's picture of stained nuclei; return their files and the boxes of its masks, in pixels."""
-    picture, masks = (
-        cv2.imdecode(
-            numpy.frombuffer(file_of("stardist==0.9.2", f"images/{name}.tif"), numpy.uint8),
-            cv2.IMREAD_UNCHANGED,
-        )
-        for name in ("img2d", "mask2d")
-    )
-    assert picture is not None
-    assert masks is not None
+    picture, masks = (tiff(f"images/{name}.tif") for name in ("img2d", "mask2d"))
     bright = numpy.clip(picture / numpy.percentile(picture, 99.8) * 255, 0, 255).astype("uint8")
     tiles = []
     for top in range(0, bright.shape[0], TILE):
@@ -175,6 +167,15 @@ def nuclei(folder: Path) -> list[tuple[Path, list[Labelled]]]:
             tiles.append((folder / f"cells_{top:03}_{left:03}.png", boxes_of_masks(part)))
             cv2.imwrite(str(tiles[-1][0]), bright[top : top + TILE, left : left + TILE])
     return tiles
+
+
+def tiff(name: str) -> Any:
+    """Return the pixels of a picture in StarDist's package."""
+    pixels = cv2.imdecode(
+        numpy.frombuffer(file_of("stardist==0.9.2", name), numpy.uint8), cv2.IMREAD_UNCHANGED
+    )
+    assert pixels is not None, name
+    return pixels
 
 
 def boxes_of_masks(masks: Any) -> list[Labelled]:
