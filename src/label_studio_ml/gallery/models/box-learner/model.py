@@ -36,7 +36,13 @@ class BoxLearner(LabelStudioMLBase):
     params = {
         "min_score": Param(0.5, "leave out boxes that are less likely", gt=0, lt=1),
         "overlap": Param(0.4, "of two boxes of a label that overlap more, keep the surer one", ge=0, le=1),
-        "side": Param(0, "pixels of the picture's longer side for the network; 0: by the boxes' sizes", ge=0),
+        "side": Param(
+            0,
+            "pixels of the picture's longer side for the network; 0: by the boxes' sizes",
+            ge=0,
+            le=2048,
+            operator_only=True,
+        ),
     }
 
     def setup(self):
