@@ -110,7 +110,7 @@ def test_learns_nuclei_of_cells(label_studio: Studio, journey: MakeJourney, tmp_
     score = f1(truth, [boxes(predictions[task]) for task in tasks[half:]], "Nucleus")
     print("F1 of nuclei", score)
     record("box-learner", nuclei=round(score, 3))
-    assert score > 0.6
+    assert score > 0.5
 
 
 def connected(journey: MakeJourney, project: int) -> Journey:
