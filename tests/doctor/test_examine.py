@@ -296,6 +296,15 @@ def test_what_somebody_chose_is_no_fault(context: Context, chosen: str, status: 
     assert what in check.what
 
 
+def test_a_backend_that_is_not_asked_is_not_to_be_chosen(context: Context) -> None:
+    """`connect` would keep the choice: the backend before it has to be removed first."""
+    context.studio, context.first_backend = cast("LabelStudio", Chooser("stored-0", "stored-1")), "other"
+    context.project, context.entry = {**PROJECT, "model_version": "other"}, {"title": "mine"}
+    context.number = 1
+    check = work.prelabeling(context)
+    assert (check.status, check.what) == ("skip", "Label Studio asks 'other' instead")
+
+
 @pytest.mark.parametrize(
     ("chosen", "status", "what"),
     [

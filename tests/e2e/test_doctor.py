@@ -198,7 +198,7 @@ def other_login_here_than_at_the_backend(ward: Ward) -> Iterator[None]:
     ward.environ["BASIC_AUTH_PASS"] = LOGIN["BASIC_AUTH_PASS"]
 
 
-@fault("label studio", "Set LABEL_STUDIO_URL")
+@fault("label studio", "Does Label Studio run there?")
 def label_studio_that_does_not_answer(ward: Ward) -> Iterator[None]:
     ward.options = ["--url", f"http://localhost:{free_port()}"]
     yield
@@ -288,6 +288,7 @@ def another_backend_that_comes_first(ward: Ward) -> Iterator[None]:
     yield
     ward.studio.call("DELETE", f"/api/ml/{first}")
     other.stop()
+    ward.connect()  # which chooses the backend for pre-labeling again
 
 
 @fault("webhook", "Run: label-studio-ml connect", also=("events",))

@@ -17,6 +17,7 @@ class Context:
 
     Checks set these fields, which stay None if the check fails: `project`, the project in Label Studio's API; `about`,
     the backend's response of /connection; `entry`, the backend in the project; `task`, a task of the project.
+    `first_backend` is the title of another backend that Label Studio asks instead, empty if there is none.
     `has_params` tells whether the model class declares parameters. `options` are command-line options that
     `connect_command` repeats.
     """
@@ -33,6 +34,7 @@ class Context:
     about: Json | None = None
     entry: Json | None = None
     task: Json | None = None
+    first_backend: str = ""
     options: tuple[str, ...] = ()
     studio_works: bool = False
     model_works: bool = False

@@ -24,7 +24,10 @@ _SERVER_FIRST = "Solve the problem of the server first; then run doctor again"
 
 
 def entry(context: Context) -> Check:
-    """Check that the backend is in the project, once, first, at its URL, and healthy for Label Studio; set `entry`."""
+    """Check that the backend is in the project, once, first, at its URL, and healthy for Label Studio.
+
+    Sets `entry` and `first_backend` of the context.
+    """
     if context.studio is None or context.project is None or context.number is None:
         return skip("backend", context.without_project)
     present = context.studio.backends.of_project(context.number)
@@ -39,10 +42,11 @@ def entry(context: Context) -> Check:
             "backend", f"it is in the project {len(own_entries)} times", "Remove all but one in Label Studio"
         )
     if own_entry["id"] != present[0]["id"]:
+        context.first_backend = str(present[0]["title"])
         return fail(
             "backend",
-            f"Label Studio asks only the first backend of a project, and that is {present[0]['title']!r}",
-            f"Remove {present[0]['title']!r} from the project in Label Studio",
+            f"Label Studio asks only the first backend of a project, and that is {context.first_backend!r}",
+            f"Remove {context.first_backend!r} from the project in Label Studio",
         )
     if not _same(own_entry, context.url):
         return fail(

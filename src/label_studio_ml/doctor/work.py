@@ -116,6 +116,8 @@ def prelabeling(context: Context) -> Check:
     if context.project is None or context.entry is None:
         reason = context.without_project if context.project is None else "the backend is not in the project"
         return skip("pre-labeling", reason)
+    if context.first_backend:
+        return skip("pre-labeling", f"Label Studio asks {context.first_backend!r} instead")
     chosen, title = context.project.get("model_version") or "", context.entry["title"]
     if chosen == title and context.project.get("show_collab_predictions"):
         return ok("pre-labeling", f"tasks show the predictions of {title!r}")
