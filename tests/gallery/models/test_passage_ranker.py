@@ -83,6 +83,12 @@ def changed(**data: Any) -> Json:
 def trained(config: str, tasks: Sequence[tuple[Json, Json]], folder: Path, control: str) -> Any:
     """Return a model that has learnt from tasks, each given by its data and the value of its annotation."""
     made = model(config)
+    made.fit(labelled(made, tasks, control), str(folder))
+    return made
+
+
+def labelled(made: Any, tasks: Sequence[tuple[Json, Json]], control: str) -> LabelledTasks:
+    """Return annotated tasks, each given by its data and the value of its annotation."""
     kind = made.controls[control].region_type
     to_name = made.controls[control].to_name
     annotations = [
@@ -98,8 +104,7 @@ def trained(config: str, tasks: Sequence[tuple[Json, Json]], folder: Path, contr
         }
         for number, (data, annotated) in enumerate(tasks, 1)
     ]
-    made.fit(LabelledTasks(lambda: annotations, "the test"), str(folder))
-    return made
+    return LabelledTasks(lambda: annotations, "the test")
 
 
 def test_the_item_that_is_most_like_the_query_is_first() -> None:
@@ -143,6 +148,49 @@ def test_buckets_are_learnt(tmp_path: Path) -> None:
     (prediction,) = made.predict([{"id": 9, "data": {"query": "d", "items": items}}])
     learned = prediction["result"][0]["value"]["ranker"]
     assert (learned["biased"], learned["relevant"]) == (["1"], ["2"])
+
+
+def ranked_items(words: str) -> list[tuple[Json, Json]]:
+    """Return a task for each of the words, with four items and their order."""
+    items = [{"id": str(at), "body": f"item {at}"} for at in range(4)]
+    return [({"query": word, "items": items}, {"ranker": {"rank": list("2031")}}) for word in words]
+
+
+def test_of_many_tasks_and_pairs_random_ones_are_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = model_class("passage-ranker")
+    learned = []
+    order = kind.fit.__globals__["learned_order"]
+
+    def learned_order(differences: Any, importance: Any) -> Any:
+        learned.append((differences.shape[0], len(importance)))
+        return order(differences, importance)
+
+    for name, value in {"MOST_TASKS": 3, "MOST_ROWS": 12, "learned_order": learned_order}.items():
+        monkeypatch.setitem(kind.fit.__globals__, name, value)
+    made = kind(label_config=RANKER)
+    output = made.fit(labelled(made, ranked_items("abcde"), "rank"), str(tmp_path))
+    assert output["tasks"] == {"rank": 3}
+    assert learned == [(12, 12)]
+
+
+def test_buckets_that_a_training_did_not_know_are_filled_as_before_it(tmp_path: Path) -> None:
+    items = [{"id": "1", "body": "never trust them"}, {"id": "2", "body": "both views count"}]
+    groups = {"ranker": {"not_relevant": ["1"], "relevant": ["2"]}}
+    trained(BUCKETS, [({"query": word, "items": items}, groups) for word in "abc"], tmp_path, "rank")
+    renamed = BUCKETS.replace("not_relevant", "unfit")
+    output = {"weights": str(tmp_path / "weights.joblib")}
+    later = model_class("passage-ranker")(label_config=renamed, train_output=output)
+    (prediction,) = later.predict([TASK])
+    assert "car" in prediction["result"][0]["value"]["ranker"]["unfit"]
+
+
+def test_a_cancelled_training_ends(tmp_path: Path) -> None:
+    made = model(RANKER)
+    job = types.SimpleNamespace(cancelled=True)
+    assert made.fit(labelled(made, ranked_items("ab"), "rank"), str(tmp_path), job=job) is None
+    assert not list(tmp_path.iterdir())
 
 
 def test_annotations_without_any_order_are_named(tmp_path: Path) -> None:

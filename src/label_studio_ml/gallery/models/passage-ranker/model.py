@@ -7,7 +7,7 @@ from pathlib import Path
 import joblib
 import numpy
 from passage_features import UNTRAINED, features, learned_order, untrained
-from passages import item_texts, plain_text, preferences, query_field, ranked_controls
+from passages import item_texts, plain_text, preferences, query_field, ranked_controls, sampled
 from sklearn.linear_model import LogisticRegression
 from text_encoder import text_encoder
 
@@ -18,11 +18,16 @@ from label_studio_ml.params import Param
 
 #: Names of buckets for items that do not answer the query.
 REJECTING = re.compile(r"not?\b|not?_|un|ir|bad|reject|wrong|other", re.IGNORECASE)
+#: Tasks that a training learns from at most for a control; of more, random ones.
+MOST_TASKS = 1000
+#: Pairs of items, and items with their groups, of all these tasks together: each takes about 6 kB of memory.
+MOST_ROWS = 20_000
 
 
 class PassageRanker(LabelStudioMLBase):
     """Fills each `<Ranker>`, each `<Pairwise>` of texts, and `<Choices>` among texts or entries of the task."""
 
+    max_batch_size = 16  # with 50 items each, some ten seconds
     params = {
         "query": Param("", "field of the tasks with the query; empty: the text before the items"),
         "min_similarity": Param(
@@ -79,7 +84,8 @@ class PassageRanker(LabelStudioMLBase):
 
     def groups(self, control, rows, learned):
         """Return the group of each item: the name of its bucket ("_": none), or whether it is chosen ("yes", "no")."""
-        if learned is not None:
+        present = {"yes", "no", "_", *(bucket.name for bucket in control.buckets)}
+        if learned is not None and present.issuperset(learned.classes_):  # else the label config has changed
             return [str(name) for name in learned.predict(rows)]
         taking, rejecting = "yes", "no"
         if control.tag == "Ranker":
@@ -90,23 +96,18 @@ class PassageRanker(LabelStudioMLBase):
         similarities = rows @ untrained(rows.shape[1]) / UNTRAINED[0]
         return [taking if each >= self.params.min_similarity else rejecting for each in similarities]
 
-    def fit(self, annotations, workdir, **kwargs):
+    def fit(self, annotations, workdir, job=None, **kwargs):
         """Learn the weights for each control; return their file, and the number of tasks by control."""
         self.learned, tasks = {}, {}
         for control in self.ranked:
             differences, importance, grouped, names, tasks[control.name] = [], [], [], [], 0
-            for example in annotations.targets(control, empty=control.is_multiple, files=False):
-                try:
-                    items, rows = self.items(control, example.task)
-                except (KeyError, ValueError) as error:
-                    logging.warning("Task %s is not learnt from: %s", example.task_id, error.args[0])
-                    continue
-                row_of = dict(zip(items, rows))
-                pairs, groups = preferences(control, example, list(items))
+            for row_of, pairs, groups in self.preferred(control, annotations):
+                if job is not None and job.cancelled:
+                    return None
                 differences += [row_of[one] - row_of[other] for one, other, _ in pairs]
                 importance += [weight for _, _, weight in pairs]
-                grouped += [row_of[item] for item in groups]
-                names += groups.values()
+                grouped += [row_of[item] for item, _ in groups]
+                names += [name for _, name in groups]
                 tasks[control.name] += bool(pairs or groups)
             learned = {"order": learned_order(numpy.array(differences), importance)} if differences else {}
             if len(set(names)) > 1:
@@ -120,6 +121,25 @@ class PassageRanker(LabelStudioMLBase):
         path = Path(workdir) / "weights.joblib"
         joblib.dump(self.learned, path)
         return {"weights": str(path), "tasks": tasks}
+
+    def preferred(self, control, annotations):
+        """Yield features by item, pairs in order, and items with their groups, of each task that is learnt from."""
+        random = numpy.random.default_rng(0)
+        examples = annotations.targets(control, empty=control.is_multiple, files=False)
+        count = sum(1 for _ in examples)
+        chosen = set(random.permutation(count)[:MOST_TASKS].tolist())
+        most = MOST_ROWS // max(1, len(chosen))
+        for at, example in enumerate(examples):
+            if at not in chosen:
+                continue
+            try:
+                items, rows = self.items(control, example.task)
+            except (KeyError, ValueError) as error:
+                logging.warning("Task %s is not learnt from: %s", example.task_id, error.args[0])
+                continue
+            pairs, groups = preferences(control, example, list(items))
+            groups = sampled([*groups.items()], most, random)
+            yield dict(zip(items, rows)), sampled(pairs, most, random), groups
 
     def items(self, control, task):
         """Return the texts of a task's items by id, side or label, and their features. Raises KeyError, ValueError."""

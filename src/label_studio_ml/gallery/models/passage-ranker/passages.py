@@ -65,6 +65,13 @@ def preferences(control, example, items):
     return [(one, other, 1.0) for one in chosen for other in others], groups if control.is_multiple else {}
 
 
+def sampled(values, most, random):
+    """Return a list's values in their order; of more than `most`, random ones. `random` is NumPy's generator."""
+    if len(values) <= most:
+        return values
+    return [values[at] for at in sorted(random.choice(len(values), most, replace=False))]
+
+
 def plain_text(value):
     """Return what a text, a page's HTML, a dialogue or an item of a `<List>` says. Raises ValueError for others."""
     if isinstance(value, dict):  # an id says nothing

@@ -11,6 +11,8 @@ from transformers import AutoModel, AutoTokenizer
 BATCH = 32
 #: The most embeddings that are kept: the same passage may be an item of many tasks.
 KEPT = 20_000
+#: Characters of a text that are looked at, for each token that is read: words are shorter.
+CHARACTERS = 20
 
 
 class TextEncoder:
@@ -27,6 +29,7 @@ class TextEncoder:
         """Return the embeddings of texts as an array of shape (texts, dimensions), each of length 1."""
         if len(self.known) > KEPT:
             self.known.clear()
+        texts = [text[: CHARACTERS * max_tokens] for text in texts]
         # Texts of similar length together: they are padded to the longest of a batch.
         unread = sorted({text for text in texts if (text, max_tokens) not in self.known}, key=len)
         for start in range(0, len(unread), BATCH):
