@@ -63,6 +63,13 @@ def marked(made: Any, **data: Any) -> str:
 def trained(answers: Sequence[tuple[str, str, str]], folder: Path) -> Any:
     """Return a model that has learnt from texts, questions and marked answers."""
     made = model()
+    made.train_output = made.fit(labelled(answers), str(folder))
+    made.setup()
+    return made
+
+
+def labelled(answers: Sequence[tuple[str, str, str]]) -> LabelledTasks:
+    """Return annotated tasks with texts, questions and marked answers."""
     tasks = []
     for number, (text, question, answer) in enumerate(answers, 1):
         start = text.index(answer)
@@ -71,9 +78,7 @@ def trained(answers: Sequence[tuple[str, str, str]], folder: Path) -> Any:
         tasks.append(
             {**task(text, question), "id": number, "annotations": [{"id": number, "result": [region]}]}
         )
-    made.train_output = made.fit(LabelledTasks(lambda: tasks, "the test"), str(folder))
-    made.setup()
-    return made
+    return LabelledTasks(lambda: tasks, "the test")
 
 
 def test_before_a_training_the_most_similar_sentence_is_marked() -> None:
@@ -107,6 +112,60 @@ def test_parts_of_sentences_are_learnt(tmp_path: Path) -> None:
     assert marked(trained(examples, tmp_path), question="How long does it last?") == "40 years."
 
 
+def test_an_answer_behind_the_part_that_is_read_is_not_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_UNITS", "2")
+    text = "Roses are red. The roof costs much. It lasts long."
+    question = "What does the roof cost?"
+    near, far = (text, question, "The roof costs much."), (text, question, "It lasts long.")
+    assert trained([near, far], tmp_path).train_output["tasks"] == 1
+    with pytest.raises(ValueError, match="answers among the first 2 sentences"):
+        trained([far], tmp_path)
+
+
+def test_of_many_tasks_and_spans_random_ones_are_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def learned_weights(tasks: Any) -> Any:
+        seen.extend((len(rows), right) for rows, right in tasks)
+        return numpy.zeros(tasks[0][0].shape[1])
+
+    made = model()
+    names = type(made).fit.__globals__
+    for name, value in {"MOST_TASKS": 4, "MOST_SPANS": 20, "learned_weights": learned_weights}.items():
+        monkeypatch.setitem(names, name, value)
+    texts = [(f"{TEXT} Snow is white {at}.", "How long?", "Grass is green.") for at in range(6)]
+    output = made.fit(labelled(texts), str(tmp_path))
+    assert output["tasks"] == 4
+    assert seen == [(5, 0)] * 4
+
+
+def test_a_cancelled_training_ends(tmp_path: Path) -> None:
+    job = types.SimpleNamespace(cancelled=True)
+    texts = labelled([(TEXT, "What are roses?", "Roses are red.")])
+    assert model().fit(texts, str(tmp_path), job=job) is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_text_in_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    made = model(CONFIG.replace('value="$text"', 'value="$text" valueType="url"'))
+    made.get_local_path = lambda url, **kwargs: str(path)
+    assert marked(made, text="http://texts.example/1.txt") == "The roof of a house costs much."
+
+
+@pytest.mark.timeout(30)
+def test_long_blanks_take_no_time() -> None:
+    spans = importlib.import_module("answer_spans")
+    text = "Roses are red" + 200_000 * " " + "(or white)."
+    assert len(spans.units(text, "clause")) == 2
+    assert len(spans.units("a" + 200_000 * " " + "b", "clause")) == 1
+
+
 def test_annotations_without_an_answer_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tasks in which a span is labelled 'Answer'"):
         model().fit(LabelledTasks(list, "the test"), str(tmp_path))
@@ -124,7 +183,7 @@ def test_annotations_without_an_answer_are_named(tmp_path: Path) -> None:
 )
 def test_a_task_that_lacks_something_costs_only_itself(broken: Json, message: str) -> None:
     error, good = model().predict([broken, task()])
-    assert isinstance(error, ValueError)
+    assert isinstance(error, Exception)
     assert message in str(error)
     assert good["result"]
 

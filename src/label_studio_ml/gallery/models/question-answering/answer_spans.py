@@ -6,10 +6,10 @@ import numpy
 from scipy.optimize import minimize
 
 #: Between two sentences; and between two clauses, for annotators who mark less than a sentence.
-_SENTENCE = r"(?<=[.!?])(?<!approx\.)(?<!e\.g\.)(?<!i\.e\.)[\"')\]]*\s+(?=[\"'(\[]*[^a-z\s])|\s*\n\s*"
+_SENTENCE = r"(?<=[.!?])(?<!approx\.)(?<!e\.g\.)(?<!i\.e\.)[\"')\]]*\s+(?=[\"'(\[]*[^a-z\s])|(?<!\s)\s*\n\s*"
 ENDS = {
     "sentence": re.compile(_SENTENCE),
-    "clause": re.compile(_SENTENCE + r"|(?<=[,;:])\s+|\s+(?=[(–—])|(?<=\))\s+"),
+    "clause": re.compile(_SENTENCE + r"|(?<=[,;:])\s+|(?<!\s)\s+(?=[(–—])|(?<=\))\s+"),
 }
 #: The most units (sentences or clauses) in a span.
 LONGEST = 8
@@ -101,6 +101,17 @@ def learned_weights(tasks):
         return total, gradient
 
     return start + minimize(loss, numpy.zeros(len(start)), jac=True, method="L-BFGS-B").x
+
+
+def some(rows, right, most, random):
+    """Return the features of a task's spans and the index of the annotated one; of more than `most`, random others.
+
+    `random` is NumPy's generator. At least one other span is kept.
+    """
+    if len(rows) <= most:
+        return rows, right
+    others = [at for at in random.permutation(len(rows)) if at != right]
+    return rows[[right, *others[: max(1, most - 1)]]], 0
 
 
 def overlap(one, other):

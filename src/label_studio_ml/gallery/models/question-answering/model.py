@@ -5,20 +5,25 @@ from pathlib import Path
 
 import joblib
 import numpy
-from answer_spans import features, learned_weights, overlap, runs, units, untrained
+from answer_spans import features, learned_weights, overlap, runs, some, units, untrained
 from text_encoder import text_encoder
 
 from label_studio_ml import regions
-from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.errors import BackendError, LabelConfigError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
 TEXTS = ("Text", "HyperText", "Paragraphs")
+#: Tasks that a training learns from at most; of more, random ones.
+MOST_TASKS = 2000
+#: Spans of all these tasks together, among which answers are learnt: each takes about 6 kB of memory.
+MOST_SPANS = 40_000
 
 
 class QuestionAnswering(LabelStudioMLBase):
     """Fills `<Labels>` on a text with the span that answers the question in another text of the label config."""
 
+    max_batch_size = 16  # with 200 sentences each, some ten seconds
     params = {
         "question": Param("", "field of the tasks with the question; empty: the text without the labels"),
         "max_tokens": Param(256, "tokens of a sentence that are read, from its beginning", ge=8, le=512),
@@ -50,8 +55,10 @@ class QuestionAnswering(LabelStudioMLBase):
     def answer(self, task):
         """Return a task's prediction with the span that answers best, or the error of this task."""
         try:
-            content = regions.labelled_text(self.control, task)
-            question = self.asked(task)
+            (entry,) = self.inputs(self.control, [task])
+            content, question = entry.content, self.asked(task)
+        except BackendError as error:
+            return error
         except (KeyError, ValueError) as error:
             return ValueError(f"Task {task.get('id')}: {error.args[0]}")
         # Before a training, an answer is one sentence.
@@ -66,10 +73,10 @@ class QuestionAnswering(LabelStudioMLBase):
             content.span(*best, self.label, score=score) if score >= self.params.min_score else None
         )
 
-    def fit(self, annotations, workdir, **kwargs):
+    def fit(self, annotations, workdir, job=None, **kwargs):
         """Learn which spans answer; return the file of the weights, the unit of spans, and the number of tasks."""
         marked = []
-        for example in annotations.targets(self.control, empty=False, unknown="drop"):
+        for example in annotations.targets(self.control, empty=False, unfetched="drop", unknown="drop"):
             spans = [(span.start, span.end) for span in example.spans if span.label == self.label]
             try:
                 question = self.asked(example.task)
@@ -80,12 +87,22 @@ class QuestionAnswering(LabelStudioMLBase):
                 marked.append((question, example.text, spans[0]))
         if not marked:
             raise ValueError(f"Training needs tasks in which a span is labelled {self.label!r}")
-        fitting = {unit: mean_fit(marked, unit) for unit in ("sentence", "clause")}
+        random = numpy.random.default_rng(0)
+        marked = [marked[at] for at in random.permutation(len(marked))[:MOST_TASKS]]
+        fitting = {unit: self.mean_fit(marked, unit) for unit in ("sentence", "clause")}
         unit = "clause" if fitting["clause"] > fitting["sentence"] + 0.05 else "sentence"
         tasks = []
         for question, text, answer in marked:
+            if job is not None and job.cancelled:
+                return None
             spans, rows = self.candidates(question, text, unit, None)
-            tasks.append((rows, int(numpy.argmax([overlap(span, answer) for span in spans]))))
+            overlaps = [overlap(span, answer) for span in spans]
+            if any(overlaps):  # else the answer is behind the part of the text that is read
+                tasks.append(some(rows, int(numpy.argmax(overlaps)), MOST_SPANS // len(marked), random))
+        if not tasks:
+            raise ValueError(
+                f"Training needs answers among the first {self.params.max_units} sentences of texts"
+            )
         path = Path(workdir) / "weights.joblib"
         joblib.dump({"weights": learned_weights(tasks), "unit": unit}, path)
         return {"weights": str(path), "unit": unit, "tasks": len(tasks)}
@@ -108,11 +125,10 @@ class QuestionAnswering(LabelStudioMLBase):
         spans = [(parts[first][0], parts[last][1]) for first, last in pairs]
         return spans, features(question, passages, vectors[0], vectors[1:], pairs)
 
-
-def mean_fit(marked, unit):
-    """Return how well the best spans of units fit the marked answers: the mean F1 of their characters."""
-    best = []
-    for _, text, answer in marked:
-        parts = units(text, unit)
-        best.append(max(overlap((parts[a][0], parts[b][1]), answer) for a, b in runs(len(parts))))
-    return numpy.mean(best)
+    def mean_fit(self, marked, unit):
+        """Return how well the best spans of units fit the marked answers: the mean F1 of their characters."""
+        best = []
+        for _, text, answer in marked:
+            parts = units(text, unit)[: self.params.max_units]
+            best.append(max(overlap((parts[a][0], parts[b][1]), answer) for a, b in runs(len(parts))))
+        return numpy.mean(best)
