@@ -219,7 +219,38 @@ def test_what_is_no_json_is_told(server: FakeServer) -> None:
 def test_a_row_without_a_named_column_is_told(server: FakeServer) -> None:
     config = '<View><Table name="row" value="$row"/><Number name="size" toName="row"/></View>'
     made = model(server, config, column_names=["a", "b"])
-    with pytest.raises(ValueError, match="the field 'row' lacks the column 'b'"):
-        made.predict([{"id": 1, "data": {"row": {"a": 1, "b": None}}}])
-    with pytest.raises(ValueError, match="The field 'row' must be an object"):
-        made.predict([{"id": 1, "data": {"row": 3}}])
+    (error,) = made.predict([{"id": 1, "data": {"row": {"a": 1, "b": None}}}])
+    assert "the field 'row' lacks the column 'b'" in str(error)
+    (error,) = made.predict([{"id": 1, "data": {"row": 3}}])
+    assert "The field 'row' must be an object" in str(error)
+    assert server.asked == []
+
+
+def test_tasks_that_cannot_be_sent_cost_no_request(server: FakeServer) -> None:
+    server.outputs = [output("label", "BYTES", ["good", "bad"])]
+    broken = [{"id": 3, "data": {"shown": None}}, {"id": 4, "data": {}}]
+    first, null, second, missing = model(server, CONFIG.format("Text"), input="words").predict(
+        [TASKS[0], broken[0], TASKS[1], broken[1]]
+    )
+    assert choices([first, second]) == [["Good"], ["bad"]]
+    assert "Task 3" in str(null)
+    assert "Task 4" in str(missing)
+    assert len(server.asked) == 1
+
+
+def test_a_control_of_what_can_be_sent_is_filled(server: FakeServer) -> None:
+    server.outputs = [output("label", "BYTES", ["good", "bad"])]
+    config = CONFIG.format("Text").replace(
+        "<View>",
+        '<View><Pdf name="page" value="$page"/><Choices name="first" toName="page"><Choice value="x"/></Choices>',
+    )
+    assert choices(model(server, config, input="words").predict(TASKS)) == [["Good"], ["bad"]]
+
+
+def test_the_name_of_the_model_is_no_other_path(server: FakeServer) -> None:
+    server.outputs = [output("label", "BYTES", ["good"])]
+    made = model(server, CONFIG.format("Text"), input="words", server_model="../a b?c#d")
+    made.predict(TASKS[:1])
+    assert server.paths == ["/v2/models/..%2Fa%20b%3Fc%23d/infer"]
+    with pytest.raises(Exception, match="SERVER_MODEL has to be the name of a model"):
+        model(server, CONFIG.format("Text"), server_model="..")

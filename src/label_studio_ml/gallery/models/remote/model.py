@@ -7,8 +7,12 @@ from typing import Any, ClassVar
 from model_server import ModelServer, ServerError
 
 from label_studio_ml import regions
+from label_studio_ml.errors import BackendError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
+
+#: Objects whose content can be sent.
+SHOWN = ("Text", "HyperText", "Paragraphs", "Table", "Image", "Audio", "Video")
 
 
 class RemoteModel(LabelStudioMLBase):
@@ -44,14 +48,28 @@ class RemoteModel(LabelStudioMLBase):
 
     def setup(self):
         """Find the control. The server is first asked when tasks are predicted."""
-        self.control = self.controls.first(("Choices", "Number"), per_region=False)
+        self.control = self.controls.first(("Choices", "Number"), on=SHOWN, per_region=False)
         self.server = ModelServer(self.params)
 
     def predict(self, tasks, **kwargs):
         """Return the server's answer for each task, or the exception that says why there is none."""
-        entries = self.inputs(self.control, tasks)
-        answers = self.server.answers([self.content(each) for each in entries])
-        return [self.answered(each.task, answer) for each, answer in zip(entries, answers)]
+        contents = self.contents(tasks)
+        sent = [at for at, content in enumerate(contents) if not isinstance(content, Exception)]
+        answers = self.server.answers([contents[at] for at in sent]) if sent else []
+        results = list(contents)  # of tasks that are not sent, the exceptions
+        for at, answer in zip(sent, answers):
+            results[at] = self.answered(tasks[at], answer)
+        return results
+
+    def contents(self, tasks):
+        """Return what is sent for each task, or the exception that says what the task lacks."""
+        try:
+            entries = self.inputs(self.control, tasks)
+            if len(entries) != len(tasks):
+                raise ValueError("One file of each task is sent, and a task has none or several")
+            return [self.content(each) for each in entries]
+        except (BackendError, ValueError, OSError) as error:
+            return [error] if len(tasks) == 1 else [self.contents([task])[0] for task in tasks]
 
     def content(self, entry):
         """Return what is sent for a task: a text, numbers, a file as base64 or, for `json`, all its data."""
@@ -80,7 +98,7 @@ class RemoteModel(LabelStudioMLBase):
             return answer
         try:
             return regions.prediction(self.region(self.control.for_task(task), answer))
-        except (ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError) as error:
             return ServerError(f"The server's answer {str(answer)[:100]} does not fit: {error}")
 
     def region(self, control, answer):

@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 
@@ -31,6 +31,9 @@ class ModelServer:
         self.input = params.input
         if urlsplit(self.url).scheme not in ("http", "https"):
             raise ValueError("SERVER_URL has to begin with http:// or https://")
+        if params.server_model in ("", ".", ".."):
+            raise ValueError("SERVER_MODEL has to be the name of a model")
+        self.model = quote(params.server_model, safe="")
 
     def answers(self, contents):
         """Return for each of `contents` what the model answers, or the ServerError that says why there is none.
@@ -46,7 +49,7 @@ class ModelServer:
 
     def by_tensors(self, contents):
         """Ask by the open inference protocol (v2), in one request for all: tensors, whose first axis is the tasks."""
-        url = f"{self.url}/v2/models/{self.params.server_model}"
+        url = f"{self.url}/v2/models/{self.model}"
         if not self.input:
             named = self.ask("get", url).get("inputs") or [{"name": "input-0"}]
             self.input = named[0]["name"]
@@ -69,7 +72,7 @@ class ModelServer:
 
     def by_instances(self, contents):
         """Ask by the protocol v1, in one request for all: `instances`, which are answered by as many `predictions`."""
-        url = f"{self.url}/v1/models/{self.params.server_model}:predict"
+        url = f"{self.url}/v1/models/{self.model}:predict"
         several = found(self.ask("post", url, {"instances": contents}), "predictions")
         if not isinstance(several, list) or len(several) != len(contents):
             count = len(several) if isinstance(several, list) else "no list"
