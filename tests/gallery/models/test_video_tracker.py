@@ -1,5 +1,6 @@
 """The gallery's tracker, on films that pan over a photograph (Grace Hopper, of Matplotlib): the movement is known."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from matplotlib import cbook
 
 from label_studio_ml import regions
+from label_studio_ml.errors import ParamsError
 from label_studio_ml.gallery.catalogue import model_named
+from label_studio_ml.params.class_params import resolve
 from label_studio_ml.validation import check_prediction
 
 from .model_file import model_class
@@ -101,6 +104,48 @@ def test_frames_are_counted_at_the_rate_of_the_tag(film: Path) -> None:
 
 def test_at_the_end_of_its_time_it_keeps_what_it_has_and_what_was_drawn(film: Path) -> None:
     assert set(predicted(film, task((0, True), (12, True)), time_limit=1e-9)) == {0, 12}
+
+
+def test_the_time_before_the_first_box_counts(film: Path) -> None:
+    following = importlib.import_module("following")
+    keys = [(30, (10.0, 10.0, 50.0, 50.0), True)]
+    found = following.follow(film, RATE, lambda size: [keys], seconds=1e-9)
+    assert found["stopped"] == 0
+    assert found["tracks"][0]["frames"] == [30]
+
+
+def test_the_limit_of_time_is_set_where_the_backend_runs(film: Path) -> None:
+    with pytest.raises(ParamsError, match="time_limit can be set only where the backend runs"):
+        resolve(model_class("video-tracker"), {"time_limit": 150}, {})
+
+
+@pytest.mark.parametrize("rate", ["0", "-5", "nan", "$rate"])
+def test_a_rate_that_is_none_is_that_of_label_studio(film: Path, rate: str) -> None:
+    model = model_class("video-tracker")(label_config=CONFIG.format(rate))
+    assert model.rate == 24
+
+
+def test_a_picture_that_is_shown_long_is_the_one_of_the_first_frame(film: Path) -> None:
+    following = importlib.import_module("following")
+
+    class Slides:
+        """A video of two pictures, of which the first one is shown for ten seconds."""
+
+        def __init__(self) -> None:
+            self.at = -1
+
+        def grab(self) -> bool:
+            self.at += 1
+            return self.at < 2
+
+        def get(self, which: int) -> float:
+            return (0.0, 10_000.0)[self.at]
+
+        def retrieve(self) -> tuple[bool, str]:
+            return True, "ab"[self.at]
+
+    shown = dict(following.pictures(Slides(), 10, 10, 50))
+    assert (shown[50], shown[99], shown[100]) == ("a", "a", "b")
 
 
 def test_without_a_box_there_is_no_prediction(film: Path) -> None:

@@ -15,6 +15,8 @@ SURE = 0.7
 FOUND = 0.7
 #: Weight of each new frame in what an object looks like.
 NEWEST = 0.05
+#: Seconds for which a picture of a video is shown at most, such as in a recording of a screen where nothing moves.
+LONGEST_SHOWN = 30.0
 #: Seconds for which a lost object is searched.
 PATIENCE = 3.0
 
@@ -31,7 +33,8 @@ def follow(path, rate, keys_of, *, side=640, similar=0.2, seconds=60.0):
     """
     video = cv2.VideoCapture(str(path))
     size = (int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT)))
-    fps = video.get(cv2.CAP_PROP_FPS) or rate
+    fps = video.get(cv2.CAP_PROP_FPS)
+    fps = fps if 0 < fps < np.inf else rate
     count = round(video.get(cv2.CAP_PROP_FRAME_COUNT) / fps * rate)
     if not video.isOpened() or min(size) < 1:
         raise ValueError(f"OpenCV cannot read the video {path}")
@@ -41,11 +44,11 @@ def follow(path, rate, keys_of, *, side=640, similar=0.2, seconds=60.0):
     end, stopped, deadline = 0, None, time.monotonic() + seconds
     for frame, picture in pictures(video, rate, fps, first):
         end = frame + 1
-        if frame < first:
-            continue
         if time.monotonic() > deadline:
             stopped = frame
             break
+        if frame < first or picture is None:
+            continue
         grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         if scale < 1:
             grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -66,8 +69,8 @@ def follow(path, rate, keys_of, *, side=640, similar=0.2, seconds=60.0):
 def pictures(video, rate, fps, first):
     """Yield each frame as Label Studio counts them, from 0, with the picture that is shown in its middle.
 
-    The picture is None before the frame `first`. Pictures are shown at their own times, so `rate` may be another one
-    than that of the file, and the file's may vary.
+    The picture may be None before the frame `first`, or if it cannot be read. Pictures are shown at their own times,
+    so `rate` may be another one than that of the file, and the file's may vary.
     """
     frame, picture, shown_at, offset = 0, None, 0.0, None
     while video.grab():
@@ -80,8 +83,10 @@ def pictures(video, rate, fps, first):
             yield frame, picture
             frame += 1
         shown_at = at - offset
-        if shown_at >= (first - 1) / rate - 1 / fps:
-            _, picture = video.retrieve()
+        # Of pictures before `first`, only one that is shown for longer than this can be the first that is needed.
+        if shown_at >= first / rate - LONGEST_SHOWN:
+            is_read, read = video.retrieve()
+            picture = read if is_read else picture
     if offset is not None:
         while (frame + 0.5) / rate < shown_at + 1 / fps:
             yield frame, picture

@@ -1,6 +1,7 @@
 """Tracks in videos: each box that a person drew and submitted is followed over the next frames."""
 
 import logging
+import math
 from typing import Any, ClassVar
 
 from following import follow
@@ -25,7 +26,13 @@ class VideoTracker(LabelStudioMLBase):
     keep_versions = 2
 
     params: ClassVar[Any] = {
-        "time_limit": Param(60.0, "seconds that a task may take; its tracks end where they are then", gt=0),
+        "time_limit": Param(
+            60.0,
+            "seconds that a task may take; its tracks end where they are then",
+            gt=0,
+            le=150,  # a call of 190 seconds is ended, and the file has to be fetched in it
+            operator_only=True,
+        ),
         "side": Param(640, "longer side, in pixels, to which larger frames are reduced", ge=100),
         "similar": Param(0.2, "an object that is less similar to its box is lost (correlation)", ge=-1, le=1),
         "tolerance": Param(0.3, "interpolated boxes may be off by this percentage of the width", ge=0),
@@ -39,9 +46,10 @@ class VideoTracker(LabelStudioMLBase):
         ]
         self.labels = labels[0] if labels else None
         try:
-            self.rate = float(self.box.object.attribute("frameRate") or RATE)
+            rate = float(self.box.object.attribute("frameRate") or RATE)
         except ValueError:  # a reference to the task's data
-            self.rate = RATE
+            rate = RATE
+        self.rate = rate if 0 < rate < math.inf else RATE
 
     def predict(self, tasks, **kwargs):
         """Return the tracks of each task; no prediction, so that it is asked for again, of one without a drawn box."""
