@@ -15,6 +15,8 @@ COMPONENTS = 64
 OBJECT = (0.5, 0.55)
 #: Candidates whose overlap is lower by less than this are not learnt from.
 UNSURE = 0.1
+#: Places of a picture, and of all pictures together, that the principal components are of.
+PLACES, ALL_PLACES = 400, 100_000
 #: Candidates of a picture that go on to the second step.
 MOST_CANDIDATES = 200
 #: Copies of each annotated box, randomly moved, that are learnt from.
@@ -86,29 +88,49 @@ def learnt(pictures, labels, progress):
     """Return the state of a detector, for `Detector` and `torch.save`.
 
     Each of the `pictures` is a dict with `outputs` and `size` of the network, and its annotated `boxes` (shares of the
-    picture, shape (n, 4)) and `numbers` (indices in `labels` from 1 on). `progress` is called with the part that is
-    done, and may raise an exception to end the training.
+    picture, shape (n, 4)) and `numbers` (indices in `labels` from 1 on). The outputs, which take much memory, are
+    removed from the dicts. `progress` is called with the part that is done, and may raise an exception to end the
+    training.
     """
     torch.manual_seed(0)
     sizes = [torch.tensor(picture["size"]).float() for picture in pictures]
     truths = [(each["boxes"] * size.repeat(2), each["numbers"]) for each, size in zip(pictures, sizes)]
     state = {**components(pictures), "labels": labels, "sizes": usual_sizes([boxes for boxes, _ in truths])}
-    sums = [reduced(state, picture) for picture in pictures]
+    sums = [reduced(state, {"outputs": picture.pop("outputs")}) for picture in pictures]
     samples = min(SAMPLES, max(10, ALL_SAMPLES // len(pictures)))
-    boxes = [candidates(size, state["sizes"]) for size in sizes]
+    found = [None for _ in pictures]  # boxes of the step before
     heads = []
     for step, least in enumerate(OBJECT):
-        boxes = [torch.cat([every, copies(truth)]) for every, (truth, _) in zip(boxes, truths)]
-        rows = [sample(*each, least, samples) for each in zip(sums, boxes, truths)]
+        parts = [
+            (boxes, size, state["sizes"], copies(truth))
+            for boxes, size, (truth, _) in zip(found, sizes, truths)
+        ]
+        rows = []
+        for at, truth in enumerate(truths):
+            progress(step / 2)
+            rows.append(sample(sums[at], all_boxes(*parts[at]), truth, least, samples))
         head = trained(rows, len(labels), progress, step / 2, epochs=4)
         # The second training of a step also has the candidates that the first one is most wrong about.
-        some = [every[torch.randperm(len(every))[:MISTAKES_AMONG]] for every in boxes]
-        scores = [1 - head.judge(*each)[0][:, 0] for each in zip(sums, some)]
-        rows += [sample(*each[:3], least, samples, each[3]) for each in zip(sums, some, truths, scores)]
+        for at, truth in enumerate(truths):
+            progress(step / 2 + 0.13)
+            boxes = all_boxes(*parts[at])
+            some = boxes[torch.randperm(len(boxes))[:MISTAKES_AMONG]]
+            scores = 1 - head.judge(sums[at], some)[0][:, 0]
+            rows.append(sample(sums[at], some, truth, least, samples, scores))
         head = trained(rows, len(labels), progress, step / 2 + 0.15, epochs=8)
-        boxes = [best(*head.judge(*each[:2]), each[2])[1] for each in zip(sums, boxes, sizes)]
         heads.append(head.state_dict())
+        for at, size in enumerate(sizes if step < len(OBJECT) - 1 else ()):
+            progress(step / 2 + 0.45)
+            found[at] = best(*head.judge(sums[at], all_boxes(*parts[at])), size)[1]
     return {**state, "heads": heads}
+
+
+def all_boxes(found, size, shapes, extra):
+    """Return the boxes that a step judges: those of the step before, without one all candidates, and `extra` ones.
+
+    They are made anew each time, as a picture may have 100,000.
+    """
+    return torch.cat([candidates(size, shapes) if found is None else found, extra])
 
 
 def trained(rows, labels, progress, start, epochs):
@@ -165,10 +187,10 @@ def sample(sums, boxes, truth, least, most, scores=None):
 
 def components(pictures):
     """Return mean and principal components of the channels at some hundred places of each picture."""
-    places = []
+    places, most = [], min(PLACES, max(1, ALL_PLACES // len(pictures)))
     for picture in pictures:
         layers = merged(picture["outputs"]).flatten(1)
-        places.append(layers[:, torch.randperm(layers.shape[1])[:400]])
+        places.append(layers[:, torch.randperm(layers.shape[1])[:most]])
     places = torch.cat(places, 1)
     mean, deviation = places.mean(1), places.std(1).clamp(min=1e-3)
     scaled = (places - mean[:, None]) / deviation[:, None]

@@ -34,7 +34,10 @@ class Network:
         `size` is what the network gets, `original` the size of the file: lists of width and height. Raises ValueError
         if the file is no picture.
         """
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        try:
+            pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        except cv2.error as error:  # of a picture that is too large
+            raise ValueError(f"OpenCV cannot read the picture {path}: {error}") from None
         if pixels is None:
             raise ValueError(f"OpenCV cannot read the picture {path}")
         original = [pixels.shape[1], pixels.shape[0]]

@@ -31,7 +31,7 @@ class Cancelled(Exception):
 class BoxLearner(LabelStudioMLBase):
     """Fills `<RectangleLabels>` on pictures with boxes of the labels that were annotated."""
 
-    max_batch_size = 8
+    max_batch_size = 4  # with small boxes, a large picture takes some ten seconds
     train_every = 5
     params = {
         "min_score": Param(0.5, "leave out boxes that are less likely", gt=0, lt=1),
@@ -62,11 +62,11 @@ class BoxLearner(LabelStudioMLBase):
 
     def prediction(self, task):
         """Return the boxes of all pictures of a task."""
-        control = self.box.for_task(task).map_labels(unknown="drop")
         made = []
         try:
+            control = self.box.for_task(task).map_labels(unknown="drop")
             pictures = self.pictures(task, self.detector.state["side"])
-        except (BackendError, ValueError) as error:
+        except (BackendError, KeyError, ValueError) as error:
             return error
         for item, features in enumerate(pictures):
             found = self.detector.boxes(features, self.params.min_score, self.params.overlap)
@@ -101,21 +101,24 @@ class BoxLearner(LabelStudioMLBase):
             if job is not None:
                 job.progress(part, message)
 
-        examples = list(annotations.targets(self.box, files=False, unknown="drop"))
-        boxes = [(box, example.size) for example in examples for box in example.boxes if example.size]
+        # Boxes are in percent of pictures without a size, such as those of imported annotations.
+        examples = list(annotations.targets(self.box, files=False, unknown="drop", size=(100, 100)))
+        boxes = [(box, example.size) for example in examples for box in example.boxes]
         if not boxes:
             raise ValueError(f"Training needs annotated boxes of {self.box.name}: the annotations have none")
         labels = sorted({box.label for box, _ in boxes})
         side = self.params.side or side_for(boxes)
-        order = numpy.random.default_rng(0).permutation(len(examples))[:MOST_PICTURES]
+        learned = chosen(examples)
         pictures = []
         try:
-            for number, at in enumerate(order):
-                progress(0.5 * number / len(order), f"picture {number + 1} of {len(order)}")
+            for number, example in enumerate(learned):
+                progress(0.5 * number / len(learned), f"picture {number + 1} of {len(learned)}")
                 try:
-                    pictures.append(self.example(examples[at], side, labels))
-                except (BackendError, ValueError) as error:
-                    logger.warning("Task %s is left out: %s", examples[at].task_id, error)
+                    pictures.append(self.example(example, side, labels))
+                except (BackendError, LookupError, ValueError) as error:
+                    logger.warning("Task %s is left out: %s", example.task_id, error)
+            if not any(len(picture["boxes"]) for picture in pictures):
+                raise ValueError("Training needs pictures with boxes, and none of them can be read")
             state = learnt(pictures, labels, lambda part: progress(0.5 + part / 2))
         except Cancelled:
             return None
@@ -131,6 +134,17 @@ class BoxLearner(LabelStudioMLBase):
         numbers = [labels.index(box.label) + 1 for box in example.boxes]
         tensor = torch.tensor(numpy.array(boxes).reshape(-1, 4)).float()
         return {**features, "boxes": tensor, "numbers": torch.tensor(numbers, dtype=torch.long)}
+
+
+def chosen(examples):
+    """Return the examples in a random order; of many, `MOST_PICTURES`, of which most have boxes if so many do."""
+    shuffled = [examples[at] for at in numpy.random.default_rng(0).permutation(len(examples))]
+    if len(shuffled) <= MOST_PICTURES:
+        return shuffled
+    full = [example for example in shuffled if example.boxes]
+    empty = [example for example in shuffled if not example.boxes]
+    empty = empty[: max(MOST_PICTURES // 4, MOST_PICTURES - len(full))]
+    return [*full[: MOST_PICTURES - len(empty)], *empty]
 
 
 def side_for(boxes):
