@@ -1,5 +1,6 @@
 """Which models fit a label config, in which order, and the reasons of the others."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -143,6 +144,37 @@ def test_needs_says_each_pair_of_tags_once() -> None:
 def test_a_label_config_that_is_no_xml_is_an_error() -> None:
     with pytest.raises(LabelConfigError):
         match("<View", [model("m", fill("Choices"))])
+
+
+RANKING = """<View><Text name="query" value="$query"/><List name="items" value="$items"/>
+<Ranker name="rank" toName="items"/></View>"""
+PICTURES = [{"id": "a", "html": "<img src='a.png'/>"}, {"id": "b", "html": " <p><img src='b.png'/></p> "}]
+
+
+def test_items_that_are_pictures_are_none_for_a_model_of_texts() -> None:
+    ranker = model("ranker", fill("Ranker", "List", text_items=True))
+    said = {"ranker": "needs a text in the items of <Ranker> 'rank'; those of the first task have none"}
+    assert reasons(RANKING, ranker, task={"data": {"items": PICTURES}}) == said
+    with_text: dict[str, Any] = {"data": {"items": [*PICTURES, {"id": "c", "body": "a car"}]}}
+    for task in (None, {"data": {}}, {"data": {"items": []}}, {"data": {"items": "x"}}, with_text):
+        assert reasons(RANKING, ranker, task=task) == {}
+    assert match(RANKING, [model("any", fill("Ranker", "List"))], {"data": {"items": PICTURES}})[0]
+
+
+def test_choices_of_the_task_that_are_pictures_are_none_for_a_model_of_texts() -> None:
+    config = ROW.replace('<Choice value="a"/>', "").replace('toName="text"', 'toName="text" value="$options"')
+    ranker = model("ranker", fill("Choices", "Text", among_texts=True, text_items=True))
+    pictures = {"data": {"options": [{"value": "id1", "html": "<img src='a.png'/>"}]}}
+    assert "needs a text in the items" in reasons(config, ranker, task=pictures)["ranker"]
+    assert reasons(config, ranker, task={"data": {"options": [{"value": "a car"}]}}) == {}
+
+
+def test_without_a_task_the_example_in_the_label_config_is_looked_at() -> None:
+    ranker = model("ranker", fill("Ranker", "List", text_items=True))
+    example = f"<!-- a note --><!-- {json.dumps({'data': {'items': PICTURES}})} -->"
+    assert "those of the example task have none" in reasons(RANKING + example, ranker)["ranker"]
+    assert reasons(RANKING + example, ranker, task={"data": {"items": [{"id": "a", "body": "b"}]}}) == {}
+    assert reasons(RANKING + "<!-- {no JSON} -->", ranker) == {}
 
 
 def test_a_choice_among_texts_needs_a_text_for_each_label_or_labels_of_the_task() -> None:

@@ -29,6 +29,8 @@ class Fill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             as the text of a box.
         among_texts: Whether the control has to choose among texts: labels that come with the tasks, or another text of
             the label config for each label.
+        text_items: Whether the items that come with the tasks (of a list, or choices) need a text. They are looked at
+            in the first task, or else in the example task of the label config.
         columns: How many fields with a number or a short text the data of a task needs.
     """
 
@@ -39,6 +41,7 @@ class Fill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     labels: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     among_texts: bool = False
+    text_items: bool = False
     columns: int = 0
     number_rank: int | None = None
 

@@ -10,6 +10,7 @@ from label_studio_ml.controls.control import Control
 from label_studio_ml.controls.labels import listed
 from label_studio_ml.errors import LabelConfigError
 from label_studio_ml.gallery.catalogue import Fill, GalleryModel
+from label_studio_ml.gallery.task_items import example_task, has_text, items_of_task
 from label_studio_ml.support.texts import plural
 
 #: The rank from which on a model is taken without being named: below it, a model may be of use, but rarely is.
@@ -62,11 +63,12 @@ def match(
 ) -> tuple[list[Fit], list[Misfit]]:
     """Return the models that fit, the most suitable first, and those that do not.
 
-    `task` is a task of the project, or None if there is none yet: then a model with a condition on the data of tasks
+    `task` is a task of the project, or None if there is none yet: then a model with a condition on the columns of tasks
     does not fit. Of models with the same rank, the one that fills more controls comes first. Raises LabelConfigError if
     the label config is not well-formed.
     """
     controls = Controls(label_config)
+    example = example_task(label_config)
     fits, misfits = [], []
     for model in models:
         filled: dict[str, tuple[int, Control]] = {}
@@ -76,7 +78,8 @@ def match(
             if not candidates:
                 continue
             for control in candidates:
-                if reason := _hindrance(control, fill, controls, task):
+                reason = _hindrance(control, fill, controls, task)
+                if reason := reason or _items_without_text(control, fill, task, example):
                     reasons.append(reason)
                     continue
                 _add(filled, control, _rank(fill, control, task))
@@ -172,6 +175,22 @@ def _hindrance(
             )
             return f"needs {fill.columns} columns in the data of a task; {seen}"
     return None
+
+
+def _items_without_text(
+    control: Control, fill: Fill, task: Mapping[str, Any] | None, example: Mapping[str, Any] | None
+) -> str | None:
+    """Return why `fill` does not suit a control whose items are pictures; None if they are texts, or not known.
+
+    The items are those of `task`, or without one those of the label config's `example`.
+    """
+    which, shown = ("first", task) if task is not None else ("example", example)
+    items = items_of_task(control, shown) if fill.text_items and shown is not None else []
+    if not items or any(map(has_text, items)):
+        return None
+    return (
+        f"needs a text in the items of <{control.tag}> {control.name!r}; those of the {which} task have none"
+    )
 
 
 def _with_labels_of(task: Mapping[str, Any] | None, control: Control) -> Control:
