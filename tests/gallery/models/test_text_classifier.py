@@ -1,0 +1,107 @@
+"""The gallery's text classifier, with an encoder that counts words in place of the language model."""
+
+import re
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from label_studio_ml.gallery.catalogue import model_named
+from label_studio_ml.training.dataset import LabelledTasks
+
+from .model_file import model_class
+
+Json = dict[str, Any]
+CONFIG = """<View><Text name="text" value="$text"/><Choices name="kind" toName="text"><Choice value="good"/>
+<Choice value="bad"/></Choices></View>"""
+TEXTS = [("a good house", "good"), ("a bad car", "bad"), ("good roses", "good"), ("bad weather", "bad")]
+
+
+class WordCounts:
+    """Embeddings in which each word has a dimension of its own, as far as there are any. `read` are their texts."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def embed(self, texts: Sequence[str], max_tokens: int) -> Any:
+        self.read += texts
+        rows = numpy.zeros((len(texts), 64))
+        for row, text in zip(rows, texts, strict=True):
+            for word in re.findall(r"\w+", text.lower()):
+                row[sum(map(ord, word)) % 64] += 1
+            row /= numpy.linalg.norm(row) or 1
+        return rows
+
+
+@pytest.fixture(autouse=True)
+def encoder(monkeypatch: pytest.MonkeyPatch) -> WordCounts:
+    made = WordCounts()
+    module = types.ModuleType("sentence_encoder")
+    module.encoder = lambda name: made  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sentence_encoder", module)
+    monkeypatch.syspath_prepend(str(model_named("text-classifier").folder))
+    return made
+
+
+def labelled(texts: Sequence[tuple[str, str]]) -> LabelledTasks:
+    """Return annotated tasks with texts and their choices."""
+    tasks = []
+    for number, (text, label) in enumerate(texts, 1):
+        region = {"from_name": "kind", "to_name": "text", "type": "choices", "value": {"choices": [label]}}
+        tasks.append(
+            {"id": number, "data": {"text": text}, "annotations": [{"id": number, "result": [region]}]}
+        )
+    return LabelledTasks(lambda: tasks, "the test")
+
+
+def trained(folder: Path, texts: Sequence[tuple[str, str]], earlier: Json | None = None) -> Json:
+    folder.mkdir()
+    made = model_class("text-classifier")(label_config=CONFIG, train_output=earlier)
+    output: Json = made.fit(labelled(texts), str(folder))
+    return output
+
+
+def test_choices_are_learnt(tmp_path: Path) -> None:
+    output = trained(tmp_path / "1", TEXTS)
+    made = model_class("text-classifier")(label_config=CONFIG, train_output=output)
+    good, empty = made.predict([{"id": 9, "data": {"text": "good"}}, {"id": 8, "data": {"text": " "}}])
+    assert good["result"][0]["value"]["choices"] == ["good"]
+    assert empty["result"] == []
+
+
+def test_a_training_embeds_new_texts_only(tmp_path: Path, encoder: WordCounts) -> None:
+    first = trained(tmp_path / "1", [*TEXTS, TEXTS[0]])
+    assert sorted(encoder.read) == sorted(text for text, _ in TEXTS)
+    encoder.read.clear()
+    second = trained(tmp_path / "2", [*TEXTS[1:], ("good bread", "good")], first)
+    assert encoder.read == ["good bread"]
+    encoder.read.clear()
+    trained(tmp_path / "3", TEXTS, second)
+    assert encoder.read == [TEXTS[0][0]]
+
+
+def test_what_is_learnt_does_not_depend_on_the_embeddings_that_are_kept(tmp_path: Path) -> None:
+    def score(output: Json) -> Any:
+        made = model_class("text-classifier")(label_config=CONFIG, train_output=output)
+        return made.predict([{"id": 9, "data": {"text": "good"}}])[0]["score"]
+
+    first = trained(tmp_path / "1", TEXTS)
+    assert score(trained(tmp_path / "2", TEXTS, first)) == score(first)
+
+
+@pytest.mark.parametrize("change", ["MAX_TOKENS", "EMBEDDING_MODEL", "file"])
+def test_embeddings_of_other_settings_are_not_used(
+    tmp_path: Path, encoder: WordCounts, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    first = trained(tmp_path / "1", TEXTS)
+    encoder.read.clear()
+    if change == "file":
+        Path(first["embeddings"]).unlink()
+    else:
+        monkeypatch.setenv(change, "64")
+    trained(tmp_path / "2", TEXTS, first)
+    assert len(encoder.read) == len(TEXTS)
