@@ -30,6 +30,11 @@ Json = dict[str, Any]
 CHOICES = """<View><{tag} name="shown" value="$shown"/><Choices name="kind" toName="shown" choice="single">
 <Choice value="one"/><Choice value="two"/><Choice value="other"/></Choices></View>"""
 CONFIGS = {
+    "passage-ranker": """<View><Text name="shown" value="$shown"/><Text name="a" value="$a"/>
+<Text name="b" value="$b"/><Choices name="kind" toName="shown" choice="single"><Choice value="one"/>
+<Choice value="two"/></Choices></View>""",
+    "question-answering": """<View><Text name="question" value="$question"/><Text name="text" value="$text"/>
+<Labels name="span" toName="text"><Label value="Answer"/><Label value="Other"/></Labels></View>""",
     "image-classifier": CHOICES.format(tag="Image"),
     "tabular": CHOICES.format(tag="Table"),
     "text-classifier": CHOICES.format(tag="Text"),
@@ -136,6 +141,10 @@ class Trial:
             if tag == "TimeSeriesLabels":
                 place["instant"] = False
             values.append(place)
+        if tag == "RectangleLabels":  # the square of `picture`
+            left = (8 + (40 + 150 * (number % 2) + number) % 30) / 64 * 100
+            place = {"x": left, "y": 16, "width": 78 - left, "height": 62, "rotation": 0}
+            values = [{**place, "rectanglelabels": [label or names[number % 2]]}]
         result = [
             {
                 "id": str(at),
