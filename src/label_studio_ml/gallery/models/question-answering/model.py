@@ -88,7 +88,7 @@ class QuestionAnswering(LabelStudioMLBase):
         if not marked:
             raise ValueError(f"Training needs tasks in which a span is labelled {self.label!r}")
         random = numpy.random.default_rng(0)
-        marked = [marked[at] for at in random.permutation(len(marked))[:MOST_TASKS]]
+        marked = [marked[at] for at in sorted(random.permutation(len(marked))[:MOST_TASKS])]
         fitting = {unit: self.mean_fit(marked, unit) for unit in ("sentence", "clause")}
         unit = "clause" if fitting["clause"] > fitting["sentence"] + 0.05 else "sentence"
         tasks = []
