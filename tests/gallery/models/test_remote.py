@@ -194,6 +194,15 @@ def test_a_refusal_is_told_without_the_token(server: FakeServer, status: int, pa
     assert "secret" not in message
 
 
+@pytest.mark.parametrize("path", ["label", "seen"])
+def test_an_answer_that_repeats_the_token_is_told_without_it(server: FakeServer, path: str) -> None:
+    server.answer = {"seen": "Bearer secret"}
+    made = model(server, NUMBER, server_protocol="json", server_token="secret", answer_path=path)
+    (error,) = made.predict(TASKS[:1])
+    assert "[token]" in str(error)
+    assert "secret" not in str(error)
+
+
 def test_a_server_that_is_away_or_slow_is_asked_once(server: FakeServer) -> None:
     server.silent.clear()
     made = model(server, CONFIG.format("Text"), input="words", server_timeout=0.2)

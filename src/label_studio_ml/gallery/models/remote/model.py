@@ -99,7 +99,8 @@ class RemoteModel(LabelStudioMLBase):
         try:
             return regions.prediction(self.region(self.control.for_task(task), answer))
         except (KeyError, ValueError, TypeError) as error:
-            return ServerError(f"The server's answer {str(answer)[:100]} does not fit: {error}")
+            said, cause = self.server.masked(str(answer))[:100], self.server.masked(str(error))
+            return ServerError(f"The server's answer {said} does not fit: {cause}")
 
     def region(self, control, answer):
         """Return a region of an answer: a number, a label, a class's number, or probabilities of all labels."""

@@ -57,12 +57,12 @@ class ModelServer:
         if self.params.output:
             request["outputs"] = [{"name": self.params.output}]
         answer = self.ask("post", f"{url}/infer", request)
-        outputs = found(answer, "outputs") or []
+        outputs = self.found(answer, "outputs") or []
         output = next((each for each in outputs if self.params.output in ("", each["name"])), None)
         if output is None:
             names = ", ".join(each["name"] for each in outputs) or "none"
             raise ServerError(f"The server's answer has no output {self.params.output!r}; it has {names}")
-        values = flat(found(output, "data"))
+        values = flat(self.found(output, "data"))
         width, rest = divmod(len(values), len(contents))
         if rest or not width:
             raise ServerError(
@@ -73,18 +73,18 @@ class ModelServer:
     def by_instances(self, contents):
         """Ask by the protocol v1, in one request for all: `instances`, which are answered by as many `predictions`."""
         url = f"{self.url}/v1/models/{self.model}:predict"
-        several = found(self.ask("post", url, {"instances": contents}), "predictions")
+        several = self.found(self.ask("post", url, {"instances": contents}), "predictions")
         if not isinstance(several, list) or len(several) != len(contents):
             count = len(several) if isinstance(several, list) else "no list"
             raise ServerError(f"The server's answer has predictions: {count}, tasks: {len(contents)}")
-        return [found(each, self.params.answer_path) for each in several]
+        return [self.found(each, self.params.answer_path) for each in several]
 
     def by_objects(self, contents):
         """Post each task's data as a JSON object to the server's address; `answer_path` leads to the answer."""
 
         def answer(data):
             try:
-                return found(self.ask("post", self.url, data), self.params.answer_path)
+                return self.found(self.ask("post", self.url, data), self.params.answer_path)
             except ServerError as error:
                 return error
 
@@ -116,8 +116,7 @@ class ModelServer:
             if answer.status_code not in BUSY or time.monotonic() + wait >= end:
                 break
             time.sleep(wait)
-        words = answer.text[:LONGEST_CAUSE]
-        words = words.replace(token, "[token]") if token else words
+        words = self.masked(answer.text)[:LONGEST_CAUSE]
         if not answer.ok:
             kind = Unreachable if answer.status_code in BUSY else ServerError
             raise kind(f"The server {place} answered {answer.status_code}: {words}")
@@ -125,6 +124,21 @@ class ModelServer:
             return answer.json()
         except ValueError:
             raise ServerError(f"The server {place} answered no JSON: {words}") from None
+
+    def found(self, answer, path):
+        """Return what a path such as `result.0.label` leads to in decoded JSON. Raises ServerError without it."""
+        for name in path.split(".") if path else ():
+            try:
+                answer = answer[int(name)] if isinstance(answer, list) else answer[name]
+            except (LookupError, TypeError, ValueError):
+                words = self.masked(str(answer))[:LONGEST_CAUSE]
+                raise ServerError(f"The server's answer has no {path!r}: {words}") from None
+        return answer
+
+    def masked(self, text):
+        """Return a text of the server without the token, which the server may repeat."""
+        token = self.params.server_token
+        return text.replace(token, "[token]") if token else text
 
 
 def seconds(retry_after, default):
@@ -149,16 +163,6 @@ def tensor(contents):
         return {**words, "data": contents}
     data = [each["b64"] for each in contents]
     return {**words, "data": data, "parameters": {"content_type": "base64"}}
-
-
-def found(answer, path):
-    """Return what a path such as `result.0.label` leads to in decoded JSON. Raises ServerError if there is nothing."""
-    for name in path.split(".") if path else ():
-        try:
-            answer = answer[int(name)] if isinstance(answer, list) else answer[name]
-        except (LookupError, TypeError, ValueError):
-            raise ServerError(f"The server's answer has no {path!r}: {str(answer)[:LONGEST_CAUSE]}") from None
-    return answer
 
 
 def flat(data):
