@@ -27,7 +27,7 @@ MOST_ROWS = 20_000
 class PassageRanker(LabelStudioMLBase):
     """Fills each `<Ranker>`, each `<Pairwise>` of texts, and `<Choices>` among texts or entries of the task."""
 
-    max_batch_size = 16  # with 50 items each, some ten seconds
+    max_batch_size = 16  # each task may have tens of items to embed
     params = {
         "query": Param("", "field of the tasks with the query; empty: the text before the items"),
         "min_similarity": Param(

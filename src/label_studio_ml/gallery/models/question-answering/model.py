@@ -23,7 +23,7 @@ MOST_SPANS = 40_000
 class QuestionAnswering(LabelStudioMLBase):
     """Fills `<Labels>` on a text with the span that answers the question in another text of the label config."""
 
-    max_batch_size = 16  # with 200 sentences each, some ten seconds
+    max_batch_size = 16  # each text may have hundreds of sentences to embed
     params = {
         "question": Param("", "field of the tasks with the question; empty: the text without the labels"),
         "max_tokens": Param(256, "tokens of a sentence that are read, from its beginning", ge=8, le=512),

@@ -31,7 +31,7 @@ class ModelServer:
         self.input = params.input
         if urlsplit(self.url).scheme not in ("http", "https"):
             raise ValueError("SERVER_URL has to begin with http:// or https://")
-        if params.server_model in ("", ".", ".."):
+        if params.server_protocol != "json" and params.server_model in ("", ".", ".."):
             raise ValueError("SERVER_MODEL has to be the name of a model")
         self.model = quote(params.server_model, safe="")
 
