@@ -156,7 +156,14 @@ def test_items_that_are_pictures_are_none_for_a_model_of_texts() -> None:
     said = {"ranker": "needs a text in the items of <Ranker> 'rank'; those of the first task have none"}
     assert reasons(RANKING, ranker, task={"data": {"items": PICTURES}}) == said
     with_text: dict[str, Any] = {"data": {"items": [*PICTURES, {"id": "c", "body": "a car"}]}}
-    for task in (None, {"data": {}}, {"data": {"items": []}}, {"data": {"items": "x"}}, with_text):
+    others: list[dict[str, Any]] = [
+        {"data": {}},
+        {"data": {"items": []}},
+        {"data": {"items": "x"}},
+        with_text,
+    ]
+    assert reasons(RANKING, ranker) == {}
+    for task in others:
         assert reasons(RANKING, ranker, task=task) == {}
     assert match(RANKING, [model("any", fill("Ranker", "List"))], {"data": {"items": PICTURES}})[0]
 

@@ -127,7 +127,7 @@ def test_an_answer_behind_the_part_that_is_read_is_not_learnt(
 def test_of_many_tasks_and_spans_random_ones_are_learnt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    seen: list[tuple[int, int]] = []
 
     def learned_weights(tasks: Any) -> Any:
         seen.extend((len(rows), right) for rows, right in tasks)
