@@ -220,6 +220,28 @@ def test_the_field_is_not_there(
         model.once({"id": 1, "data": data}, "embedding", model.encode, field=field)
 
 
+@pytest.mark.parametrize("value", [7, ["{}", 1], [], {"url": "{}"}])
+def test_a_field_that_an_image_shows_has_addresses_only(
+    build: Callable[..., Encoder], tmp_path: Path, value: Any
+) -> None:
+    """A path in a list beside a number would else be read from the machine."""
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"secret")
+    if isinstance(value, list) and value:
+        value = [str(secret), 1]
+    model = build()
+    with pytest.raises(ModelError, match="Task 1: the field 'image' has no address of a file"):
+        model.once(_task(value), "embedding", model.encode, field="image")
+    assert model.calls == []
+
+
+def test_a_file_that_cannot_be_fetched_is_told_with_its_task(build: Callable[..., Encoder]) -> None:
+    model = build()
+    for value in ("", [_url(), ""]):
+        with pytest.raises(FileFetchError, match="Task 1: The URL is empty"):
+            model.once(_task(value), "embedding", model.encode, field="image")
+
+
 def test_wrong_arguments(build: Callable[..., Encoder]) -> None:
     model = build()
     wrong: Any

@@ -44,7 +44,8 @@ def once(
     version, project, label config and arguments. With `shared`, by content and `key` alone, so that all versions of all
     models of the backend use the value; then `key` should name all that the value depends on, such as the weights.
 
-    Raises ModelError if the value cannot be kept or the field is not there, FileFetchError, and what `compute` raises.
+    Raises ModelError if the value cannot be kept, the field is not there, or it has no address although an `<Image>`,
+    `<Audio>`, `<Video>` or `<Pdf>` shows it, FileFetchError, and what `compute` raises.
     """
     from label_studio_ml.model_api.computed.task_input import task_input
     from label_studio_ml.model_api.computed.value_cache import configured_values

@@ -11,8 +11,9 @@ import msgspec
 
 from label_studio_ml.controls import Controls, ObjectTag
 from label_studio_ml.controls.object_tag import field_value
-from label_studio_ml.errors import ModelError
+from label_studio_ml.errors import FileFetchError, ModelError
 from label_studio_ml.studio.addresses.references import find_reference
+from label_studio_ml.studio.files.parallel import error_of_task
 
 #: Object tags whose field has the URL of a file; those of texts have one with `valueType="url"`.
 _FILE_TAGS = frozenset(("Audio", "AudioPlus", "Image", "Pdf", "Video"))
@@ -39,7 +40,7 @@ def task_input(
 
     None stands for the field of the first object tag with a file, else for that of the first object tag, else (if the
     label config has none) for the first field with a file, else for the only field. Raises ModelError, naming the
-    field, and what `get_path` raises.
+    field, also if it has no address where its object shows files, and what `get_path` raises.
     """
     data = task.get("data")
     if not isinstance(data, Mapping):
@@ -55,11 +56,19 @@ def task_input(
         ) from None
     tag = next((item for item in controls.objects if item.field == name), None)
     if not _has_files(value, tag):
+        if tag is not None and tag.tag in _FILE_TAGS:  # what is in a list beside a number is no path to read
+            raise ModelError(
+                f"Task {task.get('id')}: the field {name!r} has no address of a file",
+                fix="Correct the task's data",
+                field=name,
+            )
         return TaskInput(value, hashlib.blake2b(b"data" + _json(value)).digest())
+    try:
+        paths = [get_path(url) for url in ([value] if isinstance(value, str) else value)]
+    except FileFetchError as error:
+        raise error_of_task(error, task.get("id")) from error
     if isinstance(value, str):
-        path = get_path(value)
-        return TaskInput(path, content_hash(path))
-    paths = [get_path(url) for url in value]
+        return TaskInput(paths[0], content_hash(paths[0]))
     return TaskInput(
         paths, b"list" + b"".join(map(content_hash, paths))
     )  # other than one file: a list is passed

@@ -66,8 +66,10 @@ class BoxLearner(LabelStudioMLBase):
         try:
             control = self.box.for_task(task).map_labels(unknown="drop")
             pictures = self.pictures(task, self.detector.state["side"])
-        except (BackendError, KeyError, ValueError) as error:
+        except BackendError as error:
             return error
+        except (KeyError, ValueError) as error:
+            return ValueError(f"Task {task.get('id')}: {error.args[0]}")
         for item, features in enumerate(pictures):
             found = self.detector.boxes(features, self.params.min_score, self.params.overlap)
             made += regions.boxes(

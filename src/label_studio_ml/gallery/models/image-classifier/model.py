@@ -71,8 +71,14 @@ class ImageClassifier(LabelStudioMLBase):
         return [self.choices(task) for task in tasks]
 
     def choices(self, task):
-        """Return the prediction of one task."""
-        (shares,) = self.classifier.predict_proba([self.features(task)])
+        """Return the prediction of one task, or the exception that says why it has none."""
+        try:
+            features = self.features(task)
+        except BackendError as error:
+            return error
+        except ValueError as error:
+            return ValueError(f"Task {task.get('id')}: {error}")
+        (shares,) = self.classifier.predict_proba([features])
         best = regions.best_choices(self.control, shares, self.labels, threshold=self.params.threshold)
         return regions.prediction(best, score=float(max(shares)))
 
