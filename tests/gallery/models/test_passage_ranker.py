@@ -1,13 +1,11 @@
 """The gallery's ranker of passages, with an encoder that counts words in place of the language model."""
 
-import re
 import sys
 import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy
 import pytest
 
 from label_studio_ml.errors import LabelConfigError
@@ -15,6 +13,7 @@ from label_studio_ml.gallery.catalogue import model_named
 from label_studio_ml.training.dataset import LabelledTasks
 
 from .model_file import model_class
+from .word_counts import WordCounts
 
 Json = dict[str, Any]
 LIST = '<View><Text name="q" value="$query"/><List name="items" value="$items"/>{}</View>'
@@ -41,18 +40,6 @@ TASK: Json = {
         "options": [{"value": "x", "html": "<b>cars</b>"}, {"value": "y", "html": "<i>red roses</i>"}],
     },
 }
-
-
-class WordCounts:
-    """Embeddings in which each word has a dimension of its own, as far as there are any."""
-
-    def embed(self, texts: Sequence[str], max_tokens: int) -> Any:
-        rows = numpy.zeros((len(texts), 64))
-        for row, text in zip(rows, texts, strict=True):
-            for word in re.findall(r"\w+", text.lower()):
-                row[sum(map(ord, word)) % 64] += 1
-            row /= numpy.linalg.norm(row) or 1
-        return rows
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """The gallery's question answering, with an encoder that counts words in place of the language model."""
 
 import importlib
-import re
 import sys
 import types
 from collections.abc import Sequence
@@ -16,23 +15,12 @@ from label_studio_ml.gallery.catalogue import model_named
 from label_studio_ml.training.dataset import LabelledTasks
 
 from .model_file import model_class
+from .word_counts import WordCounts
 
 Json = dict[str, Any]
 CONFIG = """<View><Text name="text" value="$text"/><Text name="question" value="$question"/>
 <Labels name="span" toName="text"><Label value="Other"/><Label value="Answer"/></Labels></View>"""
 TEXT = "Roses are red. The roof of a house costs much. It lasts long: 40 years. Grass is green."
-
-
-class WordCounts:
-    """Embeddings in which each word has a dimension of its own, as far as there are any."""
-
-    def embed(self, texts: Sequence[str], max_tokens: int) -> Any:
-        rows = numpy.zeros((len(texts), 64))
-        for row, text in zip(rows, texts, strict=True):
-            for word in re.findall(r"\w+", text.lower()):
-                row[sum(map(ord, word)) % 64] += 1
-            row /= numpy.linalg.norm(row) or 1
-        return rows
 
 
 @pytest.fixture(autouse=True)

@@ -1,40 +1,23 @@
 """The gallery's text classifier, with an encoder that counts words in place of the language model."""
 
-import re
 import sys
 import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy
 import pytest
 
 from label_studio_ml.gallery.catalogue import model_named
 from label_studio_ml.training.dataset import LabelledTasks
 
 from .model_file import model_class
+from .word_counts import WordCounts
 
 Json = dict[str, Any]
 CONFIG = """<View><Text name="text" value="$text"/><Choices name="kind" toName="text"><Choice value="good"/>
 <Choice value="bad"/></Choices></View>"""
 TEXTS = [("a good house", "good"), ("a bad car", "bad"), ("good roses", "good"), ("bad weather", "bad")]
-
-
-class WordCounts:
-    """Embeddings in which each word has a dimension of its own, as far as there are any. `read` are their texts."""
-
-    def __init__(self) -> None:
-        self.read: list[str] = []
-
-    def embed(self, texts: Sequence[str], max_tokens: int) -> Any:
-        self.read += texts
-        rows = numpy.zeros((len(texts), 64))
-        for row, text in zip(rows, texts, strict=True):
-            for word in re.findall(r"\w+", text.lower()):
-                row[sum(map(ord, word)) % 64] += 1
-            row /= numpy.linalg.norm(row) or 1
-        return rows
 
 
 @pytest.fixture(autouse=True)

@@ -252,7 +252,7 @@ def _values(backend: Backend, source: ModelSource, folder: Path) -> dict[str, st
         "label_config": _label_config_code(backend, source),
         "install": "\n    ".join(shell_command(*command) for command in install_commands(folder)),
         "purpose": "to Label Studio and trains it in the background" if backend.learns else "to Label Studio",
-        "training": _template("training.md" if backend.learns else "no_training.md"),
+        "training": _template("training.md") if backend.learns else "",
         "notes": f"\n{backend.notes.strip()}\n" if backend.notes else "",
         "version": __version__,
         "uid": str(_user() or _CONTAINER_UID),
