@@ -8,6 +8,7 @@
 #                                  mutated requests; ARGS="-n 0 -k kill" goes to pytest (docs/development.md)
 #   make gallery                   the gallery's models, heavy ones included, with their weights, in a real Label Studio; the
 #                                  figures and pictures go into docs/gallery; ARGS="-k tabular" goes to pytest
+#   make site                      the documentation site, into artefacts/site
 #   make lock                      pin what the server's image installs, with hashes, and write the SBOM
 #   make audit                     known vulnerabilities of what is pinned (docs/security.md)
 #   make bench                     measure it beside its peers: twenty minutes, on an idle machine
@@ -18,7 +19,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: setup demo demo-clean test unit e2e soak gallery lock tables vendor audit check matrix bench compat clean
+.PHONY: setup demo demo-clean test unit e2e soak gallery site lock tables vendor audit check matrix bench compat clean
 
 setup:
 	@$(PYTHON) scripts/setup
@@ -49,6 +50,10 @@ soak: setup
 
 gallery: setup
 	@scripts/gallery $(ARGS)
+
+site:
+	@$(PYTHON) scripts/setup site
+	@scripts/site
 
 tables:
 	.venv/bin/python scripts/settings_tables

@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+import api_answers
 from helpers import Captured, all_captured
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.monitoring import logs
@@ -31,6 +32,9 @@ _VARIABLES = (
     *("REDIS_HOST", "REDIS_PORT", "REDIS_URL", "MODEL_DIR", "LABEL_STUDIO_HOST", "LABEL_STUDIO_URL"),
     *("LABEL_STUDIO_API_KEY", "LABEL_STUDIO_ACCESS_TOKEN", "LABEL_STUDIO_ML_SCRIPT", "LABEL_STUDIO_ML_CLASS"),
 )
+
+
+api_answers.install()
 
 
 @pytest.fixture
@@ -60,6 +64,25 @@ def any_captured(request: pytest.FixtureRequest) -> Captured:
     """Each captured request in turn."""
     found: Captured = request.param
     return found
+
+
+def _hold_answers() -> Generator[None, None, None]:
+    """Fail a part of a test during which a backend answered otherwise than its OpenAPI document says."""
+    yield
+    if differences := api_answers.HELD.take():
+        pytest.fail("Answers differ from /openapi.json:\n" + "\n".join(differences[:5]), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Hold the answers that a test got."""
+    yield from _hold_answers()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, None, None]:
+    """Hold the answers that its fixtures got at its end."""
+    yield from _hold_answers()
 
 
 @pytest.hookimpl(wrapper=True)

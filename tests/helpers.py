@@ -13,6 +13,9 @@ T = TypeVar("T")
 #: Requests that a real Label Studio sent, as they came.
 CAPTURED = Path(__file__).parent / "data" / "captured"
 
+#: This package's plugin of pytest, for environments in which pip has installed an earlier release.
+PLUGIN = "label_studio_ml.pytest_plugin"
+
 #: A coroutine of a test that is not done after this many seconds hangs.
 LIMIT = 240.0
 

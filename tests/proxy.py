@@ -29,9 +29,9 @@ class Proxy:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 status, headers, answer = proxy.forward(self.command, self.path, dict(self.headers), body)
                 self.send_response(status)
-                for name in ("Content-Type", "X-Request-ID"):
-                    if name in headers:
-                        self.send_header(name, headers[name])
+                for name, value in headers.items():
+                    if name.lower() in ("content-type", "x-request-id"):
+                        self.send_header(name, value)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)

@@ -346,6 +346,26 @@ def test_choices_for_single_regions_are_passed_over(model_class: Any, tmp_path: 
         model_class(label_config=config.replace('name="mood"', 'name="mood" perRegion="true"'))
 
 
+def test_nested_choices_are_learnt_and_measured(model_class: Any, tmp_path: Path) -> None:
+    """With `allowNested`, a choice is a list of names."""
+    nested = with_labels(TEXT, "Good").replace(
+        '<Choice value="Good"/>', '<Choice value="Good"><Choice value="Bad"/></Choice>'
+    )
+    config = nested.replace("<Choices", '<Choices allowNested="true"')
+    tasks = [
+        labelled(text, [path], number)  # type: ignore[list-item]
+        for number, (text, path) in enumerate(
+            [*((text, ["Good"]) for text in GOOD * 3), *((text, ["Good", "Bad"]) for text in BAD * 3)], 1
+        )
+    ]
+    output = fit(model_class(label_config=config), tasks, tmp_path)
+    assert output["accuracy"] is not None
+    (entry,) = model_class(label_config=config, train_output=output).predict(
+        [{"id": 1, "data": {"review": BAD[0]}}]
+    )
+    assert entry["result"][0]["value"]["choices"] == [["Good", "Bad"]]
+
+
 def test_several_choices_at_once(model_class: Any, tmp_path: Path) -> None:
     config = with_labels(TEXT, "Funny", "Sad").replace('name="mood"', 'name="mood" choice="multiple"')
     kinds = {"funny": ["Funny"], "sad": ["Sad"], "sad and funny": ["Funny", "Sad"]}

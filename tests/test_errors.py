@@ -27,7 +27,7 @@ def test_the_tree_is_the_drawn_one() -> None:
         if isinstance(thing, type) and issubclass(thing, BackendError)
     }
     assert _drawn() == real
-    assert len(real) == 40
+    assert len(real) == 42
 
 
 def test_every_class_says_what_it_is() -> None:

@@ -23,6 +23,8 @@
     │   ├── PredictError        its predict failed for every task of a request
     │   ├── PredictionInvalid   Label Studio cannot show a prediction
     │   └── FitError            its fit failed
+    │       ├── TrainingDataError   … as the annotations are too few
+    │       └── TrainingCancelled   … because it was cancelled
     ├── ModelProcessDied        the process that runs the user's code ended
     ├── CallerLeft              the client has closed its connection
     ├── Overloaded              the queue is full; a later request may succeed
@@ -154,6 +156,17 @@ class PredictionInvalid(ModelError):
 
 class FitError(ModelError):
     """The model's `fit` failed."""
+
+
+class TrainingDataError(FitError, ValueError):
+    """The annotations are too few for a training, or not of the kind that it needs.
+
+    `fit` may raise it: it is logged as one line, without a traceback.
+    """
+
+
+class TrainingCancelled(FitError):
+    """The training was cancelled in the middle of a call that has no other way to stop, such as a search."""
 
 
 class ModelProcessDied(BackendError):

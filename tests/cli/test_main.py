@@ -246,7 +246,8 @@ def test_help_writes_names_as_they_are(command: cli.Command, capsys: pytest.Capt
 def test_help_calls_the_backends_folder_dir(command: cli.Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([command.name, "--help"]) == 0
     usage, _, rest = capsys.readouterr().out.partition("\n\n")
-    assert bool(re.search(r" \[?DIR\b", usage)) == (command.name not in ("tokens", "examples"))
+    without = ("tokens", "examples", "openapi", "conformance")
+    assert bool(re.search(r" \[?DIR\b", usage)) == (command.name not in without)
     assert not re.findall(r"\[-[\w-]+ DIR\]", usage), "an option's folder has another name"
     assert "PROJECT_DIR" not in rest
 

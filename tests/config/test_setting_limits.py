@@ -9,11 +9,12 @@ from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.config.http_settings import HttpSettings
 from label_studio_ml.config.redis_variables import RedisVariables
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.config.tracker_settings import TrackerSettings
 from label_studio_ml.config.variables import VARIABLE, Variable, declared
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.training.redis.redis_client import connect
 
-CLASSES: tuple[type[Any], ...] = (Settings, HttpSettings, FileSettings, RedisVariables)
+CLASSES: tuple[type[Any], ...] = (Settings, HttpSettings, FileSettings, TrackerSettings, RedisVariables)
 
 
 def _is_number(cls: type[Any], name: str) -> bool:

@@ -10,6 +10,7 @@ from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.config.http_settings import HttpSettings
 from label_studio_ml.config.setting_values import InvalidPredictions
 from label_studio_ml.config.settings import DEFAULT_MAX_BODY, Settings
+from label_studio_ml.config.tracker_settings import TrackerSettings
 from label_studio_ml.errors import SettingsError
 
 
@@ -183,6 +184,14 @@ def _all_set(tmp_path: Path) -> Settings:
             cloud_roots=("s3://bucket/prefix", "gs://other"),
         ),
         http=HttpSettings(allowed_hosts=("ml.example.com", ".internal"), max_in_flight=3 << 20),
+        trackers=TrackerSettings(
+            names=("mlflow", "tensorboard"),
+            experiment="boats",
+            artifact_bytes=0,
+            mlflow_page="https://mlflow.example.com",
+            tensorboard_page="http://localhost:6006",
+            tensorboard_dir=Path("events"),
+        ),
         log_level="ERROR",
         max_body=4096,
         lease=1.5,

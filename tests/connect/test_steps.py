@@ -10,11 +10,19 @@ import requests
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect.backend_client import BackendView
-from label_studio_ml.connect.steps import Plan, _prelabel, _untrained, _webhook, _with_advice, arrived
+from label_studio_ml.connect.steps import (
+    Plan,
+    _prediction,
+    _prelabel,
+    _untrained,
+    _webhook,
+    _with_advice,
+    arrived,
+)
 from label_studio_ml.doctor import server, work
 from label_studio_ml.doctor.check import Status
 from label_studio_ml.doctor.context import Context
-from label_studio_ml.errors import StudioRefusedError
+from label_studio_ml.errors import StudioError, StudioRefusedError
 from label_studio_ml.protocol.requests import uid_of
 from label_studio_ml.studio.resources.projects import ProjectResource
 from label_studio_ml.versions.state.project_state import Projects
@@ -152,3 +160,26 @@ def test_the_webhook_that_label_studio_makes_for_a_new_backend_is_not_called_upd
 )
 def test_a_model_without_a_training_is_said_to_have_none(about: dict[str, Any], says: bool) -> None:
     assert bool(_untrained(about, "INITIAL")) is says
+
+
+GOOD = {"response": [{"result": [{}], "model_version": "v1"}]}
+REFUSED = StudioRefusedError("Label Studio refused a request: 500", 500, "no predictions")
+
+
+@pytest.mark.parametrize("failure", [REFUSED, {"response": [{"error": "no picture"}]}])
+def test_a_task_that_cannot_be_predicted_fails_no_connection(failure: Any) -> None:
+    """Label Studio chooses the task of each test at random."""
+    studio = Mock()
+    studio.backends.test_prediction.side_effect = [failure, GOOD]
+    line = _prediction(_plan(studio), {"id": 1}, {})
+    assert line.startswith(
+        "Test prediction through Label Studio: 1 region, version v1; another task had none: "
+    )
+
+
+def test_a_model_that_predicts_no_task_fails_the_connection() -> None:
+    studio = Mock()
+    studio.backends.test_prediction.return_value = {"response": [{"error": "no picture"}]}
+    with pytest.raises(StudioError, match="no prediction for a task of the project: no picture"):
+        _prediction(_plan(studio), {"id": 1}, {})
+    assert studio.backends.test_prediction.call_count == 3

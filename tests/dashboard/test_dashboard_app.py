@@ -1,46 +1,27 @@
 """The dashboard as part of an application: the page, its headers, login, roles, and topics without events."""
 
-import importlib.util
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from label_studio_ml.api import init_app
 from label_studio_ml.dashboard.dashboard_page import FOLDER
 from label_studio_ml.runtime.wsgi_application import BackendApp
 from tricky import Tricky
+from tricky_apps import MakeApp, applications
 
 pytestmark = pytest.mark.usefixtures("clean_env")
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "en"}
 
-MakeApp = Callable[..., BackendApp]
-
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> Iterator[MakeApp]:
-    apps: list[BackendApp] = []
-
-    def make(**options: Any) -> BackendApp:
-        tricky = Tricky(tmp_path / "backend")
-        spec = importlib.util.spec_from_file_location("obedient_for_dashboard", tricky.folder / "obedient.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        app = init_app(model_class=module.Tricky, **options)
-        app.config["TESTING"] = True
-        apps.append(app)
-        return app
-
-    yield make
-    for app in apps:
-        if app._running is not None:
-            app._running.close()
+    with applications(Tricky(tmp_path / "backend")) as make:
+        yield make
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from label_studio_ml.dashboard.page_request import PageRequest, Route
 from label_studio_ml.dashboard.page_router import PageRouter
 from label_studio_ml.errors import ForeignOrigin, ReadOnlyLogin, RequestError
 from label_studio_ml.http_server.messages import Call, Response, json_response
+from label_studio_ml.openapi.declarations.operation import Operation
 from label_studio_ml.web.security.login_sessions import Session
 
 OPERATOR = Session("ada", operator=True, csrf="token")
@@ -20,12 +21,19 @@ async def _show(request: PageRequest) -> Response:
     return json_response(200, {"path": dict(request.path)})
 
 
+def _route(method: str, path: str, *, viewer: bool = False) -> Route:
+    operation = Operation(
+        method=method, path=f"/dashboard/api/{path}", tag="", summary="", answers={}, viewer=viewer
+    )
+    return Route(operation, _show)
+
+
 ROUTER = PageRouter(
     [
-        Route("GET", "trainings", _show),
-        Route("GET", "trainings/{job}/log", _show),
-        Route("POST", "trainings/{job}/cancel", _show),
-        Route("POST", "trial/predict", _show, viewer=True),
+        _route("GET", "trainings"),
+        _route("GET", "trainings/{job}/log"),
+        _route("POST", "trainings/{job}/cancel"),
+        _route("POST", "trial/predict", viewer=True),
     ]
 )
 

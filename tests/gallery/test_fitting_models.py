@@ -99,7 +99,9 @@ def test_columns_are_counted_in_the_first_task() -> None:
     }
 
 
-@pytest.mark.parametrize(("shown", "first"), [(3, "rows"), ("2.5", "rows"), ("a", "texts"), (None, "texts")])
+@pytest.mark.parametrize(
+    ("shown", "first"), [(3, "rows"), ("2.5", "rows"), ("a", "texts"), (None, "texts"), (10**400, "texts")]
+)
 def test_columns_are_preferred_where_the_shown_text_is_a_number(shown: Any, first: str) -> None:
     rows = model("rows", fill("Choices", "Text", 40, columns=3, number_rank=82))
     texts = model("texts", fill("Choices", "Text", 78))

@@ -20,12 +20,12 @@ def rows_of(attributes: str, value: Any, path: Path | None = None, channel: str 
 
 
 def test_columns_are_found_in_any_case_and_gaps_are_nan() -> None:
-    rows = rows_of('timeColumn="Time"', {"time": [10, 11, 12], "v": [1, None, "3"]}, channel="V")
-    assert list(rows.times) == [10, 11, 12]
-    first, gap, last = rows.channels["V"]
+    rows = rows_of('timeColumn="Time"', {"time": [10, 11, 12, 13], "v": [1, None, 10**400, "3"]}, channel="V")
+    assert list(rows.times) == [10, 11, 12, 13]
+    first, *gaps, last = rows.channels["V"]
     assert (first, last) == (1.0, 3.0)
-    assert math.isnan(gap)
-    assert [rows.row_at(moment) for moment in (0, 10, 11.5, 99)] == [0, 0, 1, 2]
+    assert all(map(math.isnan, gaps))
+    assert [rows.row_at(moment) for moment in (0, 10, 11.5, 99)] == [0, 0, 1, 3]
 
 
 def test_without_a_time_column_rows_are_counted() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from e2e.backend import CLI, clean_environment
 from e2e.processes import wait_until
+from helpers import PLUGIN
 from live import Live
 
 from .gunicorn_server import start_gunicorn
@@ -23,7 +24,7 @@ app = init_app(model_class=Counter)
 def test_the_tests_of_a_made_folder_end_without_a_word(tmp_path: Path) -> None:
     environment = clean_environment()
     subprocess.run([*CLI, "init", "made"], cwd=tmp_path, env=environment, check=True, capture_output=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", PLUGIN]
     done = subprocess.run(
         command,
         cwd=tmp_path / "made",

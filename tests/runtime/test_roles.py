@@ -39,6 +39,7 @@ def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
 
 def _serve(live: Live) -> None:
     live.backend.command = "serve"
+    live.backend.arguments = ["--host", "0.0.0.0"]
     live.backend.start()
 
 

@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import pytest
 
+import api_answers
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import Overloaded
 from label_studio_ml.http_server.messages import Call, Response, json_response
@@ -86,7 +87,9 @@ def make_site(folder: Path, routes: FakeRoutes, *, login: bool) -> ServerState:
     )
     nothing = cast("Any", None)  # what only the routes use
     pool = cast("Any", SimpleNamespace(registry=nothing))
-    endpoints = Endpoints(settings, pool, VersionStore(folder), ProjectRegistry(Projects(folder)), nothing)
+    projects = ProjectRegistry(Projects(folder))
+    endpoints = Endpoints(settings, pool, VersionStore(folder), projects, nothing, nothing)
+    api_answers.WITH_FAKE_ROUTES.add(endpoints)
     endpoints.access.loopback = True
     endpoints._routes = dict.fromkeys(endpoints._routes, routes.answer)
     site = ServerState(endpoints, 20_000)

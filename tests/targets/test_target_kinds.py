@@ -291,6 +291,16 @@ def test_values_of_a_whole_task(control: Control, region: Any, field: str, value
     assert examples_of(control, data="a text", empty=False) == []
 
 
+@pytest.mark.parametrize(
+    ("control", "kind"), [(CHOICES, "choices"), (TAXONOMY, "taxonomy"), (TEXTS, "textarea")]
+)
+def test_an_entry_with_nothing_left_is_no_annotation_of_the_control(control: Control, kind: str) -> None:
+    field = "text" if kind == "textarea" else kind
+    region = {"from_name": "c", "to_name": "o", "type": kind, "value": {field: []}}
+    assert len(examples_of(control, region, data="a text")) == 1
+    assert examples_of(control, region, data="a text", empty=False) == []
+
+
 def test_a_single_text_is_read_as_one() -> None:
     region = {"from_name": "c", "to_name": "o", "type": "textarea", "value": {"text": "one"}}
     assert example_of(TEXTS, region, data="t").texts == ("one",)

@@ -258,3 +258,12 @@ def test_sums_of_fractions_are_no_mistake(caplog: pytest.LogCaptureFixture) -> N
     assert "step" not in said[1].point
     assert said[1].point["loss"] == 0.25
     assert "progress" not in caplog.text
+
+
+def test_parameters_are_reported_as_short_texts() -> None:
+    reports: list[Report] = []
+    job = TrainingJob(report=reports.append)
+    job.log_params(epochs=3, name="x" * 3000, broken="\ud800")
+    job.log_params()
+    (report,) = reports
+    assert report.params == {"epochs": "3", "name": "x" * 2000, "broken": "\\ud800"}

@@ -1,6 +1,8 @@
 """The record of what webhooks brought."""
 
 import asyncio
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,29 @@ def test_disk_that_fails_stops_no_event(tmp_path: Path, caplog: pytest.LogCaptur
     (tmp_path / "file").touch()
     asyncio.run(WebhookReceipts(tmp_path / "file").note("1.2", "PROJECT_UPDATED", authorized=True))
     assert "cannot be used" in caplog.text
+
+
+def test_closing_waits_for_the_time_of_a_setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write after the end of the server would find its folder removed, or half removed."""
+    begun, may_end = threading.Event(), threading.Event()
+    receipts = WebhookReceipts(tmp_path)
+    update = receipts._cache.update
+
+    def slow(uid: str, changes: Mapping[str, str]) -> None:
+        begun.set()
+        assert may_end.wait(30)
+        update(uid, changes)
+
+    monkeypatch.setattr(receipts._cache, "update", slow)
+
+    async def main() -> float | None:
+        receipts.note_setup("1.2")
+        assert await asyncio.to_thread(begun.wait, 30)
+        closing = asyncio.ensure_future(receipts.close())
+        await asyncio.sleep(0)
+        assert not closing.done()
+        may_end.set()
+        await closing
+        return await WebhookReceipts(tmp_path).last_setup("1.2")
+
+    assert asyncio.run(main()) is not None

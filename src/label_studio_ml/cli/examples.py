@@ -8,6 +8,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "label-studio-ml init my_backend --project 1 --url http://localhost:8080 --install",
         "label-studio-ml init my_backend --example text-classifier",
     ),
+    "test": (
+        "label-studio-ml test my_backend",
+        "label-studio-ml test my_backend --label-config config.xml --junit report.xml",
+        'label-studio-ml test my_backend --skip "batch=it normalizes over the batch on purpose"',
+    ),
     "start": (
         "label-studio-ml start my_backend",
         "label-studio-ml start my_backend --port 9091 --host 0.0.0.0 --with device=cuda",
@@ -17,6 +22,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "label-studio-ml connect my_backend --url http://localhost:8080 --new Reviews --label-config config.xml",
     ),
     "doctor": ("label-studio-ml doctor my_backend --url http://localhost:8080 --project 1",),
+    "conformance": (
+        "label-studio-ml conformance http://localhost:9090",
+        "label-studio-ml conformance http://localhost:9090 --label-config config.xml --tasks tasks.json --train",
+    ),
     "predict": (
         "label-studio-ml predict my_backend --url http://localhost:8080 --project 1",
         'label-studio-ml predict my_backend --project 1 --where "total_annotations = 0"',
@@ -34,6 +43,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "label-studio-ml jobs my_backend",
         "label-studio-ml jobs my_backend --follow 20261123-141530-9f3a1b",
     ),
+    "openapi": ("label-studio-ml openapi openapi.json",),
 }
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import ModuleType
 
 from label_studio_ml import __version__
 from label_studio_ml.cli.examples import epilog
@@ -46,6 +47,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "init", "make a backend's folder from a model file or the gallery", "create.init", ("create",)
         ),
         Command("examples", "list the gallery's ready models", "create.gallery_list"),
+        Command("test", "check a model class without Label Studio", "run.class_checks"),
     ),
     "run it": (
         Command("start", "serve a backend's folder to Label Studio", "run.start"),
@@ -81,6 +83,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "inspect it": (
         Command("doctor", "find what is wrong with a backend's connection", "studio.doctor"),
         Command("projects", "list the projects a backend knows, forget some", "studio.projects"),
+        Command("conformance", "call any ML backend as Label Studio does", "studio.conformance"),
+        Command("openapi", "print the OpenAPI document of a backend's calls", "openapi"),
     ),
 }
 COMMANDS = tuple(command for commands in GROUPS.values() for command in commands)
@@ -178,12 +182,18 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
             allow_abbrev=False,
         )
         if by_name.get(called) is command:
-            module = importlib.import_module(f"label_studio_ml.cli.{command.module}")
-            module.add_arguments(subparser, *([command.name] if command.family else []))
+            module = add_arguments(command, subparser)
             subparser.set_defaults(run=module.run, parser=subparser, command=command.name)
     if called and called not in by_name:
         parser.error(f"there is no command {called!r}{_suggestion(called, by_name)}")
     return parser.parse_known_args(argv)
+
+
+def add_arguments(command: Command, parser: argparse.ArgumentParser) -> ModuleType:
+    """Add a subcommand's arguments to its parser, and return its module."""
+    module = importlib.import_module(f"label_studio_ml.cli.{command.module}")
+    module.add_arguments(parser, *([command.name] if command.family else []))
+    return module
 
 
 def _command_list() -> str:

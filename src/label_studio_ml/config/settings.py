@@ -37,6 +37,7 @@ from label_studio_ml.config.setting_values import (
     integer,
     number,
 )
+from label_studio_ml.config.tracker_settings import TrackerSettings
 from label_studio_ml.config.variables import VARIABLE, Variable, declared, prefixed, read, setting, written
 from label_studio_ml.errors import SettingsError
 
@@ -223,6 +224,7 @@ class Settings:
         "seconds after which a dead worker's project can be trained by another worker")
     sweep: float = setting("LABEL_STUDIO_ML_SWEEP", number(0.1, maximum=DAY), DEFAULT_SWEEP,
         "seconds between two searches for events without a scheduled training")
+    trackers: TrackerSettings = field(default_factory=TrackerSettings)
 
     # Shutdown and logs
     linger: float = setting("LABEL_STUDIO_ML_LINGER", number(0.0, maximum=DAY), 0.0,
@@ -265,14 +267,19 @@ class Settings:
                 "redis_url": redis_url(env, values.get("redis_url", ""), values.get("use_redis")),
                 "files": FileSettings.from_env(env, home),
                 "http": HttpSettings.from_env(env),
+                "trackers": TrackerSettings.from_env(env),
             }
         )
         check_logins(settings.basic_auth_user, settings.basic_auth_pass, settings.http)
         return settings
 
+    @property
+    def _parts(self) -> tuple["Settings", HttpSettings, FileSettings, TrackerSettings]:
+        return self, self.http, self.files, self.trackers
+
     def to_env(self) -> dict[str, str]:
         """Return the environment variables from which `from_env` reads these settings."""
-        values = {**written(self), **written(self.http), **written(self.files)}
+        values = {name: text for part in self._parts for name, text in written(part).items()}
         if not self.store_url and self.user_model_dir:
             values["MODEL_DIR"] = values.pop("CACHE_DIR")
         if self.use_redis and not self.redis_url:
@@ -311,7 +318,7 @@ class Settings:
         """
         emptied = {
             name
-            for part in (self, self.http, self.files)
+            for part in self._parts
             for _, variable in declared(type(part))
             if variable.names.split()[0] not in values
             for name in variable.names.split()
@@ -360,7 +367,7 @@ def set_environment(values: Mapping[str, str]) -> None:
 
 def setting_names() -> frozenset[str]:
     """Return the environment variables of all settings."""
-    parts = (Settings, HttpSettings, FileSettings, RedisVariables)
+    parts = (Settings, HttpSettings, FileSettings, TrackerSettings, RedisVariables)
     names = {name for cls in parts for _, variable in declared(cls) for name in variable.names.split()}
     return frozenset({*names, *(f"{name}_FILE" for name in SECRETS), "CACHE_TYPE"})
 

@@ -24,6 +24,9 @@ _MODEL_TIMEOUT = 120.0
 _EVENT_TIMEOUT = 6.0
 _EVENT_ATTEMPTS = 3
 
+#: The most test predictions: each is of a random task.
+_TEST_PREDICTIONS = 3
+
 _TEST_PREDICTION = "Test prediction through Label Studio"
 
 
@@ -208,25 +211,47 @@ def _prelabel(plan: Plan, project: Json, backend: Json, old_titles: list[str], *
 def _prediction(plan: Plan, backend: Json, about: Json) -> str:
     """Test a prediction through Label Studio and return the result as a line. Raises StudioError when it fails.
 
-    `about` is the backend's response of /connection.
+    Label Studio chooses a random task, which may be one that no model can predict, such as one with a broken file: a
+    failed test is repeated. `about` is the backend's response of /connection.
     """
     task = plan.studio.tasks.first(plan.project)
     if task is None:
         return "Test prediction: skipped, because the project has no tasks yet"
-    try:
-        answer = plan.studio.backends.test_prediction(int(backend["id"]))
-    except StudioRefusedError as error:
-        message = f"{error.message} {_cause(plan, task)}".strip()
-        raise StudioError(message, fix="See the backend's logs/server.log") from None
+    failures: list[StudioError] = []
+    for _ in range(_TEST_PREDICTIONS):
+        try:
+            line = _one_prediction(plan, backend, about)
+        except (_NoPrediction, StudioRefusedError) as error:
+            failures.append(error)
+        else:
+            return f"{line}; another task had none: {failures[0].message}" if failures else line
+    last = failures[-1]
+    if isinstance(last, StudioRefusedError):
+        raise StudioError(
+            f"{last.message} {_cause(plan, task)}".strip(), fix="See the backend's logs/server.log"
+        )
+    raise last
+
+
+class _NoPrediction(StudioError):
+    """The response to a test prediction has none."""
+
+
+def _one_prediction(plan: Plan, backend: Json, about: Json) -> str:
+    """Return a line about a prediction of a random task through Label Studio.
+
+    Raises _NoPrediction if the response has none, StudioRefusedError if Label Studio reports a failure.
+    """
+    answer = plan.studio.backends.test_prediction(int(backend["id"]))
     results: Any = answer.get("response")
     if results == [] or (isinstance(results, list) and results[0] == []):
         return f"{_TEST_PREDICTION}: it works; the model returned no prediction for a random task"
     if not isinstance(results, list):
-        raise StudioError("The backend's response to the test prediction has no results")
+        raise _NoPrediction("The backend's response to the test prediction has no results")
     first = results[0][0] if isinstance(results[0], list) and results[0] else results[0]
     if not isinstance(first, dict) or "result" not in first:
         cause = first.get("error") if isinstance(first, dict) else first
-        raise StudioError(f"The model has no prediction for a task of the project: {cause}")
+        raise _NoPrediction(f"The model has no prediction for a task of the project: {cause}")
     version = first.get("model_version")
     line = f"{_TEST_PREDICTION}: {plural(len(first['result']), 'region')}, version {version}"
     if first["result"]:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from label_studio_ml import __version__
+from label_studio_ml.dashboard import dashboard_calls, session_calls
 from label_studio_ml.dashboard.dashboard_page import DashboardPage
 from label_studio_ml.dashboard.live_topics import LiveTopics, read_json
 from label_studio_ml.dashboard.page_request import PageRequest, Part, Route
@@ -42,9 +43,9 @@ class Dashboard:
         self._streams = streams
         self.topics = LiveTopics(topic for part in parts for topic in part.topics)
         own_routes = [
-            Route("POST", "logout", self._logout, viewer=True),
-            Route("GET", "events", self._events),
-            Route("GET", "topic", self._topic),
+            Route(session_calls.LOGOUT, self._logout),
+            Route(dashboard_calls.EVENTS, self._events),
+            Route(dashboard_calls.TOPIC, self._topic),
         ]
         self._router = PageRouter([*own_routes, *(route for part in parts for route in part.routes)])
 

@@ -7,8 +7,10 @@ from typing import Any, Protocol
 
 from label_studio_ml.errors import RequestError
 from label_studio_ml.http_server.messages import Call, Response
+from label_studio_ml.openapi.declarations.operation import Operation
 from label_studio_ml.protocol.requests import parse_object
 from label_studio_ml.web.security.login_sessions import Session
+from label_studio_ml.web.security.page_paths import API
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 
@@ -51,15 +53,19 @@ PageHandler = Callable[[PageRequest], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route: `pattern` is a path below `/dashboard/api/`, such as `trainings/{job}/log`.
+    """A route below `/dashboard/api/`: its declaration, and its handler.
 
-    A `{name}` stands for one part of the path. POST routes need the operator's login, unless `viewer` is True.
+    A `{name}` in its path stands for one part of a path. POST routes need the operator's login, unless the operation
+    says that the `viewer`'s is enough.
     """
 
-    method: str
-    pattern: str
+    operation: Operation
     handler: PageHandler
-    viewer: bool = False
+
+    @property
+    def pattern(self) -> str:
+        """Its path below `/dashboard/api/`, such as `trainings/{job}/log`."""
+        return self.operation.path.removeprefix(API)
 
 
 @dataclass(frozen=True, slots=True)

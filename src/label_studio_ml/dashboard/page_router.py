@@ -29,12 +29,12 @@ class PageRouter:
             (route, path) for pattern, route in self._routes if (path := _match(pattern, parts)) is not None
         ]
         for route, path in fitting:
-            if route.method == method:
+            if route.operation.method == method:
                 if method != "GET":
                     _check_may_act(call, session, route)
                 return await route.handler(PageRequest(call, session, path))
         if fitting:
-            allowed = ", ".join(sorted({route.method for route, _ in fitting}))
+            allowed = ", ".join(sorted({route.operation.method for route, _ in fitting}))
             detail = f"{call.path} accepts {allowed}, not {call.method}"
             return json_response(405, {"status": 405, "detail": detail}, {"Allow": allowed})
         return json_response(404, {"status": 404, "detail": f"There is no {call.path} here"})
@@ -64,7 +64,7 @@ def _check_may_act(call: Call, session: Session, route: Route) -> None:
             fix="Reload the page",
             field="X-CSRF-Token",
         )
-    if not session.operator and not route.viewer:
+    if not session.operator and not route.operation.viewer:
         raise ReadOnlyLogin(
             f"{session.name} may only look", fix="Log in as the user in BASIC_AUTH_USER to do this"
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -21,6 +21,8 @@ from label_studio_ml.support.arguments import wrong
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.versions.state.project_state import Project
+
+T = TypeVar("T")
 
 #: Maximum number of different causes of failed predictions in a report.
 _MAX_CAUSES = 5
@@ -90,7 +92,7 @@ def observe(
     observations = Observations(project.label_config)
     selection = new_selection(choice, trained_ids)
     failed, causes = 0, dict[str, None]()
-    for batch in _batches(
+    for batch in batches(
         select(assignment.tasks, choice, trained_ids, project.uid, selection), model.max_batch_size
     ):
         entries = model.predict([task for task, _ in batch])
@@ -156,10 +158,9 @@ def save(evaluation: Evaluation, folder: Path | str) -> Evaluation:
     return evaluation
 
 
-def _batches(
-    items: Iterable[tuple[dict[str, Any], dict[str, Any]]], size: int
-) -> Iterator[list[tuple[dict[str, Any], dict[str, Any]]]]:
-    batch = []
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the items in lists of `size`, the last of which may be shorter."""
+    batch: list[T] = []
     for item in items:
         batch.append(item)
         if len(batch) == size:

@@ -42,8 +42,8 @@ class WorstTasks:
         task = WorstTask(
             task=task_id,
             agreement=agreement,
-            annotated=_summary(annotated),
-            predicted=_summary(entry.get("result") or []),
+            annotated=label_counts(annotated),
+            predicted=label_counts(entry.get("result") or []),
             error=error[:MAX_LABEL_LENGTH],
         )
         heapq.heappush(self._heap, (-agreement, -next(self._order), task))
@@ -133,7 +133,7 @@ _AGREEMENTS: dict[str, Callable[[Any, Any], float]] = {
 }
 
 
-def _summary(regions: Iterable[Any]) -> dict[str, int]:
+def label_counts(regions: Iterable[Any]) -> dict[str, int]:
     """Return how often each label occurs in regions; a text or number stands for itself."""
     counts: dict[str, int] = {}
     for region in regions:

@@ -118,7 +118,7 @@ def _rank(fill: Fill, control: Control, task: Mapping[str, Any] | None) -> int:
         return fill.rank
     try:
         return fill.number_rank if math.isfinite(float(control.value(task))) else fill.rank
-    except (KeyError, LabelConfigError, TypeError, ValueError):
+    except (KeyError, LabelConfigError, OverflowError, TypeError, ValueError):
         return fill.rank
 
 

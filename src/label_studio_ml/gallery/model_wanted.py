@@ -60,6 +60,6 @@ def _phrase(control: Control) -> str:
     if control.is_per_region:
         return f"{phrase} for each region"
     if not control.objects:
-        return phrase
+        return f"{phrase} for nothing: no tag has the name {control.to_name!r}" if control.to_name else phrase
     shown = " and ".join(f"<{item.tag}> {item.name}" for item in control.objects)
     return f"{phrase} for {shown}"

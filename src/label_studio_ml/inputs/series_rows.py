@@ -125,10 +125,10 @@ def _column(columns: Mapping[str, Sequence[Any]], name: str) -> Sequence[Any]:
 
 
 def _number(value: Any) -> float:
-    """Return a value of a column; NaN if it is no number."""
+    """Return a value of a column; NaN if it is no number, or too large for one."""
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
 
 

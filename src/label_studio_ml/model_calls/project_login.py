@@ -1,6 +1,7 @@
 """Choose the Label Studio address and token for a project."""
 
 import logging
+from functools import cache
 from typing import Any
 
 from label_studio_ml.config.settings import Settings
@@ -19,10 +20,16 @@ def studio_login(project: Project, settings: Settings) -> tuple[str, str]:
     if settings.studio_url:
         return settings.studio_url, settings.studio_api_key or project.access_token
     if settings.studio_api_key:
-        logger.warning(
-            "LABEL_STUDIO_API_KEY is not used: set LABEL_STUDIO_URL too, so that it is known whose key it is"
-        )
+        warn_unused_token()
     return project.hostname, project.access_token
+
+
+@cache
+def warn_unused_token() -> None:
+    """Log that the token of the settings is not used; once in a process, as a login is asked for with each model."""
+    logger.warning(
+        "LABEL_STUDIO_API_KEY is not used: set LABEL_STUDIO_URL too, so that it is known whose key it is"
+    )
 
 
 def studio_private(project: Project, settings: Settings) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ config.json, and the arguments of `init_app`), the parameter's environment varia
 import difflib
 import inspect
 import keyword
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,8 @@ _RESERVED = frozenset(
     {"project_id", "label_config", "train_output", "hostname", "access_token", "model_version"}
     | {"get", "items", "keys", "values"}
 )
+#: What the names of parameters have in them that are secrets.
+_SECRET = re.compile("key|token|secret|passw|credential", re.IGNORECASE)
 #: Variables that systems and shells set for other purposes: their values would be taken by accident.
 _SYSTEM_VARIABLES = """
     COLUMNS DISPLAY EDITOR HOME HOST HOSTNAME HOSTTYPE IFS LANG LANGUAGE LINES LOGNAME MACHTYPE MAIL NAME OLDPWD OSTYPE
@@ -198,6 +201,21 @@ def resolve(cls: type, extra_params: Any, arguments: Mapping[str, Any]) -> Resol
         )
     sources = {name: given[name].source if name in given else DEFAULT for name in declaration.parameters}
     return Resolved(declaration, values, sources, unknown)
+
+
+def shown_params(cls: type, values: Any) -> dict[str, str]:
+    """Return the texts of the parameters of a model of `cls` with the `params` `values`, without those of secrets.
+
+    A parameter counts as a secret if its name says so. Empty if the class declares none, or the model has changed them.
+    """
+    declaration = declaration_of(cls)
+    names = (
+        [] if declaration is None else [name for name in declaration.parameters if not _SECRET.search(name)]
+    )
+    try:
+        return {name: declaration.shown(values, name) for name in names} if declaration is not None else {}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {}
 
 
 def _extra_values(cls: type, declaration: Declaration, extra_params: Any) -> tuple[Mapping[str, Any], str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.dashboard.dashboard_parts import build_dashboard
 from label_studio_ml.errors import BackendError, VersionError
+from label_studio_ml.openapi.api_document import api_document
 from label_studio_ml.reports.server_reporting import ServerReporting
 from label_studio_ml.reports.shared_reports import SharedReports
 from label_studio_ml.serving.prediction_service import PredictionService
@@ -69,7 +70,7 @@ class Application:
             self.pool.prewarming = Prewarming(self.registry, settings.prewarm, next_tasks)
         shared_descriptions = intake if settings.store_url and isinstance(intake, RedisIntake) else None
         projects = ProjectRegistry(Projects(settings.model_dir), shared_descriptions)
-        self.endpoints = Endpoints(settings, self.pool, store, projects, intake)
+        self.endpoints = Endpoints(settings, self.pool, store, projects, intake, api_document)
         self.registry.counts = self.endpoints.counts
         self.reporting = _reporting(self.registry, intake)
         self._dashboard = build_dashboard(
@@ -105,13 +106,14 @@ class Application:
         self.endpoints.health.draining = True
 
     async def close(self) -> None:
-        """Stop the checks, event intake, version store and models."""
+        """Stop the checks, event intake, version store and models, after the writes that are in progress."""
         for task in (self._refreshing, self._reloading):
             if task is not None:
                 task.cancel()
         if self.pool.prewarming is not None:
             await self.pool.prewarming.close()
         await self._dashboard.close()
+        await self.endpoints.receipts.close()
         await self.reporting.stop()
         await asyncio.to_thread(self._intake.stop)
         await asyncio.to_thread(self._store.stop)

@@ -56,8 +56,14 @@ def whole_number(text: str) -> int | None:
 
 
 def shell_command(*words: str | int | PathLike[str]) -> str:
-    """Return a command line for a shell, with the words quoted that need it."""
-    return shlex.join(str(word) for word in words)
+    """Return a command line for a shell, with the words quoted that need it.
+
+    Paths are given as `PathLike`, so that one that begins with a hyphen is not taken for an option.
+    """
+    return shlex.join(
+        f"./{word}" if isinstance(word, PathLike) and str(word).startswith("-") else str(word)
+        for word in words
+    )
 
 
 def our_command(*words: str | int | PathLike[str]) -> str:

@@ -238,10 +238,12 @@ class _ExampleReader:
             message = f"Task {task.get('id')}, control {self.control.name!r}: {error}"
             self.left_out.add(Reason.UNREADABLE, message)
             return None
+        if all(value == () for value in fields.values()):
+            return {}  # such as the entry of choices of which none is left
         if not self.control.kind.labels_field:
             return fields
         known = {name: self._labels.known(labels, task, self.left_out) for name, labels in fields.items()}
-        return known if any(known.values()) or not any(fields.values()) else None
+        return known if any(known.values()) else None
 
     def _distance(self, first: Any, second: Any) -> float:
         """Return the distance of two readings of the same value."""

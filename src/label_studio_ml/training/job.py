@@ -27,9 +27,11 @@ from label_studio_ml.versions.store.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
-#: Longest message in characters, and largest number of metrics in one call; the rest is cut off.
+#: Longest message in characters, and largest number of metrics or parameters in one call; the rest is cut off.
 MAX_MESSAGE_LENGTH = 500
 MAX_METRICS = 100
+#: Longest value of a parameter in characters; the rest is cut off.
+MAX_PARAM_LENGTH = 2000
 #: Tolerance for progress outside of 0 to 1: sums of fractions have rounding errors.
 _ROUNDING = 1e-6
 
@@ -62,7 +64,8 @@ class Report(msgspec.Struct, omit_defaults=True, kw_only=True):
     """A report of a run to its worker; fields that are not reported have their defaults.
 
     `begins`: fit begins. `compares`: fit has returned, and its version is compared with the previous one. `progress` is
-    from 0 to 1. `message` describes the current step. `point` has one point of the metrics.
+    from 0 to 1. `message` describes the current step. `point` has one point of the metrics. `params` are parameters of
+    the training for the trackers, as texts.
     """
 
     begins: bool = False
@@ -70,6 +73,7 @@ class Report(msgspec.Struct, omit_defaults=True, kw_only=True):
     progress: float | None = None
     message: str | None = None
     point: dict[str, Any] | None = None
+    params: dict[str, str] | None = None
 
 
 class TrainingJob:
@@ -156,6 +160,15 @@ class TrainingJob:
         self.history.add(point)
         self._report(Report(point=point))
 
+    def log_params(self, **params: Any) -> None:
+        """Record parameters of the training, such as `epochs=3`, in the trackers that are switched on (`TRACKER`).
+
+        Values are recorded as texts; the parameters of the class (`params`) are recorded without a call.
+        """
+        texts = {name: _cut_text(value) for name, value in list(params.items())[:MAX_METRICS]}
+        if texts:
+            self._report(Report(params=texts))
+
     def _step(self, step: Any) -> float | None:
         """Return `step` as a number; None, with a warning, if it is not a number."""
         try:
@@ -202,6 +215,10 @@ def _number(value: Any) -> float | None:
         raise TypeError("text is not a number")
     number = float(value)
     return number if math.isfinite(number) else None
+
+
+def _cut_text(value: Any) -> str:
+    return str(value)[:MAX_PARAM_LENGTH].encode("utf-8", "backslashreplace").decode()
 
 
 def _line(text: Any) -> str:

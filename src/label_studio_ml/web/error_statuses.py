@@ -45,6 +45,11 @@ def status_of(error: errors.BackendError) -> int:
     return next(status for kind, status in STATUSES if isinstance(error, kind))
 
 
+def status_of_kind(kind: type[errors.BackendError]) -> int:
+    """Return the HTTP status of errors of a class."""
+    return next(status for known, status in STATUSES if issubclass(kind, known))
+
+
 def part_of(error: errors.BackendError) -> str:
     """Return the part that failed, empty for all other errors, such as those of the caller."""
     return next((part for kind, part in PARTS if isinstance(error, kind)), "")

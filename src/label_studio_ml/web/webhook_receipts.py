@@ -32,6 +32,8 @@ _WRITE_INTERVAL = 1.0
 _SETUP_INTERVAL = 30.0
 #: The most projects whose last `/setup` is kept in memory.
 _MAX_SETUPS = 10_000
+#: The most seconds that a shutdown waits for writes.
+_CLOSE_TIMEOUT = 5.0
 
 
 class WebhookReceipt(msgspec.Struct, frozen=True):
@@ -67,6 +69,11 @@ class WebhookReceipts:
         task = asyncio.get_running_loop().create_task(self._write_setup(uid, now))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait for the writes in progress, at most `_CLOSE_TIMEOUT` seconds: later ones could meet a removed folder."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CLOSE_TIMEOUT)
 
     async def _write_setup(self, uid: str, at: float) -> None:
         text = msgspec.json.encode(WebhookReceipt(at, authorized=True)).decode()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import PLUGIN
 from label_studio_ml.cli.main import main
 from label_studio_ml.gallery.catalogue import model_named, models
 from studio.fake import FakeServer, Reply
@@ -69,14 +70,14 @@ def test_boxes_are_learnt_unless_a_ready_model_knows_their_labels(
 def test_the_test_of_the_folder_passes(here: Path) -> None:
     assert main(["init", "mine", "--label-config", "table.xml"]) == 0
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", PLUGIN],
         cwd=here / "mine",
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 passed" in done.stdout
+    assert "4 passed" in done.stdout
 
 
 def test_a_model_by_name_brings_its_own_label_config(here: Path) -> None:
@@ -132,7 +133,7 @@ def test_a_list_makes_no_folder(here: Path, capsys: pytest.CaptureFixture[str]) 
             "--project and --label-config do not go together",
         ),
         (["--example", "tabuler"], "Did you mean tabular?"),
-        (["--label-config", "gone.xml"], "The label config cannot be read"),
+        (["--label-config", "gone.xml"], "gone.xml cannot be read: No such file or directory"),
         (["--list"], "--list needs --project or --label-config"),
         (["--project", "7"], "--url is missing"),
         (["--label-config", "bad.xml"], "Correct bad.xml"),
@@ -324,3 +325,42 @@ def test_a_label_studio_that_does_not_run(
     assert main(["init", "mine", "--project", "7", "--url", "http://localhost:9"]) == 1
     error = capsys.readouterr().err
     assert "http://localhost:9 cannot be reached (ConnectionError). Does Label Studio run there?" in error
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_label_configs_that_editors_on_windows_write(here: Path, encoding: str) -> None:
+    (here / "windows.xml").write_text(TABLE.replace("good", "gut für"), encoding=encoding)
+    assert main(["init", "mine", "--label-config", "windows.xml"]) == 0
+    assert (here / "mine" / "label_config.xml").read_text(encoding="utf-8") == TABLE.replace(
+        "good", "gut für"
+    )
+
+
+def test_a_label_config_from_standard_input(here: Path) -> None:
+    command = [sys.executable, "-m", "label_studio_ml", "init", "mine", "--label-config", "-"]
+    done = subprocess.run(command, input=TABLE, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert (here / "mine" / "label_config.xml").read_text() == TABLE
+
+
+def test_what_is_no_text_or_has_no_end_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "latin.xml").write_text(TABLE.replace("good", "gut f\xfcr"), encoding="latin-1")
+    for file, cause in (("latin.xml", "latin.xml is no text in UTF-8"), ("/dev/zero", "is longer than")):
+        assert main(["init", "mine", "--label-config", file]) == 1
+        assert cause in capsys.readouterr().err
+    assert not (here / "mine").exists()
+
+
+def test_an_object_that_is_not_there_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "dangling.xml").write_text(TABLE.replace('toName="row"', 'toName="line"'))
+    assert main(["init", "mine", "--label-config", "dangling.xml"]) == 1
+    assert "for nothing: no tag has the name 'line'" in capsys.readouterr().err
+
+
+def test_install_without_pip_makes_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("label_studio_ml.cli.create.init.find_spec", lambda name: None)
+    assert main(["init", "mine", "--example", "tabular", "--install"]) == 1
+    assert "has no pip. Run: " in capsys.readouterr().err
+    assert not (here / "mine").exists()

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from helpers import PLUGIN
 from label_studio_ml import __version__, samples, server
 from label_studio_ml.cli.create import scaffold
+from label_studio_ml.cli.create.scaffold import slug
 from label_studio_ml.cli.main import main
 from label_studio_ml.cli.shared.sample import expected_tags, sample_label_config
 from label_studio_ml.config.settings import Settings
@@ -240,6 +242,31 @@ def test_an_existing_folder_is_left_alone(
     err = capsys.readouterr().err
     assert "exists already" in err
     assert "--force" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("x" * 300, "File name too long"),
+        ("two\nlines", "has line breaks, or characters"),
+        ("\udcfc", "has line breaks, or"),
+    ],
+)
+def test_a_name_that_no_folder_can_have_is_said(
+    here: Path, capsys: pytest.CaptureFixture[str], name: str, cause: str
+) -> None:
+    assert main(["init", name]) == 1
+    assert cause in capsys.readouterr().err
+    assert names(here.parent) == {here.name}
+
+
+def test_a_long_name_can_be_used(here: Path) -> None:
+    assert main(["init", "x" * 255]) == 0
+
+
+def test_a_name_like_an_option_can_be_pasted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "--", "-p"]) == 0
+    assert "label-studio-ml start ./-p" in capsys.readouterr().out
 
 
 def test_init_twice_changes_nothing(here: Path) -> None:
@@ -478,7 +505,7 @@ class TestMadeFolder:
         None,
         MODEL.replace("return []", "return [{'result': [], 'score': 0.5} for _ in tasks]"),
         MODEL.replace("**kwargs):", "context=None, **kwargs):").replace(
-            "return []", "return [{'result': []}]"
+            "return []", "return [{'result': []} for _ in tasks]"
         ),
     )
 
@@ -492,10 +519,10 @@ class TestMadeFolder:
         return here / "my backend"
 
     def test_its_own_tests_pass(self, made: Path) -> None:
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", PLUGIN]
         done = subprocess.run(command, cwd=made, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "3 passed" in done.stdout
+        assert "4 passed" in done.stdout
 
     def test_its_wsgi_file_checks_the_model(self, made: Path) -> None:
         command = [sys.executable, str(made / "_wsgi.py"), "--check"]
@@ -570,3 +597,40 @@ class TestSample:
         assert (parsed["type"], parsed["to_name"]) == (control, ["image"])
         assert parsed["inputs"][0]["value"] in samples.tasks(xml, 1)[0]["data"]
         assert parsed["labels"] == ([] if control == "TextArea" else ["First", "Second"])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("My backend", "my-backend"),
+        ("bäckend", r"backend"),
+        ("模型", r"backend-[0-9a-f]{6}"),
+        ("x" * 200, r"x{33}-[0-9a-f]{6}"),
+        ("label_studio", r"label-studio-[0-9a-f]{6}"),
+    ],
+)
+def test_images_and_hosts_have_names_that_docker_and_dns_take(name: str, expected: str) -> None:
+    assert re.fullmatch(expected, slug(name))
+
+
+def test_two_names_in_other_scripts_stay_different() -> None:
+    assert slug("模型") != slug("型模")
+
+
+@pytest.mark.parametrize(("name", "has_name"), [("my_backend", False), ("模型", True)])
+def test_compose_gets_a_name_where_it_would_find_none(here: Path, name: str, has_name: bool) -> None:
+    assert main(["init", name]) == 0
+    compose = (here / name / "docker-compose.yml").read_text()
+    assert ("\nname: backend-" in compose) == has_name
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+def test_root_says_whose_folder_it_should_be(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "home").mkdir()
+    os.chown(here / "home", 1234, 1234)
+    assert main(["init", "mine", "--root-dir", "home"]) == 0
+    assert "home/mine belongs to root. Give it to the user who starts it: chown -R 1234 home/mine" in (
+        capsys.readouterr().err
+    )
+    assert (here / "home" / "mine" / "logs").stat().st_uid == 1234
+    assert "BACKEND_UID:-1234" in (here / "home" / "mine" / "docker-compose.yml").read_text()

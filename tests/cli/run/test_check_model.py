@@ -46,6 +46,14 @@ def test_a_class_needs_a_predict(tmp_path: Path, code: str, status: int, text: s
     assert (done.returncode, text in done.stdout + done.stderr) == (status, True), done.stderr
 
 
+def test_it_ends_without_collecting_what_a_large_library_has_left(tmp_path: Path) -> None:
+    at_exit = "import atexit, gc\natexit.register(lambda: print('frozen', gc.get_freeze_count() > 10_000))\n"
+    (tmp_path / "model.py").write_text(at_exit + WITH)
+    done = _start_check(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "frozen True"
+
+
 PARAMS = f"""
 from label_studio_ml.params import Param
 {WITH}
@@ -55,6 +63,10 @@ from label_studio_ml.params import Param
 
 def _check(folder: Path, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
     (folder / "model.py").write_text(PARAMS)
+    return _start_check(folder, *words, **env)
+
+
+def _start_check(folder: Path, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "label_studio_ml", "start", str(folder), "--check", *words],
         cwd=folder,

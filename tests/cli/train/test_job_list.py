@@ -75,11 +75,12 @@ def test_without_a_terminal_each_job_is_one_line() -> None:
         "METRICS",
         "ASKED",
         "BY",
+        "TRACKED",
         "WHAT",
     ]
     assert failed.startswith("20261128-124517-da121d  7        failed    2026-11-28 ")
     assert failed.endswith(CAUSE)
-    assert "  accuracy 0.5625 loss 1.5 epochs 3  token ci  measured against" in finished
+    assert "  accuracy 0.5625 loss 1.5 epochs 3  token ci           measured against" in finished
     assert head.index("VERSION") == finished.index("20261128-120000-9f3a")
 
 

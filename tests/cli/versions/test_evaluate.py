@@ -228,7 +228,7 @@ def test_from_label_studio(
         ((), "knows no project yet"),
         (("--project", "7"), "Project 7 has never called this backend"),
         (("--annotations", "missing.json"), "missing.json cannot be read"),
-        ((*FROM_FILE[:3], "missing.xml"), "The label config cannot be read"),
+        ((*FROM_FILE[:3], "missing.xml"), "missing.xml cannot be read"),
     ],
 )
 def test_what_is_missing_is_said_in_a_line(

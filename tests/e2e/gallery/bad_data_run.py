@@ -4,10 +4,12 @@ Run it with a Python that has the model's requirements. It calls the model as th
 """
 
 import base64
+import gc
 import importlib.util
 import io
 import itertools
 import json
+import resource
 import sys
 import tempfile
 import wave
@@ -21,6 +23,7 @@ from label_studio_ml.gallery.catalogue import model_named
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.model_calls.predictor import Predictor, Request
+from label_studio_ml.test_kit import bad_values
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.versions.state.project_state import Project
 
@@ -41,15 +44,11 @@ CONFIGS = {
     "zero-shot-texts": CHOICES.format(tag="Text"),
 }
 #: What no task of any kind should have in a field, by a name for it.
-BAD_VALUES: dict[str, Any] = {
-    "null": None,
-    "empty": "",
-    "number": 7,
-    "list": ["x", 1],
-    "object": {"a": None},
-    "long text": "word " * 200_000,
-    "no file": "http://127.0.0.1:9/none.bin",
-    "broken file": "data:application/octet-stream;base64," + base64.b64encode(b"no content").decode(),
+BAD_VALUES = {
+    name: value
+    for values in bad_values.BAD_VALUES.values()
+    for name, value in values.items()
+    if name not in ("blank", "truth value")
 }
 
 
@@ -248,11 +247,27 @@ def changed(trial: Trial, output: Json) -> Json:
     return found
 
 
+def growth(trial: Trial) -> float:
+    """Return by how many MB the process grows while the model is built and dropped five times more."""
+
+    def resident() -> float:
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+    for _ in range(2):
+        trial.predictor(trial.config)
+    before = resident()
+    for _ in range(5):
+        trial.predictor(trial.config)
+        gc.collect()
+    return resident() - before
+
+
 def main(name: str) -> None:
     """Print the report on a model."""
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(name, Path(folder))
-        report: Json = {"field": trial.field, "predictions": predictions(trial)}
+        report: Json = {"field": trial.field, "predictions": predictions(trial), "growth": growth(trial)}
         if trial.model.trains:
             report["trainings"] = trainings(trial)
             output = report["trainings"]["good"].get("output")

@@ -83,7 +83,7 @@ class Journey:
         return newest
 
     def train(self, deadline: float = 240.0) -> str:
-        """Press the training button; return the new version when no training runs any more.
+        """Press the training button; return the new version when no training runs any more. Fails if the last one did.
 
         Annotations start trainings by themselves, too: the last one has seen all of them.
         """
@@ -101,6 +101,8 @@ class Journey:
                 seen[:] = ended
                 return ""
             version = self.version()
+            newest = jobs[0]
+            assert version != before or newest["job_status"] != "failed", newest
             return version if version != before else ""
 
         return wait_until(is_done, "the trainings are over", deadline, every=1.0)

@@ -1,5 +1,6 @@
 """The gallery's box learner finds elements of pages and nuclei of cells after some annotated pictures."""
 
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import requests
 
 from label_studio_ml import regions
 from label_studio_ml.controls import Controls
+from label_studio_ml.gallery.catalogue import model_named
 
 from ..browser import Browser
 from ..processes import wait_until
@@ -20,6 +22,7 @@ from ..studio import Json, Studio
 from .box_scores import Labelled, f1
 from .conftest import MakeJourney
 from .element_pages import SIDE, element_pages
+from .environments import environment, install_model
 from .journey import Journey, record
 from .package_files import file_of
 
@@ -111,6 +114,17 @@ def test_learns_nuclei_of_cells(label_studio: Studio, journey: MakeJourney, tmp_
     print("F1 of nuclei", score)
     record("box-learner", nuclei=round(score, 3))
     assert score > 0.5
+
+
+@pytest.mark.gallery
+def test_features_of_no_boxes() -> None:
+    """Candidates that all lie on objects leave none without one: their features are as wide as those of others."""
+    venv, folder = environment("vision"), model_named("box-learner").folder
+    install_model(venv, folder)
+    script = """import torch; from features import of_boxes
+sums, box = torch.rand(8, 9, 9), torch.tensor([[0.0, 0.0, 40.0, 40.0]])
+assert of_boxes(sums, box[:0]).shape == (0, of_boxes(sums, box).shape[1])"""
+    subprocess.run([venv / "bin" / "python", "-c", script], cwd=folder, check=True)
 
 
 def connected(journey: MakeJourney, project: int) -> Journey:

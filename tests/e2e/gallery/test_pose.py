@@ -84,7 +84,9 @@ def test_finds_body_parts(
     assert len(points(found[tasks[0]], "Eye")) == 2
     assert not any(points(prediction, "Tail") for prediction in found.values())
 
-    for task in [*tasks[1 : len(photos)], frames[0], tasks[0]]:
+    opened = [*tasks[1:-1], tasks[0]]
+    assert len(opened) >= 20
+    for task in opened:
         page.open_task(project, task, found[task]["id"])
         shown = [region["labels"] for region in page.regions()]
         assert shown == [item["value"]["keypointlabels"] for item in found[task]["result"]]

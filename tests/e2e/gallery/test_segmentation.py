@@ -110,28 +110,35 @@ def prepare(journey: Journey, folder: Path, script: str, *packages: str) -> None
 
 
 class ClickPage:
-    """The labelling page of a task with Auto-Annotation and Auto-Accept Suggestions switched on."""
+    """The labelling page of a task with Auto-Annotation on, and Auto-Accept Suggestions if `accept` is."""
 
-    def __init__(self, page: Labelling, project: int, task: int) -> None:
+    def __init__(self, page: Labelling, project: int, task: int, *, accept: bool = True) -> None:
         self.page = page
         page.project, page.task = project, task
         page.page.goto(f"{page.studio.url}/projects/{project}/data?task={task}")
         page.page.wait_for_function(f"() => {SELECTED}?.type === 'annotation' && {SELECTED}.userGenerate")
         page.image_place()
-        for name in ("bottombar-auto-annotation-toggle", "bottombar-auto-accept-toggle"):
+        switches = {"bottombar-auto-annotation-toggle": True, "bottombar-auto-accept-toggle": accept}
+        for name, wanted in switches.items():
             toggle = page.page.get_by_test_id(name)
-            if not toggle.is_checked():
-                toggle.check(force=True)
+            if toggle.is_checked() != wanted:
+                toggle.set_checked(wanted, force=True)
 
     def choose(self, control: str, label: str) -> None:
         """Unselect, press "Auto-Detect" until the toolbar has the control's smart tool, then a label of the control."""
         self.page.page.keyboard.press("Escape")
-        index, tool = {"click": (1, "KeyPointTool-dynamic"), "box": (2, "RectangleTool-dynamic")}[control]
-        labels = self.page.page.locator(".lsf-labels").nth(index)
         for _ in range(6):
-            if self.page.evaluate(TOOL) == tool:
+            if (
+                self.page.evaluate(TOOL)
+                == {"click": "KeyPointTool-dynamic", "box": "RectangleTool-dynamic"}[control]
+            ):
                 break
             self.page.page.locator(".lsf-toolbar .lsf-tool_smart").first.click()
+        self.choose_label(control, label)
+
+    def choose_label(self, control: str, label: str) -> None:
+        """Select a label of the control, unless it is selected."""
+        labels = self.page.page.locator(".lsf-labels").nth({"click": 1, "box": 2}[control])
         if not labels.locator(".lsf-label_selected", has_text=label).count():
             labels.get_by_text(label).click()
 
@@ -139,6 +146,26 @@ class ClickPage:
         """Return the place on the screen of a pixel of the picture."""
         left, top, width, height, *_ = self.page.image_place()
         return left + (x + 0.5) / size[0] * width, top + (y + 0.5) / size[1] * height
+
+    def ask(
+        self, x: float, y: float, size: tuple[int, int], *, inside: bool = True
+    ) -> tuple[list[bool], Json]:
+        """Click on a pixel of the picture, with Alt held down if it is not `inside` the object.
+
+        Return whether each of the clicks that the page sent is inside, and the shape that the model answered.
+        """
+        page = self.page.page
+        with page.expect_response(
+            lambda answer: "interactive-annotating" in answer.url, timeout=30_000
+        ) as answered:
+            if not inside:
+                page.keyboard.down("Alt")
+            page.mouse.click(*self.at(x, y, size))
+            if not inside:
+                page.keyboard.up("Alt")
+        sent = answered.value.request.post_data_json["context"]["result"]
+        (shape,) = answered.value.json()["data"]["result"]
+        return [region["is_positive"] for region in sent], shape
 
     def shapes(self) -> list[Json]:
         """Return the masks and polygons of the annotation, as it would be submitted."""
@@ -231,10 +258,10 @@ def test_clicks_on_coins(
     record("segmentation", tasks_per_second=round(len(tasks) / (time.monotonic() - begin), 2))
     with_object = [task for task in tasks.values() if predictions[task]["result"]]
     assert len(with_object) >= 15
-    for name in ("astronaut", "chelsea", "coffee", "rocket"):
-        prediction = predictions[tasks[name]]
-        page.open_task(project, tasks[name], prediction["id"])
-        assert [region["labels"] for region in page.regions()] == [["Other"]]
+    assert {tasks[name] for name in ("astronaut", "chelsea", "coffee", "rocket")} <= set(with_object)
+    for task in tasks.values():
+        page.open_task(project, task, predictions[task]["id"])
+        assert [region["labels"] for region in page.regions()] == [["Other"]] * (task in with_object)
 
     polygons = label_studio.create_project("Coins as polygons", POLYGONS)
     (task,) = label_studio.upload_files(polygons, [folder / "coins.png"])
@@ -245,6 +272,45 @@ def test_clicks_on_coins(
     region = clicks.wait_for(1)
     assert region["value"]["polygonlabels"] == ["Coin"]
     assert overlap(regions.mask_of(region), truths[4]) > 0.9
+
+
+@pytest.mark.gallery
+def test_a_click_outside_and_the_next_picture(
+    label_studio: Studio, journey: MakeJourney, page: Labelling, tmp_path: Path
+) -> None:
+    """Alt and a click take away what the first click had too much; meanwhile the next picture is prepared."""
+    project = label_studio.create_project("Suits", MASKS)
+    segmentation = journey("segmentation", project)
+    prepare(segmentation, tmp_path, PICTURES, "scikit-image")
+    first, _ = label_studio.upload_files(
+        project, [tmp_path / f"{name}.png" for name in ("astronaut", "coffee")]
+    )
+    segmentation.init()
+    segmentation.start({"PREWARM": "1"})
+    segmentation.connect("--no-prelabel", "--interactive")
+    computed = segmentation.folder / "data" / "once"
+
+    clicks = ClickPage(page, project, first, accept=False)
+    clicks.choose("click", "Coin")
+    face, size = (220, 120), (512, 512)
+    sent, shape = clicks.ask(*face, size)
+    assert sent == [True]
+    whole = regions.mask_of(shape)
+    assert whole[face[::-1]]
+    of_first = {path for path in computed.rglob("*") if path.is_file()}
+    wait_until(
+        lambda: {path for path in computed.rglob("*") if path.is_file()} - of_first,
+        "the next picture is prepared",
+        90.0,
+    )
+    y, x = np.nonzero(whole)
+    farthest = int(np.argmax((x - face[0]) ** 2 + (y - face[1]) ** 2))
+    clicks.choose_label("click", "Coin")
+    sent, shape = clicks.ask(x[farthest], y[farthest], size, inside=False)
+    assert sent == [True, False]
+    rest = regions.mask_of(shape)
+    assert rest[face[::-1]]
+    assert not rest[y[farthest], x[farthest]]
 
 
 @pytest.mark.gallery

@@ -46,6 +46,23 @@ def test_pages_of_a_document_are_searched_one_by_one(photo: Path) -> None:
     assert [region["item_index"] for region in prediction["result"]] == [0, 1]
 
 
+def test_a_picture_that_pillow_takes_for_a_bomb_has_boxes(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = regions_of(model(CONFIG.format("Face"), photo))
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 1000)
+    (face,) = regions_of(model(CONFIG.format("Face"), photo))
+    assert face["value"] == expected[0]["value"]
+
+
+def test_an_error_has_no_content_of_the_task(photo: Path) -> None:
+    photo.write_bytes(b"no picture")
+    made = model(CONFIG.format("Face"), photo)
+    with pytest.raises(ValueError, match="OpenCV") as raised:
+        made.predict([{"id": 1, "data": {"image": "data:image/png;base64," + "A" * 1_000_000}}])
+    assert len(str(raised.value)) < 200
+
+
 def test_what_cannot_be_read_is_an_error_of_the_task(photo: Path) -> None:
     photo.write_bytes(b"no picture")
     with pytest.raises(ValueError, match="Task 1: OpenCV cannot read the picture"):

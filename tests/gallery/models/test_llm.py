@@ -225,6 +225,46 @@ class TestMisbehaviour:
         endpoint.behave = only_for("odd", lambda handler: handler.send(200, "<html>login</html>"))
         expect_only_the_second_to_fail(predict(build(), "one", "odd", "three"), "no chat completion: <html>")
 
+    @pytest.mark.parametrize("usage", ["many", [1], {"prompt_tokens": "12", "completion_tokens": -5}])
+    def test_a_usage_that_is_none_is_estimated(
+        self, endpoint: FakeEndpoint, build: Callable[..., Any], module: Any, usage: Any
+    ) -> None:
+        content = {"choices": [{"message": {"content": json.dumps(POSITIVE)}}], "usage": usage}
+        endpoint.behave = lambda handler, body: handler.send(200, content)
+        assert choice(predict(build(), "one")[0]) == "Positive"
+        assert module.SPENT.prompt_tokens > 0
+
+    def test_an_endless_response_is_given_up(
+        self, endpoint: FakeEndpoint, build: Callable[..., Any], module: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(module.Endpoint._post.__globals__, "LONGEST_RESPONSE", 1 << 20)
+        endpoint.behave = only_for("odd", lambda handler: handler.send(200, "x" * (2 << 20)))
+        expect_only_the_second_to_fail(predict(build(), "one", "odd", "three"), "longer than 1 MiB")
+
+    @pytest.mark.parametrize(
+        "content",
+        ['{"sentiment":' + "[" * 100_000 + "]" * 100_000 + "}", '{"stars": Infinity}', '{"parts": [null]}'],
+        ids=["deep", "infinite", "no span"],
+    )
+    def test_an_answer_that_no_model_should_give_says_so(
+        self, endpoint: FakeEndpoint, build: Callable[..., Any], content: str
+    ) -> None:
+        answer = {"topics": [], "parts": [], "summary": "", "stars": 1, "price": 1}
+        if len(content) < 100:
+            content = content.replace(
+                "{", json.dumps(answer)[:-1] + ", ", 1
+            )  # of two values, the last one counts
+        endpoint.behave = lambda handler, body: handler.answer(content)
+        (error,) = predict(build(ALL), "one")
+        assert type(error).__name__ == "AnswerError"
+
+    @pytest.mark.parametrize(
+        "url", ["localhost:8080", "ftp://host/v1", "http://host:99999/v1", "http://[::1/v1"]
+    )
+    def test_what_is_no_address_is_refused(self, build: Callable[..., Any], url: str) -> None:
+        with pytest.raises(ValueError, match="LLM_URL has to be an address such as"):
+            build(llm_url=url)
+
     def test_a_label_that_does_not_exist_costs_only_its_own_task(
         self, endpoint: FakeEndpoint, build: Callable[..., Any]
     ) -> None:
@@ -271,6 +311,15 @@ class TestKey:
         assert set(endpoint.keys) == {f"Bearer {KEY}"}
         expect_only_the_second_to_fail(predictions, "wrong key [key]")
         assert KEY not in caplog.text + repr(predictions) + repr(model.params)
+
+    def test_a_password_in_the_address_is_in_no_message(self, build: Callable[..., Any]) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            port = unused.getsockname()[1]
+            model = build(llm_url=f"http://me:hidden@127.0.0.1:{port}/v1", llm_retries=0)
+            (prediction,) = predict(model, "one")
+        assert f"The endpoint http://127.0.0.1:{port}/v1 cannot be reached" in str(prediction)
+        assert "hidden" not in str(prediction)
 
     def test_it_is_not_in_what_a_training_stores(self, build: Callable[..., Any], tmp_path: Path) -> None:
         output = build().fit(annotated("good"), workdir=tmp_path)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +24,8 @@ TASKS = [{"id": 1, "data": {"shown": "one"}}, {"id": 2, "data": {"shown": "two"}
 class FakeServer(ThreadingHTTPServer):
     """Answers every inference with `content`, `answer` or `outputs`, and keeps what it was asked.
 
-    `statuses` are what it answers first instead, with the header Retry-After. It waits while `silent` is not set.
+    `statuses` are what it answers first instead, with the header Retry-After. It waits while `silent` is not set,
+    and `pause` seconds between the bytes of an answer.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,7 @@ class FakeServer(ThreadingHTTPServer):
         self.outputs: list[Json] = []
         self.answer: Json | None = None
         self.content: bytes | None = None
+        self.pause = 0.0
         self.statuses: list[tuple[int, str]] = []
         self.asked: list[Json] = []
         self.paths: list[str] = []
@@ -62,7 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header("Retry-After", patience)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            for at in range(len(content) if self.server.pause else 0):
+                self.wfile.write(content[at : at + 1])
+                time.sleep(self.server.pause)
+            self.wfile.write(b"" if self.server.pause else content)
 
     def log_message(self, *_: Any) -> None:
         """Print nothing."""
@@ -223,6 +229,50 @@ def test_what_is_no_json_is_told(server: FakeServer) -> None:
     server.content = b"<html>Sign in</html>"
     with pytest.raises(Exception, match="answered no JSON: <html>Sign in"):
         model(server, CONFIG.format("Text"), input="words").predict(TASKS)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"outputs": "abc"}, {"outputs": [{}]}, {"outputs": [{"name": "o", "data": None}]}, [1]],
+    ids=["text", "no name", "no data", "list"],
+)
+def test_an_answer_of_another_form_is_told(server: FakeServer, answer: Any) -> None:
+    server.content = json.dumps(answer).encode()
+    for asked in ("", "words"):  # with and without the server's metadata
+        with pytest.raises(
+            Exception, match=r"answer (is none of SERVER_PROTOCOL=v2|has no|cannot be divided)"
+        ):
+            model(server, CONFIG.format("Text"), input=asked).predict(TASKS)
+
+
+def test_an_answer_is_read_as_utf_8(server: FakeServer) -> None:
+    server.content = b"bad token secret123!"  # whose bytes another encoding reads as Chinese
+    server.statuses = [(401, "")]
+    made = model(server, CONFIG.format("Text"), input="words", server_token="secret123")
+    with pytest.raises(Exception, match=r"answered 401: bad token \[token\]!"):
+        made.predict(TASKS)
+
+
+def test_an_endless_answer_is_given_up(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.content, server.pause = b"x" * 1000, 0.05
+    made = model(server, CONFIG.format("Text"), input="words", server_timeout=0.2)
+    assert "did not answer in time (SERVER_TIMEOUT is 0.2 s)" in str(made.predict(TASKS)[0])
+    server.content, server.pause = b"x" * (2 << 20), 0.0
+    monkeypatch.setitem(type(made.server).ask.__globals__, "LONGEST_ANSWER", 1 << 20)
+    with pytest.raises(Exception, match="answered more than 1 MiB"):
+        made.predict(TASKS)
+
+
+def test_deep_json_is_told(server: FakeServer) -> None:
+    server.content = b"[" * 100_000
+    with pytest.raises(Exception, match="answered no JSON"):
+        model(server, CONFIG.format("Text"), input="words").predict(TASKS)
+
+
+@pytest.mark.parametrize("url", ["host:8000", "file:///etc/passwd", "http://", "http://host:99999"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="SERVER_URL has to be an address"):
+        model_class("remote")(label_config=CONFIG.format("Text"), server_url=url)
 
 
 def test_a_row_without_a_named_column_is_told(server: FakeServer) -> None:

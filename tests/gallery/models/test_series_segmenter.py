@@ -63,6 +63,17 @@ def test_segments_are_learnt_and_broken_series_left_out(
     assert values[0]["end"] == pytest.approx(200, abs=10)
 
 
+@pytest.mark.parametrize("number", [10**400, 1e39, 1e308])
+def test_numbers_that_are_too_large_are_gaps(number: float, tmp_path: Path) -> None:
+    tasks = [task(each) for each in range(4)]
+    tasks[1]["data"]["series"]["x"][7:9] = [number, -number]
+    model, output = train(tasks, tmp_path)
+    assert output["tasks"] == 4
+    tasks[1].pop("annotations")
+    (prediction,) = model.predict([tasks[1]])
+    assert [region["value"]["timeserieslabels"] for region in prediction["result"]] == [["Low"], ["High"]]
+
+
 def test_a_training_keeps_only_the_rows_that_it_learns_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

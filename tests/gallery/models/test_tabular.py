@@ -91,6 +91,31 @@ def test_rows_that_cannot_be_read_are_left_out(tmp_path: Path, caplog: pytest.Lo
         trained(SINGLE, tasks[:40], tmp_path)[0].predict([{"id": 1, "data": {"row": [1, 2]}}])
 
 
+@pytest.mark.parametrize("number", [10**400, 1e39, -1e39])
+def test_a_number_that_is_too_large_costs_its_own_task(number: float, tmp_path: Path) -> None:
+    tasks = [
+        task(number, row, {"choices": ["high" if number >= 20 else "low"]})
+        for number, row in [*rows(), (40, {"size": number})]
+    ]
+    model, output = trained(SINGLE, tasks, tmp_path)
+    assert output["tasks"] == 40
+    with pytest.raises(ValueError, match="Task 40: the number in the column 'size' is too large"):
+        model.predict(tasks[-1:])
+
+
+def test_of_several_choices_the_order_does_not_count(tmp_path: Path) -> None:
+    orders = (["low", "high"], ["high", "low"])
+    tasks = [task(number, row, {"choices": orders[number % 2]}) for number, row in rows()]
+    with pytest.raises(ValueError, match="Training needs tasks with at least 2 different values of kind"):
+        trained(MULTIPLE, tasks, tmp_path)
+
+
+def test_an_annotation_whose_choices_are_gone_is_left_out(tmp_path: Path) -> None:
+    tasks = [task(number, row, {"choices": ["high" if number >= 20 else "low"]}) for number, row in rows()]
+    _, output = trained(SINGLE, [*tasks, task(40, {"size": 1}, {"choices": []})], tmp_path)
+    assert output["tasks"] == 40
+
+
 def test_numbers_take_little_space(tmp_path: Path) -> None:
     config = '<View><Table name="row" value="$row"/><Number name="kind" toName="row"/></View>'
     tasks = [

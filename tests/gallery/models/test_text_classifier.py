@@ -31,10 +31,11 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> WordCounts:
 
 
 def labelled(texts: Sequence[tuple[str, str]]) -> LabelledTasks:
-    """Return annotated tasks with texts and their choices."""
+    """Return annotated tasks with texts and their choices, of which commas are between several."""
     tasks = []
-    for number, (text, label) in enumerate(texts, 1):
-        region = {"from_name": "kind", "to_name": "text", "type": "choices", "value": {"choices": [label]}}
+    for number, (text, labels) in enumerate(texts, 1):
+        value = {"choices": labels.split(",") if labels else []}
+        region = {"from_name": "kind", "to_name": "text", "type": "choices", "value": value}
         tasks.append(
             {"id": number, "data": {"text": text}, "annotations": [{"id": number, "result": [region]}]}
         )
@@ -54,6 +55,19 @@ def test_choices_are_learnt(tmp_path: Path) -> None:
     good, empty = made.predict([{"id": 9, "data": {"text": "good"}}, {"id": 8, "data": {"text": " "}}])
     assert good["result"][0]["value"]["choices"] == ["good"]
     assert empty["result"] == []
+
+
+def test_an_older_annotation_of_several_choices_teaches_its_first_one(tmp_path: Path) -> None:
+    output = trained(tmp_path / "1", [*TEXTS, ("good and bad", "good,gone"), ("a good deed", "good,bad")])
+    made = model_class("text-classifier")(label_config=CONFIG, train_output=output)
+    good, bad = made.predict([{"id": each, "data": {"text": each}} for each in ("good", "bad")])
+    assert [each["result"][0]["value"]["choices"] for each in (good, bad)] == [["good"], ["bad"]]
+    with pytest.raises(ValueError, match="Training needs tasks with at least 2 different answers"):
+        trained(tmp_path / "2", [("good", "good"), ("bad", "good,bad")])
+
+
+def test_an_annotation_whose_choices_are_gone_is_left_out(tmp_path: Path) -> None:
+    assert trained(tmp_path / "1", [*TEXTS, ("empty", "")])["tasks"] == {"kind": len(TEXTS)}
 
 
 def test_a_training_embeds_new_texts_only(tmp_path: Path, encoder: WordCounts) -> None:

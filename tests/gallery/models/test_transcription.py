@@ -35,6 +35,10 @@ def predict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     fake = ModuleType("faster_whisper")
     fake.WhisperModel = FakeWhisper  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "faster_whisper", fake)
+    monkeypatch.setitem(sys.modules, "av", ModuleType("av"))
+    errors = ModuleType("av.error")
+    vars(errors)["FFmpegError"] = RuntimeError
+    monkeypatch.setitem(sys.modules, "av.error", errors)
 
     def run(seconds: float) -> list[Any]:
         model = model_class("transcription")

@@ -33,6 +33,7 @@ from label_studio_ml.training.overview.failure_advice import advice_for
             "the training process was killed by SIGSEGV in fit; its log is logs/jobs/1.log",
             "The training process",
         ),
+        ("Training needs tasks with at least 2 different values of kind", "The annotations are too few"),
         ("ValueError: a text that nobody foresaw (model.py, line 7)", "The model's fit raised an error"),
         ("something else", "The training failed"),
     ],

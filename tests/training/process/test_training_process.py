@@ -3,6 +3,7 @@
 
 import errno
 import json
+import logging
 import os
 import shutil
 import socket
@@ -20,7 +21,7 @@ import pytest
 
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import FitError, ModelFileError, VersionError
+from label_studio_ml.errors import FitError, ModelFileError, TrainingDataError, VersionError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.storage import disk_errors
@@ -474,6 +475,22 @@ def test_whatever_fit_raises_is_an_outcome(settings: Settings, error: BaseExcept
     assert "test_training_process.py, line" in outcome.error
     assert "Traceback" in outcome.trace
     assert not outcome.changed
+
+
+def test_too_few_annotations_are_told_in_one_line(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Raises(LabelStudioMLBase):
+        def fit(self, annotations, **kwargs):
+            raise TrainingDataError("Training needs two labels")
+
+    event = {"action": "START_TRAINING", "annotations": ROWS[:2], "project": {"id": 1}}
+    with caplog.at_level(logging.INFO):
+        outcome = run(_request(settings, event), settings, lambda: Raises)
+    assert (outcome.error, outcome.trace, outcome.changed) == ("Training needs two labels", "", False)
+    (record,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert (record.levelname, record.message) == ("WARNING", "Nothing is learnt: Training needs two labels")
+    assert record.exc_info is None
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

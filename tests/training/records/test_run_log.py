@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.training.records.run_log import MAX_LINE_BYTES, RunLog, Scrubber, Tail
+from e2e.processes import wait_until
+from label_studio_ml.training.records.run_log import MAX_LINE_BYTES, RunLog, Scrubber, Tail, append_to_log
 
 SECRET = "CANARY-token-in-a-log"
 
@@ -130,3 +131,15 @@ def test_what_is_left_running_does_not_hold_it_up(path: Path) -> None:
         os.write(kept, b"one\n")
     os.close(kept)
     assert log.tail.since(0)[1] == ["one"]
+
+
+def test_lines_that_are_no_output_of_the_run(path: Path) -> None:
+    with RunLog(path, Scrubber([SECRET])) as log:
+        os.write(log.writer, b"half a ")
+        assert log.add_line(f"a warning with {SECRET}")
+        wait_until(lambda: log.tail.count, "the warning is there", every=0.02)
+        os.write(log.writer, b"line\n")
+        log.close_writer()
+    assert not log.add_line("too late")
+    append_to_log(path, "appended")
+    assert path.read_text().splitlines() == ["a warning with [secret]", "half a line", "appended"]

@@ -1,13 +1,12 @@
 """Every call of Label Studio, the captured ones first, against an application made by `init_app`."""
 
 import base64
-import importlib.util
 import io
 import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import pytest
 
 from e2e.processes import wait_until
 from helpers import Captured, all_captured, captured, strict
-from label_studio_ml.api import init_app
 from label_studio_ml.http_server.messages import Call
 from label_studio_ml.protocol.label_config import parse_label_config
 from label_studio_ml.protocol.requests import Event
@@ -24,6 +22,7 @@ from label_studio_ml.versions.evaluation_reports import EvaluationReports
 from label_studio_ml.web import label_config_checks
 from label_studio_ml.web.routes import endpoints as endpoints_module
 from tricky import CONFIG, Tricky, task
+from tricky_apps import MakeApp, applications
 
 pytestmark = pytest.mark.usefixtures("clean_env")
 
@@ -31,8 +30,6 @@ pytestmark = pytest.mark.usefixtures("clean_env")
 CANARIES = ("C4NARY-token", "C4NARY-password", "C4NARY-login", "C4NARY-access")
 
 UID = "2.1795434258"
-
-MakeApp = Callable[..., BackendApp]
 
 
 @pytest.fixture
@@ -43,24 +40,9 @@ def tricky(tmp_path: Path) -> Tricky:
 @pytest.fixture
 def make_app(tricky: Tricky, caplog: pytest.LogCaptureFixture) -> Iterator[MakeApp]:
     """Return a function that makes an application of the tricky model, its arguments those of `init_app`."""
-    apps: list[BackendApp] = []
     caplog.set_level(logging.DEBUG)
-
-    def make(class_name: str = "Tricky", **options: Any) -> BackendApp:
-        spec = importlib.util.spec_from_file_location("obedient_for_endpoints", tricky.folder / "obedient.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        app = init_app(model_class=getattr(module, class_name), **options)
-        app.config["TESTING"] = True
-        apps.append(app)
-        return app
-
-    yield make
-    for app in apps:
-        if app._running is not None:
-            app._running.close()
+    with applications(tricky) as make:
+        yield make
     for canary in CANARIES:
         assert canary not in caplog.text
 

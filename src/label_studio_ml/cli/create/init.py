@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,12 @@ def run(args: argparse.Namespace) -> int:
 
         choice = choose(args)
         _check_python(choice, install=args.install)
+    if args.install and find_spec("pip") is None:
+        raise SettingsError(
+            f"{sys.executable} has no pip",
+            fix=f"Run: {shell_command(sys.executable, '-m', 'ensurepip')}, or leave --install out",
+            field="--install",
+        )
     backend = _backend(args, target, choice)
     notes = make(backend, target, force=args.force)
     source = locate(target)

@@ -1,11 +1,14 @@
 """Build the folder of a new backend from templates and the user's files, and move it to its place when complete."""
 
 import contextlib
+import errno
+import hashlib
 import keyword
 import os
 import re
 import shutil
 import tempfile
+import unicodedata
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,9 +19,9 @@ from label_studio_ml.cli.create.wheel import PACKAGE, build_wheel
 from label_studio_ml.cli.requirements import own_requirements
 from label_studio_ml.cli.shared.sample import expected_tags, sample_label_config
 from label_studio_ml.errors import ModelFileError, SettingsError
-from label_studio_ml.storage.folder_problems import nearest_existing
+from label_studio_ml.storage.folder_problems import nearest_existing, present_user
 from label_studio_ml.storage.private_files import make_folder, open_file
-from label_studio_ml.support.texts import shell_command
+from label_studio_ml.support.texts import shell_command, visible
 from label_studio_ml.user_code.folder_label_config import LABEL_CONFIG
 from label_studio_ml.user_code.import_scan import imported_siblings, required_distributions
 from label_studio_ml.user_code.model_source import ModelSource
@@ -45,6 +48,12 @@ WEIGHTS = "requirements-weights.txt"
 #: The user id in the container if root runs `init`.
 _CONTAINER_UID = 1000
 
+#: Characters of the name of an image and of a host: a host's name may have 63.
+_LONGEST_SLUG = 40
+
+#: The name of Label Studio's host in the compose file.
+_STUDIO_SLUG = "label-studio"
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
@@ -70,10 +79,11 @@ def default_model() -> str:
     return _template("model.py")
 
 
-def build(backend: Backend, folder: Path) -> list[str]:
+def build(backend: Backend, folder: Path, owner: int = _CONTAINER_UID) -> list[str]:
     """Write the whole backend into the empty `folder`; return notes for the user, a line each.
 
-    Raises ModelFileError when the name of the model file cannot be used, and OSError.
+    `owner` is the id of the user in its container, who may write to the folder's logs. Raises ModelFileError when the
+    name of the model file cannot be used, and OSError.
     """
     notes: list[str] = []
     if backend.source is None:
@@ -92,7 +102,7 @@ def build(backend: Backend, folder: Path) -> list[str]:
     write_private_files(folder)
     if backend.label_config:
         (folder / LABEL_CONFIG).write_text(backend.label_config, encoding="utf-8")
-    values = _values(backend, source, folder)
+    values = _values(backend, source, folder, owner)
     for name, template in TEMPLATES.items():
         path = folder / name
         if not path.exists():
@@ -104,32 +114,50 @@ def make(backend: Backend, target: Path, *, force: bool = False) -> list[str]:
     """Create the backend's folder `target`; return notes for the user, a line each.
 
     A new folder appears complete or not at all. With `force`, an existing folder keeps its other files. Raises
-    SettingsError when `target` exists and `force` is False or it is not a folder, or cannot be written, and
-    ModelFileError when the name of the model file cannot be used.
+    SettingsError when `target` exists and `force` is False or it is not a folder, or cannot be written, or its name has
+    characters that cannot be shown, and ModelFileError when the name of the model file cannot be used.
     """
-    if target.exists() and not (force and target.is_dir()):
+    if visible(str(target)) != str(target):
         raise SettingsError(
-            f"{target} exists already and was not changed",
-            fix="Give another name, or overwrite what init writes with --force" if target.is_dir() else "",
-            field=str(target),
+            f"{str(target)!r} has line breaks, or characters that cannot be shown",
+            fix="Give another name",
+            field="DIR",
         )
     try:
+        if target.exists() and not (force and target.is_dir()):
+            raise SettingsError(
+                f"{target} exists already and was not changed",
+                fix="Give another name, or overwrite what init writes with --force"
+                if target.is_dir()
+                else "",
+                field=str(target),
+            )
         return _make(backend, target)
     except OSError as error:
-        raise SettingsError(f"{target} cannot be created: {error}", field=str(target)) from error
+        raise SettingsError(f"{target} cannot be created: {_cause(error, target)}", field="DIR") from error
+
+
+def _cause(error: OSError, target: Path) -> str:
+    """Return why a folder cannot be created, in words; the temporary folder is not named."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{present_user()} may not write in {nearest_existing(target.absolute().parent)}"
+    return error.strerror or str(error)
 
 
 def _make(backend: Backend, target: Path) -> list[str]:
     """Build the backend in a temporary folder on the file system of `target`, then move it there; return the notes."""
-    with tempfile.TemporaryDirectory(
-        prefix=f".{target.name}-", dir=nearest_existing(target.absolute().parent)
-    ) as temporary:
+    parent = nearest_existing(target.absolute().parent)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name[:40]}-", dir=parent) as temporary:
         new_folder = Path(temporary) / "folder"  # the temporary folder itself has mode 0700
         new_folder.mkdir()
-        notes = build(backend, new_folder)
-        if _user() == 0:
+        owner = _owner(parent)
+        notes = build(backend, new_folder, owner)
+        if _is_root():
             for path in (new_folder / "logs", new_folder / "logs" / "server.log"):
-                os.chown(path, _CONTAINER_UID, _CONTAINER_UID)
+                os.chown(path, owner, owner)
+            if parent.stat().st_uid:
+                command = shell_command("chown", "-R", owner, target)
+                notes.append(f"{target} belongs to root. Give it to the user who starts it: {command}")
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
             notes += _replace_files(new_folder, target)
@@ -138,9 +166,19 @@ def _make(backend: Backend, target: Path) -> list[str]:
     return notes
 
 
-def _user() -> int:
-    """Return the user id of this process; `_CONTAINER_UID` on systems without user ids."""
-    return os.getuid() if hasattr(os, "getuid") else _CONTAINER_UID
+def _owner(parent: Path) -> int:
+    """Return the id of the user who runs a backend in the folder `parent`, which its container gets, too.
+
+    It is this user; for root, the owner of `parent`; if that is root as well, or on systems without user ids, the
+    container's own.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    return user or parent.stat().st_uid or _CONTAINER_UID
+
+
+def _is_root() -> bool:
+    """Tell whether this process runs as root."""
+    return hasattr(os, "getuid") and os.getuid() == 0
 
 
 def _make_logs(folder: Path) -> None:
@@ -235,7 +273,7 @@ def install_commands(folder: Path, *, prefix: Path = Path()) -> list[tuple[str, 
     return commands
 
 
-def _values(backend: Backend, source: ModelSource, folder: Path) -> dict[str, str]:
+def _values(backend: Backend, source: ModelSource, folder: Path, owner: int) -> dict[str, str]:
     """Return the value of each placeholder of the templates, for the backend with the model `source` in `folder`."""
     name = backend.name
     module, cls = source.script.stem, source.class_name
@@ -245,7 +283,8 @@ def _values(backend: Backend, source: ModelSource, folder: Path) -> dict[str, st
         imports = f"from {module} import {cls}"
     return {
         "project": name,
-        "slug": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "backend",
+        "slug": slug(name),
+        "compose_name": _compose_name(name),
         "script": source.script.name,
         "class": cls,
         "import": imports,
@@ -255,8 +294,33 @@ def _values(backend: Backend, source: ModelSource, folder: Path) -> dict[str, st
         "training": _template("training.md") if backend.learns else "",
         "notes": f"\n{backend.notes.strip()}\n" if backend.notes else "",
         "version": __version__,
-        "uid": str(_user() or _CONTAINER_UID),
+        "uid": str(owner),
     }
+
+
+def slug(name: str) -> str:
+    """Return the name of a backend as the name of its image, and of its host among containers: at most 40 characters.
+
+    Letters lose their accents. A name that loses other letters, or its end, gets a checksum of the whole name, so that
+    two such names stay different; so does the name of the Label Studio in the compose file.
+    """
+    plain = unicodedata.normalize("NFKD", name)
+    plain = "".join(char for char in plain if not unicodedata.combining(char)).lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if (
+        len(words) <= _LONGEST_SLUG
+        and words != _STUDIO_SLUG
+        and not re.search(r"[^\x00-\x7f]", plain)
+        and words
+    ):
+        return words
+    checksum = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    return f"{words[: _LONGEST_SLUG - 7].rstrip('-') or 'backend'}-{checksum}"
+
+
+def _compose_name(name: str) -> str:
+    """Return the line with the name of the compose project, for a name of which docker compose would keep nothing."""
+    return "" if re.search(r"[a-z0-9]", name.lower()) else f"name: {slug(name)}\n\n"
 
 
 def _label_config_code(backend: Backend, source: ModelSource) -> str:

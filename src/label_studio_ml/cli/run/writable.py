@@ -33,9 +33,11 @@ def require_writable(settings: Settings, *, folders: Collection[str] = (VERSIONS
     except OSError as error:
         if error.errno in _TRANSIENT_ERRORS:
             return
+        problem = folder_problem(folder, write=True)
+        fix = problem.fix if problem else "Let this user write there"
         raise SettingsError(
             f"{folder} cannot be written to: {error.strerror}. Versions, events and state are stored there",
-            fix=f"Let this user write there, or name another folder in {setting}",
+            fix=f"{fix}. Or name another folder in {setting}",
             field=setting,
         ) from error
     for subfolder in folders:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,11 @@ from label_studio_ml.cli.streams import say
 from label_studio_ml.config.setting_values import URL
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.protocol.label_config import MAX_CHARACTERS
 from label_studio_ml.support.texts import whole_number
+
+#: Bytes of the longest label config that is read: a character of UTF-8 has at most four.
+_LONGEST_LABEL_CONFIG = 4 * MAX_CHARACTERS
 
 #: Where a user finds a token, for the message that none is given.
 _WHERE_TOKENS_ARE = " to a token, made in Label Studio under Account & Settings → Personal Access Token"
@@ -63,11 +68,33 @@ def require_studio(settings: Settings) -> None:
 
 
 def read_label_config(path: Path) -> str:
-    """Return the label config in the file that `--label-config` names. Raises SettingsError if it cannot be read."""
+    """Return the label config in the file that `--label-config` names; `-` stands for standard input.
+
+    Raises SettingsError if it cannot be read, or is longer than a label config may be.
+    """
+    name = "Standard input" if str(path) == "-" else str(path)
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The label config cannot be read: {error}", field="--label-config") from error
+        if str(path) == "-":
+            data = sys.stdin.buffer.read(_LONGEST_LABEL_CONFIG + 1)
+        else:
+            with path.open("rb") as file:
+                data = file.read(_LONGEST_LABEL_CONFIG + 1)
+    except OSError as error:
+        raise SettingsError(
+            f"{name} cannot be read: {error.strerror or error}",
+            fix="Give the file with the label config, or - for standard input",
+            field="--label-config",
+        ) from error
+    if len(data) > _LONGEST_LABEL_CONFIG:
+        raise SettingsError(f"{name} is longer than a label config may be", field="--label-config")
+    try:  # editors on Windows write UTF-16, with its mark
+        return data.decode("utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{name} is no text in UTF-8: {error.reason} at byte {error.start}",
+            fix="Save it as UTF-8",
+            field="--label-config",
+        ) from error
 
 
 def add_known_project_argument(

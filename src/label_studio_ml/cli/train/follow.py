@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from label_studio_ml.cli.shared.progress_display import UPDATE, ProgressState, progress_display
 from label_studio_ml.cli.shared.units import metrics_text
 from label_studio_ml.cli.streams import say
+from label_studio_ml.cli.train.job_list import tracker_texts
 from label_studio_ml.support.texts import plural
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def follow(
 
 def outcome(job: "Job") -> int:
     """Print the outcome of a job that has ended, and return the exit code: 0 if it finished, else 1."""
+    for text in tracker_texts(job):
+        say(f"Tracked in {text}")
     if job.state == "cancelled":
         say(f"label-studio-ml: the training was cancelled: {job.ending}", file=sys.stderr)
         return 1

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.shared.tables import Column, Row
 from label_studio_ml.cli.shared.units import duration, metrics_text, moment
+from label_studio_ml.config.tracker_settings import TRACKER_TITLES
 from label_studio_ml.support.texts import plural
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ COLUMNS = (
     Column("VERSION", wide=True),
     Column("METRICS", wide=True),
     Column("ASKED BY", wide=True),
+    Column("TRACKED", wide=True),
     Column("WHAT", wide=True),
 )
 
@@ -31,7 +33,7 @@ def row(job: "Job") -> Row:
     """Return the row of a job. WHAT is why it failed, ended or was held back, else its comparison or last message."""
     message = job.error or job.ending or job.held_back or job.comparison or job.message
     tasks = str(job.annotations) if job.annotations >= 0 else ""
-    metrics = metrics_text(job.metrics)
+    metrics, tracked = metrics_text(job.metrics), ", ".join(tracker_texts(job))
     return Row(
         (
             job.id,
@@ -44,11 +46,20 @@ def row(job: "Job") -> Row:
             job.version,
             metrics,
             job.asked_by,
+            tracked,
             message,
         ),
         _COLOURS.get(job.state, ""),
-        details=(_numbers(job), job.version and f"version {job.version}", metrics, message),
+        details=(_numbers(job), job.version and f"version {job.version}", metrics, tracked, message),
     )
+
+
+def tracker_texts(job: "Job") -> list[str]:
+    """Return for each tracker its name, and the URL, folder or database where it has the run."""
+    return [
+        f"{TRACKER_TITLES.get(name, name)}: {link.get('url') or link.get('place', '')}"
+        for name, link in job.trackers.items()
+    ]
 
 
 def _state(job: "Job") -> str:

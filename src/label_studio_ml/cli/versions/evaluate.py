@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
 from label_studio_ml.cli.shared.progress_display import progress_display, run_state
-from label_studio_ml.cli.shared.studio_arguments import add_known_project_argument, read_label_config
+from label_studio_ml.cli.shared.studio_arguments import (
+    add_known_project_argument,
+    add_studio_arguments,
+    with_studio,
+)
 from label_studio_ml.cli.streams import say_json
+from label_studio_ml.cli.versions.annotated_project import labelled_tasks, project_of
+from label_studio_ml.cli.versions.trial_arguments import add_trial_arguments, is_trial
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import StudioError, UnknownProject, VersionError
+from label_studio_ml.errors import VersionError
 
 if TYPE_CHECKING:
     from label_studio_ml.evaluation.metrics.results import Evaluation
-    from label_studio_ml.training.dataset import LabelledTasks
-    from label_studio_ml.versions.state.project_state import Project
     from label_studio_ml.versions.store.local_store import VersionStore
     from label_studio_ml.versions.store.manifest import Manifest
 
@@ -29,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate`."""
     add_backend_arguments(parser)
     add_known_project_argument(parser)
+    add_studio_arguments(parser)
     parser.add_argument(
         "--version", metavar="V", help="name or id of the version (default: the one that is served)"
     )
@@ -59,10 +64,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to write (default: evaluations/VERSION in DIR)",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON instead of tables")
+    add_trial_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate the version, write the report, print it, and return 0. Raises BackendError when that fails."""
+    """Evaluate the version, write the report, print it, and return 0. Raises BackendError when that fails.
+
+    With `--curve` or `--doubtful`, train the class on parts of the tasks instead; return 130 after Ctrl-C.
+    """
+    if is_trial(args):
+        from label_studio_ml.cli.versions.trial_runs import run_trials
+
+        return run_trials(args)
     from label_studio_ml.evaluation.evaluate import Assignment, evaluate, save
     from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
     from label_studio_ml.evaluation.metrics.results import require_libraries
@@ -74,10 +87,10 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.versions.store.version_files import file_name
 
     require_libraries()
-    settings = settings_from(args)
+    settings = with_studio(args, settings_from(args))
     logs.configure("WARNING")
     store = open_store(settings)
-    project = _project(settings, args)
+    project = project_of(settings, args)
     store.synchronise(project.uid)
     manifest = _version(store, project.uid, args.version)
     if manifest is not None:
@@ -85,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         code = settled_code(settings.backend_dir, settings.script, settings.class_name)
         if note := manifest.other_code(code):
             logger.warning("Project %s: %s", project.uid, note)
-    tasks = _tasks(settings, project, args.annotations)
+    tasks = labelled_tasks(settings, project, args.annotations)
     # The untrained model was trained on none of the tasks.
     trained_ids = trained_on(store.folder(project.uid, manifest.id)) if manifest else set[int]()
     choice = Choice(test=args.test, everything=args.all, ground_truth=args.ground_truth)
@@ -131,27 +144,6 @@ def _share(text: str) -> float:
     return share
 
 
-def _project(settings: Settings, args: argparse.Namespace) -> "Project":
-    """Return the project, with the label config of `--label-config` if given.
-
-    With `--annotations`, the backend need not know the project. Raises UnknownProject, StudioError or SettingsError.
-    """
-    import msgspec
-
-    from label_studio_ml.cli.shared.project_arguments import known_project
-    from label_studio_ml.versions.state.project_state import Project
-
-    try:
-        project = known_project(settings, args.project, reads=True)
-    except (UnknownProject, StudioError):
-        if args.annotations is None:
-            raise
-        project = Project(uid=args.project or "0")
-    if args.label_config is None:
-        return project
-    return msgspec.structs.replace(project, label_config=read_label_config(args.label_config))
-
-
 def _version(store: "VersionStore", uid: str, name: str | None) -> "Manifest | None":
     """Return the version to measure, None for the untrained model. Raises UnknownVersion."""
     from label_studio_ml.versions.operations import find
@@ -174,22 +166,6 @@ def _state(
         if key not in fit_keys
     }
     return {**other_pairs, **(pairs_of(history, manifest) if manifest else {})}
-
-
-def _tasks(settings: Settings, project: "Project", file: Path | None) -> "LabelledTasks":
-    """Return the annotated tasks of `file`, or of Label Studio if `file` is None.
-
-    Raises StudioError when Label Studio's address or token is not known.
-    """
-    from label_studio_ml.evaluation.evaluate import tasks_in
-    from label_studio_ml.model_calls.project_login import studio_arguments
-    from label_studio_ml.studio.client import StudioClient
-    from label_studio_ml.training.dataset import from_studio
-
-    if file is not None:
-        return tasks_in(file, project=project.uid)
-    login = studio_arguments(project, settings, instead="name an export with --annotations")
-    return from_studio(StudioClient(**login), project.uid)
 
 
 @contextlib.contextmanager

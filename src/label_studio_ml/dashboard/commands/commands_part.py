@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from label_studio_ml.dashboard.commands import command_calls
 from label_studio_ml.dashboard.commands.command_runs import CommandRuns
 from label_studio_ml.dashboard.commands.command_table import COMMANDS
 from label_studio_ml.dashboard.errors.log_records import shown_lines
@@ -31,10 +32,10 @@ class CommandsPart:
         self._projects = projects
         self._threads = Threads(2, "commands")
         self.routes = (
-            Route("GET", "commands", self._list),
-            Route("POST", "commands", self._start),
-            Route("GET", "commands/{id}", self._one),
-            Route("POST", "commands/{id}/cancel", self._cancel),
+            Route(command_calls.LIST_COMMANDS, self._list),
+            Route(command_calls.START_COMMAND, self._start),
+            Route(command_calls.COMMAND, self._one),
+            Route(command_calls.CANCEL_COMMAND, self._cancel),
         )
         self.topics = (Topic("commands", self.listed), Topic("command", self.detailed))
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from label_studio_ml.dashboard.errors import error_calls
 from label_studio_ml.dashboard.errors.server_log import NAMES, ServerLog
 from label_studio_ml.dashboard.page_request import PageRequest, Route, Topic
 from label_studio_ml.dashboard.studio_address import project_url
@@ -35,11 +36,11 @@ class ErrorsPart:
         self._log = log
         self._server = server
         self.routes: Sequence[Route] = (
-            Route("GET", "errors", self._list),
-            Route("POST", "errors/clear", self._clear),
-            Route("GET", "errors/log", self._read_log),
-            Route("GET", "errors/log/record", self._read_record),
-            Route("GET", "errors/log/download", self._download),
+            Route(error_calls.LIST_ERRORS, self._list),
+            Route(error_calls.CLEAR_ERRORS, self._clear),
+            Route(error_calls.SERVER_LOG, self._read_log),
+            Route(error_calls.LOG_RECORD, self._read_record),
+            Route(error_calls.LOG_DOWNLOAD, self._download),
         )
         self.topics: Sequence[Topic] = (
             Topic("errors", self._topic, interval=2.0),

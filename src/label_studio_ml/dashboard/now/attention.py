@@ -22,7 +22,7 @@ PARTS = {
 _SHOWN_AS_PARTS = frozenset(("spool", "trainings", "server"))
 
 
-class Entry(msgspec.Struct, frozen=True):
+class AttentionEntry(msgspec.Struct, frozen=True):
     """Something that needs a person: what is wrong, and what to do. `link` is the page's route to see more, if any."""
 
     text: str
@@ -35,7 +35,7 @@ class Attention(msgspec.Struct, frozen=True):
     """The entries, the most serious first, and how many there are."""
 
     total: int
-    entries: list[Entry]
+    entries: list[AttentionEntry]
 
 
 def attention(
@@ -62,25 +62,25 @@ def attention(
     return Attention(len(entries), entries[:MOST])
 
 
-def _faults(parts: Mapping[str, str]) -> list[Entry]:
+def _faults(parts: Mapping[str, str]) -> list[AttentionEntry]:
     fixes = {
         "broker": "Check that Redis runs, and REDIS_URL. Predictions go on; events wait on the disk",
         "store": "Check the model folder and its disk",
         "training": "Start a training worker, or see logs/rq.log",
     }
     return [
-        Entry(f"{words}: {parts[part]}", fixes.get(part, ""))
+        AttentionEntry(f"{words}: {parts[part]}", fixes.get(part, ""))
         for part, words in PARTS.items()
         if parts.get(part, "ok") != "ok"
     ]
 
 
-def _failed_loads(reports: Iterable[ServerReport]) -> list[Entry]:
-    entries: dict[tuple[str, str], Entry] = {}
+def _failed_loads(reports: Iterable[ServerReport]) -> list[AttentionEntry]:
+    entries: dict[tuple[str, str], AttentionEntry] = {}
     for report in reports:
         if report.problem and "starting" not in report.problem:
             text = f"The model of the server {report.host} ({report.pid}) cannot be used: {report.problem}"
-            entries[(report.id, "")] = Entry(text, "See logs/server.log", ("errors",))
+            entries[(report.id, "")] = AttentionEntry(text, "See logs/server.log", ("errors",))
         for model in report.served:
             if not model.error:
                 continue
@@ -93,15 +93,15 @@ def _failed_loads(reports: Iterable[ServerReport]) -> list[Entry]:
                 served = f"; {model.version} is served meanwhile" if model.version else ""
                 text = f"{version} of project {name} does not load: {model.error}{served}"
                 fix = "Promote another version, or mend the model and train again"
-            entries[(model.uid, model.failed_version)] = Entry(text, fix, ("versions", model.uid))
+            entries[(model.uid, model.failed_version)] = AttentionEntry(text, fix, ("versions", model.uid))
     return list(entries.values())
 
 
-def _refusals(groups: Iterable[ErrorGroup]) -> list[Entry]:
+def _refusals(groups: Iterable[ErrorGroup]) -> list[AttentionEntry]:
     """Return an entry for each project whose last training could not read Label Studio."""
     latest = {group.project: group for group in sorted(groups, key=lambda group: group.last)}
     return [
-        Entry(
+        AttentionEntry(
             f"The last training of project {project.partition('.')[0]} could not read Label Studio: {group.message}",
             group.fix,
             ("projects", project),
@@ -110,13 +110,13 @@ def _refusals(groups: Iterable[ErrorGroup]) -> list[Entry]:
     ]
 
 
-def _parked(parked: Mapping[str, int]) -> list[Entry]:
+def _parked(parked: Mapping[str, int]) -> list[AttentionEntry]:
     if not parked:
         return []
     events = plural(sum(parked.values()), "event was", "events were")
     projects = plural(len(parked), "project")
     return [
-        Entry(
+        AttentionEntry(
             f"{events} set aside in {projects}, because trainings with them crashed or failed again and again",
             "See the cause under Trainings, and retry them there",
             ("trainings",),
@@ -124,11 +124,11 @@ def _parked(parked: Mapping[str, int]) -> list[Entry]:
     ]
 
 
-def _findings(checks: Checks | None) -> Sequence[Entry]:
+def _findings(checks: Checks | None) -> Sequence[AttentionEntry]:
     if checks is None:
         return []
     return [
-        Entry(
+        AttentionEntry(
             f"{f'Project {finding.project}, ' if finding.project else ''}{finding.name}: {finding.what}",
             finding.fix,
         )

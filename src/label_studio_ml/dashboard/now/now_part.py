@@ -9,6 +9,7 @@ import msgspec
 
 from label_studio_ml import __version__
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.dashboard.now import now_calls
 from label_studio_ml.dashboard.now.attention import attention
 from label_studio_ml.dashboard.now.background_checks import BackgroundChecks
 from label_studio_ml.dashboard.now.cached_reading import CachedReading
@@ -90,7 +91,7 @@ class NowPart:
     @property
     def routes(self) -> Sequence[Route]:
         """The value of the topic `now` for clients that follow no topics."""
-        return (Route("GET", "now", self._now),)
+        return (Route(now_calls.NOW, self._now),)
 
     @property
     def topics(self) -> Sequence[Topic]:

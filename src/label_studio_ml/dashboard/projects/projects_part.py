@@ -8,6 +8,7 @@ import msgspec
 from label_studio_ml.config.backend_login import asks_login
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.dashboard.page_request import PageRequest, Route, Topic
+from label_studio_ml.dashboard.projects import project_calls
 from label_studio_ml.dashboard.projects.project_list import ListedProject, ProjectList, studio_links
 from label_studio_ml.dashboard.projects.studio_state import StudioStates, Wanted
 from label_studio_ml.errors import BackendError, ProjectBusy, RequestError, UnknownProject
@@ -56,11 +57,11 @@ class ProjectsPart:
         self._threads = Threads(2, "projects")
         self._studio_threads = Threads(4, "ask-studio")
         self.routes = (
-            Route("GET", "projects", self._listed),
-            Route("GET", "project-names", self._names),
-            Route("GET", "projects/{uid}", self._one),
-            Route("GET", "projects/{uid}/studio", self._studio),
-            Route("POST", "projects/{uid}/forget", self._forget),
+            Route(project_calls.LIST_PROJECTS, self._listed),
+            Route(project_calls.PROJECT_NAMES, self._names),
+            Route(project_calls.PROJECT, self._one),
+            Route(project_calls.PROJECT_STUDIO, self._studio),
+            Route(project_calls.FORGET_PROJECT, self._forget),
         )
         self.topics = (Topic("project", self.moving, interval=2.0),)
 

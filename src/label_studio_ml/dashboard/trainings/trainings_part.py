@@ -5,6 +5,7 @@ from typing import Any
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.dashboard.page_request import PageRequest, Route, Topic
+from label_studio_ml.dashboard.trainings import training_calls
 from label_studio_ml.dashboard.trainings.project_names import ProjectNames
 from label_studio_ml.dashboard.trainings.training_records import TrainingRecords
 from label_studio_ml.dashboard.trainings.training_requests import TrainingRequests
@@ -40,18 +41,18 @@ class TrainingsPart:
         self._names = ProjectNames(projects)
         self._requests = TrainingRequests(intake, registry, projects, store, self._threads)
         self.routes = (
-            Route("GET", "trainings", self._list),
-            Route("GET", "trainings/counts", self._counts),
-            Route("GET", "trainings/parked", self._parked),
-            Route("POST", "trainings/train", self._train),
-            Route("POST", "trainings/retry-parked", self._retry_parked),
-            Route("GET", "trainings/{job}", self._job),
-            Route("GET", "trainings/{job}/metrics", self._metrics),
-            Route("GET", "trainings/{job}/log", self._log),
-            Route("GET", "trainings/{job}/log/search", self._search),
-            Route("GET", "trainings/{job}/log.txt", self._download),
-            Route("POST", "trainings/{job}/cancel", self._cancel),
-            Route("POST", "trainings/{job}/retry", self._retry),
+            Route(training_calls.LIST_TRAININGS, self._list),
+            Route(training_calls.TRAINING_COUNTS, self._counts),
+            Route(training_calls.PARKED, self._parked),
+            Route(training_calls.TRAIN_NOW, self._train),
+            Route(training_calls.RETRY_PARKED, self._retry_parked),
+            Route(training_calls.TRAINING, self._job),
+            Route(training_calls.TRAINING_METRICS, self._metrics),
+            Route(training_calls.TRAINING_LOG, self._log),
+            Route(training_calls.SEARCH_LOG, self._search),
+            Route(training_calls.DOWNLOAD_LOG, self._download),
+            Route(training_calls.CANCEL_TRAINING, self._cancel),
+            Route(training_calls.RETRY_TRAINING, self._retry),
         )
         self.topics = (Topic("trainings", self._active), Topic("training", self._followed))
 

@@ -10,6 +10,7 @@ import msgspec
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.dashboard.page_request import PageRequest, Route, Topic
+from label_studio_ml.dashboard.trial import trial_calls
 from label_studio_ml.dashboard.trial.content_types import content_type_of
 from label_studio_ml.dashboard.trial.label_config_view import label_config_view
 from label_studio_ml.dashboard.trial.project_tasks import ProjectTasks
@@ -75,14 +76,14 @@ class TrialPart:
         self._models = TrialModels(settings)
         self._predictions = TrialPredictions(settings, service, store, self._models, scrubber)
         self.routes: Sequence[Route] = (
-            Route("GET", "trial/project", self._project),
-            Route("GET", "trial/tasks", self._list_tasks),
-            Route("GET", "trial/neighbour", self._neighbour),
-            Route("GET", "trial/file", self._file),
-            Route("POST", "trial/config", self._config, viewer=True),
-            Route("POST", "trial/task", self._task, viewer=True),
-            Route("POST", "trial/predict", self._predict, viewer=True),
-            Route("POST", "trial/check", self._check, viewer=True),
+            Route(trial_calls.TRIAL_PROJECT, self._project),
+            Route(trial_calls.TRIAL_TASKS, self._list_tasks),
+            Route(trial_calls.TRIAL_NEIGHBOUR, self._neighbour),
+            Route(trial_calls.TRIAL_FILE, self._file),
+            Route(trial_calls.TRIAL_CONFIG, self._config),
+            Route(trial_calls.TRIAL_TASK, self._task),
+            Route(trial_calls.TRIAL_PREDICT, self._predict),
+            Route(trial_calls.TRIAL_CHECK, self._check),
         )
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from label_studio_ml.dashboard.page_request import PageRequest, Route, Topic
+from label_studio_ml.dashboard.value import value_calls
 from label_studio_ml.errors import UnknownProject
 from label_studio_ml.http_server.messages import Response, json_response
 from label_studio_ml.reports.value_reports import ValueReports
@@ -17,7 +18,7 @@ class ValuePart:
         self._reports = reports
         self._projects = projects
         self._threads = Threads(1, "value")
-        self.routes: Sequence[Route] = (Route("GET", "value", self._report),)
+        self.routes: Sequence[Route] = (Route(value_calls.VALUE, self._report),)
         self.topics: Sequence[Topic] = ()
 
     async def _report(self, request: PageRequest) -> Response:

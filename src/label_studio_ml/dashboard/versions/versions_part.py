@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from label_studio_ml.dashboard.page_request import PageRequest, Route, Topic
+from label_studio_ml.dashboard.versions import version_page_calls
 from label_studio_ml.dashboard.versions.archive_download import archive_response
 from label_studio_ml.dashboard.versions.project_choice import ProjectChoice
 from label_studio_ml.dashboard.versions.report_views import parse_report, report_view
@@ -52,17 +53,16 @@ class VersionsPart:
         self._choice = ProjectChoice(store, projects)
         self._code = code
         self._streams = streams
-        base = "versions/{project}"
         self.routes = (
-            Route("GET", base, self._list),
-            Route("GET", "version-comparison/{project}", self._compare),
-            Route("GET", f"{base}/{{version}}", self._details),
-            Route("GET", f"{base}/{{version}}/archive", self._archive),
-            Route("GET", f"{base}/{{version}}/evaluation", self._evaluation),
-            Route("POST", f"{base}/promote", self._promote),
-            Route("POST", f"{base}/rollback", self._rollback),
-            Route("POST", f"{base}/unpin", self._unpin),
-            Route("POST", f"{base}/delete", self._delete),
+            Route(version_page_calls.LIST_VERSIONS, self._list),
+            Route(version_page_calls.COMPARE_VERSIONS, self._compare),
+            Route(version_page_calls.VERSION, self._details),
+            Route(version_page_calls.ARCHIVE, self._archive),
+            Route(version_page_calls.EVALUATION, self._evaluation),
+            Route(version_page_calls.PROMOTE_VERSION, self._promote),
+            Route(version_page_calls.ROLL_BACK, self._rollback),
+            Route(version_page_calls.UNPIN_VERSION, self._unpin),
+            Route(version_page_calls.DELETE_VERSIONS, self._delete),
         )
         self.topics = (Topic("versions", self._changes, 2.0),)
 

@@ -9,6 +9,7 @@ from label_studio_ml.studio.resources.backends import BackendResource
 from label_studio_ml.studio.resources.predictions import PredictionResource
 from label_studio_ml.studio.resources.projects import ProjectResource
 from label_studio_ml.studio.resources.tasks import TaskResource
+from label_studio_ml.studio.resources.views import ViewResource
 from label_studio_ml.studio.resources.webhooks import WebhookResource
 from label_studio_ml.studio.transport.api_client import ApiClient
 from label_studio_ml.studio.transport.http import Http
@@ -27,6 +28,7 @@ class LabelStudio:
         self.predictions = PredictionResource(api)
         self.webhooks = WebhookResource(api)
         self.backends = BackendResource(api)
+        self.views = ViewResource(api)
 
     @classmethod
     def open(cls, settings: Settings) -> "LabelStudio":

@@ -103,6 +103,11 @@ def among(task_ids: list[int]) -> Filter:
     return _filter("id", "in_list", "Number", task_ids)
 
 
+def with_annotations(annotation_ids: list[int]) -> Filter:
+    """Return the condition that a task has one of these annotations, as the Data Manager's page writes it."""
+    return _filter("annotations_ids", "contains", "String", " ".join(map(str, annotation_ids)))
+
+
 def versions(word: str, version: str) -> Filter:
     """Return the condition that a name of the task's prediction versions contains `version`, or that none does.
 

@@ -130,7 +130,9 @@ class SynchronousIntake:
         record: dict[str, Any] = {"job_status": "finished", "job": job_id, "project": event.uid}
         record |= {"metrics": job.metrics} if job.metrics else {}
         for report in reports:
-            record |= {"progress": report.progress, "message": report.message} if report.point is None else {}
+            if report.point is None:
+                said = {"progress": report.progress, "message": report.message}
+                record |= {name: value for name, value in said.items() if value is not None}
         self._points[job_id] = job.history.points()
         if not outcome.changed:
             self._store.discard(event.uid, version_id)

@@ -102,6 +102,11 @@ CAUSES = (
         "It failed too often, so its events were set aside",
         "Correct the cause, then press Retry, or run: {jobs}",
     ),
+    _cause(
+        r"^Training needs |^No task has an answer for each control",
+        "The annotations are too few to learn from",
+        "Label more tasks, of other labels too; the next training learns from all of them",
+    ),
     _cause(r"\w*(Error|Exception|Exit|Interrupt)\b", "The model's fit raised an error", _SEE_LOG),
 )
 

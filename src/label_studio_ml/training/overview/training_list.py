@@ -111,6 +111,7 @@ def row_of(job: Job, folder: str, wait: Wait | None = None, most: int = MAX_TEXT
         **({"progress": job.progress} if job.progress >= 0 else {}),
         **({"annotations": job.annotations} if job.annotations >= 0 else {}),
         **({"metrics": {name: job.metrics[name] for name in names}} if names else {}),
+        **({"trackers": job.trackers} if job.trackers else {}),
         **({"wait": {**asdict(wait), "text": wait.text[:most]}} if wait is not None else {}),
         **({"advice": asdict(advice)} if advice is not None else {}),
     }

@@ -20,7 +20,13 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import BackendError, FitError, StudioError
+from label_studio_ml.errors import (
+    BackendError,
+    FitError,
+    StudioError,
+    TrainingCancelled,
+    TrainingDataError,
+)
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import (
     build,
@@ -33,6 +39,7 @@ from label_studio_ml.model_calls.adapter import (
 from label_studio_ml.model_calls.class_attributes import class_limit
 from label_studio_ml.model_calls.project_login import studio_login
 from label_studio_ml.monitoring import logs
+from label_studio_ml.params.class_params import shown_params
 from label_studio_ml.processes.guard import fork_guarded
 from label_studio_ml.storage.disk_errors import full_disk_fix, is_full
 from label_studio_ml.support.texts import plural
@@ -106,6 +113,7 @@ def _perform(
     model = build(cls, request.spec, settings, setup_state, code=request.code.hash)
     staged = StagedState(setup_state)
     model._context.state = staged
+    job.log_params(**shown_params(cls, getattr(model, "params", None)))
     if kind == "event":
         return fit_events(model, request, settings, staged, job)
     refusal_message = ""
@@ -214,7 +222,12 @@ def run(
         refused = _refusal(request, settings, policy, kind)
         outcome = refused or _measured(perform(cls, request, settings, job=job), request, settings, job)
     except BaseException as error:
-        logger.exception("The training failed")
+        if isinstance(error, TrainingDataError):
+            logger.warning("Nothing is learnt: %s", error)
+        elif isinstance(error, TrainingCancelled):
+            logger.info("The training was cancelled")
+        else:
+            logger.exception("The training failed")
         full = is_full(error)
         outcome = Outcome(
             error=_as_text(_full_disk(error, request, settings) if full else reason(error)),

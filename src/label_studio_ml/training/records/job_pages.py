@@ -76,6 +76,13 @@ def write_progress(
     return bool(cancel)
 
 
+@broker_errors()
+def append_line(job_store: JobStore, job_id: str, line: str) -> None:
+    """Append a line to the log of a job whose run has ended, if the job has a record. Raises BrokerError."""
+    count = job_store.redis.hget(job_store.keys.job(job_id), "lines")
+    write_progress(job_store, job_id, {}, points=None, first=int(count or 0), lines=[line])
+
+
 def _lines_that_fit(lines: list[str]) -> int:
     """Return how many lines of the length of the longest one fit into TAIL_BYTES; at least the number of `lines`."""
     longest = max(len(line) for line in lines) + 1

@@ -42,7 +42,8 @@ class Job:
     the job's last event, set by a cancellation. `model_class` is the class to train, empty if not recorded.
     `asked_by` names the sender of the training request, or else of the job's first event with a login: `token NAME`,
     `user NAME`, or this package's own command; empty if no event had a login. `woken`: a wake-up created the job, and
-    no event was stored for it, so that nobody was told its id.
+    no event was stored for it, so that nobody was told its id. `retried`: its run broke off, and a later job has its
+    events. `trackers` says by name where the trackers have the run: `url`, or else `place`, a folder or database.
     """
 
     id: str
@@ -67,6 +68,8 @@ class Job:
     model_class: str = ""
     asked_by: str = ""
     woken: bool = False
+    retried: bool = False
+    trackers: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def running(self) -> bool:
@@ -105,6 +108,8 @@ def read_job(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
         model_class=texts.get("class", ""),
         asked_by=texts.get("asked_by", ""),
         woken="woken" in texts,
+        retried="retried" in texts,
+        trackers=msgspec.json.decode(texts.get("trackers", "{}")),
     )
 
 

@@ -208,7 +208,7 @@ class JobStore:
             if job.id not in kept_ids:
                 successor = f"job {current}" if current else "a later job"
                 error = f"its worker ended before it did; its events went to {successor}"
-                self.update_job(job.id, state="failed", ended=now(), error=error)
+                self.update_job(job.id, state="failed", ended=now(), error=error, retried="1")
 
     def forget(self, project: str) -> None:
         """Remove all that Redis holds of a project, except its lease and its fence.

@@ -39,6 +39,7 @@ def describe(job: Job, part: LogPart | None = None) -> dict[str, Any]:
         "asked_by": job.asked_by,
         "held_back": job.held_back,
         "comparison": job.comparison,
+        "trackers": job.trackers,
         "events": job.events,
         "log": [*part.lines, *([part.current] if part.current else [])] if part is not None else [],
     }

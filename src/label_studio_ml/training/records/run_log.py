@@ -135,6 +135,9 @@ class RunLog:
         self._file: IO[bytes] | None = None
         self._reader, self.writer = -1, -1
         self._ended = threading.Event()
+        self._added_lines: list[bytes] = []
+        self._is_complete = False
+        self._adding = threading.Lock()
         self._thread = threading.Thread(target=self._read_pipe, daemon=True, name="run log")
 
     def __enter__(self) -> "RunLog":
@@ -161,8 +164,23 @@ class RunLog:
         if self._file is not None:
             self._file.close()
 
+    def add_line(self, text: str) -> bool:
+        """Add a line that is no output of the run. Return False, and add nothing, if the log is complete."""
+        with self._adding:
+            if not self._is_complete:
+                self._added_lines.append(text.encode("utf-8", "replace"))
+            return not self._is_complete
+
+    def _write_added_lines(self, *, is_complete: bool = False) -> None:
+        with self._adding:
+            lines, self._added_lines = self._added_lines, []
+            self._is_complete = is_complete
+        if lines:
+            self._add(lines)
+
     def _read_pipe(self) -> None:
         while True:
+            self._write_added_lines()
             if not readable([self._reader], DRAIN_TIMEOUT if self._ended.is_set() else 0.2):
                 self.catch_up()
                 if self._ended.is_set():
@@ -261,12 +279,19 @@ class RunLog:
         if self._pending:
             self._add([self._pending])
             self._pending, self.tail.current = b"", ""
+        self._write_added_lines(is_complete=True)
         if self._full_from >= 0:
             _, lines = self.tail.since(self._full_from)
             tail = "".join(f"{line}\n" for line in lines).encode()
             left_out = max(0, self._left_out - len(tail))
             self._write(b"[label-studio-ml: %d bytes are left out here]\n" % left_out)
             self._write(tail)
+
+
+def append_to_log(path: Path, line: str) -> None:
+    """Append a line to the complete log of a run. Raises OSError."""
+    with open_file(path, "ab") as file:
+        file.write(line.encode("utf-8", "replace") + b"\n")
 
 
 def _last_state(line: bytes) -> bytes:

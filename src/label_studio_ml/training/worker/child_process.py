@@ -19,6 +19,7 @@ from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.guard import kill_group
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.orphans import GuardedProcess
+from label_studio_ml.trackers.credentials import tracker_secrets
 from label_studio_ml.training.process.messages import (
     CANCEL_GRACE,
     COMPARISON_TIMEOUT,
@@ -33,6 +34,7 @@ from label_studio_ml.training.records.run_log import RunLog, Scrubber
 from label_studio_ml.training.scheduling.lease import RENEWAL_FRACTION, Lease, LeaseLost
 from label_studio_ml.training.worker.job_reporter import JobReporter
 from label_studio_ml.training.worker.termination import TERM_GRACE, Termination
+from label_studio_ml.training.worker.tracked_job import TrackedJob
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,10 @@ class Phase(Enum):
 
 
 class RunProcess:
-    """One training run in a child process. `stopping` is set when the worker is to end: `run` then ends the child."""
+    """One training run in a child process. `stopping` is set when the worker is to end: `run` then ends the child.
+
+    `tracked` gets the run's reports.
+    """
 
     def __init__(
         self,
@@ -74,9 +79,11 @@ class RunProcess:
         lease: Lease,
         stopping: threading.Event,
         job_store: JobStore,
+        tracked: TrackedJob,
     ) -> None:
         self._settings = settings
         self._request = request
+        self._tracked = tracked
         self._lease = lease
         self._stopping = stopping
         self._job_store = job_store
@@ -100,6 +107,7 @@ class RunProcess:
         with (
             JobReporter(self._job_store, job, log.tail, scrubber) as record,
             log,
+            self._tracked.logging_to(log),
             _Process(self._settings, log, self._lease.seconds * GUARD_FRACTION) as process,
         ):
             outcome = self._watch(process, record)
@@ -117,6 +125,7 @@ class RunProcess:
             *(self._settings.studio_api_key, self._settings.basic_auth_pass),
             unquote(urlsplit(self._settings.redis_url).password or ""),
             *(project.access_token, studio_login(project, self._settings)[1]),
+            *tracker_secrets(),
         ]
 
     def _watch(self, process: "_Process", record: JobReporter) -> Outcome:
@@ -200,6 +209,7 @@ class RunProcess:
         if message.compares:
             self._begin(Phase.COMPARING)
         record.add_report(message)
+        self._tracked.observe(message, self._request)
         return msgspec.json.decode(message.outcome, type=Outcome | None)
 
     def _begin(self, phase: Phase) -> None:

@@ -83,7 +83,7 @@ class ResultHandler:
         elif rule.fate is Fate.POSTPONED:
             self.postpone(end.job_id, end.decision or self._next_try(end.error, runs), end.entries)
         elif end.job_id is not None and not recovery.is_recorded:
-            self._job_store.update_job(end.job_id, state="failed", ended=now(), error=end.error)
+            self._job_store.update_job(end.job_id, state="failed", ended=now(), error=end.error, retried="1")
 
     def recover(self, cause: str = "") -> Recovery:
         """Commit the completed events of a run over single events that broke off, if there is one.

@@ -17,6 +17,7 @@ from rq.serializers import JSONSerializer
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError
 from label_studio_ml.storage.retries import pause_after
+from label_studio_ml.trackers.run_trackers import wait_for_trackers
 from label_studio_ml.training.records.job_logs import JobLogs
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.records.job_store_access import (
@@ -40,6 +41,8 @@ from label_studio_ml.training.worker.worker_stop import WorkerStop
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that a worker that ends waits for the trackers of its last run; they go on for a minute without it.
+TRACKERS_TIMEOUT = 5.0
 #: Time after which a killed worker no longer counts as running: in intervals of the sweeper, and at least in seconds.
 _TTL_SWEEPS, _MIN_TTL = 6, 5
 
@@ -290,6 +293,7 @@ class WorkerProcess:
             self._worker.work(logging_level="WARNING")
         finally:
             self._holder.release()
+            wait_for_trackers(TRACKERS_TIMEOUT)
             if self._idle_jobs is not None:
                 self._idle_jobs.close()
 

@@ -21,6 +21,7 @@ from label_studio_ml.training.worker.handover import handed_over
 from label_studio_ml.training.worker.leased_project import LeasedProject
 from label_studio_ml.training.worker.run_end import MAX_STARTS, EndKind, RunEnd
 from label_studio_ml.training.worker.termination import Ended
+from label_studio_ml.training.worker.tracked_job import TrackedJob
 from label_studio_ml.training.worker.version_commit import commit
 
 logger = logging.getLogger(__name__)
@@ -67,8 +68,19 @@ class RunAttempt:
             return [self._run_end(EndKind.WORN_OUT, f"{starts - 1} runs ended with their worker")]
         self.version_id = version_id
         self._write_start()
+        tracked = TrackedJob(project, self.job_id, version_id)
+        ends: list[RunEnd] = []
+        try:
+            ends = self._train_and_commit(tracked, code, clock, fence)
+        finally:
+            tracked.finish(ends)
+        return ends
+
+    def _train_and_commit(self, tracked: TrackedJob, code: str, clock: int, fence: int) -> list[RunEnd]:
+        """Run the training process and commit its version; return how the run ended."""
+        project = self.project
         began = time.monotonic()
-        request, outcome = self._train(code, clock)
+        request, outcome = self._train(tracked, code, clock)
         if isinstance(outcome, RunEnd):
             return [outcome]
         if outcome.policy is not None:
@@ -89,7 +101,9 @@ class RunAttempt:
         logger.info("Job %s: training project %s on %s", self.job_id, self.project.uid, events)
         run_id.set(self.job_id)
 
-    def _train(self, code: str, clock: int) -> tuple[RunRequest | None, Outcome | RunEnd]:
+    def _train(
+        self, tracked: TrackedJob, code: str, clock: int
+    ) -> tuple[RunRequest | None, Outcome | RunEnd]:
         """Run the training process; return its request, None if it could not be made, and its outcome or end."""
         project, settings = self.project, self.project.settings
         request = None
@@ -103,7 +117,7 @@ class RunAttempt:
             ) as request_with_files:
                 self.make_room()
                 process = RunProcess(
-                    settings, request_with_files, project.lease, self.stopping, project.job_store
+                    settings, request_with_files, project.lease, self.stopping, project.job_store, tracked
                 )
                 return request, process.run()
         except BrokerError:

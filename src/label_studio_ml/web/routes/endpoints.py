@@ -19,7 +19,7 @@ from label_studio_ml.http_server.messages import Call, Handler, Response, json_r
 from label_studio_ml.model import TRAIN_EVENTS
 from label_studio_ml.monitoring import logs
 from label_studio_ml.monitoring.counters import Counts
-from label_studio_ml.monitoring.prometheus import CONTENT_TYPE
+from label_studio_ml.openapi.declarations.operation import Operation
 from label_studio_ml.protocol.label_config import check_size
 from label_studio_ml.protocol.large_requests import parse_event_ids, parse_train_request
 from label_studio_ml.protocol.requests import (
@@ -43,9 +43,11 @@ from label_studio_ml.web.label_config_checks import check_config, of_event
 from label_studio_ml.web.large_bodies import LARGE, TASKS, LargeBodies
 from label_studio_ml.web.project_registry import ProjectRegistry
 from label_studio_ml.web.routes import problem
+from label_studio_ml.web.routes.calls import label_studio_calls
 from label_studio_ml.web.routes.failure_responses import FailureResponses
 from label_studio_ml.web.routes.health import Health
 from label_studio_ml.web.routes.jobs import JobRoutes, route_of
+from label_studio_ml.web.routes.server_routes import ServerRoutes
 from label_studio_ml.web.routes.untrusted_webhooks import UntrustedEvents, starts_nothing
 from label_studio_ml.web.routes.versions import VersionRoutes
 from label_studio_ml.web.security.admission import Admissions
@@ -77,7 +79,7 @@ _CALLER_LOGGED = ("/train", "/webhook")
 
 
 class Endpoints:
-    """The routes of one backend."""
+    """The routes of one backend. `api_document` returns the OpenAPI document of all of them."""
 
     def __init__(
         self,
@@ -86,6 +88,7 @@ class Endpoints:
         store: VersionStore,
         projects: ProjectRegistry,
         intake: TrainingIntake,
+        api_document: Callable[[], bytes],
     ) -> None:
         self._settings = settings
         self._pool = pool
@@ -118,23 +121,13 @@ class Endpoints:
             lambda event: self._intake_threads.run(self._intake.simulate_hand_in, event),
         )
         self._failures = FailureResponses(self.counts, self._login)
-        self._routes: dict[tuple[str, str], Handler] = {
-            ("GET", "/"): self._health,
-            ("GET", "/health"): self._health,
-            ("POST", "/setup"): self._setup,
-            ("POST", "/predict"): self._predict,
-            ("POST", "/webhook"): self._webhook,
-            ("POST", "/train"): self._train,
-            ("POST", "/validate"): self._validate,
-            ("POST", "/duplicate_model"): self._duplicate,
-            ("POST", "/delete"): self._delete,
-            ("GET", "/metrics"): self._metrics,
-            ("GET", "/livez"): self._livez,
-            ("GET", "/readyz"): self._readyz,
-            ("GET", "/connection"): self._connection,
+        routes: dict[Operation, Handler] = {
+            **self._studio_routes(),
+            **ServerRoutes(self.health, api_document, self._connected).routes,
             **JobRoutes(intake, registry, projects, self._project, query_threads).routes,
             **VersionRoutes(store, settings.model_dir, registry, projects, self._project).routes,
         }
+        self._routes = {operation.key: handler for operation, handler in routes.items()}
         self._paths = {path for _, path in self._routes}
 
     async def handle(self, call: Call) -> Response:
@@ -205,11 +198,26 @@ class Endpoints:
 
     # Routes
 
+    def _studio_routes(self) -> dict[Operation, Handler]:
+        return {
+            label_studio_calls.ROOT: self._health,
+            label_studio_calls.HEALTH: self._health,
+            label_studio_calls.SETUP: self._setup,
+            label_studio_calls.PREDICT: self._predict,
+            label_studio_calls.WEBHOOK: self._webhook,
+            label_studio_calls.TRAIN: self._train,
+            label_studio_calls.VALIDATE: self._validate,
+            label_studio_calls.DUPLICATE: self._duplicate,
+            label_studio_calls.DELETE: self._delete,
+        }
+
     async def _health(self, call: Call) -> Response:
         info = self._registry.info
         name = info.name if info is not None else self._settings.class_name
-        limits = {"max_batch_size": info.max_batch_size} if info is not None else {}
-        return json_response(200, {"status": "UP", "model_class": name, "version": __version__, **limits})
+        body: label_studio_calls.HealthAnswer = {"status": "UP", "model_class": name, "version": __version__}
+        if info is not None:
+            body["max_batch_size"] = info.max_batch_size
+        return json_response(200, body)
 
     async def _setup(self, call: Call) -> Response:
         request = await self._bodies.parse(parse_setup, call.body)
@@ -234,7 +242,8 @@ class Endpoints:
                 former = "" if before.extra_params is None else before.extra_params
                 await self._projects.apply_setup(request.uid, extra_params=former)
             raise
-        return json_response(200, {"model_version": version})
+        body: label_studio_calls.SetupAnswer = {"model_version": version}
+        return json_response(200, body)
 
     def _setup_grace(self, before: Project | None, project: Project) -> float:
         """Return the seconds that `/setup` waits for the model: longer where new extra params may be wrong."""
@@ -356,25 +365,10 @@ class Endpoints:
         await self._projects.delete(project.uid)
         return json_response(200, {"status": "ok"})
 
-    async def _metrics(self, call: Call) -> Response:
-        return Response(200, await self.health.metrics(), content_type=CONTENT_TYPE)
-
-    async def _livez(self, call: Call) -> Response:
-        return json_response(200, {"status": "UP", "version": __version__})
-
-    async def _readyz(self, call: Call) -> Response:
-        ready, parts = await self.health.ready()
-        if not call.trusted:  # causes contain addresses and folders
-            parts = {part: cause if cause == "ok" else "failing" for part, cause in parts.items()}
-        return json_response(200 if ready else 503, {"status": "READY" if ready else "NOT READY", **parts})
-
-    async def _connection(self, call: Call) -> Response:
-        name_or_id = call.parameter("project")
+    async def _connected(self, name_or_id: str | None) -> dict[str, Any]:
         project = await self._projects.find(project_uid(name_or_id, required=True)) if name_or_id else None
         events = self.training_events() - {"START_TRAINING"}
-        return json_response(
-            200, await connection(self._settings, self._registry, self.receipts, project, events)
-        )
+        return await connection(self._settings, self._registry, self.receipts, project, events)
 
     async def _project(self, value: Any, name: str = "project") -> Project:
         """Return the known project with the uid or plain id in the request's field `name`. Raises UnknownProject."""

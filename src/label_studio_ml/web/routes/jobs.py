@@ -6,11 +6,13 @@ from typing import Any
 
 from label_studio_ml.errors import RequestError, UnknownJob
 from label_studio_ml.http_server.messages import Call, Handler, Response, json_response
+from label_studio_ml.openapi.declarations.operation import Operation
 from label_studio_ml.protocol.requests import parse_object
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.web.intake_interface import TrainingIntake
 from label_studio_ml.web.project_registry import ProjectRegistry
+from label_studio_ml.web.routes.calls import job_calls
 from label_studio_ml.web.threads import Threads
 
 #: Number of jobs that are listed if the request gives no `limit`.
@@ -48,14 +50,14 @@ class JobRoutes:
         self._registry = registry
         self._projects = projects
         self._find = find
-        self.routes: Mapping[tuple[str, str], Handler] = {
-            ("POST", "/job_status"): self._job_status,
-            ("GET", "/is_training"): self._is_training,
-            ("GET", "/jobs"): self._jobs,
-            ("GET", "/jobs/{job}"): self._job,
-            ("GET", "/jobs/{job}/log"): self._log,
-            ("GET", "/jobs/{job}/metrics"): self._metrics,
-            ("POST", "/jobs/{job}/cancel"): self._cancel,
+        self.routes: Mapping[Operation, Handler] = {
+            job_calls.JOB_STATUS: self._job_status,
+            job_calls.IS_TRAINING: self._is_training,
+            job_calls.JOBS: self._jobs,
+            job_calls.JOB: self._job,
+            job_calls.LOG: self._log,
+            job_calls.METRICS: self._metrics,
+            job_calls.CANCEL: self._cancel,
         }
 
     async def _job_status(self, call: Call) -> Response:
@@ -71,12 +73,14 @@ class JobRoutes:
     async def _is_training(self, call: Call) -> Response:
         project = await self._find(call.parameter("project"))
         job = await self._threads.run(self._intake.running_job, project.uid)
-        body = {
+        body: job_calls.IsTrainingAnswer = {
             "is_training": job is not None,
             "model_version": self._registry.version_if_known(project.uid),
             "backend": "redis",
         }
-        return json_response(200, {**body, "job_id": job} if job else body)
+        if job:
+            body["job_id"] = job
+        return json_response(200, body)
 
     async def _jobs(self, call: Call) -> Response:
         """List the jobs of a project, or of all, newest first, and the progress of predictions after trainings."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from label_studio_ml.errors import RequestError
 from label_studio_ml.http_server.messages import Call, Handler, Response, json_response
+from label_studio_ml.openapi.declarations.operation import Operation
 from label_studio_ml.protocol.requests import parse_object
 from label_studio_ml.serving.registry.model_registry import ModelRegistry
 from label_studio_ml.versions import operations
@@ -15,6 +16,7 @@ from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.versions.store.local_store import VersionStore
 from label_studio_ml.versions.store.manifest import Manifest
 from label_studio_ml.web.project_registry import ProjectRegistry
+from label_studio_ml.web.routes.calls import version_calls
 
 
 class VersionRoutes:
@@ -36,19 +38,19 @@ class VersionRoutes:
         self._registry = registry
         self._projects = projects
         self._find = find
-        self.routes: Mapping[tuple[str, str], Handler] = {
-            ("GET", "/versions"): self._versions,
-            ("POST", "/versions"): self._versions,
-            ("POST", "/versions/promote"): self._promote,
-            ("POST", "/versions/rollback"): self._rollback,
-            ("POST", "/versions/unpin"): self._unpin,
+        self.routes: Mapping[Operation, Handler] = {
+            version_calls.VERSIONS: self._versions,
+            version_calls.POSTED_VERSIONS: self._versions,
+            version_calls.PROMOTE: self._promote,
+            version_calls.ROLLBACK: self._rollback,
+            version_calls.UNPIN: self._unpin,
         }
 
     async def _versions(self, call: Call) -> Response:
         """List the versions of a project; without a project, as Label Studio asks, those of all projects."""
         name_or_id = parse_object(call.body).get("project") if call.body else call.parameter("project")
         uids = [(await self._find(name_or_id)).uid] if name_or_id else await self._projects.uids()
-        body: dict[str, Any] = {"versions": self._names(uids)}
+        body: version_calls.VersionsAnswer = {"versions": self._names(uids)}
         if len(uids) == 1:
             body["model_version"] = self._registry.version_if_known(uids[0])
             if problem := await asyncio.to_thread(self._store.decision_problem, uids[0]):
@@ -57,8 +59,7 @@ class VersionRoutes:
                 body["failed"] = failures
         if name_or_id:
             code = self._registry.info.code if self._registry.info is not None else None
-            listed_versions = await asyncio.to_thread(entries, self._store, uids[0], code=code)
-            body["details"] = [entry.to_dict() for entry in listed_versions]
+            body["details"] = await asyncio.to_thread(entries, self._store, uids[0], code=code)
         return json_response(200, body)
 
     def _names(self, uids: list[str]) -> list[str]:

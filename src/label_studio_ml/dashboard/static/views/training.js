@@ -17,6 +17,9 @@ import { isActive, projectName, secondsOf, stateOf } from "./trainings/states.js
 
 export const title = "Training";
 
+/** The names of trackers for people. */
+const TRACKERS = { mlflow: "MLflow", wandb: "Weights & Biases", tensorboard: "TensorBoard" };
+
 /** The view of one training: progress, metrics and log as it runs, and what came of it. */
 export default function Training({ route }) {
   useStyles("trainings");
@@ -101,9 +104,16 @@ function Facts({ training }) {
     ${training.ended && html`<dt>Ended</dt><dd>${dateTime(training.ended)}${training.started && ` (took ${duration(secondsOf(training))})`}</dd>`}
     ${training.events > 0 && html`<dt>Events</dt><dd>${number(training.events)}</dd>`}
     ${training.annotations !== undefined && html`<dt>Learned from</dt><dd>${count(training.annotations, "labelled task")}${training.source && html`, from <${ShortText} text=${training.source} />`}</dd>`}
+    ${Object.entries(training.trackers ?? {}).map(([name, link]) => html`<dt>${TRACKERS[name] ?? name}</dt><dd><${TrackedRun} link=${link} name=${TRACKERS[name] ?? name} /></dd>`)}
     ${training.model_class && html`<dt>Model class</dt><dd><${ShortText} text=${training.model_class} /></dd>`}
     ${metrics.length > 0 && html`<dt>Last metrics</dt><dd>${metrics.map(([name, value], index) => html`${index > 0 && ", "}<${ShortText} text=${name} most=${60} /> ${number(value)}`)}</dd>`}
   </dl>`;
+}
+
+/** Where a tracker has the training: a link to its page, or the folder or database on the backend's machine. */
+function TrackedRun({ link: { url, place }, name }) {
+  if (!/^https?:\/\//.test(url ?? "")) return html`<${ShortText} text=${place ?? url ?? ""} most=${200} />`;
+  return html`<a href=${url} target="_blank" rel="noopener noreferrer">This training in ${name}<span class="visually-hidden">, in a new tab</span></a>`;
 }
 
 /** Read the points of an ended training that Redis has forgotten. */

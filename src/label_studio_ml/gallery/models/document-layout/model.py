@@ -63,7 +63,7 @@ class DocumentLayoutModel(LabelStudioMLBase):
 
     def blocks(self, page):
         """Return the boxes of one page that the project has a label for, from top to bottom."""
-        found = self.network(open_picture(page.path))
+        found = self.network(open_picture(page))
         chosen = without_overlaps(found.boxes or [], found.scores or [], self.params.overlap)
         chosen.sort(key=lambda at: (found.boxes[at][1], found.boxes[at][0]))
         return regions.boxes(
@@ -94,10 +94,16 @@ def synonyms(control):
     }
 
 
-def open_picture(path):
-    """Return a picture as Label Studio shows it: an array of blue, green and red, on white where it is transparent."""
-    with Image.open(path) as file:
-        picture = ImageOps.exif_transpose(file).convert("RGBA")
+def open_picture(each):
+    """Return a picture as Label Studio shows it: an array of blue, green and red, on white where it is transparent.
+
+    `each` is what `self.inputs` has of it. Raises ValueError if the file is no picture that Pillow can read.
+    """
+    try:
+        with Image.open(each.path) as file:
+            picture = ImageOps.exif_transpose(file).convert("RGBA")
+    except Exception as error:  # decoders of damaged pictures raise errors of any type
+        raise ValueError(f"Task {each.task.get('id')}: Pillow cannot read the picture") from error
     white = Image.new("RGBA", picture.size, "white")
     white.alpha_composite(picture)
     return np.ascontiguousarray(np.asarray(white.convert("RGB"))[:, :, ::-1])

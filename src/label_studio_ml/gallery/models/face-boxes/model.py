@@ -64,8 +64,9 @@ class FaceBoxes(LabelStudioMLBase):
         """Return the regions of one picture. Raises ValueError if OpenCV cannot read it."""
         grey = cv2.imread(str(each.path), cv2.IMREAD_GRAYSCALE)
         if grey is None:
-            raise ValueError(f"Task {each.task.get('id')}: OpenCV cannot read the picture {each.value}")
-        side = min(grey.shape)
+            raise ValueError(f"Task {each.task.get('id')}: OpenCV cannot read the picture")
+        size = grey.shape[1::-1]  # as OpenCV turns it; for others, a very large picture has none
+        side = min(size)
         margin = round(MARGIN * side)
         grey = cv2.copyMakeBorder(grey, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
         factor = min(1.0, SMALLEST_WINDOW / (self.params.smallest * side))
@@ -90,7 +91,7 @@ class FaceBoxes(LabelStudioMLBase):
                 xywh=xywh,
                 labels=[label] * len(boxes),
                 scores=[score for *_, score in boxes],
-                size=each.size,
+                size=size,
                 item_index=each.item,
             )
         return made

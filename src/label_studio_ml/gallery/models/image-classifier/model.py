@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler
 
 from label_studio_ml import regions
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import BackendError, TrainingDataError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -91,9 +91,14 @@ class ImageClassifier(LabelStudioMLBase):
             except (BackendError, ValueError) as error:
                 logger.warning("Task %s is left out of the training: %s", example.task_id, error)
                 continue
-            answers.append(example.choices)
+            # Of several, the order does not count; where one may be chosen, an older annotation may have more.
+            answers.append(
+                tuple(sorted(example.choices)) if self.control.is_multiple else example.choices[:1]
+            )
         if len(set(answers)) < 2:
-            raise ValueError(f"Training needs tasks with at least 2 different choices of {self.control.name}")
+            raise TrainingDataError(
+                f"Training needs tasks with at least 2 different choices of {self.control.name}"
+            )
         classifier = LogisticRegression(C=self.params.strength, max_iter=2000, class_weight="balanced")
         if self.control.is_multiple:
             binarizer = MultiLabelBinarizer()

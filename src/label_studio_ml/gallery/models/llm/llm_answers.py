@@ -6,6 +6,8 @@ import re
 from label_studio_ml import regions
 
 SPANS = ("Labels", "HyperTextLabels", "ParagraphLabels")
+#: Words of the longest quote that is looked for: longer ones take seconds.
+LONGEST_QUOTE = 2000
 
 
 class AnswerError(Exception):
@@ -53,7 +55,7 @@ def read(answer):
     start, end = answer.find("{"), answer.rfind("}")
     try:
         value = json.loads(answer[start : end + 1])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AnswerError(f"The answer is no JSON object ({error}): {answer[:200]!r}") from None
     if not isinstance(value, dict):
         raise AnswerError(f"The answer is no JSON object: {answer[:200]!r}")
@@ -75,7 +77,7 @@ def regions_of(control, value, task):
         if control.tag == "Number":
             return [regions.quantity(control, value)]
         return [regions.texts(control, str(value))] if value else []
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise AnswerError(f"The answer for {control.name!r} cannot be used: {error}") from None
 
 
@@ -84,9 +86,11 @@ def _spans(control, value, task):
     content = regions.labelled_text(control, task)
     next_start = {}
     for item in value:
+        if not isinstance(item, dict) or not {"quote", "label"} <= item.keys():
+            raise ValueError(f"it has no quote and label: {str(item)[:100]}")
         quote = str(item["quote"]).strip()
-        words = r"\s+".join(map(re.escape, quote.split()))
-        place = words and re.compile(words, re.IGNORECASE).search(
+        words = [re.escape(word) for word in quote.split()[: LONGEST_QUOTE + 1]]
+        place = 0 < len(words) <= LONGEST_QUOTE and re.compile(r"\s+".join(words), re.IGNORECASE).search(
             content.text, next_start.get(quote.lower(), 0)
         )
         if place and control.label_map.knows(item["label"]):

@@ -4,8 +4,11 @@ import asyncio
 import email.utils
 import json
 import logging
+import math
+import re
 import time
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -15,6 +18,8 @@ PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 LONGEST_CALL = 170.0
 #: Characters of an endpoint's error text that a message shows.
 LONGEST_CAUSE = 300
+#: Bytes of the longest response that is read.
+LONGEST_RESPONSE = 8 << 20
 #: Characters of a token, for endpoints that do not report `usage`.
 CHARACTERS_PER_TOKEN = 4
 
@@ -56,6 +61,12 @@ class Endpoint:
     def __init__(self, settings, key=""):
         self.settings = settings
         self.url = settings.llm_url.rstrip("/") + "/chat/completions"
+        self.place, password = without_login(settings.llm_url)
+        self._secrets = [secret for secret in (key, password) if secret]
+        if not is_address(settings.llm_url):
+            raise ValueError(
+                f"LLM_URL has to be an address such as http://localhost:8080/v1, not {self.place!r}"
+            )
         self._key = key
         self._slots = asyncio.Semaphore(settings.llm_concurrency)
 
@@ -82,53 +93,62 @@ class Endpoint:
         try:
             async with asyncio.timeout(LONGEST_CALL), self._slots, asyncio.timeout(self.settings.llm_timeout):
                 self._check_budget()
-                response = await self._send(client, body)
+                content = await self._send(client, body)
         except TimeoutError:
             limit = f"LLM_TIMEOUT is {self.settings.llm_timeout:g} s"
-            raise EndpointError(
-                f"The endpoint {self.settings.llm_url} did not answer in time ({limit})"
-            ) from None
-        text, usage = self._read(response, messages)
+            raise EndpointError(f"The endpoint {self.place} did not answer in time ({limit})") from None
+        text, usage = self._read(content, messages)
         SPENT.add(usage)
         return text, usage
 
     async def _send(self, client, body):
-        """Return the first response that is no passing failure; try again after others, until `llm_retries`."""
+        """Return the text of the first response with status 200; try again after passing failures."""
         for attempt in range(self.settings.llm_retries + 1):
             wait = min(0.5 * 2**attempt, 20)
             try:
-                response = await client.post(self.url, json=body)
+                status, headers, content = await self._post(client, body)
             except httpx.TimeoutException:
                 raise TimeoutError from None
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                cause = (
-                    f"The endpoint {self.settings.llm_url} cannot be reached: {error or type(error).__name__}"
-                )
+                cause = f"The endpoint {self.place} cannot be reached: {error or type(error).__name__}"
             else:
-                if response.status_code == 200:
-                    return response
-                cause = f"The endpoint answered {response.status_code}: {response.text[:LONGEST_CAUSE]}"
-                if response.status_code not in PASSING:
+                if status == 200:
+                    return content
+                cause = f"The endpoint answered {status}: {self._without_key(content)[:LONGEST_CAUSE]}"
+                if status not in PASSING:
                     break
-                wait = seconds_to_wait(response.headers.get("Retry-After"), wait)
+                wait = seconds_to_wait(headers.get("Retry-After"), wait)
             if attempt == self.settings.llm_retries or wait > self.settings.llm_timeout:
                 break
             await asyncio.sleep(wait)
         raise EndpointError(self._without_key(cause))
 
-    def _read(self, response, messages):
+    async def _post(self, client, body):
+        """Return status, headers and text of a response. Raises EndpointError if it is too long."""
+        content = bytearray()
+        async with client.stream("POST", self.url, json=body) as response:
+            async for part in response.aiter_bytes():
+                content += part
+                if len(content) > LONGEST_RESPONSE:
+                    raise EndpointError(
+                        f"The endpoint's response is longer than {LONGEST_RESPONSE >> 20} MiB"
+                    )
+        return response.status_code, response.headers, content.decode("utf-8", "replace")
+
+    def _read(self, content, messages):
         """Return text and usage of a response. Raises EndpointError if it is no chat completion."""
         try:
-            body = response.json()
+            body = json.loads(content)
             text = body["choices"][0]["message"]["content"]
             if not isinstance(text, str):
                 raise TypeError
-        except (ValueError, LookupError, TypeError):
-            cause = self._without_key(response.text[:LONGEST_CAUSE])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            cause = self._without_key(content)[:LONGEST_CAUSE]
             raise EndpointError(f"The endpoint's response is no chat completion: {cause}") from None
-        usage = body.get("usage") or {}
-        asked, answered = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        if asked is None or answered is None:
+        usage = body.get("usage")
+        counts = usage if isinstance(usage, dict) else {}
+        asked, answered = counts.get("prompt_tokens"), counts.get("completion_tokens")
+        if not (is_count(asked) and is_count(answered)):
             asked, answered = (
                 len(json.dumps(messages)) // CHARACTERS_PER_TOKEN,
                 len(text) // CHARACTERS_PER_TOKEN,
@@ -148,7 +168,30 @@ class Endpoint:
             )
 
     def _without_key(self, text):
-        return text.replace(self._key, "[key]") if self._key else text
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
+        return text
+
+
+def without_login(url):
+    """Return an address for messages, without a login, and the password that it has, which may be empty."""
+    place = re.sub(r"//[^/@]*@", "//", url)
+    login = re.search(r"//[^/@:]*:([^/@]*)@", url)
+    return place, login[1] if login else ""
+
+
+def is_address(url):
+    """Tell whether an endpoint's address is one of HTTP, with a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port that is none, or brackets
+        return False
+
+
+def is_count(tokens):
+    """Tell whether an endpoint's number of tokens can be one."""
+    return isinstance(tokens, int) and 0 <= tokens < 1 << 40
 
 
 def seconds_to_wait(retry_after, default):
@@ -156,10 +199,11 @@ def seconds_to_wait(retry_after, default):
     if not retry_after:
         return default
     try:
-        return max(0.0, float(retry_after))
+        wait = float(retry_after)
+        return default if math.isnan(wait) else max(0.0, wait)
     except ValueError:
         pass
     try:
         return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return default

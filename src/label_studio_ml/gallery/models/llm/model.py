@@ -12,6 +12,7 @@ from llm_endpoint import SPENT, Endpoint, Usage
 from llm_examples import chosen, interleaved, with_words
 
 from label_studio_ml import regions
+from label_studio_ml.errors import TrainingDataError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -118,7 +119,7 @@ class LanguageModel(LabelStudioMLBase):
         """Store the annotated tasks as examples; return their file and number. The endpoint is not asked."""
         tasks, answers = {}, {}
         for control in self.asked:
-            for example in annotations.targets(control, unknown="drop"):
+            for example in annotations.targets(control, unfetched="drop", unknown="drop"):
                 tasks[example.task_id] = example.task
                 answers.setdefault(example.task_id, {})[control.name] = value_of(control, example)
         examples = [
@@ -127,7 +128,7 @@ class LanguageModel(LabelStudioMLBase):
             if len(answer) == len(self.asked) and None not in answer.values()
         ]
         if not examples:
-            raise ValueError("No task has an answer for each control, so that there is no example")
+            raise TrainingDataError("No task has an answer for each control, so that there is no example")
         path = Path(workdir) / "examples.json"
         path.write_text(json.dumps(interleaved(examples), ensure_ascii=False), encoding="utf-8")
         return {"examples_file": str(path), "examples": len(examples), "tasks": len(tasks)}

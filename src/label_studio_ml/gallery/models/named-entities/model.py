@@ -8,9 +8,10 @@ import spacy
 from spacy.tokens import Span
 from spacy.training import Example
 from spacy.util import filter_spans
+from text_parts import parts
 
 from label_studio_ml import regions
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import BackendError, TrainingDataError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -30,6 +31,8 @@ NAMES = {
 }
 #: Texts that a training sees at most, each time counted: for more annotated texts there are fewer epochs, at least 3.
 MOST_UPDATES = 30_000
+#: Characters of the longest text that is read.
+LONGEST_TEXT = 300_000
 #: Parts of the pipeline that entities do not need.
 UNUSED = ("tagger", "parser", "senter", "attribute_ruler", "lemmatizer", "textcat")
 
@@ -71,9 +74,13 @@ class NamedEntities(LabelStudioMLBase):
         """Return the entities of one task, those with labels of the project."""
         try:
             content = self.inputs(self.control, [task])[0].content
-            found = [entity for entity in self.nlp(content.text).ents if entity.label_ in self.names]
-            offsets = [(entity.start_char, entity.end_char) for entity in found]
-            labels = [self.names[entity.label_] for entity in found]
+            if len(content.text) > LONGEST_TEXT:
+                raise ValueError(f"Task {task.get('id')}: its text has more characters than {LONGEST_TEXT:,}")
+            offsets, labels = [], []
+            for start, part in parts(content.text):
+                found = [entity for entity in self.nlp(part).ents if entity.label_ in self.names]
+                offsets += [(start + entity.start_char, start + entity.end_char) for entity in found]
+                labels += [self.names[entity.label_] for entity in found]
             return regions.prediction(content.spans(offsets, labels, strip=True))
         except (BackendError, ValueError) as error:
             return error
@@ -82,10 +89,10 @@ class NamedEntities(LabelStudioMLBase):
         """Train the package's entity recognizer on the annotated spans; return its folder, and how much it has seen."""
         self.nlp = self.load(self.params.spacy_model)
         annotated = annotations.targets(self.control, unfetched="drop", unknown="drop")
-        texts = [each for each in annotated if each.text.strip() and len(each.text) <= self.nlp.max_length]
+        texts = [each for each in annotated if each.text.strip() and len(each.text) <= LONGEST_TEXT]
         taught = {span.label for each in texts for span in each.spans}
         if not taught:
-            raise ValueError(f"Training needs tasks with spans of {self.control.name}")
+            raise TrainingDataError(f"Training needs tasks with spans of {self.control.name}")
         examples = [self.example(each, taught) for each in texts]
         labels = {span.label_ for example in examples for span in example.reference.ents}
         for label in sorted(labels):

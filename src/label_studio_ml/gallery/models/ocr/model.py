@@ -66,7 +66,7 @@ class OcrModel(LabelStudioMLBase):
         """Return the prediction for a task: regions with their texts, and the text of the whole picture."""
         found, pages, scores = [], [], []
         for each in self.inputs(self.shape or self.page_text, [task]):
-            lines = self.read(open_picture(each.path))
+            lines = self.read(open_picture(each))
             pages.append("\n".join(text for _, text, _ in lines))
             scores += [score for _, _, score in lines]
             if self.shape is not None:
@@ -81,16 +81,25 @@ class OcrModel(LabelStudioMLBase):
         if not drawn or self.text is None:
             return []
         control = self.controls[drawn[-1]["from_name"]]
-        picture = open_picture(self.inputs(control, [task])[drawn[-1].get("item_index", 0)].path)
+        picture = open_picture(self.inputs(control, [task])[drawn[-1].get("item_index", 0)])
         text, score = self.read_part(picture, corners_of(drawn[-1]))
         parts = [each for each in result if each["id"] == drawn[-1]["id"] and each["type"] != "textarea"]
         return [regions.prediction(parts, regions.attach(drawn[-1], self.text, text), score=score)]
 
     def read(self, picture):
         """Return corners, text and score of each line in a picture, from top to bottom."""
-        found = self.engine(
-            picture, use_det=True, use_cls=self.params.upside_down, text_score=self.params.min_score
-        )
+        try:
+            found = self.engine(
+                picture, use_det=True, use_cls=self.params.upside_down, text_score=self.params.min_score
+            )
+        except (
+            Exception
+        ) as error:  # its own errors may have no text, such as of a picture that is one pixel wide
+            height, width = picture.shape[:2]
+            cause = str(error) or type(error).__name__
+            raise ValueError(
+                f"RapidOCR cannot read a picture of {width} x {height} pixels: {cause}"
+            ) from error
         return list(zip(found.boxes, found.txts, map(float, found.scores))) if len(found) else []
 
     def read_part(self, picture, corners):
@@ -126,10 +135,16 @@ class OcrModel(LabelStudioMLBase):
         return "Text" if control.label_map.knows("Text") else control.label_names[0]
 
 
-def open_picture(path):
-    """Return a picture as Label Studio shows it: an array of blue, green and red, on white where it is transparent."""
-    with Image.open(path) as file:
-        picture = ImageOps.exif_transpose(file).convert("RGBA")
+def open_picture(each):
+    """Return a picture as Label Studio shows it: an array of blue, green and red, on white where it is transparent.
+
+    `each` is what `self.inputs` has of it. Raises ValueError if the file is no picture that Pillow can read.
+    """
+    try:
+        with Image.open(each.path) as file:
+            picture = ImageOps.exif_transpose(file).convert("RGBA")
+    except Exception as error:  # decoders of damaged pictures raise errors of any type
+        raise ValueError(f"Task {each.task.get('id')}: Pillow cannot read the picture") from error
     white = Image.new("RGBA", picture.size, "white")
     white.alpha_composite(picture)
     return np.ascontiguousarray(np.asarray(white.convert("RGB"))[:, :, ::-1])

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from text_encoder import text_encoder
 
 from label_studio_ml import regions
-from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.errors import LabelConfigError, TrainingDataError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -115,7 +115,7 @@ class PassageRanker(LabelStudioMLBase):
             if learned:
                 self.learned[control.name] = learned
         if not self.learned:
-            raise ValueError(
+            raise TrainingDataError(
                 "Training needs tasks in which a person ranked or chose some items before others"
             )
         path = Path(workdir) / "weights.joblib"

@@ -13,6 +13,12 @@ from label_studio_ml.params import Param
 LANDMARKS = [landmark.name.lower().replace("_", " ") for landmark in mediapipe.solutions.pose.PoseLandmark]
 
 
+#: Larger pictures are reduced to this many pixels on their longer side: MediaPipe needs several copies of a picture.
+LONGEST_SIDE = 1920
+#: MediaPipe's models by their confidence, and how many are kept: one that is given up returns little of its 100 MB.
+ESTIMATORS, MOST_ESTIMATORS = {}, 2
+
+
 class Pose(LabelStudioMLBase):
     """Fills `<KeyPointLabels>` on pictures whose labels are parts of the body."""
 
@@ -31,9 +37,7 @@ class Pose(LabelStudioMLBase):
             raise ValueError(f"No <KeyPointLabels> on <Image> has one of the labels {', '.join(LANDMARKS)}")
         self.points = fitting[0]
         self.labels = labels_of(self.points)
-        self.pose = mediapipe.solutions.pose.Pose(
-            static_image_mode=True, model_complexity=1, min_detection_confidence=self.params.min_confidence
-        )
+        estimator(self.params.min_confidence)
 
     def predict(self, tasks, **kwargs):
         """Return a prediction with the points of each task; an empty one for a picture without a person."""
@@ -46,8 +50,13 @@ class Pose(LabelStudioMLBase):
         """Return the key points of one picture. Raises ValueError if OpenCV cannot read it."""
         picture = cv2.imread(str(each.path), cv2.IMREAD_COLOR)
         if picture is None:
-            raise ValueError(f"Task {each.task.get('id')}: OpenCV cannot read the picture {each.value}")
-        found = self.pose.process(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)).pose_landmarks
+            raise ValueError(f"Task {each.task.get('id')}: OpenCV cannot read the picture")
+        size = picture.shape[1::-1]
+        if max(size) > LONGEST_SIDE:
+            sides = [max(1, round(side * LONGEST_SIDE / max(size))) for side in size]
+            picture = cv2.resize(picture, sides, interpolation=cv2.INTER_AREA)
+        pose = estimator(self.params.min_confidence)
+        found = pose.process(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)).pose_landmarks
         if found is None:
             return []
         made = []
@@ -59,13 +68,24 @@ class Pose(LabelStudioMLBase):
                         self.points,
                         xy=(landmark.x, landmark.y),
                         relative=True,
-                        size=each.size,
+                        size=size,
                         label=label,
                         score=float(landmark.visibility),
                         item_index=each.item,
                     )
                 )
         return made
+
+
+def estimator(confidence):
+    """Return MediaPipe's model with this confidence, which all projects share."""
+    if confidence not in ESTIMATORS:
+        if len(ESTIMATORS) >= MOST_ESTIMATORS:
+            ESTIMATORS.pop(next(iter(ESTIMATORS))).close()
+        ESTIMATORS[confidence] = mediapipe.solutions.pose.Pose(
+            static_image_mode=True, model_complexity=1, min_detection_confidence=confidence
+        )
+    return ESTIMATORS[confidence]
 
 
 def labels_of(control):

@@ -9,7 +9,7 @@ from answer_spans import features, learned_weights, overlap, runs, some, units, 
 from text_encoder import text_encoder
 
 from label_studio_ml import regions
-from label_studio_ml.errors import BackendError, LabelConfigError
+from label_studio_ml.errors import BackendError, LabelConfigError, TrainingDataError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -86,7 +86,7 @@ class QuestionAnswering(LabelStudioMLBase):
             if spans and example.text.strip():
                 marked.append((question, example.text, spans[0]))
         if not marked:
-            raise ValueError(f"Training needs tasks in which a span is labelled {self.label!r}")
+            raise TrainingDataError(f"Training needs tasks in which a span is labelled {self.label!r}")
         random = numpy.random.default_rng(0)
         marked = [marked[at] for at in sorted(random.permutation(len(marked))[:MOST_TASKS])]
         fitting = {unit: self.mean_fit(marked, unit) for unit in ("sentence", "clause")}
@@ -100,7 +100,7 @@ class QuestionAnswering(LabelStudioMLBase):
             if any(overlaps):  # else the answer is behind the part of the text that is read
                 tasks.append(some(rows, int(numpy.argmax(overlaps)), MOST_SPANS // len(marked), random))
         if not tasks:
-            raise ValueError(
+            raise TrainingDataError(
                 f"Training needs answers among the first {self.params.max_units} sentences of texts"
             )
         path = Path(workdir) / "weights.joblib"

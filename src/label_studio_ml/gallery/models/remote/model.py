@@ -98,7 +98,7 @@ class RemoteModel(LabelStudioMLBase):
             return answer
         try:
             return regions.prediction(self.region(self.control.for_task(task), answer))
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, OverflowError) as error:
             said, cause = self.server.masked(str(answer))[:100], self.server.masked(str(error))
             return ServerError(f"The server's answer {said} does not fit: {cause}")
 

@@ -1,17 +1,23 @@
 """A model server over HTTP: the open inference protocol (v2), its predecessor (v1), or a JSON object for each task."""
 
+import json
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlsplit
 
-import requests
+import httpx
 
 #: Statuses that ask for patience: the same request may succeed later.
 BUSY = {429, 502, 503, 504}
 #: Characters of a server's error text that a message shows.
 LONGEST_CAUSE = 300
+#: Bytes of the longest answer that is read.
+LONGEST_ANSWER = 64 << 20
 #: Requests at the same time, where each task is one.
 PARALLEL = 16
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs each address
 
 
 class ServerError(Exception):
@@ -29,11 +35,13 @@ class ModelServer:
         self.params = params
         self.url = params.server_url.rstrip("/")
         self.input = params.input
-        if urlsplit(self.url).scheme not in ("http", "https"):
-            raise ValueError("SERVER_URL has to begin with http:// or https://")
+        if not is_address(self.url):
+            raise ValueError("SERVER_URL has to be an address that begins with http:// or https://")
         if params.server_protocol != "json" and params.server_model in ("", ".", ".."):
             raise ValueError("SERVER_MODEL has to be the name of a model")
         self.model = quote(params.server_model, safe="")
+        # Each request has a connection of its own: an idle one, which the server may be closing, would cost a batch.
+        self.client = httpx.Client(follow_redirects=True, limits=httpx.Limits(max_keepalive_connections=0))
 
     def answers(self, contents):
         """Return for each of `contents` what the model answers, or the ServerError that says why there is none.
@@ -46,6 +54,9 @@ class ModelServer:
             return ways[self.params.server_protocol](contents)
         except Unreachable as error:
             return [error] * len(contents)
+        except (AttributeError, LookupError, TypeError, RecursionError) as error:
+            protocol = self.params.server_protocol
+            raise ServerError(f"The server's answer is none of SERVER_PROTOCOL={protocol}") from error
 
     def by_tensors(self, contents):
         """Ask by the open inference protocol (v2), in one request for all: tensors, whose first axis is the tasks."""
@@ -62,7 +73,8 @@ class ModelServer:
         if output is None:
             names = ", ".join(each["name"] for each in outputs) or "none"
             raise ServerError(f"The server's answer has no output {self.params.output!r}; it has {names}")
-        values = flat(self.found(output, "data"))
+        data = self.found(output, "data")
+        values = flat(data if isinstance(data, list) else [data])
         width, rest = divmod(len(values), len(contents))
         if rest or not width:
             raise ServerError(
@@ -96,34 +108,51 @@ class ModelServer:
 
         Raises Unreachable or ServerError, with the server's own words.
         """
-        token = self.params.server_token
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         parts = urlsplit(url)
         place = (
             f"{parts.hostname}:{parts.port}{parts.path}" if parts.port else f"{parts.hostname}{parts.path}"
         )
         end = time.monotonic() + self.params.server_timeout
         for attempt in range(10):
-            left = max(end - time.monotonic(), 0.1)
             try:
-                answer = requests.request(method, url, headers=headers, timeout=left, json=body)
-            except requests.Timeout:
+                status, patience, content = self.fetched(method, url, body, end)
+            except httpx.TimeoutException:
                 limit = f"SERVER_TIMEOUT is {self.params.server_timeout:g} s"
                 raise Unreachable(f"The server {place} did not answer in time ({limit})") from None
-            except requests.RequestException as error:  # its own text may have the whole address
+            except (httpx.HTTPError, httpx.InvalidURL) as error:  # its own text may have the whole address
                 raise Unreachable(f"The server {place} cannot be reached: {type(error).__name__}") from None
-            wait = seconds(answer.headers.get("Retry-After", ""), 0.5 * 2**attempt)
-            if answer.status_code not in BUSY or time.monotonic() + wait >= end:
+            if content is None:
+                raise ServerError(f"The server {place} answered more than {LONGEST_ANSWER >> 20} MiB")
+            wait = seconds(patience, 0.5 * 2**attempt)
+            if status not in BUSY or time.monotonic() + wait >= end:
                 break
             time.sleep(wait)
-        words = self.masked(answer.text)[:LONGEST_CAUSE]
-        if not answer.ok:
-            kind = Unreachable if answer.status_code in BUSY else ServerError
-            raise kind(f"The server {place} answered {answer.status_code}: {words}")
+        words = self.masked(content)[:LONGEST_CAUSE]
+        if status >= 400:
+            kind = Unreachable if status in BUSY else ServerError
+            raise kind(f"The server {place} answered {status}: {words}")
         try:
-            return answer.json()
-        except ValueError:
+            return json.loads(content)
+        except (ValueError, RecursionError):
             raise ServerError(f"The server {place} answered no JSON: {words}") from None
+
+    def fetched(self, method, url, body, end):
+        """Return status, header Retry-After and text of an answer; None for the text if it is too long.
+
+        Raises httpx.TimeoutException at the time `end`, and httpx.HTTPError.
+        """
+        token = self.params.server_token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        left, content = max(end - time.monotonic(), 0.1), bytearray()
+        with self.client.stream(method, url, headers=headers, timeout=left, json=body) as answer:
+            patience = answer.headers.get("Retry-After", "")
+            for part in answer.iter_bytes():
+                content += part
+                if len(content) > LONGEST_ANSWER:
+                    return answer.status_code, patience, None
+                if time.monotonic() > end:  # the timeout is of each part
+                    raise httpx.ReadTimeout("")
+        return answer.status_code, patience, content.decode("utf-8", "replace")
 
     def found(self, answer, path):
         """Return what a path such as `result.0.label` leads to in decoded JSON. Raises ServerError without it."""
@@ -147,7 +176,16 @@ def seconds(retry_after, default):
         wait = float(retry_after)
     except ValueError:
         return default
-    return wait if wait >= 0 else default
+    return wait if wait >= 0 else default  # also for NaN
+
+
+def is_address(url):
+    """Tell whether an address is one of HTTP, with a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port that is none, or brackets
+        return False
 
 
 def tensor(contents):

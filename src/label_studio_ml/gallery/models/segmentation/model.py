@@ -99,7 +99,10 @@ class SegmentationModel(LabelStudioMLBase):
 
         def prepare(path):
             path = path[item or 0] if isinstance(path, list) else path
-            full = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+            try:
+                full = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+            except Exception as error:  # decoders of damaged pictures raise errors of any type
+                raise ValueError(f"Task {task.get('id')}: Pillow cannot read its picture") from error
             picture = longest_side(full, 1024)
             look = {
                 "size": list(full.shape[1::-1]),

@@ -10,7 +10,7 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 from sklearn.ensemble import ExtraTreesClassifier
 
 from label_studio_ml import regions
-from label_studio_ml.errors import BackendError
+from label_studio_ml.errors import BackendError, TrainingDataError
 from label_studio_ml.inputs import time_series
 from label_studio_ml.model import LabelStudioMLBase
 
@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 NOTHING = ""
 #: A window is this share of the median segment; there is another one, three times as long.
 SHARE = 0.2
+#: Numbers beyond it are gaps: their squares would be too large for the forest.
+LARGEST = 1e18
 #: Rows that the forest learns from at most.
 MOST_ROWS = 40_000
 
@@ -76,7 +78,7 @@ class SeriesSegmenter(LabelStudioMLBase):
             count += len(series.times)
             channels = channels or list(series.channels)
         if not lengths:
-            raise ValueError("Training needs a task with annotated segments")
+            raise TrainingDataError("Training needs a task with annotated segments")
         window = max(3, round(np.median(lengths) * SHARE))
         step = -(-count // MOST_ROWS)
         rows, labels, seen = [], [], 0
@@ -87,7 +89,9 @@ class SeriesSegmenter(LabelStudioMLBase):
             seen += len(series.times)
         rows, labels, tasks = np.vstack(rows), np.concatenate(labels), len(rows)
         if len(set(labels.tolist())) < 2:
-            raise ValueError("Training needs segments of at least 2 labels, or rows outside of the segments")
+            raise TrainingDataError(
+                "Training needs segments of at least 2 labels, or rows outside of the segments"
+            )
         forest = ExtraTreesClassifier(n_estimators=200, min_samples_leaf=3, random_state=0, n_jobs=2)
         forest.fit(rows, labels)
         path = Path(workdir) / "forest.joblib"
@@ -141,7 +145,7 @@ def features(series, channels, window):
 
 def filled(values):
     """Return a column whose gaps are interpolated; zeros if it has no number."""
-    known = np.isfinite(values)
+    known = np.abs(values) <= LARGEST  # false for NaN
     if not known.any():
         return np.zeros(len(values))
     rows = np.arange(len(values))

@@ -10,12 +10,15 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.pipeline import make_pipeline
 
 from label_studio_ml import regions
+from label_studio_ml.errors import TrainingDataError
 from label_studio_ml.model import LabelStudioMLBase
 
 logger = logging.getLogger(__name__)
 
 #: Longer texts are no categories.
 LONGEST_CATEGORY = 200
+#: The largest number that a forest takes.
+LARGEST = float(numpy.finfo(numpy.float32).max)
 #: The controls that it fills, and the objects of which it reads the task's fields; a `<Table>` goes first.
 CONTROLS, OTHER_OBJECTS = ("Choices", "Rating", "Number"), ("Text", "HyperText", "List")
 
@@ -67,7 +70,9 @@ class TabularModel(LabelStudioMLBase):
                 continue
             answers.append(self.answer(example))
         if len(set(answers)) < 2:
-            raise ValueError(f"Training needs tasks with at least 2 different values of {self.control.name}")
+            raise TrainingDataError(
+                f"Training needs tasks with at least 2 different values of {self.control.name}"
+            )
         if self.control.tag == "Choices":
             forest = RandomForestClassifier(n_estimators=300, random_state=0)
             labels, answers = encoded(answers, self.control.is_multiple)
@@ -81,24 +86,29 @@ class TabularModel(LabelStudioMLBase):
     def columns(self, task):
         """Return the columns of a task by name: numbers as they are, short texts as categories.
 
-        Raises KeyError if the task lacks the table's field, and ValueError if its value has no columns.
+        Raises KeyError if the task lacks the table's field, and ValueError if its value has no columns, or a number
+        that is too large.
         """
         data = self.control.value(task) if self.control.object.tag == "Table" else task["data"]
         if not isinstance(data, dict):
             raise ValueError(
                 f"Task {task.get('id')}: {self.control.object.name!r} shows no object with columns"
             )
-        return {
-            name: float(value) if isinstance(value, bool | int | float) else value
-            for name, value in data.items()
-            if isinstance(value, bool | int | float)
-            or (isinstance(value, str) and len(value) <= LONGEST_CATEGORY)
-        }
+        columns = {}
+        for name, value in data.items():
+            if isinstance(value, str) and len(value) <= LONGEST_CATEGORY:
+                columns[name] = value
+            elif isinstance(value, bool | int | float):
+                if not abs(value) <= LARGEST:
+                    raise ValueError(f"Task {task.get('id')}: the number in the column {name!r} is too large")
+                columns[name] = float(value)
+        return columns
 
     def answer(self, example):
         """Return what the forest learns of an annotated task: its labels or its number."""
         if self.control.tag == "Choices":
-            return example.choices
+            # Of several, the order does not count; where one may be chosen, an older annotation may have more.
+            return tuple(sorted(example.choices)) if self.control.is_multiple else example.choices[:1]
         return example.rating if self.control.tag == "Rating" else example.number
 
     def number(self, value):

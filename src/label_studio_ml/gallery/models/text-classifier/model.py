@@ -10,6 +10,7 @@ from sentence_encoder import encoder
 from sklearn.linear_model import LogisticRegression
 
 from label_studio_ml import regions
+from label_studio_ml.errors import TrainingDataError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -67,12 +68,16 @@ class TextClassifier(LabelStudioMLBase):
             for example in annotations.targets(control, empty=empty, unfetched="drop", unknown="drop"):
                 if example.text.strip():
                     texts.append(example.text)
-                    answers.append(example.taxonomy if control.tag == "Taxonomy" else example.choices)
+                    chosen = example.taxonomy if control.tag == "Taxonomy" else example.choices
+                    # Of several, the order does not count; where one may be chosen, an older annotation may have more.
+                    answers.append(tuple(sorted(chosen)) if control.is_multiple else chosen[:1])
             if len(set(answers)) > 1:
                 self.heads[control.name] = learn(vectors.of(texts), answers, control.is_multiple)
                 tasks[control.name] = len(texts)
         if not self.heads:
-            raise ValueError("Training needs tasks with at least 2 different answers to the same control")
+            raise TrainingDataError(
+                "Training needs tasks with at least 2 different answers to the same control"
+            )
         path = Path(workdir) / "heads.joblib"
         joblib.dump(self.heads, path)
         vectors.save(Path(workdir) / "embeddings.joblib")

@@ -12,6 +12,8 @@ from transformers.utils import cached_file
 
 #: Texts that the encoder reads at a time.
 BATCH = 32
+#: Characters of a text that are looked at, for each token that is read: words are shorter.
+CHARACTERS = 20
 
 
 @cache
@@ -32,6 +34,7 @@ class Encoder:
 
     def embed(self, texts, max_tokens):
         """Return the embeddings of texts, texts of similar length together, as they are padded to the longest."""
+        texts = [text.strip()[: CHARACTERS * max_tokens] for text in texts]
         vectors = numpy.zeros((len(texts), self.model.config.hidden_size), numpy.float32)
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
         for start in range(0, len(order), BATCH):

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
+from av.error import FFmpegError
 from faster_whisper import WhisperModel
 
 from label_studio_ml import regions
@@ -58,17 +59,20 @@ class Transcription(LabelStudioMLBase):
     def prediction(self, recording):
         """Return the prediction of one recording: its text, its segments, or both.
 
-        Raises ValueError if it takes longer than `LONGEST_CALL`.
+        Raises ValueError if it cannot be read, or takes longer than `LONGEST_CALL`.
         """
         begun = time.monotonic()
         # Stretches without speech are left out: Whisper would invent texts for them.
-        segments, _ = self.whisper.transcribe(
-            recording.path,
-            language=self.params.language or None,
-            hotwords=self.params.vocabulary or None,
-            beam_size=self.params.beam_size,
-            vad_filter=True,
-        )
+        try:
+            segments, _ = self.whisper.transcribe(
+                recording.path,
+                language=self.params.language or None,
+                hotwords=self.params.vocabulary or None,
+                beam_size=self.params.beam_size,
+                vad_filter=True,
+            )
+        except (FFmpegError, IndexError) as error:  # IndexError: a file without sound
+            raise ValueError(f"Task {recording.task.get('id')}: FFmpeg cannot read the recording") from error
         said = []
         for each in segments:  # each is written down when it is asked for
             if time.monotonic() - begun > LONGEST_CALL:

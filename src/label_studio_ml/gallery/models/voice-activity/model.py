@@ -54,7 +54,12 @@ class VoiceActivity(LabelStudioMLBase):
         """Return the prediction of one recording."""
         control = self.control.for_task(recording.task)
         speech, rest = self.labels(control)
-        channels, duration = channels_of(recording.path)
+        try:
+            channels, duration = channels_of(recording.path)
+        except soundfile.SoundFileError:
+            raise ValueError(
+                f"Task {recording.task.get('id')}: libsndfile cannot read the recording"
+            ) from None
         found = []
         for channel, sound in enumerate(channels):
             shares = self.probabilities(sound)

@@ -1,0 +1,173 @@
+"""`evaluate --curve` and `evaluate --doubtful`: trainings on parts of the labelled tasks, and their reports."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from label_studio_ml.cli.options import require_unix
+from label_studio_ml.cli.shared.backend_arguments import settings_from
+from label_studio_ml.cli.shared.progress_display import ProgressState, progress_display
+from label_studio_ml.cli.shared.studio_arguments import with_studio
+from label_studio_ml.cli.shared.units import duration
+from label_studio_ml.cli.streams import say_json
+from label_studio_ml.cli.versions.annotated_project import labelled_tasks, project_of
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import SettingsError
+from label_studio_ml.support.texts import plural
+
+if TYPE_CHECKING:
+    from label_studio_ml.evaluation.doubtful.doubtful_labels import DoubtfulLabels
+    from label_studio_ml.evaluation.trials.task_pool import TaskPool
+    from label_studio_ml.evaluation.trials.trials import Trials
+    from label_studio_ml.projects.doubtful_tab import TabRequest
+    from label_studio_ml.versions.state.project_state import Project
+
+#: Exit code after Ctrl-C.
+_INTERRUPTED = 130
+_FOLDS, _NEXT, _TAB = 5, 100, "Doubtful labels"
+
+
+def run_trials(args: argparse.Namespace) -> int:
+    """Run `--curve` or `--doubtful`; return 0, or 130 after Ctrl-C with the report of what was measured until then.
+
+    Raises BackendError if there are too few tasks, if no training succeeds, or if the report cannot be written.
+    """
+    from label_studio_ml.evaluation.curve.curve_plot import require_format
+    from label_studio_ml.evaluation.metrics.results import require_libraries
+    from label_studio_ml.evaluation.trials.task_pool import Grouping, TaskPool
+    from label_studio_ml.evaluation.trials.trials import Trials
+    from label_studio_ml.monitoring import logs
+
+    name = "curve" if args.curve else "doubtful"
+    require_unix(f"evaluate --{name}")
+    require_libraries()
+    if args.plot is not None:
+        require_format(args.plot)
+    settings = with_studio(args, settings_from(args))
+    logs.configure("WARNING")
+    project = project_of(settings, args)
+    tasks = labelled_tasks(settings, project, args.annotations)
+    with Trials(settings, project, settings.log_dir / "evaluate.log") as trials:
+        pool = TaskPool(tasks, trials.folder, Grouping(args.by or "", args.ground_truth))
+        run = _run_curve if args.curve else _run_doubtful
+        return run(args, settings, project, trials, pool)
+
+
+def _run_curve(
+    args: argparse.Namespace, settings: Settings, project: "Project", trials: "Trials", pool: "TaskPool"
+) -> int:
+    from label_studio_ml.cli.versions.curve_tables import show
+    from label_studio_ml.evaluation.curve.curve_plot import draw
+    from label_studio_ml.evaluation.curve.learning_curve import CurvePlan, measure_curve
+
+    plan = CurvePlan(
+        shares=args.shares or (),
+        folds=args.folds or _FOLDS,
+        seed=args.seed or 0,
+        labels=args.next or _NEXT,
+        metric=args.metric or "",
+    )
+    with _progress() as report:
+        curve = measure_curve(trials, pool, project, plan, report)
+    folder = args.output or settings.backend_dir / "evaluations" / "learning-curve"
+    plot = args.plot or folder / "learning-curve.svg"
+    _write(folder / "learning-curve.json", curve.to_json())
+    draw(curve, plot)
+    if args.json:
+        say_json(curve.to_json().decode())
+    else:
+        show(curve, [folder / "learning-curve.json", plot])
+    return 0 if curve.complete else _INTERRUPTED
+
+
+def _run_doubtful(
+    args: argparse.Namespace, settings: Settings, project: "Project", trials: "Trials", pool: "TaskPool"
+) -> int:
+    from label_studio_ml.cli.versions.doubtful_tables import show
+    from label_studio_ml.evaluation.doubtful.doubtful_labels import find_doubtful
+    from label_studio_ml.projects.doubtful_tab import TabRequest, with_links
+
+    with _progress() as report:
+        doubtful, results = find_doubtful(
+            trials,
+            pool,
+            project,
+            fold_count=args.folds or _FOLDS,
+            seed=args.seed or 0,
+            limit=args.doubtful,
+            report=report,
+        )
+    doubtful = with_links(doubtful, project, settings)
+    folder = args.output or settings.backend_dir / "evaluations" / "doubtful-labels"
+    file = folder / "doubtful-labels.json"
+    _write(file, doubtful.to_json())  # kept even if Label Studio refuses the tab
+    wants_tab = args.tab is not None or args.order or args.annotations is None
+    if wants_tab and not args.no_tab:
+        tab = TabRequest(args.tab or _TAB, results if args.order else None)
+        doubtful = _make_tab(doubtful, project, settings, tab)
+        _write(file, doubtful.to_json())
+    if args.json:
+        say_json(doubtful.to_json().decode())
+    else:
+        show(doubtful, file)
+    return 0 if doubtful.complete else _INTERRUPTED
+
+
+def _make_tab(
+    doubtful: "DoubtfulLabels", project: "Project", settings: Settings, tab: "TabRequest"
+) -> "DoubtfulLabels":
+    from label_studio_ml.model_calls.project_login import studio_arguments
+    from label_studio_ml.projects.doubtful_tab import make_tab
+
+    login: dict[str, Any] = studio_arguments(project, settings, instead="make no tab, with --no-tab")
+    return make_tab(doubtful, login, tab)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a report. Raises SettingsError if its folder cannot be written to."""
+    from label_studio_ml.storage.private_files import make_folder
+
+    try:
+        make_folder(path.parent)
+        path.write_bytes(content + b"\n")
+    except OSError as error:
+        raise SettingsError(
+            f"The report cannot be written to {path}: {error}",
+            fix="Name another folder with --output",
+            field="--output",
+        ) from error
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[int, int, float], None]]:
+    """Show the progress on standard error; yield a function to call before each training.
+
+    It takes the numbers of trainings that are done and in all, and the seconds that the last one took.
+    """
+    with progress_display(sys.stderr, at_once=True, keep=False) as display:
+        total_seconds = 0.0
+
+        def report(done: int, total: int, seconds: float) -> None:
+            nonlocal total_seconds
+            total_seconds += seconds
+            notes = []
+            if done:
+                notes = [
+                    f"the last took {duration(seconds)}",
+                    f"{duration(total_seconds / done * (total - done))} left",
+                ]
+            display.show(
+                ProgressState(
+                    "Training",
+                    share=done / total,
+                    amount=f"{done} of {plural(total, 'training')}",
+                    note=", ".join(notes),
+                    done=done,
+                    total=total,
+                )
+            )
+
+        yield report

@@ -1,0 +1,1 @@
+"""The checks of `conformance`, by the call that they are about."""

@@ -1,0 +1,121 @@
+"""Checks of `POST /webhook`: events of a project, and requests for a training."""
+
+from collections.abc import Mapping
+
+from label_studio_ml.conformance.answer import Answer
+from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
+from label_studio_ml.conformance.sample_project import Json
+from label_studio_ml.conformance.stored_predictions import failed_call, kind_of
+from label_studio_ml.conformance.trial import Trial
+
+_TRAINS = "not sent, because it would start a training; add --train to send it"
+
+#: Seconds after which an annotator notices that Label Studio waits for a training to be accepted.
+_LONG = 3.0
+
+_LOST = "Label Studio does not notice, and does not send the event again: the annotation is lost to training"
+
+
+def events(trial: Trial) -> Outcome:
+    """Check the answers to events that start no training by convention: of tasks and of the project's settings."""
+    payloads = [trial.first.tasks_created(), trial.first.project_updated(), trial.first.tasks_deleted()]
+    return _sent(trial, payloads)
+
+
+def annotation_events(trial: Trial) -> Outcome:
+    """Check the answers to events of annotations, if trainings may be started."""
+    if not trial.trains:
+        return skipped(_TRAINS)
+    _leave_studio(trial)
+    project, regions = trial.first, trial.regions
+    payloads = [
+        project.annotation("ANNOTATION_CREATED", regions),
+        project.annotation("ANNOTATION_UPDATED", regions),
+        project.annotation("ANNOTATION_CREATED", regions, number=2, skipped=True),
+        project.annotations_deleted(),
+    ]
+    return _sent(trial, payloads)
+
+
+def _leave_studio(trial: Trial) -> None:
+    """Take back the address that stands for Label Studio's: a training would ask there when this command has ended."""
+    body = {**trial.first.setup(), "hostname": ""}
+    trial.calls.post("/setup", body, trial.calls.limits.setup)
+
+
+def _sent(trial: Trial, payloads: list[Json]) -> Outcome:
+    """Send events one after another, and return the findings about the answers, each once."""
+    answers = [(payload["action"], trial.calls.event(payload)) for payload in payloads]
+    findings: dict[str, Finding] = {}
+    for action, answer in answers:
+        if (finding := _event_finding(trial, action, answer)) is not None:
+            findings.setdefault(finding.fix, finding)
+    slowest = max(answer.seconds for _, answer in answers)
+    actions = ", ".join(dict.fromkeys(action for action, _ in answers))
+    return Outcome(f"{actions} accepted, each within {slowest:.2f} s", tuple(findings.values()))
+
+
+def _event_finding(trial: Trial, action: str, answer: Answer) -> Finding | None:
+    """Return what is wrong with the answer to an event."""
+    received = f"{answer}, for {action}"
+    expected = f"a status below 400 within {answer.limit:g} s: store the event, and train afterwards"
+    if answer.timed_out:
+        effect = (
+            f"the annotator who submits waits {answer.limit:g} s longer; Label Studio then hangs up, and does not send "
+            "the event again"
+        )
+        fix = "Store the event, answer at once, and train in another thread or process"
+        return Finding(Severity.FAIL, answer.call, received, expected, effect, fix)
+    if answer.status == 401 and trial.calls.login is not None:
+        effect = "Label Studio's webhooks carry no login, so that no event arrives, and nobody is told"
+        fix = (
+            "Accept events without a login, or enter the backend in Label Studio as http://USER:PASSWORD@HOST, or give "
+            "the webhook an Authorization header in the project's settings"
+        )
+        return Finding(Severity.FAIL, answer.call, received, expected, effect, fix)
+    if answer.status in (404, 405):
+        effect = (
+            "the model cannot learn: Label Studio sends each annotation there, and its button to train there"
+        )
+        fix = "Answer POST /webhook with 200, also if the model does not learn"
+        return Finding(Severity.WARN, answer.call, received, expected, effect, fix)
+    if answer.lost_body:
+        return failed_call(answer, _LOST)
+    if answer.is_error:
+        fix = "Accept events of all actions, also of those that the backend does not know"
+        return Finding(Severity.FAIL, answer.call, received, expected, _LOST, fix)
+    return None
+
+
+def training(trial: Trial) -> Outcome:
+    """Check the answer to Label Studio's button that starts a training, if trainings may be started."""
+    if not trial.trains:
+        return skipped(_TRAINS)
+    _leave_studio(trial)
+    answer = trial.calls.post("/webhook", trial.first.start_training(), trial.calls.limits.predict)
+    effect = "Label Studio shows the backend with the state Error until the page is loaded again"
+    if answer.is_error or answer.lost_body:
+        return found(failed_call(answer, effect))
+    body = answer.body()
+    findings = []
+    if body.error or not isinstance(body.value, Mapping):
+        received = body.error or f"{kind_of(body.value)} as JSON"
+        effect = effect if body.error else "Label Studio answers 500 to whoever presses the button"
+        expected, fix = 'an object, such as {"job": "1"}', "Answer with a JSON object"
+        findings.append(Finding(Severity.FAIL, answer.call, received, expected, effect, fix))
+    if answer.seconds > _LONG:
+        effect = (
+            "the button seems to hang; with 'Start training on annotation submission', each annotator waits as long "
+            f"when submitting, and {answer.limit:g} s are an error"
+        )
+        findings.append(
+            Finding(
+                Severity.WARN,
+                answer.call,
+                f"{answer}, for START_TRAINING",
+                f"an answer within {_LONG:g} s, while the training goes on",
+                effect,
+                "Start the training in another thread or process, and answer at once",
+            )
+        )
+    return Outcome(f"Label Studio's button starts a training: {answer}", tuple(findings))

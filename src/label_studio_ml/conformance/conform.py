@@ -1,0 +1,78 @@
+"""The list of all conformance checks, in the order in which they are made, and the loop that makes them."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+
+from label_studio_ml.conformance.checks import (
+    body_checks,
+    connection_checks,
+    login_checks,
+    predict_checks,
+    setup_checks,
+    webhook_checks,
+)
+from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found
+from label_studio_ml.conformance.trial import Trial
+
+Check = Callable[[Trial], Outcome]
+
+#: All checks by their names, as `--only` takes them. Those that may start a training come last.
+CHECKS: dict[str, Check] = {
+    "health": connection_checks.health,
+    "setup": setup_checks.setup,
+    "extra-params": setup_checks.extra_params,
+    "versions": setup_checks.versions,
+    "one-task": predict_checks.one_task,
+    "all-tasks": predict_checks.all_tasks,
+    "order": predict_checks.order,
+    "click": predict_checks.click,
+    "two-projects": predict_checks.two_projects,
+    "broken-task": predict_checks.broken_task,
+    "large-request": predict_checks.large_request,
+    "busy": connection_checks.busy,
+    "bad-input": body_checks.bad_input,
+    "login": login_checks.login,
+    "address": connection_checks.address,
+    "events": webhook_checks.events,
+    "annotation-events": webhook_checks.annotation_events,
+    "training": webhook_checks.training,
+}
+
+#: Checks that others need: they are made first even if they were not asked for, and then not reported.
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "one-task": ("setup",),
+    "all-tasks": ("setup",),
+    "order": ("setup", "all-tasks"),
+    "two-projects": ("setup", "all-tasks"),
+    "broken-task": ("setup", "all-tasks"),
+}
+
+
+def conform(trial: Trial, only: Collection[str] = ()) -> Iterator[Outcome]:
+    """Make the checks and yield their outcomes. `only` are names in `CHECKS`; empty: all.
+
+    An exception in a check becomes a finding; the other checks are still made.
+    """
+    wanted = [name for name in CHECKS if not only or name in only]
+    needed = {before for name in wanted for before in _NEEDED.get(name, ())}
+    for name, check in CHECKS.items():
+        if name not in wanted and name not in needed:
+            continue
+        try:
+            outcome = check(trial)
+        except Exception as error:  # noqa: BLE001 - a check with an error must not hide the others
+            outcome = _broken_check(error)
+        if name in wanted:
+            yield replace(outcome, name=name)
+
+
+def _broken_check(error: Exception) -> Outcome:
+    finding = Finding(
+        Severity.FAIL,
+        "none",
+        f"an error in the check itself: {type(error).__name__}: {error}",
+        "no error",
+        "unknown: this check was not made",
+        "Report it as a bug of label-studio-ml",
+    )
+    return found(finding)

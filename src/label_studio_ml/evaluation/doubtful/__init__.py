@@ -1,0 +1,1 @@
+"""Annotations that cross-validated predictions contradict."""

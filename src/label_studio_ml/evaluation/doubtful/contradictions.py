@@ -1,0 +1,78 @@
+"""Confident learning: which labels of single choices predictions contradict, and how surely.
+
+The method is that of Northcutt, Jiang and Chuang (Confident Learning, JAIR 2021). A label's threshold is the mean
+probability that the predictions give it where it was annotated. An annotation is a likely error if another label's
+probability reaches that label's threshold, and is the largest that does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledExample:
+    """An annotated label and the prediction of a model that has not seen it; `probabilities` are by label."""
+
+    given: str
+    predicted: str
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """How surely a prediction contradicts a label: `margin` (0 to 1) is by how much the predicted label is more
+    probable than the given one, 0 if they are the same; `likely` tells that it is a likely error.
+    """
+
+    margin: float
+    likely: bool
+
+
+def contradictions(examples: Sequence[LabelledExample]) -> list[Contradiction]:
+    """Return the contradiction of each example, in order."""
+    by_label: dict[str, list[float]] = {}
+    for example in examples:
+        by_label.setdefault(example.given, []).append(example.probabilities.get(example.given, 0.0))
+    thresholds = {label: fmean(values) for label, values in by_label.items()}
+    return [_contradiction(example, thresholds) for example in examples]
+
+
+def _contradiction(example: LabelledExample, thresholds: Mapping[str, float]) -> Contradiction:
+    if example.predicted == example.given:
+        return Contradiction(0.0, likely=False)
+    probabilities = example.probabilities
+    margin = probabilities.get(example.predicted, 0.0) - probabilities.get(example.given, 0.0)
+    confident = [
+        label
+        for label, threshold in thresholds.items()
+        if threshold > 0 and probabilities.get(label, 0.0) >= threshold
+    ]
+    most_probable = max(confident, key=lambda label: probabilities.get(label, 0.0), default=example.given)
+    return Contradiction(min(max(margin, 0.0), 1.0), likely=most_probable != example.given)
+
+
+def label_probabilities(
+    reported: object, predicted: str, score: float | None, labels: Sequence[str]
+) -> dict[str, float]:
+    """Return the probability of each label.
+
+    `reported` is the prediction's `probabilities`: a dict by label is taken as it is if `predicted` is in it. Otherwise
+    `score` is the probability of the predicted label (1 if it is None or no share), and the rest is spread evenly over
+    the other `labels`.
+    """
+    if isinstance(reported, Mapping) and predicted in reported:
+        values = {str(label): _share(value) for label, value in reported.items()}
+        if all(value is not None for value in values.values()):
+            return {label: value or 0.0 for label, value in values.items()}
+    share = _share(score)
+    share = 1.0 if share is None else share
+    others = [label for label in labels if label != predicted]
+    return {predicted: share, **{label: (1 - share) / len(others) for label in others}}
+
+
+def _share(value: object) -> float | None:
+    """Return `value` as a float if it is a number from 0 to 1, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        return None
+    return float(value)

@@ -1,0 +1,272 @@
+"""Table of the checks of `label-studio-ml test`: what must hold, and what to do if it does not."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """The child process in which a check runs."""
+
+    PREDICT = "predict"
+    FIT = "fit"
+    #: A version that `fit` has made, loaded in a new process.
+    RELOAD = "reload"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check.
+
+    `claim` is what holds if it passes, and `fix` what to do if it fails. It is not run if a check in `needs` failed.
+    `is_long` marks checks that `--quick` leaves out.
+    """
+
+    id: str
+    phase: Phase
+    claim: str
+    fix: str
+    needs: tuple[str, ...] = ()
+    is_long: bool = False
+
+
+#: Of predictions that differ from call to call, nothing else can be compared.
+_COMPARABLE = ("predict", "count", "json", "repeat")
+
+_PREDICT = (
+    ("import", "the model file can be imported", "Correct the file: the server imports it in the same way"),
+    (
+        "import-network",
+        "the import asks no other machine",
+        "Move it into setup() or predict, so that the server starts without a network",
+        ("import",),
+    ),
+    (
+        "build",
+        "a model can be built for the label config",
+        "Correct the constructor or setup()",
+        ("import",),
+    ),
+    ("predict", "predict answers sample tasks", "Correct predict for such a task", ("build",)),
+    (
+        "count",
+        "predict returns one prediction for each task",
+        "Return a list with one prediction for each task, in their order; {'result': []} for none",
+        ("predict",),
+    ),
+    (
+        "json",
+        "predictions can be sent as JSON",
+        "Return dicts, lists, texts and numbers only",
+        ("predict", "count"),
+    ),
+    (
+        "finite",
+        "numbers in predictions are finite",
+        "Return a number: Label Studio gets NaN and infinity as null",
+        ("predict", "count", "json"),
+    ),
+    (
+        "regions",
+        "Label Studio can show each region",
+        "Build regions with label_studio_ml.regions, which converts and checks them",
+        ("predict", "count", "json"),
+    ),
+    (
+        "task-changed",
+        "predict leaves the tasks as they are",
+        "Change a copy: tasks = copy.deepcopy(tasks)",
+        ("predict",),
+    ),
+    (
+        "repeat",
+        "equal tasks get equal predictions in a second call",
+        "Keep no results in the model between calls, and seed random numbers in each call",
+        ("predict", "count", "json"),
+    ),
+    (
+        "order",
+        "predictions are in the order of the tasks",
+        "Return the predictions in the order of `tasks`; undo any sorting",
+        _COMPARABLE,
+    ),
+    (
+        "batch",
+        "a task gets the same prediction alone and in a batch",
+        "Compute each prediction from its own task: the server batches requests of several people",
+        (*_COMPARABLE, "order"),
+    ),
+    (
+        "concurrency",
+        "calls at once get the same predictions as calls one by one",
+        "Keep what a call computes in local variables, use locks, or set concurrency = 1 in the class",
+        (*_COMPARABLE, "batch"),
+    ),
+    (
+        "two-projects",
+        "a second project in the same process changes nothing for the first",
+        "Keep the label config's names and labels in `self`, not in module globals or class attributes",
+        (*_COMPARABLE, "batch"),
+    ),
+    (
+        "unknown-tags",
+        "further tags in the label config do no harm",
+        "Find the control by its tag: self.controls.first('Choices', on='Text')",
+        (*_COMPARABLE, "batch", "regions"),
+    ),
+    (
+        "empty-data",
+        "a task with an empty value costs only its own prediction",
+        "Return {'result': []} for such a task",
+        _COMPARABLE,
+    ),
+    (
+        "null-data",
+        "a task with null as value costs only its own prediction",
+        "Return {'result': []} for such a task",
+        _COMPARABLE,
+    ),
+    (
+        "missing-data",
+        "a task without the field costs only its own prediction",
+        "Read the field with task['data'].get(…), and return {'result': []} without it",
+        _COMPARABLE,
+    ),
+    (
+        "wrong-type-data",
+        "a task with a value of another type costs only its own prediction",
+        "Return {'result': []} for such a task, or raise an exception that says what is wrong with it",
+        _COMPARABLE,
+    ),
+    (
+        "unreadable-file",
+        "a task whose file cannot be fetched or read costs only its own prediction",
+        "Let the error of self.get_local_path through, or return {'result': []}",
+        _COMPARABLE,
+    ),
+    (
+        "hostile-text",
+        "texts of any script and with control characters are predicted",
+        "Treat texts as Unicode: offsets count characters, and any character may occur",
+        _COMPARABLE,
+    ),
+    (
+        "huge-data",
+        "a very large value is predicted or refused in time",
+        "Cut what the model reads to a length that it can take",
+        _COMPARABLE,
+    ),
+    (
+        "open-files",
+        "predict closes the files that it opens",
+        "Open files in a with block",
+        ("predict",),
+    ),
+    (
+        "threads",
+        "predict leaves no threads running",
+        "Join threads before predict returns, or start one pool in setup()",
+        ("predict",),
+    ),
+    (
+        "memory",
+        "repeated calls do not need more and more memory",
+        "Keep nothing of a call in the model, in globals or in caches without a limit",
+        ("predict",),
+        True,
+    ),
+    (
+        "stdin",
+        "nothing is read from standard input",
+        "Use a parameter or a setting: nobody can answer a prompt of a server",
+        ("import",),
+    ),
+    (
+        "working-folder",
+        "the working folder stays",
+        "Use absolute paths, such as Path(__file__).parent / 'weights', instead of os.chdir",
+        ("import",),
+    ),
+    (
+        "environment",
+        "environment variables stay",
+        "Pass values as arguments: the variables hold for all projects of the process",
+        ("import",),
+    ),
+)
+
+_FIT = (
+    ("fit", "fit learns from generated annotations", "Correct fit for such annotations"),
+    (
+        "fit-output",
+        "JSON can hold what fit returns",
+        "Return a dict of texts, numbers, lists and dicts; write everything else into a file in `workdir`",
+        ("fit",),
+    ),
+    (
+        "fit-folder",
+        "fit writes into its workdir",
+        "Write to Path(workdir), an argument of fit: it is kept with the version",
+        ("fit",),
+    ),
+    (
+        "fit-skipped",
+        "fit does not learn from skipped annotations",
+        "Leave out annotations with was_cancelled",
+        ("fit",),
+    ),
+    (
+        "fit-one-class",
+        "fit explains annotations with one label only",
+        "Raise ValueError('Training needs tasks with at least 2 different labels') for them",
+        ("fit",),
+    ),
+    (
+        "fit-no-annotations",
+        "fit explains that there are no annotations",
+        "Raise ValueError('Training needs annotations') without any",
+        ("fit",),
+    ),
+    (
+        "fit-side-effects",
+        "fit leaves the working folder and environment variables, and reads no standard input",
+        "Use absolute paths and arguments instead",
+        ("fit",),
+    ),
+    (
+        "fit-cancel",
+        "fit ends soon after a cancellation",
+        "Ask job.cancelled (an argument of fit) in each epoch, and return if it is true",
+        ("fit",),
+    ),
+)
+
+_RELOAD = (
+    (
+        "fit-reload",
+        "a new process loads what fit has written, and predicts with it",
+        "Read in setup() what fit returned (self.train_output) and the files that it names",
+        ("fit", "fit-output"),
+    ),
+    (
+        "fit-moved",
+        "a version works when its folder has been moved",
+        "Keep paths in train_output, where they are corrected, or file names relative to the version's folder",
+        ("fit", "fit-output", "fit-reload"),
+    ),
+)
+
+
+def _rows(phase: Phase, rows: tuple[tuple[object, ...], ...]) -> tuple[Check, ...]:
+    return tuple(Check(str(row[0]), phase, *row[1:]) for row in rows)  # type: ignore[arg-type]
+
+
+CHECKS: dict[str, Check] = {
+    check.id: check
+    for check in (*_rows(Phase.PREDICT, _PREDICT), *_rows(Phase.FIT, _FIT), *_rows(Phase.RELOAD, _RELOAD))
+}
+
+
+def checks_of(phase: Phase, skipped: Collection[str] = ()) -> list[Check]:
+    """Return the checks of a phase in their order, without those whose ids are in `skipped`."""
+    return [check for check in CHECKS.values() if check.phase is phase and check.id not in skipped]

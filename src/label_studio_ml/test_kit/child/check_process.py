@@ -1,0 +1,105 @@
+"""Child process of `label-studio-ml test`: its arguments are the descriptor for events and the files of plan and trace.
+
+Each check is announced before it runs, so that the command knows which one a process has ended in. On SIGUSR1, and on
+a fatal signal, the stacks of all threads are written into the trace file.
+"""
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.test_kit.check_catalogue import CHECKS, Phase
+from label_studio_ml.test_kit.child.fit_phase import FitPhase
+from label_studio_ml.test_kit.child.predict_phase import PredictPhase, Run
+from label_studio_ml.test_kit.child.reload_phase import ReloadPhase
+from label_studio_ml.test_kit.child.tested_class import TestedClass
+from label_studio_ml.test_kit.child_plan import Event, Plan
+
+_PHASES: dict[Phase, Any] = {
+    Phase.PREDICT: PredictPhase,
+    Phase.FIT: FitPhase,
+    Phase.RELOAD: ReloadPhase,
+}
+
+#: Steps that each process begins with; what fails in them is not reported by later processes again.
+_FIRST = ("import", "build")
+
+
+class CheckProcess:
+    """Runs the checks of a plan and sends an event for each beginning and end."""
+
+    def __init__(self, descriptor: int, plan: Plan, tested: TestedClass) -> None:
+        self._descriptor = descriptor
+        self._plan = plan
+        self._tested = tested
+        #: Why checks that need one of these are not run.
+        self._not_passed = {check: f"{check} failed" for check in plan.failed}
+        self._done: set[str] = set()
+        self._encoder = msgspec.json.Encoder()
+
+    def send(self, event: Event) -> None:
+        """Write an event as one line."""
+        data = self._encoder.encode(event) + b"\n"
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def run(self, runs: Mapping[str, Run]) -> None:
+        """Run the steps that each process begins with, then the plan's checks."""
+        for check in (*_FIRST, *(name for name in self._plan.checks if name not in _FIRST)):
+            self._run(check, runs[check])
+            if check in _FIRST and check in self._not_passed:
+                for other in self._plan.checks:
+                    if other not in self._done:
+                        self.send(Event(ends=other, skipped=self._not_passed[check]))
+                break
+        self.send(Event(finished=True, values=self._tested.values))
+
+    def _run(self, check: str, run: Run) -> None:
+        self._done.add(check)
+        reason = next(
+            (self._not_passed[need] for need in CHECKS[check].needs if need in self._not_passed), ""
+        )
+        if reason:
+            self._not_passed[check] = reason
+            self.send(Event(ends=check, skipped=reason))
+            return
+        self.send(Event(begins=check))
+        began = time.monotonic()
+        failures = list(run())
+        skipped = self._tested.values.pop("skipped", "")
+        if failures or skipped:
+            self._not_passed[check] = skipped or f"{check} failed"
+        if failures:
+            self._tested.failed.add(check)
+        seconds = time.monotonic() - began
+        self.send(
+            Event(ends=check, failures=failures, skipped=skipped, seconds=seconds, values=self._tested.values)
+        )
+
+
+def main() -> int:
+    """Run the plan; the process exits without waiting for threads of user code."""
+    descriptor, plan_file, trace_file = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+    plan = msgspec.json.decode(plan_file.read_bytes(), type=Plan)
+    trace = trace_file.open("w", encoding="utf-8")
+    faulthandler.enable(trace, all_threads=True)
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGUSR1, trace, all_threads=True)
+    logging.disable()  # each failure is reported by the command
+    tested = TestedClass(Settings.from_env(), plan)
+    tested.effects.install()
+    CheckProcess(descriptor, plan, tested).run(_PHASES[plan.phase](tested).checks())
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

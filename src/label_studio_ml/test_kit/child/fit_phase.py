@@ -1,0 +1,174 @@
+"""The checks of `fit`, in the order of the catalogue."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from label_studio_ml.errors import BackendError, FitError
+from label_studio_ml.model_calls.adapter import json_output
+from label_studio_ml.support.texts import plural
+from label_studio_ml.test_kit.annotated_tasks import with_annotation, with_one_label
+from label_studio_ml.test_kit.child.predict_calls import by_task
+from label_studio_ml.test_kit.child.predict_phase import (
+    Run,
+    building,
+    folder_changed,
+    loading,
+    stdin_read,
+    variables_changed,
+)
+from label_studio_ml.test_kit.child.side_effects import written_in
+from label_studio_ml.test_kit.child.tested_class import TestedClass
+from label_studio_ml.test_kit.child.trainings import Training, WatchedAnnotation, asks_elsewhere
+from label_studio_ml.test_kit.report import Failure
+
+_METHODS = ("fit",)
+
+
+class FitPhase:
+    """The checks of `fit` on one class, by id."""
+
+    def __init__(self, tested: TestedClass) -> None:
+        self._tested = tested
+        self._plan = tested.plan
+        self._workdir = Path(tested.plan.workdir)
+        self._folder = Path.cwd()
+        self._environment: dict[str, str] = {}
+        self._training: Training | None = None
+
+    def checks(self) -> dict[str, Run]:
+        """Return what runs each check."""
+        return {
+            "import": lambda: loading(self._tested),
+            "build": self.build,
+            "fit": self.fit,
+            "fit-output": self.output,
+            "fit-folder": self.folder,
+            "fit-skipped": self.skipped_annotations,
+            "fit-one-class": self.one_class,
+            "fit-no-annotations": self.no_annotations,
+            "fit-side-effects": self.side_effects,
+            "fit-cancel": self.cancel,
+        }
+
+    def build(self) -> Iterator[Failure]:
+        """Build the untrained model, and keep what it predicts."""
+        yield from building(self._tested)
+        if hasattr(self._tested, "model"):
+            self._tested.values["untrained"] = by_task(self._tested.model, self._plan.tasks)
+        effects = self._tested.effects
+        for recorded in (effects.network, effects.stdin, effects.folders, effects.variables, effects.written):
+            recorded.clear()
+        self._environment = self._tested.settings.child_env()
+
+    def fit(self) -> Iterator[Failure]:
+        """Fail if `fit` raises for generated annotations."""
+        tested = self._tested
+        training = self._training = Training(tested, self._workdir)
+        began = time.monotonic()
+        training.run(self._plan.labelled)
+        tested.values["fit_seconds"] = time.monotonic() - began
+        if isinstance(training.error, NotImplementedError):
+            tested.values["skipped"] = f"fit raises NotImplementedError: {training.error}"
+            return
+        if training.error is not None:
+            if asks_elsewhere(training.error):
+                address = tested.effects.network[-1][0] if tested.effects.network else "another machine"
+                tested.values["skipped"] = f"fit asks {address}, which this test does not have"
+                return
+            what = f"fit raises for {plural(len(self._plan.labelled), 'labelled task')}:"
+            yield tested.raised("fit", training.error, what, field="annotations", methods=_METHODS)
+            return
+        tested.values["trained"] = by_task(training.model, self._plan.tasks)
+
+    def output(self) -> Iterator[Failure]:
+        """Fail if JSON cannot hold what `fit` returned; keep it for the next phase."""
+        assert self._training is not None
+        try:
+            output = json_output(self._training.output)
+        except FitError as error:
+            key = next((key for key in self._training.output if f"{key!r} " in error.message), "train_output")
+            yield self._tested.failure("fit-output", error.message, field=str(key), methods=_METHODS)
+            return
+        self._tested.values["train_output"] = output
+        self._tested.values["state"] = self._training.state
+
+    def folder(self) -> Iterator[Failure]:
+        """Fail if `fit` wrote a file into the backend's folder or the working folder."""
+        tested, settings = self._tested, self._tested.settings
+        if tested.info.generation == "event":
+            tested.values["skipped"] = (
+                "a class with fit(event, data) may keep its weights in the backend's folder"
+            )
+            return
+        excluded = [self._workdir, settings.model_dir, settings.log_dir]
+        for path, place in written_in(tested.effects, [settings.backend_dir, Path.cwd()], excluded)[:1]:
+            yield tested.failure(
+                "fit-folder", f"fit writes {path}, which no version keeps", field=path, place=place
+            )
+
+    def skipped_annotations(self) -> Iterator[Failure]:
+        """Fail if a `fit(event, data)` reads the result of a skipped annotation without looking whether it is."""
+        tested = self._tested
+        if tested.info.generation != "event":
+            tested.values["skipped"] = "the backend leaves skipped annotations out"
+            return
+        source = self._plan.labelled[0]
+        task = with_annotation(source, source["annotations"][0]["result"], was_cancelled=True)
+        annotation = WatchedAnnotation(task["annotations"][0])
+        training = self._again("skipped")
+        try:
+            training.send_event("ANNOTATION_CREATED", {**task, "annotations": [annotation]}, annotation)
+        except Exception:  # noqa: BLE001 (an exception is a way to leave it out)
+            return
+        if "result" in annotation.keys_read and "was_cancelled" not in annotation.keys_read:
+            yield tested.failure(
+                "fit-skipped",
+                "fit reads the result of a skipped annotation and does not look at was_cancelled",
+                field="was_cancelled",
+                task=task,
+                methods=_METHODS,
+            )
+
+    def one_class(self) -> Iterator[Failure]:
+        """Fail if `fit` does not explain what is wrong with annotations that have one label only."""
+        labelled = with_one_label(self._plan.label_config, self._plan.tasks)
+        what = "fit raises for tasks with the same label, without saying what is missing:"
+        yield from self._explained("fit-one-class", labelled, what)
+
+    def no_annotations(self) -> Iterator[Failure]:
+        """Fail if `fit` does not explain that there are no annotations."""
+        if self._tested.info.generation == "event":
+            self._tested.values["skipped"] = "fit(event, data) is called for annotations only"
+            return
+        yield from self._explained(
+            "fit-no-annotations", [], "fit raises without annotations, without saying so:"
+        )
+
+    def _explained(self, check: str, labelled: list[dict[str, object]], what: str) -> Iterator[Failure]:
+        training = self._again(check)
+        training.run(labelled)
+        error = training.error
+        if error is None or isinstance(error, BackendError) or self._tested.code.raises_by_itself(error):
+            return
+        if not asks_elsewhere(error):
+            yield self._tested.raised(check, error, what, field="annotations", methods=_METHODS)
+
+    def _again(self, name: str) -> Training:
+        """Return a training of a new model, in a folder of its own beside the version's."""
+        folder = self._workdir.with_name(f"{self._workdir.name}-{name}")
+        folder.mkdir(exist_ok=True)
+        return Training(self._tested, folder)
+
+    def side_effects(self) -> Iterator[Failure]:
+        """Fail if `fit` changed the process, or read standard input."""
+        yield from stdin_read(self._tested, "fit-side-effects")
+        yield from folder_changed(self._tested, "fit-side-effects", self._folder)
+        yield from variables_changed(self._tested, "fit-side-effects", self._environment)
+
+    def cancel(self) -> Iterator[Failure]:
+        """Call `fit` for a run that is cancelled from the start; the command ends this process if it goes on."""
+        folder = self._workdir.with_name(f"{self._workdir.name}-cancelled")
+        folder.mkdir(exist_ok=True)
+        Training(self._tested, folder, cancelled=True).run(self._plan.labelled)
+        yield from ()

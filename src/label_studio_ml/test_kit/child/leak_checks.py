@@ -1,0 +1,112 @@
+"""Checks of what repeated calls of `predict` leave behind: open files, threads, memory."""
+
+import gc
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from label_studio_ml.support.texts import plural
+from label_studio_ml.test_kit.child.answer_checks import AnswerChecks
+from label_studio_ml.test_kit.child.predict_calls import ask
+from label_studio_ml.test_kit.child.tested_class import TestedClass
+from label_studio_ml.test_kit.code_places import NOWHERE
+from label_studio_ml.test_kit.report import Failure
+
+#: Calls before and between two measurements.
+_CALLS = 4
+#: Rounds of calls in which the memory is measured, and the growth in MiB that is too much.
+_ROUNDS = 3
+_TOO_MUCH = 24.0
+
+_DESCRIPTORS = Path("/proc/self/fd") if sys.platform == "linux" else Path("/dev/fd")
+
+
+class LeakChecks:
+    """Measurements before and after some calls with the sample tasks."""
+
+    def __init__(self, tested: TestedClass, first: AnswerChecks) -> None:
+        self._tested = tested
+        self._first = first
+
+    def _call(self, times: int = _CALLS) -> None:
+        for _ in range(times):
+            ask(self._tested.model, self._first.tasks, self._tested.effects)
+
+    def open_files(self) -> Iterator[Failure]:
+        """Fail if each call leaves at least one more file open."""
+        self._call(1)
+        before = _open_files()
+        self._call()
+        left = {number: path for number, path in _open_files().items() if number not in before}
+        if len(left) >= _CALLS:
+            path = next(iter(left.values()))
+            place = next((place for opened, place in self._tested.effects.written if opened == path), NOWHERE)
+            yield self._tested.failure(
+                "open-files",
+                f"each call of predict leaves {path} open: {_CALLS} calls leave {plural(len(left), 'file')}",
+                field=path,
+                place=place,
+            )
+
+    def threads(self) -> Iterator[Failure]:
+        """Fail if each call leaves at least one more thread running."""
+        self._call(1)
+        before = set(threading.enumerate())
+        self._call()
+        left = [thread for thread in threading.enumerate() if thread not in before]
+        if len(left) >= _CALLS:
+            target = getattr(left[0], "_target", None)
+            yield self._tested.failure(
+                "threads",
+                f"each call of predict leaves a thread running: {_CALLS} calls leave {plural(len(left), 'thread')}",
+                field=left[0].name,
+                place=self._tested.code.code_of(target),
+            )
+
+    def memory(self) -> Iterator[Failure]:
+        """Fail if each of several rounds of calls needs more memory."""
+        self._call()
+        sizes = [_resident()]
+        for _ in range(_ROUNDS):
+            self._call()
+            gc.collect()
+            sizes.append(_resident())
+        growths = [after - before for before, after in itertools.pairwise(sizes)]
+        if min(growths) > _TOO_MUCH / _ROUNDS / 2 and sum(growths) > _TOO_MUCH:
+            calls = _ROUNDS * _CALLS
+            yield self._tested.failure(
+                "memory",
+                f"{calls} calls of predict with the same tasks need {sum(growths):.0f} MiB more memory, "
+                f"{sum(growths) / calls:.1f} MiB each",
+                field="memory",
+            )
+
+
+def _open_files() -> dict[str, str]:
+    """Return the open descriptors with the paths of their files."""
+    gc.collect()
+    found = {}
+    try:
+        numbers = os.listdir(_DESCRIPTORS)
+    except OSError:
+        return {}
+    for number in numbers:
+        try:
+            found[number] = os.readlink(_DESCRIPTORS / number)
+        except OSError:  # that of the listing itself
+            continue
+    return found
+
+
+def _resident() -> float:
+    """Return the resident memory of this process in MiB; its highest value where the present one is not known."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except (OSError, ValueError):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -1,0 +1,111 @@
+"""Call `fit` on generated annotations, in the way of the class's generation."""
+
+import errno
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from label_studio_ml.errors import StudioError
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.model_calls.adapter import fit_annotations, fit_event
+from label_studio_ml.test_kit.child.tested_class import TestedClass
+from label_studio_ml.training.dataset import LabelledTasks
+from label_studio_ml.training.job import TrainingJob
+from label_studio_ml.versions.state.key_values import MemoryState, StagedState
+
+Json = dict[str, Any]
+
+#: Id of the job, and name of the version.
+VERSION = "test-1"
+#: Annotations of which a class with `fit(event, data)` gets an event each.
+_EVENTS = 8
+
+
+class Training:
+    """One training of a new model: its `error`, or what `fit` returned (`output`) and stored (`state`)."""
+
+    def __init__(self, tested: TestedClass, workdir: Path, *, cancelled: bool = False) -> None:
+        self._tested = tested
+        self.workdir = workdir
+        staged = StagedState(MemoryState(tested.plan.state))
+        self.model: LabelStudioMLBase = tested.build(state=staged)
+        self._staged = staged
+        self._job = TrainingJob(VERSION, workdir, asked=lambda: cancelled)
+        self.error: BaseException | None = None
+        self.output: Mapping[Any, Any] = {}
+
+    @property
+    def state(self) -> dict[str, str]:
+        """The key/value pairs that `fit` has stored."""
+        return dict(self._staged.changes)
+
+    def run(self, labelled: Sequence[Json]) -> None:
+        """Call `fit` with these tasks, or once for each annotation."""
+        try:
+            with self._tested.effects.watching():
+                if self._tested.info.generation == "event":
+                    self._fit_events(labelled)
+                else:
+                    self._fit_all(labelled)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 (user code may raise anything, SystemExit too)
+            self.error = error
+
+    def _fit_all(self, labelled: Sequence[Json]) -> None:
+        tasks = LabelledTasks.from_tasks(labelled, project="1.1700000000")
+        tasks.use_files(self.model._files())
+        tasks.use_workdir(self.workdir)
+        self.output = fit_annotations(
+            self.model,
+            tasks,
+            event="START_TRAINING",
+            data={},
+            job_id=VERSION,
+            workdir=self.workdir,
+            job=self._job,
+        )
+
+    def _fit_events(self, labelled: Sequence[Json]) -> None:
+        for task in labelled[:_EVENTS]:
+            self.send_event("ANNOTATION_CREATED", task, task["annotations"][0])
+
+    def send_event(self, action: str, task: Json, annotation: Json) -> None:
+        """Call `fit(event, data)` for one annotation. Raises what it raises."""
+        config = self._tested.plan.label_config
+        project = {"id": 1, "title": "Test", "label_config": config, "created_at": "2023-11-14T22:13:20Z"}
+        data = {"action": action, "project": project, "task": task, "annotation": annotation}
+        returned = fit_event(self.model, action, data, job_id=VERSION, workdir=self.workdir, job=self._job)
+        if isinstance(returned, Mapping):
+            self.output = returned
+            self.model.train_output = dict(returned)
+
+
+def asks_elsewhere(error: BaseException | None) -> bool:
+    """Tell whether a connection that failed caused an error: `fit` needs a server that this test does not have."""
+    while error is not None:
+        if isinstance(error, StudioError | ConnectionError | TimeoutError):
+            return True
+        if isinstance(error, OSError) and error.errno in (errno.ECONNREFUSED, errno.ENETUNREACH):
+            return True
+        if type(error).__name__ in ("ConnectError", "ConnectionError", "ConnectTimeout", "MaxRetryError"):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+class WatchedAnnotation(dict[str, Any]):
+    """An annotation that records which of its keys are read."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self.keys_read: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self.keys_read.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a key, else `default`."""
+        self.keys_read.add(key)
+        return super().get(key, default)

@@ -1,0 +1,40 @@
+"""Variants of a label config that a model class meets in other projects."""
+
+from xml.etree import ElementTree
+
+from label_studio_ml.controls import Controls
+from label_studio_ml.protocol.control_tags import CONTROL_TAGS
+
+#: Appended to names and labels of the second project.
+_OTHER = "_2"
+
+
+def other_project(label_config: str) -> str:
+    """Return the label config with other names of controls and objects, and other labels."""
+    root = ElementTree.fromstring(label_config)  # noqa: S314 (the author's own file)
+    renamed = {name: name + _OTHER for element in root.iter() if (name := element.get("name"))}
+    for element in root.iter():
+        if name := element.get("name"):
+            element.set("name", renamed[name])
+        if targets := element.get("toName"):
+            element.set("toName", ",".join(renamed.get(target, target) for target in targets.split(",")))
+        if element.get("whenTagName") in renamed:
+            element.set("whenTagName", renamed[element.attrib["whenTagName"]])
+        value = element.get("value", "")
+        if element.tag in ("Label", "Choice") and value and not value.startswith("$"):
+            element.set("value", value + _OTHER)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def with_further_tags(label_config: str) -> str:
+    """Return the label config with a heading, a style, a rating and a tag that nobody knows."""
+    root = ElementTree.fromstring(label_config)  # noqa: S314 (the author's own file)
+    objects = [item for item in Controls(label_config).objects if item.name]
+    root.insert(0, ElementTree.Element("Header", {"value": "Have a look"}))
+    style = ElementTree.Element("Style")
+    style.text = ".x { color: red }"
+    root.insert(1, style)
+    root.append(ElementTree.Element("HouseTag", {"hint": "of a later release"}))
+    if objects and "Rating" in CONTROL_TAGS:
+        root.append(ElementTree.Element("Rating", {"name": "further_rating", "toName": objects[0].name}))
+    return ElementTree.tostring(root, encoding="unicode")

@@ -1,0 +1,69 @@
+"""The protocol between a worker and the process of a tracker: one JSON object a line in each direction."""
+
+from typing import Any, Literal
+
+import msgspec
+
+#: How a run ended: with a result, with an error, or because it was cancelled or its worker is gone.
+Status = Literal["finished", "failed", "killed"]
+
+
+class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as it begins.
+
+    `job` is the id of its job: a second try of the job continues the run in the tracker. `name` is the run's name
+    there. `params` and `tags` are texts by name. `experiment` is the setting TRACKER_EXPERIMENT; `log_dir` the
+    backend's folder of logs, `tensorboard_dir` the folder of event files; `page` the address of the tracker's web page,
+    if it is set.
+    """
+
+    job: str
+    name: str
+    params: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    experiment: str = ""
+    log_dir: str = ""
+    tensorboard_dir: str = ""
+    page: str = ""
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended.
+
+    `message` is the error, or how a cancelled run ended. `version` is the new version's name, empty if there is none;
+    `folder` the folder of its files, empty if they are not to be stored in the tracker, `max_bytes` the size up to
+    which they are. `metrics` are the version's metrics, `params` further parameters, such as the number of annotations.
+    """
+
+    status: Status
+    message: str = ""
+    version: str = ""
+    folder: str = ""
+    max_bytes: int = 0
+    metrics: dict[str, float | None] = {}
+    params: dict[str, str] = {}
+
+
+class TrackerMessage(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A line from the worker: the first one has `begin`, the last one `end`; others have a point or parameters."""
+
+    begin: RunDescription | None = None
+    point: dict[str, Any] | None = None
+    params: dict[str, str] | None = None
+    end: RunResult | None = None
+
+
+class RunLink(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run is: the tracker's id of it, its URL (empty if there is none), and its folder or database."""
+
+    run: str
+    url: str = ""
+    place: str = ""
+
+
+class TrackerAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A line from the tracker's process: where the run is, a warning in one line, or that everything was delivered."""
+
+    link: RunLink | None = None
+    warning: str = ""
+    done: bool = False

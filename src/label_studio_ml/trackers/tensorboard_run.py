@@ -1,0 +1,81 @@
+"""A run as event files for TensorBoard, written by `tensorboardX`, or by `torch.utils.tensorboard` without it."""
+
+import html
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult
+from label_studio_ml.trackers.tracked_run import metrics_of, whole_step
+
+
+def open_run(description: RunDescription) -> "TensorboardRun":
+    """Open an event file in the folder of the run. Raises ImportError without a package that writes it."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise ModuleNotFoundError("No module named 'tensorboardX'", name="tensorboardX") from None
+
+    folder = Path(description.tensorboard_dir) / description.name
+    # The name of a file has only the second in which it was made.
+    writer = SummaryWriter(str(folder), flush_secs=1, filename_suffix=f".{secrets.token_hex(4)}")
+    return TensorboardRun(writer, folder, description)
+
+
+class TensorboardRun:
+    """One run in a folder of event files."""
+
+    stores_files = False
+
+    def __init__(self, writer: Any, folder: Path, description: RunDescription) -> None:
+        self._writer = writer
+        self._folder = folder
+        self._point_count = 0
+        self._tags = description.tags
+        self._params: dict[str, str] = {}
+        self._page = description.page
+
+    @property
+    def link(self) -> RunLink:
+        """The folder of the run, and TensorBoard's page if its address is set."""
+        url = f"{self._page}/#timeseries&regexInput={self._folder.name}" if self._page else ""
+        return RunLink(run=self._folder.name, url=url, place=str(self._folder))
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        """Write all parameters so far as a table under Text."""
+        self._params = {**params, **self._params}
+        self._write_table("parameters", {**self._params, **self._tags})
+
+    def log_points(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Write points of metrics as scalars. Points without a step are numbered."""
+        for number, point in enumerate(points, self._point_count):
+            step = whole_step(point)
+            seconds = datetime.fromisoformat(point["time"]).timestamp()
+            for name, value in metrics_of(point).items():
+                self._writer.add_scalar(name, value, number if step is None else step, walltime=seconds)
+        self._point_count += len(points)
+        self._writer.flush()
+
+    def log_folder(self, folder: Path, result: RunResult) -> None:
+        """Do nothing: event files hold no files. The version's name is in the table that `finish` writes."""
+
+    def finish(self, result: RunResult) -> None:
+        """Write how the run ended as a table under Text, and close the file."""
+        rows = {"status": result.status, "version": result.version, "message": result.message}
+        self._write_table("result", {name: text for name, text in rows.items() if text})
+        self._writer.close()
+
+    def _write_table(self, name: str, rows: Mapping[str, str]) -> None:
+        lines = [f"| {_cell(row)} | {_cell(text)} |" for row, text in rows.items()]
+        self._writer.add_text(name, "\n".join(["| | |", "| --- | --- |", *lines]), 0)
+        self._writer.flush()
+
+
+def _cell(text: str) -> str:
+    """Return `text` for a cell of a Markdown table."""
+    return html.escape(" ".join(text.split())).replace("|", "&#124;")

@@ -1,0 +1,65 @@
+"""What a tracker does for one run, and the table of the trackers."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult
+
+
+class Refused(Exception):
+    """The tracker does not accept these values, and would not accept them later; they are left out."""
+
+
+class TrackedRun(Protocol):
+    """One run in a tracker. Every method may raise anything, and is then called again later.
+
+    A method that raises Refused is not called again with the same values.
+    """
+
+    #: Whether `log_folder` stores files.
+    stores_files: bool
+
+    @property
+    def link(self) -> RunLink:
+        """Where the run is."""
+
+    def log_params(self, params: Mapping[str, str]) -> None:
+        """Store parameters. A parameter that the run has already keeps its value."""
+
+    def log_points(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Store points of metrics: each has `time` (ISO 8601), optionally `step`, and the metrics by name."""
+
+    def log_folder(self, folder: Path, result: RunResult) -> None:
+        """Store the files of the version's folder."""
+
+    def finish(self, result: RunResult) -> None:
+        """Store how the run ended."""
+
+
+#: The module of each tracker; its function `open_run` starts or continues a run.
+_MODULES: Mapping[str, str] = {
+    "mlflow": "label_studio_ml.trackers.mlflow_run",
+    "wandb": "label_studio_ml.trackers.wandb_run",
+    "tensorboard": "label_studio_ml.trackers.tensorboard_run",
+}
+
+
+def open_run(tracker: str, description: RunDescription) -> TrackedRun:
+    """Start the run in a tracker, or continue it. Raises ImportError without its package, and the tracker's errors."""
+    run: TrackedRun = importlib.import_module(_MODULES[tracker]).open_run(description)
+    return run
+
+
+def metrics_of(point: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics of a point that have a number."""
+    return {
+        name: value for name, value in point.items() if name not in ("step", "time") and value is not None
+    }
+
+
+def whole_step(point: Mapping[str, Any]) -> int | None:
+    """Return the step of a point as a whole number, None if it has none."""
+    step = point.get("step")
+    return None if step is None else round(step)

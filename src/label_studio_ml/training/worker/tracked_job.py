@@ -1,0 +1,179 @@
+"""A training in the trackers that are switched on: what it is, what it reports, how it ended, and where to look.
+
+Trackers write nothing but the links in the job's record and warnings in its log; they have no say in how a run ends.
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from label_studio_ml.errors import BrokerError
+from label_studio_ml.storage.retries import retry
+from label_studio_ml.trackers.credentials import tracker_secrets
+from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult, Status
+from label_studio_ml.trackers.run_trackers import RunTrackers
+from label_studio_ml.training.job import Report
+from label_studio_ml.training.process.run_request import RunRequest
+from label_studio_ml.training.records.job_pages import append_line, write_progress
+from label_studio_ml.training.records.job_record import RECENT_JOBS
+from label_studio_ml.training.records.run_log import RunLog, Scrubber, append_to_log
+from label_studio_ml.training.worker.leased_project import LeasedProject
+from label_studio_ml.training.worker.run_end import EndKind, RunEnd
+
+logger = logging.getLogger(__name__)
+
+#: How a run ended, for the trackers; SETTLED and CUT_SHORT depend on the job's final state.
+_STATUSES: Mapping[EndKind, Status] = {
+    EndKind.INTERRUPTED: "killed",
+    EndKind.LEASE_LOST: "killed",
+    EndKind.OVERTAKEN: "killed",
+}
+_STATUSES_OF_STATES: Mapping[str, Status] = {"finished": "finished", "cancelled": "killed"}
+#: Seconds during which the write of a link is tried again.
+_WRITE_TIMEOUT = 60.0
+
+
+class TrackedJob:
+    """The trackers of one run of job `job_id`. Without trackers in the settings, no method does anything."""
+
+    def __init__(self, project: LeasedProject, job_id: str, version_id: str) -> None:
+        self._project = project
+        self._job_id = job_id
+        self._version_id = version_id
+        self._log: RunLog | None = None
+        self._links: dict[str, dict[str, str]] = {}
+        self._lock = threading.Lock()
+        self._trackers = RunTrackers(project.settings, self._write_link, self._warn)
+
+    @contextlib.contextmanager
+    def logging_to(self, log: RunLog) -> Iterator[None]:
+        """Write warnings to `log`, which is open during the block."""
+        self._log = log
+        yield
+
+    def observe(self, report: Report, request: RunRequest) -> None:
+        """Pass on a report of the run of `request`. The first one that fit begins starts the trackers."""
+        with self._without_errors():
+            if report.begins:
+                self._trackers.begin(partial(self._describe, request))
+            if report.point is not None or report.params is not None:
+                self._trackers.log(point=report.point, params=report.params)
+
+    def finish(self, ends: Sequence[RunEnd]) -> None:
+        """Pass on how the run ended, after the commit of its version; an empty sequence stands for an error."""
+        with self._without_errors():
+            if self._trackers.are_running:
+                self._trackers.end(self._result(ends[0]) if ends else RunResult(status="killed"))
+
+    @contextlib.contextmanager
+    def _without_errors(self) -> Iterator[None]:
+        """Log an error of the block instead of raising it: no fault here may end a training."""
+        try:
+            yield
+        except Exception:
+            logger.exception("Job %s: its trackers cannot be told of it", self._job_id)
+
+    def _describe(self, request: RunRequest, tracker: str) -> RunDescription:
+        """Return the description of the run for a tracker."""
+        uid, settings, project = self._project.uid, self._project.settings, request.spec.project
+        params = {
+            "job": self._job_id,
+            "project": uid,
+            "parent_version": request.spec.version,
+            "label_config": project.label_config,
+        }
+        tags = {"label_studio_ml.project": uid}
+        if project.title:
+            tags["label_studio_ml.project_title"] = project.title
+        if retried := self._earlier_tries():
+            tags["label_studio_ml.retry_of"] = retried[0]
+            tags["label_studio_ml.attempt"] = str(len(retried) + 1)
+        pages = {"mlflow": settings.trackers.mlflow_page, "tensorboard": settings.trackers.tensorboard_page}
+        folder = settings.trackers.tensorboard_dir
+        return RunDescription(
+            job=self._job_id,
+            name=f"project-{uid.partition('.')[0]}-{self._job_id}",
+            params={name: text for name, text in params.items() if text},
+            tags=tags,
+            experiment=settings.trackers.experiment,
+            log_dir=str(settings.log_dir),
+            tensorboard_dir=str(
+                settings.backend_dir / folder if folder else settings.log_dir / "tensorboard"
+            ),
+            page=pages.get(tracker, ""),
+        )
+
+    def _earlier_tries(self) -> list[str]:
+        """Return the jobs before this one, newest first, whose runs broke off so that this one has their events."""
+        tries: list[str] = []
+        try:
+            jobs = list(self._project.job_store.jobs.of(self._project.uid, RECENT_JOBS))
+        except BrokerError as error:
+            logger.warning("Job %s: the jobs before it cannot be read: %s", self._job_id, error)
+            return tries
+        for job in jobs:
+            if job.id >= self._job_id or not job.started:
+                continue
+            if not job.retried:
+                break
+            tries.append(job.id)
+        return tries
+
+    def _result(self, end: RunEnd) -> RunResult:
+        fields, settings = end.fields, self._project.settings
+        state = str(fields.get("state", ""))
+        version = str(fields.get("version", ""))
+        folder = ""
+        if version and settings.trackers.artifact_bytes:
+            folder = str(self._project.store.folder(self._project.uid, self._version_id))
+        params = {"version": version, "annotations": _count(fields.get("annotations"))}
+        metrics: dict[str, Any] = msgspec.json.decode(str(fields.get("metrics") or "{}"))
+        return RunResult(
+            status=_STATUSES.get(end.kind) or _STATUSES_OF_STATES.get(state, "failed"),
+            message=str(
+                fields.get("error") or end.error or fields.get("ending") or fields.get("held_back") or ""
+            ),
+            version=version,
+            folder=folder,
+            max_bytes=settings.trackers.artifact_bytes,
+            metrics=metrics,
+            params={name: text for name, text in params.items() if text},
+        )
+
+    def _write_link(self, tracker: str, link: RunLink) -> None:
+        """Write where the run is to the job's record; retry while Redis cannot be reached."""
+        with self._lock:
+            self._links[tracker] = {"url": link.url} if link.url else {"place": link.place}
+            fields = {"trackers": msgspec.json.encode(self._links).decode()}
+        job_store, job_id = self._project.job_store, self._job_id
+        try:
+            retry(
+                lambda: write_progress(job_store, job_id, fields, points=None, first=0, lines=[]),
+                on=BrokerError,
+                seconds=_WRITE_TIMEOUT,
+                first=0.5,
+                longest=5.0,
+            )
+        except BrokerError as error:
+            logger.warning("Job %s: the link to %s cannot be written: %s", job_id, tracker, error)
+
+    def _warn(self, text: str) -> None:
+        """Write a warning of a tracker to the log of this process and to the job's log, also after the run's end."""
+        line = f"[label-studio-ml: {Scrubber(tracker_secrets()).text(text)}]"
+        logger.warning("Job %s: %s", self._job_id, line)
+        if self._log is not None and self._log.add_line(line):
+            return
+        try:
+            append_to_log(self._project.settings.log_dir / "jobs" / f"{self._job_id}.log", line)
+            append_line(self._project.job_store, self._job_id, line)
+        except (OSError, BrokerError) as error:
+            logger.warning("Job %s: its log cannot be written: %s", self._job_id, error)
+
+
+def _count(number: object) -> str:
+    return str(number) if isinstance(number, int) and number >= 0 else ""

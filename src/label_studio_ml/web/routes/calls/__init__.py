@@ -1,0 +1,1 @@
+"""Declarations of the server's calls, but for those of the dashboard."""

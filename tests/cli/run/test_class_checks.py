@@ -1,0 +1,71 @@
+"""`label-studio-ml test`: what it prints and writes, and its exit status."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+RIGHT = """
+from label_studio_ml.model import LabelStudioMLBase
+
+class Mine(LabelStudioMLBase):
+    def predict(self, tasks, **kwargs):
+        return [{"result": []} for task in tasks]
+"""
+WRONG = RIGHT.replace("for task in tasks", "for task in tasks[1:]")
+ALONE = "--skip=memory=it keeps the tests short"
+
+
+def run(folder: Path, code: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    (folder / "model.py").write_text(code)
+    command = [sys.executable, "-m", "label_studio_ml", "test", str(folder), ALONE, *words]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=240, env=dict(os.environ)
+    )
+
+
+def test_a_right_class_gives_0(tmp_path: Path) -> None:
+    done = run(tmp_path, RIGHT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok      batch" in done.stdout
+    assert "skipped memory              it keeps the tests short" in done.stdout
+    assert "skipped fit                 the class has no fit" in done.stdout
+    assert "<Choices> on <Text>: import" in done.stdout
+
+
+def test_a_wrong_class_gives_1_and_both_reports(tmp_path: Path) -> None:
+    done = run(tmp_path, WRONG, "--json", "--junit", "report.xml")
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    (failed,) = [outcome for outcome in report["outcomes"] if outcome["status"] == "failed"]
+    (failure,) = failed["failures"]
+    assert failure["check"] == "count"
+    assert failure["message"] == "predict returned 5 predictions for 6 tasks"
+    assert (failure["file"], failure["line"]) == ("model.py", 5)
+    suite = ElementTree.parse(tmp_path / "report.xml").getroot()[0]
+    assert suite.attrib["failures"] == "1"
+    assert int(suite.attrib["tests"]) == len(report["outcomes"]) == len(suite)
+    (case,) = [case for case in suite if case.find("failure") is not None]
+    assert case.attrib["name"].startswith("count: ")
+    assert case.attrib["file"] == "model.py"
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "text"),
+    [
+        ("x = [", (), "Syntax error in"),
+        (RIGHT, ("--label-config", "none.xml"), "none.xml"),
+        (RIGHT, ("--skip", "batch"), "batch needs a reason"),
+        (RIGHT, ("--skip", "batsch=no"), "there is no check 'batsch'"),
+        (RIGHT, ("--timeout", "0"), "'0' is not a number above 0"),
+        (RIGHT, ("--templates", "."), "has no templates"),
+        (RIGHT, ("--junit", "no/where.xml"), "no/where.xml cannot be written"),
+    ],
+)
+def test_what_cannot_be_tested_gives_2(tmp_path: Path, code: str, words: tuple[str, ...], text: str) -> None:
+    done = run(tmp_path, code, *words)
+    assert (done.returncode, text in done.stderr) == (2, True), done.stderr

@@ -1,0 +1,157 @@
+"""`evaluate --curve` and `evaluate --doubtful`: options, what is printed and written, exit codes."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.backend import CLI, clean_environment
+from e2e.processes import wait_until
+from evaluation.learning import learning_settings, word_tasks
+from label_studio_ml.cli.main import main
+from live import CONFIG
+
+Evaluate = Callable[..., int]
+FROM_FILE = ("--annotations", "export.json", "--label-config", "config.xml")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    learning_settings(tmp_path / "backend")
+    (tmp_path / "export.json").write_text(json.dumps(word_tasks(60, words=12)))
+    (tmp_path / "config.xml").write_text(CONFIG)
+    return tmp_path / "backend"
+
+
+@pytest.fixture
+def evaluate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluate:
+    for name in ("MODEL_DIR", "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(folder.parent)
+    return lambda *words: main(["evaluate", folder.name, *words])
+
+
+def _json(text: str) -> dict[str, Any]:
+    return dict(json.loads(text))
+
+
+def test_a_curve_is_printed_written_and_drawn(
+    evaluate: Evaluate, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(*FROM_FILE, "--curve", "--folds", "2", "--shares", "0.4,1", "--next", "20") == 0
+    captured = capsys.readouterr()
+    assert "60 labelled tasks of project 0 from export.json: 4 trainings in 2 folds" in captured.out
+    assert "label: accuracy, higher is better" in captured.out
+    assert (
+        "What the next 20 labels would bring, the measurements cannot tell: a forecast needs 4 sizes"
+        in captured.out
+    )
+    assert "Training: 0 of 4 trainings" in captured.err
+    written = folder / "evaluations" / "learning-curve"
+    assert {path.name for path in written.iterdir()} == {"learning-curve.json", "learning-curve.svg"}
+    report = _json((written / "learning-curve.json").read_text())
+    assert [each["tasks"] for each in report["measurements"]] == [12, 30, 12, 30]
+    assert not (folder / "data" / "versions").exists()
+
+
+def test_doubtful_annotations_are_printed_and_written(
+    evaluate: Evaluate, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = word_tasks(60, words=6)
+    (region,) = tasks[3]["annotations"][0]["result"]
+    given = "good" if region["value"]["choices"] == ["bad"] else "bad"
+    region["value"]["choices"] = [given]
+    (folder.parent / "export.json").write_text(json.dumps(tasks))
+    assert evaluate(*FROM_FILE, "--doubtful", "5", "--folds", "2") == 0
+    printed = capsys.readouterr().out
+    assert "60 annotations of 60 tasks of project 0 from export.json, in 2 folds" in printed
+    assert "Predictions contradict 1 annotation; 1 label is a likely error" in printed
+    row = next(line for line in printed.splitlines() if line.split()[:1] == ["4"])
+    assert row.split()[1:6] == ["label", given, "bad" if given == "good" else "good", "1.000", "yes"]
+    report = _json((folder / "evaluations" / "doubtful-labels" / "doubtful-labels.json").read_text())
+    assert [doubt["task"] for doubt in report["doubts"]] == [4]
+    assert report["tab"] == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--curve", "--all"), "--all does not go with --curve"),
+        (("--doubtful", "5", "--version", "v1"), "--version does not go with --doubtful"),
+        (("--plot", "x.svg"), "--plot goes with --curve"),
+        (("--doubtful", "5", "--next", "3"), "--next goes with --curve"),
+        (("--curve", "--tab", "mine"), "--tab goes with --doubtful"),
+        (("--folds", "3"), "--folds goes with --curve or --doubtful"),
+        (("--doubtful", "5", "--tab", "mine", "--no-tab"), "--tab and --no-tab do not go together"),
+        (("--doubtful", "5", "--order", "--no-tab"), "--order orders the tab"),
+        (("--curve", "--plot", "curve.gif"), "curve.gif does not end in .svg or .png"),
+        (
+            ("--curve", "--shares", "0.1,1"),
+            "There are 60 labelled tasks; this learning curve needs at least 125",
+        ),
+        (("--doubtful", "5", "--folds", "20"), "There are 60 labelled tasks; 20 folds need at least 80"),
+        (("--doubtful", "5", "--by", "page"), "None of 60 labelled tasks has the field 'page'"),
+    ],
+)
+def test_what_does_not_go_together_or_is_too_little(
+    evaluate: Evaluate, folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
+) -> None:
+    assert evaluate(*FROM_FILE, *words) == 1
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert not (folder / "evaluations").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("--curve", "--shares", "0,1"), ("--doubtful", "0"), ("--curve", "--folds", "1")]
+)
+def test_wrong_values_are_refused(evaluate: Evaluate, words: tuple[str, ...]) -> None:
+    assert evaluate(*FROM_FILE, *words) == 2
+
+
+def test_a_tab_of_a_file_needs_label_studio(
+    evaluate: Evaluate, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    assert evaluate(*FROM_FILE, "--doubtful", "5", "--folds", "2", "--tab", "mine") == 1
+    assert "make no tab, with --no-tab" in " ".join(capsys.readouterr().err.split())
+    assert (folder / "evaluations" / "doubtful-labels" / "doubtful-labels.json").exists(), "the list is kept"
+
+
+def test_ctrl_c_during_a_training_keeps_what_was_measured(folder: Path) -> None:
+    (folder / "do").write_text("interrupt")
+    command = [
+        *CLI,
+        "evaluate",
+        "backend",
+        *FROM_FILE,
+        "--curve",
+        "--folds",
+        "2",
+        "--shares",
+        "0.4,1",
+        "--json",
+    ]
+    process = subprocess.Popen(
+        command,
+        cwd=folder.parent,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(
+            lambda: (folder / "interrupt-now").exists() or process.poll() is not None,
+            "the fourth training",
+            200,
+        )
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 130, errors
+    report = _json(output)
+    assert (report["complete"], len(report["measurements"])) == (False, 3)

@@ -1,0 +1,135 @@
+"""How the calls are sent: headers, logins, retries; and what is said where no answer comes."""
+
+import base64
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from helpers import captured
+from label_studio_ml.conformance.studio_calls import Limits, StudioCalls, without_login
+from studio.fake import Asked, FakeServer, Reply
+
+HEADERS = ("user-agent", "accept", "accept-encoding", "connection", "content-type", "authorization")
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    fake = FakeServer()
+    for path in ("/health", "/setup", "/webhook"):
+        fake.on(path, Reply.of({"ok": True}))
+    yield fake
+    fake.stop()
+
+
+def sent(asked: Asked) -> dict[str, str]:
+    return {name: value for name, value in asked.headers.items() if name in HEADERS}
+
+
+def basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+@pytest.mark.parametrize("name", ["health", "setup", "setup_basic_auth", "webhook_START_TRAINING"])
+def test_the_headers_are_those_of_the_captured_calls(server: FakeServer, name: str) -> None:
+    real = captured(name)
+    with_login = "basic_auth" in name
+    calls = StudioCalls(server.url, ("me", "secret") if with_login else None)
+    answer = calls.get(real.path, 30) if real.method == "GET" else calls.post(real.path, real.json, 30)
+    (asked,) = server.asked
+    assert not answer.is_error
+    assert (asked.method, asked.path) == (real.method, real.path)
+    assert sent(asked)["user-agent"].partition("/")[0] == real.agent.partition("/")[0] == "heartex"
+    assert asked.headers.get("content-type") == ("application/json" if real.json is not None else None)
+    assert asked.authorization == (basic("me", "secret") if with_login else None)
+
+
+def test_an_event_has_no_login_unless_the_address_has_one(server: FakeServer) -> None:
+    StudioCalls(server.url, ("me", "secret"), Limits(webhook=30)).event({"action": "PROJECT_UPDATED"})
+    within = server.url.replace("//", "//you:other@")
+    StudioCalls(within, limits=Limits(webhook=30)).event({"action": "PROJECT_UPDATED"})
+    first, second = server.asked
+    assert (first.path, first.authorization) == ("/webhook", None)
+    assert first.headers["user-agent"].startswith("python-requests/")
+    assert second.authorization == basic("you", "other")
+
+
+def test_another_login_replaces_the_one_in_the_address(server: FakeServer) -> None:
+    calls = StudioCalls(server.url.replace("//", "//you:other@")).with_login(None)
+    calls.get("/health", 30)
+    assert server.asked[0].authorization is None
+
+
+def test_a_path_in_the_address_is_kept(server: FakeServer) -> None:
+    StudioCalls(f"{server.url}/models/one/").get("/health", 30)
+    assert server.paths() == ["/models/one/health"]
+
+
+def test_a_get_without_an_answer_is_asked_three_times_and_a_post_once(server: FakeServer) -> None:
+    server.on("/health", Reply(raw=lambda stream: None))
+    server.on("/setup", Reply(raw=lambda stream: None))
+    calls = StudioCalls(server.url)
+    health, setup = calls.get("/health", 30), calls.post("/setup", {}, 30)
+    assert server.paths() == ["/health"] * 3 + ["/setup"]
+    assert "closed without an answer" in health.failure
+    assert "closed without an answer" in setup.failure
+    assert not setup.timed_out
+
+
+def test_a_late_answer_is_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        calls = StudioCalls(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        answers = [calls.get("/health", 0.1), calls.post("/setup", {}, 0.1)]
+    assert [answer.failure for answer in answers] == [
+        "no answer within 0.1 s, asked 3 times",
+        "no answer within 0.1 s",
+    ]
+    assert all(answer.timed_out and answer.is_error for answer in answers)
+
+
+def test_nothing_listens_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    answer = StudioCalls(f"http://127.0.0.1:{port}").get("/health", 5)
+    assert answer.failure == "nothing listens at this address"
+    assert not answer.timed_out
+
+
+def test_redirects_are_followed_and_said(server: FakeServer) -> None:
+    server.on("/old", Reply.to("/setup", 307))
+    server.on("/lost", Reply.to("/v2/lost"))
+    server.on("/round", Reply.to("/round"))
+    calls = StudioCalls(server.url)
+    kept, lost, endless = (calls.post(path, {}, 30) for path in ("/old", "/lost", "/round"))
+    assert not kept.is_error
+    assert not kept.lost_body
+    assert "after a redirect (307)" in str(kept)
+    assert lost.lost_body
+    assert endless.failure == "redirects without an end"
+
+
+def test_the_page_of_an_error_is_no_lost_body(server: FakeServer) -> None:
+    """Our own server answers errors to Label Studio's client with a redirect, whose address has the cause."""
+    server.on("/setup", Reply.to("/problem/500/cause-in-setup", 303))
+    server.on("/problem/500/cause-in-setup", Reply.of({"detail": "cause"}, 500))
+    answer = StudioCalls(server.url).post("/setup", {}, 30)
+    assert (answer.status, answer.lost_body) == (500, False)
+
+
+def test_constants_that_json_does_not_have_are_noticed(server: FakeServer) -> None:
+    server.on("/health", Reply(200, b"[NaN, 1, -Infinity, NaN]"))
+    body = StudioCalls(server.url).get("/health", 30).body()
+    assert (body.value, body.constants) == ([None, 1, None, None], ("NaN", "-Infinity"))
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [(b"", "empty"), (b"<!DOCTYPE html><p>x", "a web page"), (b"ok", "not JSON, beginning 'ok'")],
+)
+def test_what_a_body_is_instead_of_json(server: FakeServer, content: bytes, error: str) -> None:
+    server.on("/health", Reply(200, content))
+    assert error in StudioCalls(server.url).get("/health", 30).body().error
+
+
+def test_a_login_is_not_shown() -> None:
+    assert without_login("http://me:secret@host:9090/path") == "http://host:9090/path"

@@ -1,0 +1,15 @@
+"""How the Python blocks of the pages are run: a module for a page, or for several on one subject."""
+
+from . import controls, interactive, migrate, models, regions, testing, trackers, training, training_data
+
+__all__ = [
+    "controls",
+    "interactive",
+    "migrate",
+    "models",
+    "regions",
+    "testing",
+    "trackers",
+    "training",
+    "training_data",
+]

@@ -1,0 +1,96 @@
+"""`evaluate --doubtful` on scikit-learn's digits with planted errors: the list, and the tab in a real Label Studio."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy
+from playwright.sync_api import expect
+from sklearn.datasets import load_digits
+
+from .backend import CLI, clean_environment
+from .browser import Browser
+from .conftest import ROOT
+from .studio import Studio, choice
+
+CONFIG = f"""<View><Table name="pixels" value="$pixels"/><Choices name="digit" toName="pixels" choice="single">
+{"".join(f'<Choice value="{digit}"/>' for digit in range(10))}</Choices></View>"""
+TASKS, ERRORS = 200, 8
+
+
+def _evaluate(folder: Path, studio: Studio, project: int, *options: str) -> dict[str, Any]:
+    env = {"LABEL_STUDIO_API_KEY": studio.token}
+    command = [*CLI, "evaluate", str(folder), "--project", str(project), "--url", studio.url]
+    done = subprocess.run(
+        [*command, "--json", *options],
+        env=clean_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def _tasks_of_tab(studio: Studio, project: int, tab: int) -> list[int]:
+    """Return the tasks of a tab as the Data Manager's page requests them."""
+    answer = studio.call("GET", f"/api/tasks/?project={project}&view={tab}&page_size=100")
+    return [task["id"] for task in answer["tasks"]]
+
+
+def test_planted_errors_in_a_tab(label_studio: Studio, browser: Browser, tmp_path: Path) -> None:
+    studio = label_studio
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    shutil.copy(ROOT / "src" / "label_studio_ml" / "gallery" / "models" / "tabular" / "model.py", folder)
+    digits = load_digits()
+    order = numpy.random.default_rng(0).permutation(len(digits.target))[:TASKS]
+    rows = [{f"p{place}": float(value) for place, value in enumerate(digits.data[index])} for index in order]
+    project = studio.create_project("Doubtful digits", CONFIG)
+    labelled = []
+    for number, (row, index) in enumerate(zip(rows, order, strict=True)):
+        shift = 1 + number % 9 if number < ERRORS else 0
+        label = str((int(digits.target[index]) + shift) % 10)
+        annotation = {"result": choice(label, "pixels", "digit")}
+        labelled.append({"data": {"pixels": row}, "annotations": [annotation]})
+    path = f"/api/projects/{project}/import?return_task_ids=true"
+    tasks: list[int] = studio.call("POST", path, json=labelled)["task_ids"]
+    planted = set(tasks[:ERRORS])
+
+    report = _evaluate(folder, studio, project, "--doubtful", "20", "--folds", "2", "--order")
+    listed = [doubt["task"] for doubt in report["doubts"]]
+    assert len(listed) == 20
+    assert len(planted & set(listed)) >= 7
+    for doubt in report["doubts"]:
+        assert doubt["given"] != doubt["predicted"]
+        assert doubt["url"].endswith(
+            f"/projects/{project}/data?task={doubt['task']}&annotation={doubt['annotation']}"
+        )
+    assert not list((folder / "data").glob("versions/*/*")), "nothing is published"
+
+    found = re.fullmatch(rf"{re.escape(studio.url)}/projects/{project}/data\?tab=(\d+)", report["tab"])
+    assert found is not None, report["tab"]
+    assert _tasks_of_tab(studio, project, int(found[1])) == listed, "in the order of the list"
+
+    page = browser.logged_in(studio)
+    page.goto(report["tab"])
+    expect(page.get_by_text("Doubtful labels", exact=True).first).to_be_visible()
+    for task in listed[:3]:
+        expect(page.get_by_text(str(task), exact=True).first).to_be_visible()
+    browser.keep(page, "doubtful-tab")
+    first = report["doubts"][0]
+    page.goto(first["url"])
+    (given,) = first["given"]
+    page.wait_for_selector(f"input[name='{given}']:checked", state="attached")
+    browser.keep(page, "doubtful-annotation")
+
+    # Again: the tab is made anew, not beside the first one; without --order it stores nothing.
+    again = _evaluate(folder, studio, project, "--doubtful", "5", "--folds", "2")
+    views = studio.call("GET", f"/api/dm/views/?project={project}")
+    assert [view["data"]["title"] for view in views].count("Doubtful labels") == 1
+    shown = _tasks_of_tab(studio, project, int(again["tab"].rpartition("=")[2]))
+    assert shown == sorted(doubt["task"] for doubt in again["doubts"])

@@ -1,0 +1,142 @@
+"""Doubtful annotations: planted errors of digits and words, several annotators, rare labels, refusals."""
+
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.datasets import load_digits
+
+from evaluation.learning import PROJECT, FakeTrials, word_tasks
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import PredictError, SettingsError
+from label_studio_ml.evaluation.doubtful.doubtful_labels import DoubtfulLabels, Report, find_doubtful
+from label_studio_ml.evaluation.trials.task_pool import Grouping, TaskPool
+from label_studio_ml.evaluation.trials.trials import Trials
+from label_studio_ml.training.dataset import LabelledTasks
+from label_studio_ml.versions.state.project_state import Project
+from live import annotation
+
+GALLERY = Path(__file__).parents[3] / "src" / "label_studio_ml" / "gallery" / "models"
+DIGITS = Project(
+    uid="1.5",
+    label_config='<View><Table name="pixels" value="$pixels"/><Choices name="digit" toName="pixels">'
+    + "".join(f'<Choice value="{digit}"/>' for digit in range(10))
+    + "</Choices></View>",
+)
+
+
+def _find(
+    folder: Path,
+    tasks: list[dict[str, Any]],
+    *,
+    trials: Trials | None = None,
+    project: Project = PROJECT,
+    fold_count: int = 2,
+    limit: int = 100,
+    report: Report = lambda done, total, seconds: None,
+    grouping: Grouping | None = None,
+) -> DoubtfulLabels:
+    pool = TaskPool(LabelledTasks(lambda: tasks, "a test"), folder, grouping or Grouping())
+    found, results = find_doubtful(
+        trials or FakeTrials.of(folder),
+        pool,
+        project,
+        fold_count=fold_count,
+        seed=0,
+        limit=limit,
+        report=report,
+    )
+    assert results.keys() == {doubt.task for doubt in found.doubts}
+    return found
+
+
+def test_planted_errors_of_the_digits_are_found(tmp_path: Path) -> None:
+    """The gallery's tabular model on scikit-learn's 1,797 digits, 50 of which have a wrong label."""
+    data, order = load_digits(), random.Random(0)
+    planted = order.sample(range(1, len(data.target) + 1), 50)
+    tasks = []
+    for number, (row, digit) in enumerate(zip(data.data, data.target, strict=True), 1):
+        label = str((int(digit) + order.randint(1, 9)) % 10) if number in planted else str(digit)
+        region = {"from_name": "digit", "to_name": "pixels", "type": "choices", "value": {"choices": [label]}}
+        pixels = {f"pixel {place}": float(value) for place, value in enumerate(row)}
+        tasks.append(
+            {"id": number, "data": {"pixels": pixels}, "annotations": [{"id": number, "result": [region]}]}
+        )
+    folder = tmp_path / "backend"
+    folder.mkdir()
+    shutil.copy(GALLERY / "tabular" / "model.py", folder)
+    settings = Settings(backend_dir=folder, model_dir=folder / "data", log_dir=folder / "logs")
+    with Trials(settings, DIGITS, settings.log_dir / "evaluate.log") as trials:
+        found = _find(trials.folder, tasks, trials=trials, project=DIGITS, fold_count=3)
+    listed = [doubt.task for doubt in found.doubts]
+    assert len(set(planted) & set(listed)) >= 40, "at least 80 % among the first 100"
+    assert (found.tasks, found.annotations, found.failed, found.rare) == (1797, 1797, 0, {})
+    assert found.contradicted < 180
+    assert 10 < found.likely < 100
+
+
+def test_each_annotators_annotation_is_compared(tmp_path: Path) -> None:
+    tasks = word_tasks(60, words=6)
+    tasks[3]["annotations"].insert(0, {**annotation(500, "good"), "completed_by": 7})  # another one says bad
+    found = _find(tmp_path, tasks)
+    (doubt,) = found.doubts
+    assert (doubt.task, doubt.annotation, doubt.annotator) == (4, 1500, 7)
+    assert (doubt.given, doubt.predicted) == ({"good": 1}, {"bad": 1})
+    assert (doubt.doubt, doubt.likely, doubt.control, doubt.kind) == (1.0, True, "label", "choices")
+    assert (found.tasks, found.annotations, found.contradicted, found.likely) == (60, 61, 1, 1)
+    assert len(found.seconds) == 2
+
+
+def test_the_list_ends_at_its_limit(tmp_path: Path) -> None:
+    tasks = word_tasks(60, words=6)
+    for task in tasks[:8]:
+        (region,) = task["annotations"][0]["result"]
+        region["value"]["choices"] = ["good" if region["value"]["choices"] == ["bad"] else "bad"]
+    found = _find(tmp_path, tasks, limit=3)
+    assert (len(found.doubts), found.contradicted) == (3, 8)
+
+
+def test_a_label_of_one_task_is_not_judged(tmp_path: Path) -> None:
+    tasks = word_tasks(60, words=6)
+    tasks[5]["annotations"][0]["result"][0]["value"]["choices"] = ["odd"]
+    found = _find(tmp_path, tasks)
+    assert found.rare == {"odd": 1}
+    assert found.doubts == []
+
+
+def test_an_interrupted_search_keeps_the_folds_that_are_complete(tmp_path: Path) -> None:
+    def report(done: int, total: int, seconds: float) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    found = _find(tmp_path, word_tasks(60), report=report)
+    assert (found.complete, found.tasks, len(found.seconds)) == (False, 30, 1)
+
+
+def test_too_few_tasks_and_groups(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="There are 7 labelled tasks; 2 folds need at least 8"):
+        _find(tmp_path, word_tasks(7))
+    (tmp_path / "groups").mkdir()
+    with pytest.raises(SettingsError, match="in fewer than 6 groups"):
+        _find(tmp_path / "groups", word_tasks(60), fold_count=6, grouping=Grouping(by="source"))
+
+
+def test_nothing_that_can_be_compared(tmp_path: Path) -> None:
+    config = PROJECT.label_config.replace("<Choices ", '<Choices perRegion="true" ')
+    project = Project(uid="1.5", label_config=config)
+    with pytest.raises(SettingsError, match=r"Nothing in the annotations can be compared.*perRegion"):
+        _find(tmp_path, word_tasks(20), project=project)
+
+
+def test_tasks_without_a_prediction(tmp_path: Path) -> None:
+    tasks = word_tasks(20, words=2)
+    tasks[3]["data"]["text"] = "fail"
+    found = _find(tmp_path, tasks)
+    assert (found.tasks, found.annotations, found.failed, found.failures) == (20, 19, 1, ["told to fail"])
+    for task in tasks:
+        task["data"]["text"] = "fail"
+    (tmp_path / "none").mkdir()
+    with pytest.raises(PredictError, match="The models predicted none of 20 tasks: told to fail"):
+        _find(tmp_path / "none", tasks)

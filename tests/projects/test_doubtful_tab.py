@@ -1,0 +1,163 @@
+"""The tab of doubtful annotations, on a fake of Label Studio's API."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import SettingsError, StudioError
+from label_studio_ml.evaluation.doubtful.doubtful_labels import Doubt, DoubtfulLabels
+from label_studio_ml.projects.doubtful_tab import TabRequest, make_tab, with_links
+from label_studio_ml.versions.state.project_state import Project
+from studio.fake import Asked, FakeServer, Reply
+
+RESULTS: dict[int, list[Any]] = {3: [], 9: []}
+
+
+def _doubtful(*annotations: tuple[int, int | None]) -> DoubtfulLabels:
+    return DoubtfulLabels(
+        project="7",
+        created="",
+        source="",
+        tasks=9,
+        annotations=9,
+        folds=2,
+        seed=0,
+        complete=True,
+        seconds=[],
+        contradicted=len(annotations),
+        likely=0,
+        failed=0,
+        failures=[],
+        rare={},
+        not_compared={},
+        doubts=[
+            Doubt(
+                task=task,
+                annotation=number,
+                annotator=1,
+                control="label",
+                kind="choices",
+                doubt=0.5,
+                likely=False,
+                given={},
+                predicted={},
+            )
+            for task, number in annotations
+        ],
+    )
+
+
+class FakeTabs(FakeServer):
+    """Tabs, predictions and the settings of project 7; `stored` of an upload's predictions are taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deleted: list[str] = []
+        self.added: list[Any] = []
+        self.changes: list[Any] = []
+        self.stored: int | None = None
+        self.on("/api/dm/views/", self._views)
+        for number in (4, 5):
+            self.on(f"/api/dm/views/{number}/", self._delete)
+        self.on("/api/projects/7/model-versions/", self._versions)
+        self.on("/api/projects/7/import/predictions", self._predictions)
+        self.on("/api/projects/7/", self._project)
+
+    def _views(self, asked: Asked) -> Reply:
+        if asked.method == "POST":
+            self.added.append(json.loads(asked.body))
+            return Reply.of({"id": 12}, 201)
+        views = [{"id": 4, "data": {"title": "Default"}}, {"id": 5, "data": {"title": "Doubtful labels"}}]
+        return Reply.of(views)
+
+    def _delete(self, asked: Asked) -> Reply:
+        self.deleted.append(asked.path)
+        return Reply(204)
+
+    def _versions(self, asked: Asked) -> Reply:
+        if asked.method == "DELETE":
+            self.deleted.append(json.loads(asked.body)["model_version"])
+            return Reply(204)
+        return Reply.of({"doubtful-20200101-000000": 3, "mine": 5})
+
+    def _predictions(self, asked: Asked) -> Reply:
+        body = json.loads(asked.body)
+        self.added += body
+        return Reply.of({"created": len(body) if self.stored is None else self.stored}, 201)
+
+    def _project(self, asked: Asked) -> Reply:
+        self.changes.append(json.loads(asked.body))
+        return Reply.of({"id": 7})
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeTabs]:
+    server = FakeTabs()
+    yield server
+    server.stop()
+
+
+def _make(fake: FakeTabs, doubtful: DoubtfulLabels, *, order: bool = False) -> DoubtfulLabels:
+    login = {"url": fake.url, "token": "secret", "own_private": ("*",)}
+    return make_tab(doubtful, login, TabRequest("Doubtful labels", RESULTS if order else None))
+
+
+def test_a_tab_of_the_annotations_takes_the_place_of_an_earlier_one(fake: FakeTabs) -> None:
+    made = _make(fake, _doubtful((9, 90), (3, 30)))
+    assert made.tab == f"{fake.url}/projects/7/data?tab=12"
+    assert (made.version, fake.deleted, fake.changes) == ("", ["/api/dm/views/5/"], [])
+    (view,) = fake.added
+    (condition,) = view["data"]["filters"]["items"]
+    assert (condition["filter"], condition["operator"]) == ("filter:tasks:annotations_ids", "contains")
+    assert condition["value"] == "90 30"
+    assert (view["project"], view["data"]["title"], view["data"]["ordering"]) == (7, "Doubtful labels", [])
+
+
+def test_the_order_of_the_list_by_predictions_of_a_version_of_its_own(fake: FakeTabs) -> None:
+    made = _make(fake, _doubtful((9, 90), (3, 30), (9, 91)), order=True)
+    *predictions, view = fake.added
+    assert [(each["task"], each["score"]) for each in predictions] == [(9, 0.0), (3, 0.5)]
+    assert {each["model_version"] for each in predictions} == {made.version}
+    assert view["data"]["ordering"] == ["tasks:predictions_score"]
+    assert fake.changes == [{"model_version": made.version}]
+    assert fake.deleted == ["/api/dm/views/5/", "doubtful-20200101-000000"]
+
+
+def test_predictions_that_are_refused_change_nothing(fake: FakeTabs) -> None:
+    fake.stored = 1
+    with pytest.raises(StudioError, match=r"refused 1 of 2 predictions.*Leave out --order"):
+        _make(fake, _doubtful((9, 90), (3, 30)), order=True)
+    assert fake.changes == []
+    assert "doubtful-20200101-000000" not in fake.deleted
+
+
+def test_without_doubts_there_is_no_tab(fake: FakeTabs) -> None:
+    assert _make(fake, _doubtful()).tab == ""
+    assert (fake.added, fake.deleted) == ([], ["/api/dm/views/5/"])
+
+
+def test_annotations_without_ids_have_no_tab(fake: FakeTabs) -> None:
+    with pytest.raises(SettingsError, match="needs the ids"):
+        _make(fake, _doubtful((9, None)))
+    with pytest.raises(SettingsError, match="needs the ids"):
+        _make(fake, msgspec.structs.replace(_doubtful((9, 90)), project="unknown"))
+
+
+def test_links_where_the_address_is_known() -> None:
+    doubtful = _doubtful((9, 90), (3, None))
+    settings = Settings(backend_dir=Path(), studio_url="http://studio:8080/sub/", studio_api_key="secret")
+    urls = [doubt.url for doubt in with_links(doubtful, Project(uid="7.1"), settings).doubts]
+    assert urls == [
+        "http://studio:8080/sub/projects/7/data?task=9&annotation=90",
+        "http://studio:8080/sub/projects/7/data?task=3",
+    ]
+    unsafe = Project(uid="7.1", hostname="javascript:alert(1)")
+    assert [doubt.url for doubt in with_links(doubtful, unsafe, Settings(backend_dir=Path())).doubts] == [
+        "",
+        "",
+    ]

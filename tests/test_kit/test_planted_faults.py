@@ -1,0 +1,51 @@
+"""`label-studio-ml test` finds each planted fault, alone, and names field, fix and line."""
+
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml.test_kit.check_catalogue import CHECKS, Phase
+from label_studio_ml.test_kit.child_runner import Limits
+from label_studio_ml.test_kit.class_check import CheckOptions
+
+from .planted_faults import FAULTS, FURTHER, Fault
+from .reports import MODELS, report_on
+
+#: Limits that a fault goes beyond on purpose.
+LIMITS = {"huge-data": Limits(timeout=8.0), "fit-cancel": Limits(cancel_grace=3.0)}
+
+
+def planted(fault: Fault) -> str:
+    code = (MODELS / f"{fault.base}_model.py").read_text()
+    for old, new in ((fault.old, fault.new), *([FURTHER[fault.name]] if fault.name in FURTHER else [])):
+        assert code.count(old) == 1, f"{old!r} is not once in the model"
+        code = code.replace(old, new)
+    return code
+
+
+def test_there_are_at_least_thirty() -> None:
+    assert len({fault.name for fault in FAULTS}) >= 30
+    assert all(fault.check in CHECKS for fault in FAULTS)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_the_fault_is_found(fault: Fault, tmp_path: Path) -> None:
+    code = planted(fault)
+    phase = CHECKS[fault.check].phase
+    unneeded = [Phase.FIT, Phase.RELOAD] if phase is Phase.PREDICT else []
+    skipped = {check.id: "not of this fault" for check in CHECKS.values() if check.phase in unneeded}
+    is_quick = fault.check != "memory"
+    (tmp_path / "model.py").write_text(code)
+    report = report_on(
+        tmp_path,
+        CheckOptions(limits=LIMITS.get(fault.check, Limits()), skipped=skipped, quick=is_quick),
+    )
+    found = [failure for failure in report.failures if failure.check == fault.check]
+    assert found, str(report)
+    assert {failure.check for failure in report.failures} - {fault.check} <= set(fault.others), str(report)
+    first = found[0]
+    assert fault.field in first.field, str(report)
+    assert fault.fix in first.fix, str(report)
+    assert first.file == "model.py"
+    assert first.line
+    assert fault.at in code.splitlines()[first.line - 1], str(report)

@@ -1,0 +1,58 @@
+"""`label-studio-ml test` says nothing about right models: of both generations, of the gallery, and in older styles."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml.gallery.catalogue import model_named
+from label_studio_ml.test_kit.class_check import CheckOptions
+
+from .reports import MODELS, report_on
+
+#: Models of the gallery that run with what the tests need anyway, and without weights.
+GALLERY = ("tabular", "series-segmenter", "face-boxes")
+
+#: Stand-ins for examples of the later 2.x, with a label config each.
+EXAMPLES = {
+    "tracker": """<View><Video name="video" value="$video"/><VideoRectangle name="box" toName="video"/>
+<Labels name="label" toName="video"><Label value="Car"/></Labels></View>""",
+    "clicks": """<View><Image name="image" value="$image"/><BrushLabels name="mask" toName="image">
+<Label value="Cat"/></BrushLabels><TextArea name="words" toName="image"/></View>""",
+}
+
+
+@pytest.mark.parametrize("name", ["text", "box", "span", "event", "old", "plain"])
+def test_nothing_is_found_in_a_right_model(name: str, tmp_path: Path) -> None:
+    shutil.copy(MODELS / f"{name}_model.py", tmp_path / "model.py")
+    report = report_on(tmp_path, CheckOptions())
+    assert report.passed, str(report)
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_nothing_is_found_in_a_model_of_the_gallery(name: str, tmp_path: Path) -> None:
+    shutil.copytree(model_named(name).folder, tmp_path, dirs_exist_ok=True)
+    report = report_on(tmp_path, CheckOptions(quick=True))
+    assert report.passed, str(report)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_nothing_is_found_in_an_older_example(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("LABEL_STUDIO_ACCESS_TOKEN", "LABEL_STUDIO_API_KEY"):
+        monkeypatch.setenv(variable, "none")
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")
+    shutil.copytree(Path(__file__).parents[1] / "compat" / "backends" / name, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "_wsgi.py").unlink()
+    (tmp_path / "label_config.xml").write_text(EXAMPLES[name])
+    report = report_on(tmp_path, CheckOptions(quick=True))
+    assert report.passed, str(report)
+
+
+def test_nothing_is_found_in_the_model_that_init_writes(tmp_path: Path) -> None:
+    from label_studio_ml.cli.create.scaffold import default_model
+
+    (tmp_path / "model.py").write_text(default_model())
+    report = report_on(tmp_path, CheckOptions(quick=True))
+    assert report.passed, str(report)

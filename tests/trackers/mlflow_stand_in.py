@@ -1,0 +1,66 @@
+"""A named stand-in, and no more: the calls of MLflow's REST API that a tracked run makes, over HTTP."""
+
+import json
+from typing import Any
+
+from studio.fake import Asked, FakeServer, Reply
+
+API = "/api/2.0/mlflow"
+
+
+class MlflowStandIn(FakeServer):
+    """Keeps one run, whose `data` it answers with. Artifacts go to the folder `artifacts`."""
+
+    def __init__(self, artifacts: str) -> None:
+        super().__init__()
+        self.runs: list[dict[str, Any]] = []
+        self.params: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
+        self.metrics: list[dict[str, Any]] = []
+        self.statuses: list[str] = []
+        self._artifacts = artifacts
+        routes = {
+            "experiments/get-by-name": self._experiment,
+            "runs/search": lambda _: Reply.of({"runs": self.runs}),
+            "runs/create": self._create,
+            "runs/get": lambda _: Reply.of({"run": self.runs[0]}),
+            "runs/update": self._update,
+            "runs/log-batch": self._log_batch,
+            "runs/set-tag": self._set_tag,
+        }
+        for name, route in routes.items():
+            self.routes[f"{API}/{name}"] = route
+
+    def _experiment(self, asked: Asked) -> Reply:
+        fields = {"experiment_id": "3", "name": asked.query["experiment_name"], "lifecycle_stage": "active"}
+        return Reply.of({"experiment": fields})
+
+    def _create(self, asked: Asked) -> Reply:
+        body = json.loads(asked.body)
+        info = {
+            "run_id": "r1",
+            "run_uuid": "r1",
+            "run_name": body["run_name"],
+            "experiment_id": body["experiment_id"],
+            "status": "RUNNING",
+            "artifact_uri": self._artifacts,
+            "lifecycle_stage": "active",
+        }
+        self.tags |= {tag["key"]: tag["value"] for tag in body["tags"]}
+        self.runs = [{"info": info, "data": {}}]
+        return Reply.of({"run": self.runs[0]})
+
+    def _update(self, asked: Asked) -> Reply:
+        self.statuses.append(json.loads(asked.body)["status"])
+        return Reply.of({"run_info": self.runs[0]["info"]})
+
+    def _log_batch(self, asked: Asked) -> Reply:
+        body = json.loads(asked.body)
+        self.params |= {param["key"]: param["value"] for param in body.get("params", [])}
+        self.metrics += body.get("metrics", [])
+        return Reply.of({})
+
+    def _set_tag(self, asked: Asked) -> Reply:
+        body = json.loads(asked.body)
+        self.tags[body["key"]] = body["value"]
+        return Reply.of({})

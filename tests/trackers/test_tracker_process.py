@@ -1,0 +1,71 @@
+"""The process of a tracker, from the first line of its worker to its end; the tracker is a stand-in."""
+
+import io
+import os
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.processes.interpreter import command
+from label_studio_ml.trackers import tracker_process
+from label_studio_ml.trackers.messages import RunDescription, RunResult, TrackerAnswer, TrackerMessage
+
+from .packages import package
+from .test_delivery import StandIn
+
+BEGIN = TrackerMessage(begin=RunDescription(job="j1", name="n"))
+POINT = TrackerMessage(point={"step": 1, "time": "2026-12-01T00:00:00.000+00:00", "loss": 0.5})
+
+
+def _follow(
+    monkeypatch: pytest.MonkeyPatch, *messages: TrackerMessage
+) -> tuple[StandIn, list[TrackerAnswer]]:
+    tracker, answers = StandIn(), io.BytesIO()
+    monkeypatch.setattr(tracker_process, "open_run", lambda name, description: tracker)
+    monkeypatch.setattr(tracker_process, "FLUSH_INTERVAL", 0.01)
+    lines = io.BytesIO(b"".join(msgspec.json.encode(message) + b"\n" for message in messages))
+    tracker_process.follow("mlflow", lines, answers)
+    return tracker, [
+        msgspec.json.decode(line, type=TrackerAnswer) for line in answers.getvalue().splitlines()
+    ]
+
+
+def test_a_run_is_delivered_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = TrackerMessage(end=RunResult(status="finished", version="v1"))
+    tracker, answers = _follow(monkeypatch, BEGIN, POINT, end)
+    assert [point["loss"] for point in tracker.points] == [0.5]
+    assert [result.version for result in tracker.results] == ["v1"]
+    assert [answer.link.url for answer in answers if answer.link] == ["http://tracker/1"]
+    assert answers[-1].done
+
+
+def test_a_run_whose_worker_is_gone_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker, _ = _follow(monkeypatch, BEGIN, POINT)
+    assert [point["loss"] for point in tracker.points] == [0.5]
+    assert [result.status for result in tracker.results] == ["killed"]
+
+
+def test_without_a_run_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker, answers = _follow(monkeypatch)
+    assert (tracker.results, answers) == ([], [])
+
+
+def test_as_a_process(tmp_path: Path) -> None:
+    package("tensorboardX")
+    description = RunDescription(job="j1", name="project-1-j1", tensorboard_dir=str(tmp_path))
+    end = TrackerMessage(end=RunResult(status="finished"))
+    messages = (TrackerMessage(begin=description), POINT, end)
+    text = b"".join(msgspec.json.encode(message) + b"\n" for message in messages)
+    reader, writer = os.pipe()
+    arguments = command(
+        Settings(backend_dir=tmp_path), "label_studio_ml.trackers.tracker_process", "tensorboard", writer
+    )
+    subprocess.run(arguments, input=text, pass_fds=[writer], check=True, timeout=120)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answers:
+        found = [msgspec.json.decode(line, type=TrackerAnswer) for line in answers]
+    assert found[-1].done
+    assert list((tmp_path / "project-1-j1").glob("events.*"))
