@@ -55,7 +55,7 @@ def test_secrets_are_not_shown() -> None:
         (kinds.BOOLEAN, False),
         (kinds.WORDS, ("a", "b c")),
         (kinds.FOLDERS, ("/a b", "/c")),
-        (kinds.PATH, Path("/a b ")),
+        (kinds.path_for(kinds.PathUse.FILE), Path("/a b ")),
         (kinds.JSON_OBJECT, {"a": [1, None], "b": "ü"}),
         (kinds.choice({"on": 1, "off": ""}), ""),
         (kinds.integer(0, kinds.MEGABYTE), 3 * kinds.MEGABYTE),

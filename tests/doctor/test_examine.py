@@ -45,9 +45,9 @@ def _one(found: Iterator[Check]) -> Check:
 
 def test_without_label_studio_the_rest_is_looked_at(context: Context) -> None:
     found = {check.name: check.status for check in examine.examine(context)}
-    assert len(found) == len(examine.CHECKS) - 5, (
-        "there is no store to look at, no Redis that others use, no damage, nothing waits on the disk, and no class "
-        "with parameters was imported"
+    assert len(found) == len(examine.CHECKS) - 6, (
+        "no setting names a missing file; there is no store to look at, no Redis that others use, no damage, nothing "
+        "waits on the disk, and no class with parameters was imported"
     )
     assert {name for name, status in found.items() if status is Status.FAIL} == {"model file", "server"}
     assert {name for name, status in found.items() if status is Status.OK} == {

@@ -145,6 +145,11 @@ def test_backend_that_was_added_by_hand(
 
 
 _OTHER = {"BASIC_AUTH_USER": "me", "BASIC_AUTH_PASS": "other"}
+_NO_FILE = {
+    **dict.fromkeys(LOGIN, ""),
+    "TOKENS_FILE": "/none/tokens",
+    "LABEL_STUDIO_ML_TOKEN": "lsml_of_another_file",
+}
 
 #: Arguments, environment, token, and what is said.
 WRONG: list[tuple[list[str], dict[str, str], str | None, str]] = [
@@ -154,6 +159,7 @@ WRONG: list[tuple[list[str], dict[str, str], str | None, str]] = [
     (["--backend-url", "ftp://x"], {}, None, "is not an http(s) address"),
     (["--backend-url", "http://localhost:9"], {}, None, "Label Studio cannot reach the backend"),
     ([], _OTHER, None, "asks for another login"),
+    ([], _NO_FILE, None, "the same settings: TOKENS_FILE: there is no file /none/tokens. Make it with"),
     (["--url", "http://localhost:9"], {}, None, "cannot be reached"),
 ]
 

@@ -2,6 +2,7 @@
 
 import base64
 
+from label_studio_ml.config.path_problems import tokens_file_problem
 from label_studio_ml.config.settings import Settings
 
 
@@ -16,3 +17,13 @@ def authorization(settings: Settings) -> str:
         return f"Bearer {settings.http.token}" if settings.http.token else ""
     login = f"{settings.basic_auth_user}:{settings.basic_auth_pass}"
     return f"Basic {base64.b64encode(login.encode()).decode()}"
+
+
+def refused_login_fix(settings: Settings) -> str:
+    """Return what to do if the backend refuses `authorization(settings)`."""
+    if not settings.basic_auth_user and (problem := tokens_file_problem(settings)):
+        return f"It accepts no token if it has the same settings: {problem}"
+    return (
+        "Set BASIC_AUTH_USER and BASIC_AUTH_PASS as they are where the backend runs, or LABEL_STUDIO_ML_TOKEN to a "
+        "token of its TOKENS_FILE"
+    )

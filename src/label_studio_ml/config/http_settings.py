@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_studio_ml.config.setting_values import BYTES, EXACT_TEXT, PATH, TEXT, Kind
+from label_studio_ml.config.setting_values import BYTES, EXACT_TEXT, TEXT, Kind, PathUse, path_for
 from label_studio_ml.config.variables import read, setting, written
 from label_studio_ml.errors import SettingsError
 
@@ -85,7 +85,7 @@ class HttpSettings:
         "on a loopback address its own names only; else any, but for browsers")
     max_in_flight: int = setting("LABEL_STUDIO_ML_MAX_IN_FLIGHT", BYTES, DEFAULT_MAX_IN_FLIGHT,
         "bytes of request bodies in memory at a time ([limits](production.md#limits))")
-    tokens_file: Path | None = setting("TOKENS_FILE", PATH, None,
+    tokens_file: Path | None = setting("TOKENS_FILE", path_for(PathUse.FILE, in_backend=True), None,
         "file with tokens that clients may send in place of the login, [one per line](security.md#login-and-tokens)")
     viewer_user: str = setting("VIEWER_USER", EXACT_TEXT, "",
         "user of a second login that may only read, such as on the [dashboard](dashboard.md)", secret=True)
@@ -93,9 +93,9 @@ class HttpSettings:
         "password of this login", secret=True)
     token: str = setting("LABEL_STUDIO_ML_TOKEN", TEXT, "",
         "token that `doctor`, `connect` and `predict` send, if no login is set", secret=True)
-    tls_cert: Path | None = setting("TLS_CERT", PATH, None,
+    tls_cert: Path | None = setting("TLS_CERT", path_for(PathUse.FILE), None,
         "PEM file with the server's certificate: `start` and `serve` answer HTTPS (also `--tls-cert`)")
-    tls_key: Path | None = setting("TLS_KEY", PATH, None,
+    tls_key: Path | None = setting("TLS_KEY", path_for(PathUse.FILE), None,
         "PEM file with its private key (also `--tls-key`)", "in the file of `TLS_CERT`")
     root_path: str = setting("ROOT_PATH", Kind(parse_root_path), "",
         "path under which a proxy offers the backend, such as `/ml`; requests may come with or without it (also "

@@ -1,12 +1,12 @@
 """The address of Redis in parts, as compose files of older backends set it, and the certificate for TLS."""
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from label_studio_ml.config.setting_values import BOOLEAN, EXACT_TEXT, TEXT, Kind, integer
+from label_studio_ml.config.setting_values import BOOLEAN, EXACT_TEXT, Kind, PathUse, integer, path_for
 from label_studio_ml.config.variables import read, setting
 from label_studio_ml.errors import SettingsError
 
@@ -78,7 +78,7 @@ class RedisVariables:
     username: str = setting("REDIS_USERNAME", EXACT_TEXT, "", "user, with `REDIS_HOST`")
     password: str = setting("REDIS_PASSWORD", EXACT_TEXT, "", "password, with `REDIS_HOST`", secret=True)
     tls: bool = setting("REDIS_SSL", BOOLEAN, False, "use TLS, with `REDIS_HOST`")
-    ca_file: str = setting("REDIS_CA_FILE", TEXT, "",
+    ca_file: Path | None = setting("REDIS_CA_FILE", path_for(PathUse.FILE), None,
         "certificate of the authority that has signed the certificate of Redis", "the system's")
     # fmt: on
 
@@ -107,6 +107,12 @@ def redis_url(env: Mapping[str, str], url: str, use: bool | None) -> str:
             fix="Begin REDIS_URL with rediss://, or set REDIS_SSL=true",
             field="REDIS_CA_FILE",
         )
-    if not os.access(ca_file, os.R_OK):
-        raise SettingsError(f"REDIS_CA_FILE={ca_file} cannot be read", field="REDIS_CA_FILE")
-    return f"{url}{'&' if '?' in url else '?'}{urlencode({'ssl_ca_certs': ca_file})}"
+    try:
+        ca_file.open("rb").close()
+    except OSError as error:
+        raise SettingsError(
+            f"REDIS_CA_FILE={ca_file} cannot be read: {error.strerror or error}",
+            fix="Name a PEM file with the certificate of the authority",
+            field="REDIS_CA_FILE",
+        ) from None
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'ssl_ca_certs': str(ca_file)})}"

@@ -47,19 +47,43 @@ class InvalidPredictions(enum.StrEnum):
     ERROR = "error"
 
 
+class PathUse(enum.Enum):
+    """What a path in a setting is used as."""
+
+    #: A file that is read.
+    FILE = "file"
+    #: A folder that is read.
+    FOLDER = "folder"
+    #: A folder that is written to, and made if it is missing.
+    OUTPUT_FOLDER = "output folder"
+    #: A program: a path, or a name that is looked up in `PATH`.
+    PROGRAM = "program"
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of values.
 
     `parse` is called with the variable's name and its text, without surrounding blanks unless `verbatim`; None from it
     stands for "not set". `write` returns the text of a value, empty to leave the variable out. `limits` are the
-    smallest and the largest number that a text may name, None for texts that are no numbers.
+    smallest and the largest number that a text may name, None for texts that are no numbers. `path` says what a path is
+    used as, None for values that are no paths; with `in_backend` a relative one starts at the backend's folder, else at
+    the working folder.
     """
 
     parse: Callable[[str, str], Any]
     write: Callable[[Any], str] = str
     verbatim: bool = False
     limits: tuple[float, float] | None = None
+    path: PathUse | None = None
+    in_backend: bool = False
+
+
+def path_for(use: PathUse, *, in_backend: bool = False) -> Kind:
+    """Return the kind of paths that are used as `use`; their blanks belong to them."""
+    return Kind(
+        lambda _, text: Path(text) if text.strip() else None, verbatim=True, path=use, in_backend=in_backend
+    )
 
 
 def number(minimum: float, unit: str = "seconds", *, maximum: float = MAX_SECONDS) -> Kind:
@@ -175,9 +199,15 @@ TEXT = Kind(lambda _, text: text)
 EXACT_TEXT = Kind(lambda _, text: text, verbatim=True)
 #: The address of a web server, without a slash at its end.
 URL = Kind(_web_address)
-PATH = Kind(lambda _, text: Path(text) if text.strip() else None, verbatim=True)
+#: A program: a path, or a name that is looked up in `PATH`.
+PROGRAM = Kind(lambda _, text: text, path=PathUse.PROGRAM)
 #: Folders, separated as in `PATH`.
-FOLDERS = Kind(lambda _, text: tuple(filter(None, text.split(os.pathsep))), os.pathsep.join, verbatim=True)
+FOLDERS = Kind(
+    lambda _, text: tuple(filter(None, text.split(os.pathsep))),
+    os.pathsep.join,
+    verbatim=True,
+    path=PathUse.FOLDER,
+)
 #: Words, separated by commas.
 WORDS = Kind(lambda _, text: tuple(filter(None, map(str.strip, text.split(",")))), ",".join)
 BOOLEAN = Kind(_boolean, lambda value: str(value).lower())

@@ -27,15 +27,17 @@ from label_studio_ml.config.setting_values import (
     MAX_PROCESSES,
     MAX_THREADS,
     MEGABYTE,
-    PATH,
+    PROGRAM,
     TEXT,
     URL,
     WORDS,
     InvalidPredictions,
     Kind,
+    PathUse,
     choice,
     integer,
     number,
+    path_for,
 )
 from label_studio_ml.config.tracker_settings import TrackerSettings
 from label_studio_ml.config.variables import VARIABLE, Variable, declared, prefixed, read, setting, written
@@ -106,27 +108,27 @@ class Settings:
 
     # fmt: off
     # The model
-    backend_dir: Path = field(metadata={VARIABLE: Variable("LABEL_STUDIO_ML_DIR", PATH,
+    backend_dir: Path = field(metadata={VARIABLE: Variable("LABEL_STUDIO_ML_DIR", path_for(PathUse.FOLDER),
         "the backend's folder", "the command's DIR, else the current folder")})
-    script: Path | None = setting("LABEL_STUDIO_ML_SCRIPT", PATH, None,
+    script: Path | None = setting("LABEL_STUDIO_ML_SCRIPT", path_for(PathUse.FILE, in_backend=True), None,
         "the model file", "`model.py` in the backend's folder")
     class_name: str = setting("LABEL_STUDIO_ML_CLASS", TEXT, "",
         "the class in the model file", "the only one")
     init_kwargs: Mapping[str, Any] = field(default_factory=dict, metadata={VARIABLE: Variable(
         "LABEL_STUDIO_ML_INIT", JSON_OBJECT, "further constructor arguments, a JSON object (also `--with KEY=VAL`)")})
-    python: str = setting("LABEL_STUDIO_ML_PYTHON", TEXT, "",
+    python: str = setting("LABEL_STUDIO_ML_PYTHON", PROGRAM, "",
         "the Python that runs model processes and trainings",
         "the one that runs the server; below uWSGI and Apache the one of its environment")
     python_path: tuple[str, ...] = setting("LABEL_STUDIO_ML_PYTHONPATH", FOLDERS, (),
         "further folders from which user code imports, as in `PYTHONPATH`")
-    model_root: Path | None = setting("MODEL_ROOT", PATH, None,
+    model_root: Path | None = setting("MODEL_ROOT", path_for(PathUse.OUTPUT_FOLDER), None,
         "a folder for weights, which model files read from the environment")
 
     # Versions
     store_url: str = setting("MODEL_DIR", Kind(_store_location, verbatim=True), "",
         "versions and state: a folder, or the URL of a store ([stores](production.md#versions-in-an-object-store))",
         "`data` in the backend's folder")
-    user_model_dir: Path | None = setting("CACHE_DIR", PATH, None,
+    user_model_dir: Path | None = setting("CACHE_DIR", path_for(PathUse.OUTPUT_FOLDER, in_backend=True), None,
         "if `MODEL_DIR` is a URL: this machine's own folder", "`data` in the backend's folder")
     model_dir: Path = Path("data")
     model_cache_bytes: int = setting("MODEL_CACHE_MB", integer(1, MEGABYTE, maximum=MAX_MEGABYTES), 20480 * MEGABYTE,
@@ -169,7 +171,7 @@ class Settings:
         "token for Label Studio's API: a personal access token or a legacy token", "what `/setup` says", secret=True)
     studio_verify_tls: bool = setting("VERIFY_SSL", BOOLEAN, True,
         "check the TLS certificates of Label Studio and of file servers")
-    document_root: Path | None = setting(prefixed("LOCAL_FILES_DOCUMENT_ROOT"), PATH, None,
+    document_root: Path | None = setting(prefixed("LOCAL_FILES_DOCUMENT_ROOT"), path_for(PathUse.FOLDER), None,
         "folder with Label Studio's local files, if this machine has it too ([files.md](files.md))")
     files: FileSettings = field(default_factory=FileSettings)
 
@@ -233,7 +235,7 @@ class Settings:
         "seconds that requests in flight have after that")
     grace: float = setting("LABEL_STUDIO_ML_TRAINING_GRACE", number(0.0), 0.0,
         "seconds that a running training has after SIGTERM before it is put back")
-    log_dir: Path = setting("LABEL_STUDIO_ML_LOG_DIR", PATH, Path("logs"),
+    log_dir: Path = setting("LABEL_STUDIO_ML_LOG_DIR", path_for(PathUse.OUTPUT_FOLDER, in_backend=True), Path("logs"),
         "folder of the log files, relative to the backend's folder")
     log_level: str = setting("LOG_LEVEL", Kind(_log_level), "INFO",
         "least severe messages in the logs: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`")
@@ -274,12 +276,13 @@ class Settings:
         return settings
 
     @property
-    def _parts(self) -> tuple["Settings", HttpSettings, FileSettings, TrackerSettings]:
+    def parts(self) -> tuple["Settings", HttpSettings, FileSettings, TrackerSettings]:
+        """The objects whose classes declare the settings: this one, and the groups in it."""
         return self, self.http, self.files, self.trackers
 
     def to_env(self) -> dict[str, str]:
         """Return the environment variables from which `from_env` reads these settings."""
-        values = {name: text for part in self._parts for name, text in written(part).items()}
+        values = {name: text for part in self.parts for name, text in written(part).items()}
         if not self.store_url and self.user_model_dir:
             values["MODEL_DIR"] = values.pop("CACHE_DIR")
         if self.use_redis and not self.redis_url:
@@ -318,7 +321,7 @@ class Settings:
         """
         emptied = {
             name
-            for part in self._parts
+            for part in self.parts
             for _, variable in declared(type(part))
             if variable.names.split()[0] not in values
             for name in variable.names.split()

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_studio_ml.config.setting_values import MAX_MEGABYTES, MEGABYTE, PATH, TEXT, URL, Kind, integer
+from label_studio_ml.config.setting_values import (
+    MAX_MEGABYTES,
+    MEGABYTE,
+    TEXT,
+    URL,
+    Kind,
+    PathUse,
+    integer,
+    path_for,
+)
 from label_studio_ml.config.variables import read, setting
 from label_studio_ml.errors import SettingsError
 
@@ -46,7 +55,7 @@ class TrackerSettings:
         "address of MLflow for links, if browsers reach it at another one than trainings do", "`MLFLOW_TRACKING_URI`")
     tensorboard_page: str = setting("TENSORBOARD_URL", URL, "",
         "address of a running TensorBoard, for links to it")
-    tensorboard_dir: Path | None = setting("TENSORBOARD_DIR", PATH, None,
+    tensorboard_dir: Path | None = setting("TENSORBOARD_DIR", path_for(PathUse.OUTPUT_FOLDER, in_backend=True), None,
         "folder of the event files for TensorBoard, relative to the backend's folder", "`logs/tensorboard`")
     # fmt: on
 

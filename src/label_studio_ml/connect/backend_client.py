@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from label_studio_ml.config.backend_login import authorization
+from label_studio_ml.config.backend_login import authorization, refused_login_fix
 from label_studio_ml.config.settings import DEFAULT_PORT, Settings
 from label_studio_ml.connect.addresses import port_in
 from label_studio_ml.errors import BackendError
@@ -96,8 +96,7 @@ class BackendView:
             if response.status_code == 401:
                 raise BackendDown(
                     f"The backend at {url} asks for another login",
-                    fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS as they are where the backend runs, or a token in "
-                    "LABEL_STUDIO_ML_TOKEN",
+                    fix=refused_login_fix(self.settings),
                     field="BASIC_AUTH_USER",
                 )
             if response.status_code in accepted and isinstance(body, dict):

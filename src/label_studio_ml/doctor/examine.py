@@ -9,6 +9,7 @@ from label_studio_ml.errors import BackendError
 
 CHECKS: tuple[Callable[[Context], Check | Iterator[Check]], ...] = (
     machine.packages,
+    machine.settings,
     machine.disk,
     machine.store,
     machine.decisions,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from label_studio_ml import __version__
+from label_studio_ml.config.path_problems import path_problems
 from label_studio_ml.doctor.check import Check, fail, ok, skip, warn
 from label_studio_ml.doctor.context import Context
 from label_studio_ml.processes.interpreter import command
@@ -155,6 +156,12 @@ def disk(context: Context) -> Iterator[Check]:
         yield warn("disk", summary, fix)
     else:
         yield ok("disk", summary)
+
+
+def settings(context: Context) -> Iterator[Check]:
+    """Warn about settings that name missing files or folders. Without any, nothing is yielded."""
+    for problem in path_problems(context.settings):
+        yield warn("settings", problem.message, problem.fix)
 
 
 def store(context: Context) -> Iterator[Check]:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from label_studio_ml.config.backend_login import authorization
+from label_studio_ml.config.backend_login import authorization, refused_login_fix
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, VersionError
 from label_studio_ml.processes.guard import is_supported
@@ -44,6 +44,7 @@ class FallbackSource:
                 project,
                 authorization(settings),
                 fingerprint=server_address.fingerprint(settings.model_dir, url),
+                login_fix=refused_login_fix(settings),
             )
             if url
             else None

@@ -36,7 +36,8 @@ class BackendGone(BackendError):
 class BackendSource:
     """Sends large requests to the backend at `url`, which answers them between the small requests of its annotators.
 
-    `authorization` is the value of the Authorization header, empty for none. A request should take about `goal`
+    `authorization` is the value of the Authorization header, empty for none; `login_fix` is what to do if the backend
+    refuses it. A request should take about `goal`
     seconds and has about `max_tasks` tasks at most. `fingerprint` is that of the backend's certificate, empty if it is
     verified as usual. `version` is set by `start`.
     """
@@ -52,6 +53,7 @@ class BackendSource:
         goal: float = TARGET_DURATION,
         max_tasks: int = MAX_TASKS,
         fingerprint: str = "",
+        login_fix: str = "",
     ) -> None:
         self._goal = goal
         self._max_tasks = max_tasks
@@ -59,6 +61,7 @@ class BackendSource:
         self._project = project
         self._authorization = authorization
         self._fingerprint = fingerprint
+        self._login_fix = login_fix
         self.version = ""
         self.batch = 1
         self._least = MAX_BATCH + 1
@@ -172,8 +175,7 @@ class BackendSource:
         if response.status_code == 401:
             raise NotAuthorized(
                 f"The backend at {self.url} asks for a login",
-                fix="Set BASIC_AUTH_USER and BASIC_AUTH_PASS to its user and password, or LABEL_STUDIO_ML_TOKEN to "
-                "a token",
+                fix=self._login_fix,
             )
         if response.status_code >= 400:
             raise BackendError(f"The backend at {self.url} refused: {_detail(response)}")

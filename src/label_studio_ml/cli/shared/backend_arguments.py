@@ -10,6 +10,7 @@ from typing import Any
 from label_studio_ml.cli.options import constructor_arguments
 from label_studio_ml.cli.shared.wsgi_file import WsgiFile, read_wsgi
 from label_studio_ml.cli.streams import say
+from label_studio_ml.config.path_problems import path_problems
 from label_studio_ml.config.settings import Settings, set_environment
 from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.user_code.model_source import ModelSource, locate
@@ -57,7 +58,7 @@ def settings_from(args: argparse.Namespace, *, run_wsgi: bool = True) -> Setting
         say(f"label-studio-ml: {remark}", file=sys.stderr)
     set_environment(wsgi.environment)
     settings = wsgi.settings(Settings.from_env(backend_dir=folder))
-    script, class_name = split_script(args.script) if args.script else (settings.script, settings.class_name)
+    script, class_name = split_script(args.script) if args.script else _configured_script(settings)
     source = source_of(folder, script, class_name, wsgi)
     arguments = {**constructor_arguments(folder), **settings.init_kwargs, **dict(getattr(args, "kwargs", []))}
     settings = replace(settings, script=source.script, class_name=source.class_name, init_kwargs=arguments)
@@ -73,6 +74,7 @@ def settings_from(args: argparse.Namespace, *, run_wsgi: bool = True) -> Setting
         missing = "--basic-auth-pass" if settings.basic_auth_user else "--basic-auth-user"
         other = "--basic-auth-user" if settings.basic_auth_user else "--basic-auth-pass"
         raise SettingsError(f"{missing} is not given although {other} is", fix="Give both", field=missing)
+    _report_path_problems(settings)
     return settings
 
 
@@ -85,7 +87,27 @@ def settings_without_model(folder: Path, model_dir: str | None) -> Settings:
     if not folder.is_dir():
         raise SettingsError(f"There is no folder {folder}", fix="Give the folder of the backend", field="DIR")
     settings = read_wsgi(folder, run=False).settings(Settings.from_env(backend_dir=folder))
-    return settings.with_model_dir(model_dir) if model_dir else settings
+    settings = settings.with_model_dir(model_dir) if model_dir else settings
+    _report_path_problems(settings)
+    return settings
+
+
+def _configured_script(settings: Settings) -> tuple[Path | None, str]:
+    """Return the model file and the class that settings name. Raises ModelFileError if there is no such file."""
+    script = settings.script
+    if script is not None and not (settings.backend_dir / script).is_file():
+        raise ModelFileError(
+            f"LABEL_STUDIO_ML_SCRIPT: there is no model file {settings.backend_dir / script}",
+            fix="Correct LABEL_STUDIO_ML_SCRIPT, leave it out, or give --script FILE",
+            field="LABEL_STUDIO_ML_SCRIPT",
+        )
+    return script, settings.class_name
+
+
+def _report_path_problems(settings: Settings) -> None:
+    """Print a line for each setting that names a missing file or folder, which may be the cause of a later error."""
+    for problem in path_problems(settings):
+        say(f"label-studio-ml: {problem}", file=sys.stderr)
 
 
 def source_of(folder: Path, script: Path | None, class_name: str, wsgi: WsgiFile) -> ModelSource:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from label_studio_ml.config.backend_login import authorization
+from label_studio_ml.config.backend_login import authorization, refused_login_fix
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import (
     BackendError,
@@ -216,6 +216,7 @@ class Repredictor:
             goal=REQUEST_DURATION,
             max_tasks=max_tasks,
             fingerprint=fingerprint(settings.model_dir, url),
+            login_fix=refused_login_fix(settings),
         )
         deadline = time.monotonic() + SERVE_TIMEOUT
         while (serves := await prediction_source.start()) != manifest.name:
