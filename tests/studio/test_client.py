@@ -467,7 +467,7 @@ def test_redirect_to_no_address(studio: FakeServer, client: StudioClient, locati
 
 
 def test_cookies_are_not_kept(studio: FakeServer, client: StudioClient) -> None:
-    studio.on("/api/projects/1/", Reply(200, b"{}", {"Set-Cookie": "sessionid=s; Path=/"}))
+    studio.on("/api/projects/1/", Reply(200, b'{"id": 1}', {"Set-Cookie": "sessionid=s; Path=/"}))
     client.project(1)
     client.project(1)
     assert "cookie" not in studio.asked[1].headers

@@ -249,7 +249,7 @@ def _one_prediction(plan: Plan, backend: Json, about: Json) -> str:
     if not isinstance(results, list):
         raise _NoPrediction("The backend's response to the test prediction has no results")
     first = results[0][0] if isinstance(results[0], list) and results[0] else results[0]
-    if not isinstance(first, dict) or "result" not in first:
+    if not isinstance(first, dict) or not isinstance(first.get("result"), list):
         cause = first.get("error") if isinstance(first, dict) else first
         raise _NoPrediction(f"The model has no prediction for a task of the project: {cause}")
     version = first.get("model_version")

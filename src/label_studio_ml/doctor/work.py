@@ -85,7 +85,7 @@ def prediction(context: Context) -> Check:
         first = first[0] if first else None
     if first is None and isinstance(results, list):
         return ok("prediction", f"the model returned no prediction for task {context.task['id']}")
-    if not isinstance(first, dict) or "result" not in first:
+    if not isinstance(first, dict) or not isinstance(first.get("result"), list):
         cause = first.get("error") if isinstance(first, dict) else "no result"
         refused = str(cause).startswith(INVALID)
         return fail("prediction", f"task {context.task['id']}: {cause}", _USE_CONFIG if refused else see_log)

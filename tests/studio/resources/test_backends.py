@@ -12,6 +12,7 @@ from label_studio_ml.studio.transport.http import Http
 from ..fake import FakeServer, Reply
 
 URL = "http://10.0.0.1:9090"
+SAVED = {"id": 3, "url": URL, "title": "model"}
 
 
 @pytest.mark.parametrize(
@@ -39,9 +40,9 @@ def test_refused_addresses(studio: FakeServer, status: int, body: dict[str, obje
 def test_an_object_with_an_id_is_changed(studio: FakeServer) -> None:
     api = ApiClient(Http(studio.url, "t" * 40))
     for path in ("/api/ml/", "/api/ml/3", "/api/webhooks/", "/api/webhooks/3/"):
-        studio.on(path, Reply.of({"id": 3}))
+        studio.on(path, Reply.of(SAVED))
     for resource in (BackendResource(api), WebhookResource(api)):
-        assert resource.save({"url": URL}) == resource.save({"url": URL}, 3) == {"id": 3}
+        assert resource.save({"url": URL}) == resource.save({"url": URL}, 3) == SAVED
     assert [(asked.method, asked.path) for asked in studio.asked] == [
         ("POST", "/api/ml/"),
         ("PATCH", "/api/ml/3"),

@@ -21,7 +21,7 @@ def tasks(studio: FakeServer) -> TaskResource:
 
 
 def _listed(*ids: int, total: int) -> Reply:
-    return Reply.of({"tasks": [{"id": number} for number in ids], "total": total})
+    return Reply.of({"tasks": [{"id": number, "data": {}} for number in ids], "total": total})
 
 
 def _conditions(asked: Asked) -> list[tuple[str, str, object]]:
@@ -64,9 +64,9 @@ def test_nth_is_a_page_of_its_own(studio: FakeServer, tasks: TaskResource) -> No
 
 def test_first_and_predicted(studio: FakeServer, tasks: TaskResource) -> None:
     studio.sequence("/api/tasks/", *[_listed(5, total=9)] * 3, _listed(total=0))
-    assert tasks.first(7) == {"id": 5}
-    assert tasks.predicted(7) == {"id": 5}
-    assert tasks.predicted(7, "v2") == {"id": 5}
+    assert tasks.first(7) == {"id": 5, "data": {}}
+    assert tasks.predicted(7) == {"id": 5, "data": {}}
+    assert tasks.predicted(7, "v2") == {"id": 5, "data": {}}
     assert tasks.first(7) is None
     assert [asked.query.get("review") for asked in studio.asked] == ["true", None, None, "true"]
     assert _conditions(studio.asked[1])[0] == ("filter:tasks:total_predictions", "greater", 0)
@@ -77,7 +77,9 @@ def test_first_and_predicted(studio: FakeServer, tasks: TaskResource) -> None:
 @pytest.mark.parametrize("answer", [{"tasks": 1, "total": 0}, {"tasks": []}, {}])
 def test_a_list_without_tasks(studio: FakeServer, tasks: TaskResource, answer: dict[str, object]) -> None:
     studio.on("/api/tasks/", Reply.of(answer))
-    with pytest.raises(StudioError, match="project 7 has no 'tasks' or no 'total'"):
+    with pytest.raises(
+        StudioError, match=r"answer to GET /api/tasks/ has an unexpected form: .*(tasks|total)"
+    ):
         tasks.page(7)
 
 

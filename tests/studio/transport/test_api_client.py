@@ -35,11 +35,15 @@ def _client(studio: FakeServer, **options: Any) -> ApiClient:
 
 
 def test_objects_and_lists(studio: FakeServer) -> None:
-    studio.sequence(PATH, *map(Reply.of, ({"a": 1}, [{"b": 2}, 3], {"results": [{"c": 3}]})))
+    studio.sequence(PATH, *map(Reply.of, ({"a": 1}, [{"b": 2}], {"results": [{"c": 3}]}, [{"b": 2}, 3])))
     client = _client(studio)
     assert client.json_object("GET", PATH) == {"a": 1}
     assert client.json_list("GET", PATH) == [{"b": 2}]
     assert client.json_list("GET", PATH) == [{"c": 3}], "newer releases paginate"
+    with pytest.raises(
+        StudioError, match=rf"answer to GET {PATH} has an .*: expected object, got int \(\[1\]\)"
+    ):
+        client.json_list("GET", PATH)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1", b'"text"', b""])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from label_studio_ml.errors import StudioRefusedError
+from label_studio_ml.studio.resources.answer_forms import BackendAnswer
 from label_studio_ml.studio.transport.api_client import ApiClient, Json
 
 
@@ -18,13 +19,13 @@ class BackendResource:
 
         Label Studio checks the health of each backend for this call.
         """
-        return self._api.json_list("GET", "/api/ml/", params={"project": str(project)})
+        return self._api.json_list("GET", "/api/ml/", form=BackendAnswer, params={"project": str(project)})
 
     def save(self, fields: Mapping[str, Any], backend_id: int | None = None) -> Json:
         """Add a backend, or change the one with the given id; return it. Label Studio contacts it first."""
         if backend_id is None:
-            return self._api.json_object("POST", "/api/ml/", json=dict(fields))
-        return self._api.json_object("PATCH", f"/api/ml/{backend_id}", json=dict(fields))
+            return self._api.json_object("POST", "/api/ml/", form=BackendAnswer, json=dict(fields))
+        return self._api.json_object("PATCH", f"/api/ml/{backend_id}", form=BackendAnswer, json=dict(fields))
 
     def test_prediction(self, backend_id: int) -> Json:
         """Make Label Studio request a prediction for a random task from a backend; return Label Studio's response."""

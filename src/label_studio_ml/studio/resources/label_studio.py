@@ -48,14 +48,16 @@ class LabelStudio:
     def version(self) -> str:
         """Return Label Studio's release; no token is needed. Raises StudioError if the server is not Label Studio."""
         answer = self.api.call("GET", "/api/version", login=False)
-        package = answer.get("label-studio-os-package") if isinstance(answer, dict) else None
-        if not isinstance(answer, dict) or not (answer.get("release") or package):
+        answer = answer if isinstance(answer, dict) else {}
+        package = answer.get("label-studio-os-package")
+        release = answer.get("release") or (package.get("version") if isinstance(package, dict) else None)
+        if not isinstance(release, str):
             raise StudioError(
                 f"What answers at {self.url} is not Label Studio",
                 fix="Correct --url: Label Studio's address with its sub-path, if it has one",
                 field="--url",
             )
-        return str(answer.get("release") or (package or {}).get("version", ""))
+        return release
 
     def clock_difference(self) -> float | None:
         """Return the seconds by which Label Studio's clock is ahead of this machine's; None without a Date header."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from label_studio_ml.errors import Unsure
+from label_studio_ml.studio.resources.answer_forms import Numbered
 from label_studio_ml.studio.transport.api_client import ApiClient, Json
 
 
@@ -15,7 +16,9 @@ class PredictionResource:
 
     def of_task(self, task_id: int) -> list[Json]:
         """Return the predictions of a task, oldest first."""
-        predictions = self._api.json_list("GET", "/api/predictions/", params={"task": str(task_id)})
+        predictions = self._api.json_list(
+            "GET", "/api/predictions/", form=Numbered, params={"task": str(task_id)}
+        )
         return sorted(predictions, key=lambda prediction: int(prediction["id"]))
 
     def add(self, project: int, predictions: Sequence[Mapping[str, Any]]) -> int:
@@ -38,7 +41,7 @@ class PredictionResource:
 
     def versions(self, project: int) -> dict[str, int]:
         """Return the number of predictions in the project by version."""
-        counts = self._api.json_object("GET", f"/api/projects/{project}/model-versions/")
+        counts = self._api.json_object("GET", f"/api/projects/{project}/model-versions/", form=dict[str, int])
         return {str(name): int(count) for name, count in counts.items()}
 
     def delete_version(self, project: int, version: str) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from label_studio_ml.errors import StudioRefusedError
+from label_studio_ml.studio.resources.answer_forms import Numbered, ProjectAnswer
 from label_studio_ml.studio.transport.api_client import ApiClient, Json
 
 
@@ -18,7 +19,7 @@ class ProjectResource:
         Raises StudioRefusedError, with the number and the address, if there is no such project.
         """
         try:
-            return self._api.json_object("GET", f"/api/projects/{project}/")
+            return self._api.json_object("GET", f"/api/projects/{project}/", form=ProjectAnswer)
         except StudioRefusedError as error:
             if (
                 error.status != 404 or not error.detail
@@ -35,7 +36,7 @@ class ProjectResource:
     def create(self, title: str, label_config: str) -> int:
         """Create a project and return its id."""
         fields = {"title": title, "label_config": label_config}
-        return int(self._api.json_object("POST", "/api/projects/", json=fields)["id"])
+        return int(self._api.json_object("POST", "/api/projects/", form=Numbered, json=fields)["id"])
 
     def change(self, project: int, **changes: Any) -> None:
         """Change a project's settings. Webhooks get PROJECT_UPDATED even if no value changes."""

@@ -7,6 +7,12 @@ from typing import Any
 
 from label_studio_ml.errors import StudioError
 from label_studio_ml.studio.resources import task_filters
+from label_studio_ml.studio.resources.answer_forms import (
+    ImportAnswer,
+    TaskPage,
+    WholeTaskAnswer,
+    WholeTaskPage,
+)
 from label_studio_ml.studio.resources.task_filters import Filter
 from label_studio_ml.studio.transport.api_client import ApiClient, Json
 
@@ -46,7 +52,9 @@ class TaskResource:
 
     def get(self, task_id: int) -> Json:
         """Return a task, with file references in its `data` as they were imported."""
-        return self._api.json_object("GET", f"/api/tasks/{task_id}/", params={"resolve_uri": "false"})
+        return self._api.json_object(
+            "GET", f"/api/tasks/{task_id}/", form=WholeTaskAnswer, params={"resolve_uri": "false"}
+        )
 
     def page(
         self,
@@ -79,11 +87,8 @@ class TaskResource:
         }
         if review:
             parameters["review"] = "true"
-        answer = self._api.json_object("GET", "/api/tasks/", params=parameters)
-        if not isinstance(answer.get("tasks"), list) or not isinstance(answer.get("total"), int):
-            raise StudioError(
-                f"Label Studio's list of the tasks of project {project} has no 'tasks' or no 'total'"
-            )
+        form = WholeTaskPage if fields == "all" else TaskPage
+        answer = self._api.json_object("GET", "/api/tasks/", form=form, params=parameters)
         tasks = sorted(answer["tasks"], key=lambda task: int(task["id"]))
         if tasks and int(tasks[0]["id"]) <= after:
             raise StudioError(
@@ -139,9 +144,9 @@ class TaskResource:
         """Import tasks (`{"data", "annotations"?, "predictions"?}`) and return their ids in order."""
         parameters, body = {"return_task_ids": "true"}, [dict(task) for task in tasks]
         answer = self._api.json_object(
-            "POST", f"/api/projects/{project}/import", params=parameters, json=body
+            "POST", f"/api/projects/{project}/import", form=ImportAnswer, params=parameters, json=body
         )
-        return [int(task_id) for task_id in answer.get("task_ids", [])]
+        return [int(task_id) for task_id in answer.get("task_ids") or []]
 
     def add_file(self, project: int, name: str, data: bytes) -> int:
         """Import the tasks of a file with the content `data`; return their number.
@@ -149,5 +154,7 @@ class TaskResource:
         Label Studio takes the file's format from the extension of `name`.
         """
         file = {"file": (name, data)}
-        answer = self._api.json_object("POST", f"/api/projects/{project}/import", files=file)
+        answer = self._api.json_object(
+            "POST", f"/api/projects/{project}/import", form=ImportAnswer, files=file
+        )
         return int(answer.get("task_count") or 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from label_studio_ml.studio.resources.answer_forms import Numbered, ViewAnswer
 from label_studio_ml.studio.resources.task_filters import Filter
 from label_studio_ml.studio.transport.api_client import ApiClient, Json
 
@@ -14,7 +15,7 @@ class ViewResource:
 
     def of_project(self, project: int) -> list[Json]:
         """Return the tabs of a project: `id`, and in `data` their `title`, `filters` and `ordering`."""
-        return self._api.json_list("GET", "/api/dm/views/", params={"project": str(project)})
+        return self._api.json_list("GET", "/api/dm/views/", form=ViewAnswer, params={"project": str(project)})
 
     def add(self, project: int, title: str, conditions: Sequence[Filter], ordering: str = "") -> int:
         """Make a tab of the tasks that meet all conditions, and return its id.
@@ -28,9 +29,8 @@ class ViewResource:
             "filters": {"conjunction": "and", "items": list(conditions)},
             "ordering": [ordering] if ordering else [],
         }
-        return int(
-            self._api.json_object("POST", "/api/dm/views/", json={"project": project, "data": data})["id"]
-        )
+        body = {"project": project, "data": data}
+        return int(self._api.json_object("POST", "/api/dm/views/", form=Numbered, json=body)["id"])
 
     def delete(self, view_id: int) -> None:
         """Delete a tab."""

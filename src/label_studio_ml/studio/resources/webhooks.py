@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from label_studio_ml.studio.resources.answer_forms import WebhookAnswer
 from label_studio_ml.studio.resources.backends import refusal_of
 from label_studio_ml.studio.transport.api_client import ApiClient, Json
 
@@ -15,13 +16,17 @@ class WebhookResource:
 
     def of_project(self, project: int) -> list[Json]:
         """Return the project's webhooks."""
-        return self._api.json_list("GET", "/api/webhooks/", params={"project": str(project)})
+        return self._api.json_list(
+            "GET", "/api/webhooks/", form=WebhookAnswer, params={"project": str(project)}
+        )
 
     def save(self, fields: Mapping[str, Any], webhook_id: int | None = None) -> Json:
         """Add a webhook, or change the one with the given id; return it."""
         if webhook_id is None:
-            return self._api.json_object("POST", "/api/webhooks/", json=dict(fields))
-        return self._api.json_object("PATCH", f"/api/webhooks/{webhook_id}/", json=dict(fields))
+            return self._api.json_object("POST", "/api/webhooks/", form=WebhookAnswer, json=dict(fields))
+        return self._api.json_object(
+            "PATCH", f"/api/webhooks/{webhook_id}/", form=WebhookAnswer, json=dict(fields)
+        )
 
     def delete(self, webhook_id: int) -> None:
         """Delete a webhook."""

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from label_studio_ml.errors import BackendError, StudioError, StudioUnavailable, Unsure
 from label_studio_ml.storage.retries import retry
 from label_studio_ml.studio.transport.http import Http
@@ -34,8 +36,9 @@ class ApiClient:
     repeated beyond the attempts of `http`. `notify` is called with the reason of each wait. `blames_token` tells
     whether status 403 is read as a refused token, or as a refused request. Every method raises StudioAuthError when the
     token is refused, StudioRefusedError for other error statuses, and StudioError when Label Studio cannot be reached
-    or the response has another form than expected. With `retry_seconds`, the last two are StudioUnavailable while a
-    later call may succeed, Unsure if a POST may have been carried out, and Interrupted after `stop`.
+    or the response has another form than expected; the message names the call. With `retry_seconds`, the last two are
+    StudioUnavailable while a later call may succeed, Unsure if a POST may have been carried out, and Interrupted after
+    `stop`.
     """
 
     def __init__(
@@ -60,19 +63,20 @@ class ApiClient:
         """Close the connections that are kept open."""
         self.http.close()
 
-    def json_object(self, method: str, path: str, **arguments: Any) -> Json:
-        """Send a request and return the JSON object of the response."""
+    def json_object(self, method: str, path: str, *, form: Any = dict, **arguments: Any) -> Json:
+        """Send a request and return the JSON object of the response, whose type must be `form`."""
         value: Json = self.call(method, path, expected=dict, **arguments)
+        _check_form(value, form, f"{method} {path}")
         return value
 
-    def json_list(self, method: str, path: str, **arguments: Any) -> list[Json]:
-        """Send a request and return the objects of the response's JSON list."""
+    def json_list(self, method: str, path: str, *, form: Any = dict, **arguments: Any) -> list[Json]:
+        """Send a request and return the objects of the response's JSON list, whose type must be `form`."""
         value: Any = self.call(method, path, expected=dict | list, **arguments)
         if isinstance(value, dict):  # newer versions paginate some lists
             value = value.get("results")
-        if not isinstance(value, list):
-            raise StudioError("Label Studio did not answer with a JSON list")
-        return [item for item in value if isinstance(item, dict)]
+        _check_form(value, list[form], f"{method} {path}")
+        objects: list[Json] = value
+        return objects
 
     def call(
         self, method: str, path: str, *, expected: Any = None, login: bool = True, **arguments: Any
@@ -122,6 +126,19 @@ class ApiClient:
     def _check_stopped(self) -> None:
         if self._stopped.is_set():
             raise Interrupted("Interrupted")
+
+
+def _check_form(value: Any, form: Any, call: str) -> None:
+    """Raise StudioError, with the place, if `value`, the answer to `call`, is not of the type `form`."""
+    try:
+        msgspec.convert(value, form)
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).replace("`", "").partition(" - at $")
+        at = f" ({place.lstrip('.')})" if place else ""
+        raise StudioError(
+            f"Label Studio's answer to {call} has an unexpected form: {problem[:1].lower()}{problem[1:]}{at}",
+            fix="See whether Label Studio itself answers at this address, and is of release 1.13 or newer",
+        ) from None
 
 
 def _decoded(response: "Response") -> Any:
