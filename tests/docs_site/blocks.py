@@ -17,13 +17,16 @@ PAGES = [
 ]
 
 #: A fenced block with its language, or lines indented by four blanks with blank lines between them.
-_BLOCK = re.compile(
+BLOCK = re.compile(
     r"^```(?P<language>\w*)\n(?P<fenced>(?:.*\n)*?)```$|^(?P<indented> {4}.*\n(?:\n*(?: {4}.*\n))*)",
     re.MULTILINE,
 )
 #: Languages of indented blocks, by how they begin. The others are Python.
 _BEGINNINGS = {
-    "console": re.compile(r"(export |[A-Z_]+=|label-studio|make |pip |python |cd |tar |git |--)"),
+    "console": re.compile(
+        r"(export |[A-Z_]+=|label-studio|make |pip |python3? |cd |tar |git |docker |sudo |curl |redis-server |mlflow "
+        r"|\. |--)"
+    ),
     "xml": re.compile("<"),
 }
 
@@ -33,7 +36,7 @@ OTHERS = {
     ("docs/architecture.md", "absent ──begin──▶"): "text",
     ("docs/architecture.md", "backend/"): "text",
     ("docs/production.md", "x-store: &store"): "yaml",
-    ("docs/security.md", "frontend ml"): "haproxy",
+    ("docs/guides/deploy.md", "frontend ml"): "haproxy",
     ("docs/security.md", "RQ's job … on queue … is refused"): "text",
 }
 
@@ -68,7 +71,7 @@ def blocks_of(page: str) -> tuple[Block, ...]:
 
 
 def _parsed(page: str, text: str) -> Iterator[Block]:
-    for match in _BLOCK.finditer(text):
+    for match in BLOCK.finditer(text):
         group = "fenced" if match["indented"] is None else "indented"
         content = textwrap.dedent(match[group]).rstrip("\n") + "\n"
         line = text.count("\n", 0, match.start(group)) + 1

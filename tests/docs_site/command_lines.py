@@ -1,33 +1,69 @@
-"""The command lines of ours in the pages' code blocks, and which test runs each of them."""
+"""The command lines of ours in the pages, in code blocks and in sentences, and which test runs each of them."""
 
 import re
+import shlex
+from collections.abc import Iterator
 from functools import cache
 
-from .blocks import ROOT, blocks
+from label_studio_ml.cli.main import COMMANDS
 
-#: A line of ours, after variables for it alone or the path of the command.
-_COMMAND = re.compile(r"^(?:\$ )?(?P<line>(?:[A-Z]\w*=\S+ +)*(?:\S*/)?label-studio-ml +[a-z]+\b.*)$")
-#: What follows a command: an explanation after several blanks or a number sign, and what the shell reads.
-_EXPLANATION = re.compile(r"(?<=\S)(?: {3,}\S| +# | &$).*")
+from .blocks import BLOCK, PAGES, ROOT, blocks_of
+
+#: Pages whose sentences are read, too; they have no code blocks with commands.
+OTHER_PAGES = ["CHANGELOG.md", "SECURITY.md", "benchmarks/RESULTS.md"]
+#: What follows a command: an explanation after several blanks or a number sign.
+_EXPLANATION = re.compile(r"(?<=\S)(?: {3,}\S| +# ).*")
+#: What separates the commands of a line.
+_SEPARATORS = {"|", "&&", "||", ";", "&", ">", ">>", "<", "2>&1"}
+#: Names of all commands.
+NAMES = {name for command in COMMANDS for name in (command.name, *command.aliases)}
 
 
 @cache
 def command_lines() -> frozenset[str]:
-    """Return each distinct line of ours in the code blocks, without its explanation."""
-    found = set()
-    for block in blocks("console", "text", "ini"):
-        for line in block.text.replace("\\\n", " ").splitlines():
-            if match := _COMMAND.match(line.strip()):
-                found.add(" ".join(_EXPLANATION.sub("", match["line"]).split()))
-    return frozenset(found)
+    """Return each distinct command of ours in the code blocks, with its variables and without its explanation."""
+    programs = ("python", "json", "xml")
+    texts = [block.text for page in PAGES for block in blocks_of(page) if block.language not in programs]
+    lines = [line for text in texts for line in text.replace("\\\n", " ").splitlines()]
+    return frozenset(command for line in lines for command in commands_in(line))
 
 
 @cache
 def mentioned_lines() -> frozenset[str]:
-    """Return what is in a sentence or a table of the pages between backticks and begins with our command."""
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))]
-    found = [line for text in texts for line in re.findall(r"`(label-studio-ml [a-z][^`]*)`", text)]
-    return frozenset(" ".join(line.split()) for line in found)
+    """Return each distinct command of ours between backticks in the sentences and tables of the pages.
+
+    Such a text begins with `label-studio-ml`, or with the name of a command that options or a folder follow.
+    """
+    texts = [BLOCK.sub("", (ROOT / page).read_text(encoding="utf-8")) for page in [*PAGES, *OTHER_PAGES]]
+    spans = [" ".join(span.split()) for text in texts for span in re.findall(r"`([^`]+)`", text)]
+    short = re.compile(rf"({'|'.join(sorted(NAMES))}) (?=--[a-z]|my_backend|DIR\b)")
+    full = [f"label-studio-ml {span}" if short.match(span) else span for span in spans]
+    return frozenset(command for span in full for command in commands_in(span))
+
+
+def commands_in(line: str) -> Iterator[str]:
+    """Yield the commands of ours in a line of the shell. Raises ValueError if one has an open quotation mark."""
+    line = _EXPLANATION.sub("", line)
+    if not re.search(r"label-studio-ml +[a-z]", line):
+        return
+    lexer = shlex.shlex(line, posix=False, punctuation_chars="|&;<>")
+    lexer.whitespace_split, lexer.commenters = True, ""
+    words: list[str] = []
+    for word in [*lexer, ";"]:
+        if word not in _SEPARATORS:
+            words.append(word)
+            continue
+        if arguments(" ".join(words)):
+            yield " ".join(words).removeprefix("$ ")
+        words = []
+
+
+def arguments(line: str) -> list[str]:
+    """Return what follows our command in a line; nothing if that is no name of a command."""
+    words = shlex.split(line)
+    ours = [at for at, word in enumerate(words) if word.rpartition("/")[2] == "label-studio-ml"]
+    found = words[ours[0] + 1 :] if ours and words[0] != "pip" else []
+    return found if found and re.fullmatch("[a-z]+", found[0]) else []
 
 
 #: The test that runs many of the lines as they are on the page, in one order, against one backend.
@@ -43,6 +79,7 @@ RUN_IN_ORDER = {
     "PREDICT_AFTER_TRAINING=all label-studio-ml start my_backend",
     "label-studio-ml open my_backend",
     "label-studio-ml connect my_backend --project 7",
+    "label-studio-ml connect my_backend --project 8",
     "label-studio-ml connect my_backend --project 7 --interactive",
     "label-studio-ml connect my_backend --url http://localhost:8080 --project 1",
     "label-studio-ml connect my_backend --url http://localhost:8080 --project 7",
@@ -59,10 +96,12 @@ RUN_IN_ORDER = {
     "label-studio-ml cancel my_backend JOB",
     "label-studio-ml versions my_backend",
     "label-studio-ml delete my_backend VERSION…",
+    "label-studio-ml push my_backend s3://bucket/prefix --model-dir data",
     "label-studio-ml evaluate my_backend --project 7",
     "label-studio-ml evaluate my_backend --project 7 --curve",
     "label-studio-ml evaluate my_backend --project 7 --doubtful 100",
     "label-studio-ml predict my_backend --project 7",
+    'label-studio-ml predict my_backend --project 7 --where "id in 1..20"',
     "label-studio-ml predict my_backend --project 7 --shards 16",
     "label-studio-ml predict my_backend --input tasks.json --output predicted.json --label-config config.xml",
     "label-studio-ml rank my_backend --project 7",
@@ -133,8 +172,13 @@ RUN_ELSEWHERE = {
     ),
     "TRACKER=wandb label-studio-ml start my_backend": ("tests/training/test_real_trackers.py", _BACKEND),
     "TRACKER=tensorboard label-studio-ml start my_backend": ("tests/training/test_trackers.py", _BACKEND),
-    "label-studio-ml connect my_backend --url http://localhost:8080 --new Moods --label-config labels.xml "
+    "label-studio-ml connect my_backend --url http://localhost:8080 --new Messages --label-config labels.xml "
     "--tasks tasks.json": ("tests/e2e/test_tutorial.py",),
+    "label-studio-ml predict my_backend --project 1": ("tests/e2e/test_tutorial.py",),
+    "label-studio-ml start texts_backend --port 9090": ("tests/runtime/test_two_backends.py", _BACKEND),
+    "label-studio-ml start pictures_backend --port 9091": ("tests/runtime/test_two_backends.py", _BACKEND),
+    "label-studio-ml serve my_backend --host 0.0.0.0": ("tests/runtime/test_roles.py",),
+    "label-studio-ml worker my_backend --workers 2": ("tests/runtime/test_roles.py",),
     "label-studio-ml start DIR": ("tests/e2e/test_tutorial.py",),
     "label-studio-ml agent my_backend --url https://app.example.com --project 7": (
         "tests/e2e/test_agent.py",
@@ -154,6 +198,12 @@ NOT_RUN = {
     ),
     "label-studio-ml connect my_backend --url … --project 1 --backend-url https://example.com/ml": (
         "needs a public host with a certificate and a proxy"
+    ),
+    "label-studio-ml connect my_backend --url … --project 1 --backend-url https://ml.example.com": (
+        "needs a public host with a certificate and a proxy"
+    ),
+    "CUDA_VISIBLE_DEVICES=0,1 label-studio-ml start my_backend --model-workers 2": (
+        "needs two GPUs; tests/serving/test_limits.py shows which of them each process gets"
     ),
     "ExecStart=/opt/label-studio-ml/bin/label-studio-ml start /srv/label-studio-ml/my_backend --host 127.0.0.1": (
         "systemd runs it, as a user of its own"

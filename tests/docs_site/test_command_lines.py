@@ -1,96 +1,99 @@
-"""The commands in README.md and docs/ exist, with the options that they have there."""
+"""The command lines of the pages are taken by the command line, with the options that they have there."""
 
 import re
-import shlex
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from label_studio_ml.cli.main import COMMANDS, parse
+from label_studio_ml.cli.main import parse
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from .command_lines import NAMES, arguments, command_lines, commands_in, mentioned_lines
 
-PAGES = [
-    *sorted(ROOT.glob("*.md")),
-    *sorted(ROOT.glob("docs/**/*.md")),
-    *sorted(ROOT.glob("benchmarks/*.md")),
-]
-#: Indented and fenced code.
-_CODE = re.compile(r"^(?: {4}.*\n)+|^```\w*\n(?:.*\n)*?^```", re.MULTILINE)
-_INLINE = re.compile(r"`(label-studio-ml [a-z][^`]*)`")
-#: What ends a command in a line of the shell.
-_ENDS = {"|", "&&", "||", ";", "&", ">", ">>", "<", "2>&1"}
 #: Words that stand for a number.
-_NUMBERS = {"ID": "7", "N": "3"}
-
-NAMES = {name for command in COMMANDS for name in (command.name, *command.aliases)}
-
-
-def in_code(text: str) -> Iterator[list[str]]:
-    """Yield the arguments of each command of ours in the code of a page."""
-    for code in _CODE.findall(text):
-        for line in code.replace("\\\n", " ").splitlines():
-            # What follows several blanks explains the command.
-            yield from _commands(re.sub(r"(?<=\S) {3,}\S.*", "", line))
+_NUMBERS = {"ID": "7", "N": "3", "K": "5"}
+#: What argparse says of a mention that leaves out what its command needs.
+_LEFT_OUT = re.compile(
+    r"the following arguments are required: (.*)|one of the arguments (--[a-z]+) .*is required"
+    r"|argument (--[a-z-]+)\S*: expected .*"
+)
 
 
-def mentioned(text: str) -> Iterator[list[str]]:
-    """Yield the arguments of each command of ours in the sentences of a page, often without all that it needs."""
-    for line in _INLINE.findall(_CODE.sub("", text)):
-        yield from _commands(" ".join(line.split()))
-
-
-def _commands(line: str) -> Iterator[list[str]]:
-    words: list[str] | None = None
-    try:
-        split = shlex.split(line, comments=True)
-    except ValueError:  # a line of another language
-        return
-    for word in [*split, ";"]:
-        if words is None:
-            words = [] if word.rpartition("/")[2] == "label-studio-ml" else None
-        elif word in _ENDS:
-            if words and words[0].isalpha() and words[0].islower():
-                yield [_NUMBERS.get(each, each) for each in words]
-            words = None
-        else:
-            words.append(word)
-
-
-def cases(find: object) -> list[object]:
-    assert callable(find)
-    return [
-        pytest.param(words, id=f"{page.name}: {' '.join(words)}"[:100])
-        for page in PAGES
-        for words in find(page.read_text(encoding="utf-8"))
-    ]
+def _words(line: str) -> list[str]:
+    """Return the arguments of a line, with brackets around optional ones removed and numbers in place of letters."""
+    found = [re.sub(r"^\[(--[a-z-]+)\]$", r"\1", word) for word in arguments(line)]
+    return [_NUMBERS.get(word, word) for word in found]
 
 
 def test_commands_are_found() -> None:
-    assert len(cases(in_code)) > 80
-    assert len(cases(mentioned)) > 50
+    assert len(command_lines()) > 60
+    assert len(mentioned_lines()) > 80
 
 
-@pytest.mark.parametrize("words", cases(in_code))
-def test_a_command_line_is_taken(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("line", "commands"),
+    [
+        ("$ A=1 x/label-studio-ml start d | cat > f", ["A=1 x/label-studio-ml start d"]),
+        ("label-studio-ml train d   shows a person's progress", ["label-studio-ml train d"]),
+        ("label-studio-ml tokens list  # all of them", ["label-studio-ml tokens list"]),
+        (
+            "cd d && label-studio-ml init d; label-studio-ml start d &",
+            ["label-studio-ml init d", "label-studio-ml start d"],
+        ),
+        ('label-studio-ml predict d --where "id > 1"', ['label-studio-ml predict d --where "id > 1"']),
+        ("pip install label-studio-ml redis", []),
+        ("[label-studio-ml: MLflow: refused]", []),
+    ],
+)
+def test_the_commands_of_a_line(line: str, commands: list[str]) -> None:
+    assert list(commands_in(line)) == commands
+
+
+@pytest.mark.parametrize("line", sorted(command_lines()))
+def test_a_command_line_is_taken(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not _error(_words(line), capsys)
+
+
+def _error(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what the command line says against some arguments."""
     try:
         _, unknown = parse(words)
     except SystemExit as done:
-        if done.code:
-            pytest.fail(capsys.readouterr().err)
-    else:
-        assert not unknown
+        return capsys.readouterr().err if done.code else ""
+    return f"unknown: {unknown}" if unknown else ""
 
 
-@pytest.mark.parametrize("words", cases(mentioned))
-def test_a_mentioned_command_has_its_options(
-    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    name, *rest = words
-    assert name in NAMES
-    with pytest.raises(SystemExit):
-        parse([name, "--help"])
-    options = set(re.findall(r"--?[a-z][\w-]*", capsys.readouterr().out))
-    assert {word.partition("=")[0] for word in rest if word.startswith("-")} <= options | {"--version"}
+@pytest.mark.parametrize("line", sorted(mentioned_lines()))
+def test_a_mentioned_command_is_taken(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = _words(line)
+    assert words[0] in NAMES
+    assert not _error_when_completed(words, capsys)
+
+
+@pytest.mark.parametrize(
+    "line", ["predict --shard 16", "jobs my_backend --retries", "tokens drop", "strat DIR"]
+)
+def test_a_wrong_mention_is_found(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _error_when_completed(line.split(), capsys)
+
+
+def _error_when_completed(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what the command line says against a mention, which may leave out what its command needs."""
+    error = _error(words, capsys)
+    for _ in range(3):
+        left_out = _LEFT_OUT.search(error)
+        if not left_out:
+            break
+        words = _completed(words, left_out)
+        error = _error(words, capsys)
+    return error
+
+
+def _completed(words: list[str], left_out: "re.Match[str]") -> list[str]:
+    """Return the arguments with those added that a message names: `DIR`, `--project`, `add|list|revoke`."""
+    names, one_of, without_value = left_out.groups()
+    if without_value:
+        at = words.index(without_value) + 1
+        return [*words[:at], "1", *words[at:]]
+    for name in (one_of or names).split(", "):
+        choice = name.partition("|")[0] if "|" in name else "x"
+        words = [*words, name, "1"] if name.startswith("--") else [words[0], choice, *words[1:]]
+    return words

@@ -9,10 +9,10 @@ import yaml
 from label_studio_ml import samples
 from label_studio_ml.controls import Controls
 
-from .blocks import OTHERS, PAGES, Block, blocks, blocks_of
+from .blocks import OTHERS, PAGES, ROOT, Block, blocks, blocks_of
 
 #: Languages for which there is a test, here or in the other modules of this folder.
-TESTED = {"python", "console", "json", "xml", "yaml", "ini"}
+TESTED = {"python", "console", "json", "xml", "yaml", "ini", "properties"}
 #: Languages for which there is none: the servers that read them are not installed here, `text` is for people.
 UNTESTED = {"nginx", "haproxy", "text"}
 
@@ -50,3 +50,15 @@ def test_a_unit_of_systemd(block: Block) -> None:
     parsed = configparser.ConfigParser(interpolation=None)
     parsed.read_string(block.text)
     assert set(parsed.sections()) == {"Unit", "Service", "Install"}
+
+
+@pytest.mark.parametrize("block", blocks("properties"), ids=str)
+def test_a_file_of_settings(block: Block) -> None:
+    """Each variable is one of the table of all settings, or one of the compose file that `init` writes."""
+    known = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
+    known += (ROOT / "src/label_studio_ml/templates/docker-compose.yml.tmpl").read_text(encoding="utf-8")
+    for line in block.text.splitlines():
+        name, equals, value = line.partition("=")
+        assert equals
+        assert value
+        assert f"| `{name}` " in known or f"${{{name}:-" in known, name

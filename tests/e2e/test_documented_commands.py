@@ -153,6 +153,7 @@ def _connect(reader: Reader) -> None:
         "label-studio-ml connect my_backend --url http://localhost:8080 --project 1",
         "label-studio-ml connect my_backend --url http://localhost:8080 --project 7",
         "label-studio-ml connect my_backend --project 7",
+        "label-studio-ml connect my_backend --project 8",
         "label-studio-ml connect my_backend --project 7 --interactive",
     ):
         assert "Test prediction through Label Studio: 1 region" in reader.run(line)
@@ -246,6 +247,9 @@ def _copy_versions(reader: Reader) -> None:
     reader.run("label-studio-ml import my_backend FILE.tar.gz", {**there, **archive})
     reader.run("label-studio-ml pull my_backend s3://bucket/prefix [VERSION…]", {**there, **store})
     assert {path.parent.name for path in other.glob("data/versions/*/*/manifest.json")} == {first, second}
+    line = "label-studio-ml push my_backend s3://bucket/prefix --model-dir data"
+    reader.run(line, {"s3://bucket/prefix": "all"})
+    assert {path.parent.name for path in (reader.folder / "all").rglob("manifest.json")} == {first, second}
     reader.run("label-studio-ml delete my_backend VERSION…", {"VERSION…": second})
     assert [each["id"] for each in reader.versions()] == [first]
 
@@ -262,6 +266,11 @@ def _measure(reader: Reader) -> None:
 
 def _predict(reader: Reader) -> None:
     studio, project = reader.studio, reader.project
+    last = max(task["id"] for task in studio.tasks(project))
+    reader.run(
+        'label-studio-ml predict my_backend --project 7 --where "id in 1..20"', {"1..20": f"{last}..{last}"}
+    )
+    assert last in {each["task"] for each in studio.predictions(project)}
     reader.run("label-studio-ml predict my_backend --project 7")
     assert {each["task"] for each in studio.predictions(project)} == {
         task["id"] for task in studio.tasks(project)

@@ -1,4 +1,4 @@
-"""The model files of docs/migrate.md: the older ones run unchanged, and the new one predicts the same labels."""
+"""The model files of docs/guides/migrate.md: the older ones run unchanged, and the new one predicts the same labels."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from .conftest import ROOT
 from .processes import wait_until
 from .studio import Studio, choice, chosen
 
-PAGE = (ROOT / "docs" / "migrate.md").read_text()
+PAGE = (ROOT / "docs" / "guides" / "migrate.md").read_text()
 
 #: Name of each model file on the page -> its text.
 MODELS = dict(re.findall(r"<!-- model: (\S+) -->\n```python\n(.*?)```", PAGE, re.DOTALL))

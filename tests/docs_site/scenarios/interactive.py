@@ -1,4 +1,4 @@
-"""docs/interactive.md: values computed once, clicks, the next tasks."""
+"""docs/interactive.md and its guide: values computed once, clicks, the next tasks."""
 
 from typing import Any
 
@@ -6,12 +6,15 @@ import numpy as np
 
 from label_studio_ml import regions
 
+from ..blocks import block_of
 from ..snippets import Snippet, scenario
 from .material import a_task, untrained
 
 CONFIG = """<View><Image name="photo" value="$image"/>
 <BrushLabels name="mask" toName="photo"><Label value="Car"/></BrushLabels>
 <KeyPointLabels name="click" toName="photo" smart="true"><Label value="Car"/></KeyPointLabels></View>"""
+
+CLICKS = block_of("docs/guides/interactive.md", "xml").text
 
 
 class StandInEncoder:
@@ -54,7 +57,7 @@ def shared_by_all_versions(snippet: Snippet) -> None:
     assert encoder.calls == 1
 
 
-@scenario("docs/interactive.md", 'self.click = self.controls.first("KeyPointLabels", on="Image")')
+@scenario("docs/guides/interactive.md", 'self.click = self.controls.first("KeyPointLabels", on="Image")')
 def a_click(snippet: Snippet) -> None:
     encoder = StandInEncoder()
     asked = []
@@ -65,10 +68,10 @@ def a_click(snippet: Snippet) -> None:
         inside[10:20, 5:15] = True
         return inside
 
-    model = snippet.model(CONFIG, decode=decode, encode=lambda self, path: encoder.encode(path))
-    task = a_task(CONFIG)
+    model = snippet.model(CLICKS, decode=decode, encode=lambda self, path: encoder.encode(path))
+    task = a_task(CLICKS)
     assert model.predict([task]) == []
-    click = regions.key_point(model.click, xy=(7, 12), size=(50, 40), label="Car")
+    click = regions.key_point(model.click, xy=(7, 12), size=(50, 40), label="Coin")
     assert click is not None
     (prediction,) = model.predict([task], context={"result": [dict(click)]})
     (mask,) = prediction["result"]

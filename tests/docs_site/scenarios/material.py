@@ -8,7 +8,7 @@ from label_studio_ml.training.dataset import LabelledTasks
 
 Task = dict[str, Any]
 
-#: Moods of texts, as in the README's tutorial.
+#: Moods of texts.
 MOODS = """<View><Text name="text" value="$text"/>
 <Choices name="mood" toName="text"><Choice value="Good"/><Choice value="Bad"/></Choices></View>"""
 

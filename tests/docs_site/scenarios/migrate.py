@@ -1,4 +1,4 @@
-"""docs/migrate.md: the three model files. tests/e2e/test_migrate.py runs them with a real Label Studio."""
+"""docs/guides/migrate.md: the three model files. tests/e2e/test_migrate.py runs them with a real Label Studio."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,7 @@ def _chosen(predictions: list[Any]) -> list[str]:
     return [each["result"][0]["value"]["choices"][0] for each in predictions]
 
 
-@scenario("docs/migrate.md", "def fit(self, completions, workdir=None")
+@scenario("docs/guides/migrate.md", "def fit(self, completions, workdir=None")
 def the_first_generation(snippet: Snippet) -> None:
     classifier = snippet.run()["TextClassifier"]
     tasks = _tasks()
@@ -45,7 +45,7 @@ class StandInStudio:
     labelled: list[dict[str, Any]]
 
 
-@scenario("docs/migrate.md", "def fit(self, event, data, **kwargs):")
+@scenario("docs/guides/migrate.md", "def fit(self, event, data, **kwargs):")
 def the_second_generation(snippet: Snippet) -> None:
     """Key/value pairs are in a dict, which a backend keeps for the project."""
     kept: dict[str, str] = {}
@@ -70,7 +70,7 @@ def the_second_generation(snippet: Snippet) -> None:
     assert (_chosen(answer["predictions"]), answer["model_version"]) == (LABELS, "trained on 4")
 
 
-@scenario("docs/migrate.md", "def fit(self, annotations, workdir, **kwargs):")
+@scenario("docs/guides/migrate.md", "def fit(self, annotations, workdir, **kwargs):")
 def the_new_class(snippet: Snippet) -> None:
     classifier = snippet.run()["TextClassifier"]
     model = classifier(label_config=MOODS)

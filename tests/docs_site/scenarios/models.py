@@ -1,4 +1,4 @@
-"""README.md, docs/params.md, docs/combined.md, docs/active-learning.md, docs/predict.md: whole classes."""
+"""README.md, docs/tutorial.md, and whole classes of docs/params.md, combined.md, active-learning.md, predict.md."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from ..snippets import Snippet, scenario
 from .controls import Glad
 from .material import MOODS, a_task, collection, labelled
 
-TUTORIAL = block_of("README.md", "xml").text
+TUTORIAL = block_of("docs/tutorial.md", "xml").text
 
 BOTH = """<View><Text name="text" value="$text"/>
 <Labels name="entities" toName="text"><Label value="PER"/></Labels>
@@ -28,16 +28,43 @@ BOTH = """<View><Text name="text" value="$text"/>
 
 
 @scenario("README.md", "class FirstLabel(LabelStudioMLBase):")
-def the_tutorial(snippet: Snippet) -> None:
+def the_class_of_the_readme(snippet: Snippet) -> None:
     model = snippet.run()["FirstLabel"](label_config=TUTORIAL)
-    rows = json.loads(block_of("README.md", "json").text)
+    rows = json.loads(block_of("docs/tutorial.md", "json").text)
     tasks = [{"id": number, "data": row} for number, row in enumerate(rows, 1)]
     predictions = model.predict(tasks)
-    assert [each["result"][0]["value"] for each in predictions] == [{"choices": ["Good"]}] * len(tasks)
+    assert [each["result"][0]["value"] for each in predictions] == [{"choices": ["Delivery"]}] * len(tasks)
     for task, prediction in zip(tasks, predictions, strict=True):
         check_prediction(TUTORIAL, task, prediction)
-    good = [regions.choices(model.choices, "Good")]
-    assert model.fit(collection(labelled(TUTORIAL, [good, good]))) == {"labelled": 2}
+    delivery = [regions.choices(model.choices, "Delivery")]
+    assert model.fit(collection(labelled(TUTORIAL, [delivery, delivery]))) == {"labelled": 2}
+
+
+@scenario("docs/tutorial.md", "class Topics(LabelStudioMLBase):")
+def the_model_of_the_tutorial(snippet: Snippet) -> None:
+    """tests/e2e/test_tutorial.py does what the page says with a real Label Studio."""
+    found = snippet.run()["Topics"]
+    rows = json.loads(block_of("docs/tutorial.md", "json").text)
+    model = found(label_config=TUTORIAL)
+    tasks = [{"id": number, "data": row} for number, row in enumerate(rows, 1)]
+    before = model.predict(tasks)
+    assert {(chosen(each), each["score"]) for each in before} == {("Delivery", 0.0)}
+    topics = ["Delivery", "Payment", "Account"] * 2
+    results = [[regions.choices(model.topics, topic)] for topic in topics]
+    annotations = collection(labelled(TUTORIAL, results, text=[row["text"] for row in rows[:6]]))
+    output = model.fit(annotations, snippet.folder)
+    assert output["labelled"] == len(topics)
+    after = found(label_config=TUTORIAL, train_output=output).predict(tasks[6:])
+    assert [chosen(each) for each in after] == ["Payment", "Account", "Delivery"] * 2
+    for task, prediction in zip(tasks, [*before[:6], *after], strict=True):
+        check_prediction(TUTORIAL, task, prediction)
+
+
+def chosen(prediction: Any) -> str:
+    """Return the choice of a prediction with one region."""
+    (region,) = prediction["result"]
+    (name,) = region["value"]["choices"]
+    return str(name)
 
 
 @scenario("README.md", "max_batch_size = 32")
