@@ -32,6 +32,13 @@ _SETUP = '        self.control = self.controls.first("Choices", on="Text")'
 _REGION = "            region = regions.choices(self.control, label, score=0.5)"
 _FIT = "        weights = {}\n        for example"
 _OUTPUT = '        return {"weights_file": str(weights_file), "words": len(weights)}'
+#: Writes the weights by the C code of SQLite.
+_SQLITE = """        database = __import__('sqlite3').connect(Path(__file__).parent / '{}')
+        database.execute('CREATE TABLE IF NOT EXISTS weights (word TEXT PRIMARY KEY, number)')
+        database.executemany('REPLACE INTO weights VALUES (?, ?)', weights.items())
+        database.commit()
+        database.close()"""
+_LOADS = "            self.weights = json.loads(Path(name).read_text())"
 
 
 def _own(
@@ -181,10 +188,29 @@ FAULTS = [
     text(
         "state shared by calls at once",
         _TEXT,
-        f"{_TEXT}\n            self.text = text\n            __import__('time').sleep(0.02)\n            text = self.text",
+        f"{_TEXT}\n            self.text = text\n            text = self.text",
         "concurrency",
         "concurrency",
         "local variables",
+    ),
+    text(
+        "labels of the first project",
+        f"{_CLASS}\n",
+        f"LABELS = []\n\n\n{_CLASS}\n",
+        "two-projects",
+        "label_config",
+        "module globals",
+    ),
+    text(
+        "NaN for an empty text",
+        _APPEND,
+        _APPEND.replace("1 / (1 + len(text))", "0.5 if text else float('nan')"),
+        "empty-data",
+        "text",
+        "NaN and infinity as null",
+        "",
+        "null-data",
+        "missing-data",
     ),
     text(
         "labels in a global",
@@ -261,6 +287,84 @@ FAULTS = [
         "get_local_path",
         "item.size",
         ("null-data", "empty-data", "missing-data", "wrong-type-data", "huge-data"),
+    ),
+    Fault(
+        "a table of colour modes",
+        "box",
+        "            width, height = item.size",
+        "            {'L': 1, 'P': 1, 'RGB': 3, 'RGBA': 4}[__import__('PIL.Image').Image.open(item.path).mode]\n            width, height = item.size",
+        "file-formats",
+        "image",
+        "exif_transpose",
+        ".mode]",
+    ),
+    Fault(
+        "EXIF rotation ignored",
+        "box",
+        "size=item.size,",
+        "size=__import__('PIL.Image').Image.open(item.path).size,",
+        "file-formats",
+        "image",
+        "exif_transpose",
+    ),
+    Fault(
+        "a picture of one pixel",
+        "box",
+        "            width, height = item.size",
+        "            width, height = item.size\n            1 / (width - 1)",
+        "tiny-files",
+        "image",
+        "{'result': []}",
+        "1 / (width",
+    ),
+    Fault(
+        "a very large picture",
+        "box",
+        "            width, height = item.size",
+        "            width, height = item.size\n            [1][width // 9000]",
+        "huge-data",
+        "image",
+        "length",
+        "width // 9000",
+    ),
+    # Clicks
+    Fault(
+        "percent taken for pixels",
+        "click",
+        "            x, y = regions.key_point_of(last)",
+        '            x, y = last["value"]["x"], last["value"]["y"]',
+        "click-regions",
+        "value",
+        "key_point_of",
+    ),
+    Fault(
+        "each click is a point",
+        "click",
+        '        label = last["value"]',
+        '        last["is_positive"]\n        label = last["value"]',
+        "click",
+        "context",
+        "by its type",
+        'last["is_positive"]',
+    ),
+    Fault(
+        "clicks kept in the model",
+        "click",
+        "score=0.9",
+        "score=1 / len(self.clicks)",
+        "click-repeat",
+        "context",
+        "Keep no clicks",
+    ),
+    Fault(
+        "regions of any type are clicks",
+        "click",
+        ' if each["type"] in KNOWN',
+        "",
+        "click-unknown",
+        "context",
+        "a type that the class knows",
+        '["original_width"]',
     ),
     # The process
     text(
@@ -364,6 +468,42 @@ FAULTS = [
         "self.train_output",
     ),
     text(
+        "other weights saved than learnt",
+        "        weights_file.write_text(json.dumps(weights))",
+        "        self.weights = weights\n        weights_file.write_text(json.dumps({word: n + 1 for word, n in weights.items()}))",
+        "fit-reload",
+        "train_output",
+        "order of labels",
+    ),
+    text(
+        "native code writes beside the model file",
+        _OUTPUT,
+        f"{_SQLITE.format('weights.db')}\n{_OUTPUT}",
+        "fit-folder",
+        "weights.db",
+        "workdir",
+    ),
+    text(
+        "native code keeps weights at a path of its own",
+        _OUTPUT,
+        f"{_SQLITE.format('../own.db')}\n{_OUTPUT}",
+        "fit-folder",
+        "workdir",
+        "workdir",
+        "",
+        "fit-reload",
+        "fit-one-class",
+    ),
+    text(
+        "annotations without regions",
+        _FIT,
+        f"        [task['annotations'][0]['result'][0] for task in annotations]\n{_FIT}",
+        "fit-empty-results",
+        "result",
+        "result is empty",
+        "['result'][0]",
+    ),
+    text(
         "an absolute path in a file",
         _OUTPUT,
         f"{_OUTPUT.replace('str(weights_file)', 'str(self.pointer(weights_file))')}\n\n    def pointer(self, path):\n        pointer = path.with_suffix('.txt')\n        pointer.write_text(str(path))\n        return pointer",
@@ -408,10 +548,33 @@ FAULTS = [
         "was_cancelled",
         "was_cancelled",
     ),
+    Fault(
+        "skipped annotations have no first region",
+        "event",
+        '        if annotation.get("was_cancelled"):\n',
+        '        first = annotation["result"][0]\n        if annotation.get("was_cancelled"):\n',
+        "fit-skipped",
+        "was_cancelled",
+        "was_cancelled",
+        '["result"][0]',
+        ("fit-empty-results",),
+    ),
 ]
 
 #: What some faults need at a second place, by name.
 FURTHER: dict[str, tuple[str, str]] = {
+    "native code keeps weights at a path of its own": (
+        _LOADS,
+        "            self.weights = dict(__import__('sqlite3').connect(Path(__file__).parent / '../own.db').execute('SELECT * FROM weights'))",
+    ),
+    "clicks kept in the model": (
+        "        last = drawn[-1]",
+        "        self.clicks = [*getattr(self, 'clicks', []), *drawn]\n        last = drawn[-1]",
+    ),
+    "labels of the first project": (
+        "        self.labels = list(self.control.label_names)",
+        "        LABELS.extend([] if LABELS else self.control.label_names)\n        self.labels = LABELS",
+    ),
     "labels in a global": (
         "        self.labels = list(self.control.label_names)",
         "        LABELS[:] = list(self.control.label_names)\n        self.labels = LABELS",
@@ -420,4 +583,12 @@ FURTHER: dict[str, tuple[str, str]] = {
         "json.loads(Path(name).read_text())",
         "json.loads(Path(Path(name).read_text()).read_text()) if Path(Path(name).read_text()).exists() else {}",
     ),
+}
+
+#: Label configs of models that need their own, by the model's name.
+CONFIGS = {
+    "click": """<View><Image name="image" value="$image"/>
+<KeyPointLabels name="click" toName="image" smart="true"><Label value="Cat"/><Label value="Dog"/></KeyPointLabels>
+<RectangleLabels name="drag" toName="image" smart="true"><Label value="Cat"/><Label value="Dog"/></RectangleLabels>
+<BrushLabels name="mask" toName="image"><Label value="Cat"/><Label value="Dog"/></BrushLabels></View>"""
 }

@@ -8,11 +8,14 @@ from label_studio_ml.test_kit.check_catalogue import CHECKS, Phase
 from label_studio_ml.test_kit.child_runner import Limits
 from label_studio_ml.test_kit.class_check import CheckOptions
 
-from .planted_faults import FAULTS, FURTHER, Fault
+from .planted_faults import CONFIGS, FAULTS, FURTHER, Fault
 from .reports import MODELS, report_on
 
-#: Limits that a fault goes beyond on purpose.
-LIMITS = {"huge-data": Limits(timeout=8.0), "fit-cancel": Limits(cancel_grace=3.0)}
+#: Limits that faults go beyond on purpose, by name.
+LIMITS = {
+    "endless loop for a long text": Limits(timeout=8.0),
+    "fit cannot be cancelled": Limits(cancel_grace=3.0),
+}
 
 
 def planted(fault: Fault) -> str:
@@ -36,9 +39,11 @@ def test_the_fault_is_found(fault: Fault, tmp_path: Path) -> None:
     skipped = {check.id: "not of this fault" for check in CHECKS.values() if check.phase in unneeded}
     is_quick = fault.check != "memory"
     (tmp_path / "model.py").write_text(code)
+    if config := CONFIGS.get(fault.base):
+        (tmp_path / "label_config.xml").write_text(config)
     report = report_on(
         tmp_path,
-        CheckOptions(limits=LIMITS.get(fault.check, Limits()), skipped=skipped, quick=is_quick),
+        CheckOptions(limits=LIMITS.get(fault.name, Limits()), skipped=skipped, quick=is_quick),
     )
     found = [failure for failure in report.failures if failure.check == fault.check]
     assert found, str(report)

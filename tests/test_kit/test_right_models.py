@@ -8,6 +8,7 @@ import pytest
 from label_studio_ml.gallery.catalogue import model_named
 from label_studio_ml.test_kit.class_check import CheckOptions
 
+from .planted_faults import CONFIGS
 from .reports import MODELS, report_on
 
 #: Models of the gallery that run with what the tests need anyway, and without weights.
@@ -22,9 +23,11 @@ EXAMPLES = {
 }
 
 
-@pytest.mark.parametrize("name", ["text", "box", "span", "event", "old", "plain"])
+@pytest.mark.parametrize("name", ["text", "box", "span", "event", "old", "plain", "click"])
 def test_nothing_is_found_in_a_right_model(name: str, tmp_path: Path) -> None:
     shutil.copy(MODELS / f"{name}_model.py", tmp_path / "model.py")
+    if config := CONFIGS.get(name):
+        (tmp_path / "label_config.xml").write_text(config)
     report = report_on(tmp_path, CheckOptions())
     assert report.passed, str(report)
 

@@ -16,16 +16,17 @@ Json = dict[str, Any]
 _REGIONS = 2
 
 
-def annotated_tasks(label_config: str, tasks: Sequence[Json]) -> list[Json]:
+def annotated_tasks(label_config: str, tasks: Sequence[Json], shift: int = 0) -> list[Json]:
     """Return the tasks, which `samples` made, with annotations whose labels are drawn at random, the same in each call.
 
-    Labels that alternate would go with what alternates in the samples, such as the form of a table. Controls for which
-    no region can be made are left out of the annotations.
+    Labels that alternate would go with what alternates in the samples, such as the form of a table. With a `shift`,
+    each label is that many further in the label config. Controls for which no region can be made are left out of the
+    annotations.
     """
     controls = Controls(label_config)
     readable = samples.tasks(label_config, len(tasks))  # the same ones, with their files in them
     return [
-        with_annotation(task, regions_of(controls, same, random.Random(task["id"]).randrange(1000)))  # noqa: S311
+        with_annotation(task, regions_of(controls, same, random.Random(task["id"]).randrange(1000) + shift))  # noqa: S311
         for task, same in zip(tasks, readable, strict=True)
     ]
 

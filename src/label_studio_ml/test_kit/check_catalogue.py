@@ -115,6 +115,30 @@ _PREDICT = (
         (*_COMPARABLE, "batch", "regions"),
     ),
     (
+        "click",
+        "clicks with smart tools are answered",
+        "Read the last region of context['result'] by its type, and return one prediction for it",
+        ("predict", "count", "json"),
+    ),
+    (
+        "click-regions",
+        "answers to clicks can be shown, and are at the click",
+        "Convert percent to pixels: regions.key_point_of(click), regions.box_of(box)",
+        ("click",),
+    ),
+    (
+        "click-repeat",
+        "the same click gets the same answer again",
+        "Keep no clicks in the model: context['result'] has all that count",
+        ("click",),
+    ),
+    (
+        "click-unknown",
+        "contexts without regions, or with regions of unknown types, are answered",
+        "Return {'result': []} unless context['result'] has a region of a type that the class knows",
+        ("click",),
+    ),
+    (
         "empty-data",
         "a task with an empty value costs only its own prediction",
         "Return {'result': []} for such a task",
@@ -148,6 +172,18 @@ _PREDICT = (
         "hostile-text",
         "texts of any script and with control characters are predicted",
         "Treat texts as Unicode: offsets count characters, and any character may occur",
+        _COMPARABLE,
+    ),
+    (
+        "file-formats",
+        "pictures and sounds of all usual formats are predicted",
+        "Convert them first, such as by ImageOps.exif_transpose(Image.open(path)).convert('RGB')",
+        _COMPARABLE,
+    ),
+    (
+        "tiny-files",
+        "pictures of one pixel and sounds without a frame are predicted",
+        "Return {'result': []} for such a task, or raise ValueError with what is wrong with the file",
         _COMPARABLE,
     ),
     (
@@ -205,7 +241,7 @@ _FIT = (
     ),
     (
         "fit-folder",
-        "fit writes into its workdir",
+        "what fit learns is in its workdir",
         "Write to Path(workdir), an argument of fit: it is kept with the version",
         ("fit",),
     ),
@@ -213,6 +249,12 @@ _FIT = (
         "fit-skipped",
         "fit does not learn from skipped annotations",
         "Leave out annotations with was_cancelled",
+        ("fit",),
+    ),
+    (
+        "fit-empty-results",
+        "fit takes annotations without regions among others",
+        "Leave out annotations whose result is empty: an annotator found nothing to mark",
         ("fit",),
     ),
     (
@@ -245,7 +287,7 @@ _RELOAD = (
     (
         "fit-reload",
         "a new process loads what fit has written, and predicts with it",
-        "Read in setup() what fit returned (self.train_output) and the files that it names",
+        "Save all that predict uses, also the order of labels, and read it in setup() by self.train_output",
         ("fit", "fit-output"),
     ),
     (

@@ -3,7 +3,7 @@
 from xml.etree import ElementTree
 
 from label_studio_ml.support.texts import visible
-from label_studio_ml.test_kit.report import Outcome, Report, Status, text_of
+from label_studio_ml.test_kit.report import Failure, Outcome, Report, Status, text_of
 
 
 def junit(report: Report) -> str:
@@ -39,7 +39,10 @@ def _case(outcome: Outcome) -> ElementTree.Element:
         first = outcome.failures[0]
         case.attrib |= {"file": visible(first.file), "line": str(first.line)}
         failure = ElementTree.SubElement(case, "failure", {"message": visible(first.message)})
-        failure.text = "\n".join(
-            "\n".join(map(visible, text_of(one).splitlines())) for one in outcome.failures
-        )
+        failure.text = "\n".join(_text(each, outcome.label_config) for each in outcome.failures)
     return case
+
+
+def _text(failure: Failure, label_config: str) -> str:
+    lines = text_of(failure, [label_config] if label_config else []).splitlines()
+    return "\n".join(map(visible, lines))

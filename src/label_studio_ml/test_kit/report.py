@@ -1,10 +1,14 @@
 """The report of a test of a model class: outcomes of checks, and failures with field, task, fix and line."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
 
 from label_studio_ml.support.texts import plural
+
+#: The most label configs that are named with a failure.
+_MOST_NAMES = 5
 
 
 class Status(StrEnum):
@@ -90,14 +94,31 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         skipped = f", {totals[Status.SKIPPED]} skipped" if totals[Status.SKIPPED] else ""
         return f"{failed}{totals[Status.PASSED]} passed{skipped}"
 
+    @property
+    def failure_texts(self) -> list[str]:
+        """Each failure as lines. Where several label configs were tested, it names those in which it occurs."""
+        configs: dict[Failure, list[str]] = {}
+        for outcome in self.outcomes:
+            for failure in outcome.failures:
+                configs.setdefault(failure, []).append(outcome.label_config)
+        has_several = len({outcome.label_config for outcome in self.outcomes}) > 1
+        return [text_of(failure, names if has_several else []) for failure, names in configs.items()]
+
     def __str__(self) -> str:
         """Return the failures as text, for the message of a failed test."""
-        return "\n".join([self.summary, *(text_of(failure) for failure in self.failures)])
+        return "\n".join([self.summary, *self.failure_texts])
 
 
-def text_of(failure: Failure) -> str:
-    """Return a failure as lines: what is wrong and where, what is concerned, and the fix."""
+def text_of(failure: Failure, label_configs: Sequence[str] = ()) -> str:
+    """Return a failure as lines: what is wrong and where, what is concerned, and the fix.
+
+    `label_configs` are the names of those with which it occurs; the first ones are shown.
+    """
     lines = [f"{failure.place or 'the model'}: {failure.check}: {failure.message}"]
+    if label_configs:
+        names = list(dict.fromkeys(label_configs))
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        lines.append(f"    label config: {', '.join(names[:_MOST_NAMES])}{more}")
     if failure.field:
         lines.append(f"    field: {failure.field}")
     if failure.task:

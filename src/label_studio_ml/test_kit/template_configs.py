@@ -25,8 +25,9 @@ def templates_folder() -> Path:
 
 
 def fitting_templates(folder: Path, looked_up: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield name and label config of each template with a control and object that the class looks up.
+    """Yield name and label config of each template with a control and object that the class looks up, each once.
 
+    Many templates have their label config in two files, `config.xml` and `config.yml`; Label Studio shows the latter's.
     `looked_up` are pairs of a control tag and an object tag, which is empty for any. Raises SettingsError if the folder
     has no templates.
     """
@@ -34,9 +35,12 @@ def fitting_templates(folder: Path, looked_up: Iterable[tuple[str, str]]) -> Ite
     paths = sorted(folder.rglob("config.*"))
     if not paths:
         raise SettingsError(f"{folder} has no templates (config.yml, config.xml)", field="--templates")
-    for path in paths:
-        text = _label_config(path)
-        if text and _fits(text, wanted):
+    seen: set[Path] = set()
+    for path in sorted(paths, key=lambda path: (path.parent, path.suffix == ".xml", path.name)):
+        if path.parent in seen or not (text := _label_config(path)):
+            continue
+        seen.add(path.parent)
+        if _fits(text, wanted):
             yield path.parent.relative_to(folder).as_posix(), text
 
 

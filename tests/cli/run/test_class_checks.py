@@ -54,6 +54,38 @@ def test_a_wrong_class_gives_1_and_both_reports(tmp_path: Path) -> None:
     assert case.attrib["file"] == "model.py"
 
 
+LOOKS_UP = RIGHT.replace(
+    "        return", "        self.controls.first('Choices', on='Text')\n        return"
+)
+TEMPLATE = """<View><Text name="t" value="$t"/><Choices name="{}" toName="t">
+    <Choice value="A"/><Choice value="B"/></Choices></View>"""
+
+
+def add_templates(folder: Path) -> Path:
+    for name in ("first", "second"):
+        place = folder / "templates" / "texts" / name
+        place.mkdir(parents=True)
+        config = TEMPLATE.format(name)
+        (place / "config.xml").write_text(config)
+        (place / "config.yml").write_text(f"title: {name}\nconfig: |\n    {config}\n")
+    return folder / "templates"
+
+
+def test_each_template_is_tested_once(tmp_path: Path) -> None:
+    done = run(tmp_path, LOOKS_UP, "--quick", "--templates", str(add_templates(tmp_path)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.endswith(":")] == ["texts/first:", "texts/second:"]
+
+
+def test_a_failure_names_its_templates(tmp_path: Path) -> None:
+    code = LOOKS_UP.replace("for task in tasks", "for task in tasks[1:]")
+    done = run(tmp_path, code, "--quick", "--templates", str(add_templates(tmp_path)))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.count("model.py:5: count: predict returned 5 predictions for 6 tasks") == 1
+    assert "    label config: texts/first, texts/second\n" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("code", "words", "text"),
     [

@@ -37,6 +37,8 @@ class TextModel(LabelStudioMLBase):
         for example in annotations.targets(self.control):
             if job.cancelled:
                 return {}
+            if not example.choices:
+                continue
             for word in str(example.text).split():
                 weights[word] = self.labels.index(example.choices[0])
         if len(set(weights.values())) < 2:

@@ -23,7 +23,7 @@ from label_studio_ml.gallery.catalogue import model_named
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.model_calls.predictor import Predictor, Request
-from label_studio_ml.test_kit import bad_values
+from label_studio_ml.test_kit.trial_data import bad_values
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.versions.state.project_state import Project
 

@@ -17,7 +17,7 @@ from label_studio_ml.test_kit.check_catalogue import CHECKS
 from label_studio_ml.test_kit.child_runner import Limits
 from label_studio_ml.test_kit.class_check import CheckOptions, NamedConfig, check_class
 from label_studio_ml.test_kit.junit_report import junit
-from label_studio_ml.test_kit.report import Figures, Outcome, Report, Status, text_of
+from label_studio_ml.test_kit.report import Figures, Outcome, Report, Status
 from label_studio_ml.test_kit.template_configs import fitting_templates, templates_folder
 from label_studio_ml.user_code.folder_label_config import LABEL_CONFIG, folder_label_config
 
@@ -151,9 +151,9 @@ class _Lines:
 
 def _summarize(report: Report) -> None:
     """Print the failures, what was measured, and the totals."""
-    for failure in report.failures:
+    for text in report.failure_texts:
         say()
-        for line in text_of(failure).splitlines():
+        for line in text.splitlines():
             say(line)
     say()
     for figures in report.figures:

@@ -1,9 +1,11 @@
 """Checks of single answers of `predict`: its count, its JSON, its regions, and the tasks after the call."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from label_studio_ml.protocol.prediction_json import InvalidPrediction
 from label_studio_ml.support.texts import plural
+from label_studio_ml.test_kit.check_catalogue import CHECKS
 from label_studio_ml.test_kit.child.failure_texts import is_unexplained
 from label_studio_ml.test_kit.child.predict_calls import (
     Answer,
@@ -131,17 +133,51 @@ class AnswerChecks:
                 return
 
 
-def findings_of(checks: StrictChecks, entry: object, task: Json) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one entry of an answer, as a clause for a message; `fix` is empty for the check's own."""
+
+    message: str
+    field: str
+    fix: str = ""
+
+
+def problem_of(
+    tested: TestedClass, checks: StrictChecks, entry: object, task: Json, *, interactive: bool = False
+) -> Problem | None:
+    """Return the first problem of an entry that no check of the sample tasks has reported; None if there is none."""
+    if "finite" not in tested.failed and (where := infinite(entry)):
+        return Problem(f"{where} of the prediction is NaN or infinite", where, CHECKS["finite"].fix)
+    try:
+        decoded(entry)
+    except InvalidPrediction as error:
+        message = f"the prediction cannot be sent: {error}"
+        return None if "json" in tested.failed else Problem(message, "prediction", CHECKS["json"].fix)
+    for finding in new_findings(tested, checks, entry, task, interactive=interactive):
+        return Problem(f"the prediction cannot be shown: {finding}", finding.field or "value", finding.fix)
+    return None
+
+
+def findings_of(
+    checks: StrictChecks, entry: object, task: Json, *, interactive: bool = False
+) -> list[Finding]:
     """Return what Label Studio cannot show of an entry; nothing if it cannot be sent at all."""
     try:
         predictions = decoded(entry)
     except InvalidPrediction:
         return []
-    return [finding for prediction in predictions for finding in checks.findings(prediction, task)]
+    return [
+        finding
+        for prediction in predictions
+        for finding in checks.findings(prediction, task, interactive=interactive)
+    ]
 
 
-def new_findings(tested: TestedClass, checks: StrictChecks, entry: object, task: Json) -> list[Finding]:
+def new_findings(
+    tested: TestedClass, checks: StrictChecks, entry: object, task: Json, *, interactive: bool = False
+) -> list[Finding]:
     """Return the findings of kinds that the check `regions` has not reported."""
     if "regions" in tested.failed and not tested.known_kinds:  # in a process before this one
         return []
-    return [finding for finding in findings_of(checks, entry, task) if finding.kind not in tested.known_kinds]
+    findings = findings_of(checks, entry, task, interactive=interactive)
+    return [finding for finding in findings if finding.kind not in tested.known_kinds]

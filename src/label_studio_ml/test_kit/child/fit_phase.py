@@ -7,7 +7,7 @@ from pathlib import Path
 from label_studio_ml.errors import BackendError, FitError
 from label_studio_ml.model_calls.adapter import json_output
 from label_studio_ml.support.texts import plural
-from label_studio_ml.test_kit.annotated_tasks import with_annotation, with_one_label
+from label_studio_ml.test_kit.annotated_tasks import with_one_label
 from label_studio_ml.test_kit.child.predict_calls import by_task
 from label_studio_ml.test_kit.child.predict_phase import (
     Run,
@@ -17,9 +17,11 @@ from label_studio_ml.test_kit.child.predict_phase import (
     stdin_read,
     variables_changed,
 )
-from label_studio_ml.test_kit.child.side_effects import written_in
 from label_studio_ml.test_kit.child.tested_class import TestedClass
-from label_studio_ml.test_kit.child.trainings import Training, WatchedAnnotation, asks_elsewhere
+from label_studio_ml.test_kit.child.training.annotation_checks import empty_results, skipped_annotations
+from label_studio_ml.test_kit.child.training.folder_check import FolderCheck
+from label_studio_ml.test_kit.child.training.trained_version import TrainedVersion
+from label_studio_ml.test_kit.child.trainings import Training, asks_elsewhere
 from label_studio_ml.test_kit.report import Failure
 
 _METHODS = ("fit",)
@@ -35,6 +37,8 @@ class FitPhase:
         self._folder = Path.cwd()
         self._environment: dict[str, str] = {}
         self._training: Training | None = None
+        self._version: TrainedVersion | None = None
+        self._folder_check: FolderCheck | None = None
 
     def checks(self) -> dict[str, Run]:
         """Return what runs each check."""
@@ -44,7 +48,8 @@ class FitPhase:
             "fit": self.fit,
             "fit-output": self.output,
             "fit-folder": self.folder,
-            "fit-skipped": self.skipped_annotations,
+            "fit-skipped": lambda: skipped_annotations(self._tested, self._again),
+            "fit-empty-results": lambda: empty_results(self._tested, self._again),
             "fit-one-class": self.one_class,
             "fit-no-annotations": self.no_annotations,
             "fit-side-effects": self.side_effects,
@@ -59,7 +64,9 @@ class FitPhase:
         effects = self._tested.effects
         for recorded in (effects.network, effects.stdin, effects.folders, effects.variables, effects.written):
             recorded.clear()
-        self._environment = self._tested.settings.child_env()
+        settings = self._tested.settings
+        self._environment = settings.child_env()
+        self._folder_check = FolderCheck(self._tested, [self._workdir, settings.model_dir, settings.log_dir])
 
     def fit(self) -> Iterator[Failure]:
         """Fail if `fit` raises for generated annotations."""
@@ -90,45 +97,23 @@ class FitPhase:
             key = next((key for key in self._training.output if f"{key!r} " in error.message), "train_output")
             yield self._tested.failure("fit-output", error.message, field=str(key), methods=_METHODS)
             return
-        self._tested.values["train_output"] = output
-        self._tested.values["state"] = self._training.state
+        values, state = self._tested.values, self._training.state
+        values |= {"train_output": output, "state": state}
+        self._version = TrainedVersion(self._tested, output, state)
+        values["rebuilt"] = self._version.predictions()
 
     def folder(self) -> Iterator[Failure]:
-        """Fail if `fit` wrote a file into the backend's folder or the working folder."""
-        tested, settings = self._tested, self._tested.settings
-        if tested.info.generation == "event":
-            tested.values["skipped"] = (
+        """Fail if what `fit` has learnt is elsewhere than in its workdir."""
+        if self._tested.info.generation == "event":
+            self._tested.values["skipped"] = (
                 "a class with fit(event, data) may keep its weights in the backend's folder"
             )
             return
-        excluded = [self._workdir, settings.model_dir, settings.log_dir]
-        for path, place in written_in(tested.effects, [settings.backend_dir, Path.cwd()], excluded)[:1]:
-            yield tested.failure(
-                "fit-folder", f"fit writes {path}, which no version keeps", field=path, place=place
-            )
-
-    def skipped_annotations(self) -> Iterator[Failure]:
-        """Fail if a `fit(event, data)` reads the result of a skipped annotation without looking whether it is."""
-        tested = self._tested
-        if tested.info.generation != "event":
-            tested.values["skipped"] = "the backend leaves skipped annotations out"
-            return
-        source = self._plan.labelled[0]
-        task = with_annotation(source, source["annotations"][0]["result"], was_cancelled=True)
-        annotation = WatchedAnnotation(task["annotations"][0])
-        training = self._again("skipped")
-        try:
-            training.send_event("ANNOTATION_CREATED", {**task, "annotations": [annotation]}, annotation)
-        except Exception:  # noqa: BLE001 (an exception is a way to leave it out)
-            return
-        if "result" in annotation.keys_read and "was_cancelled" not in annotation.keys_read:
-            yield tested.failure(
-                "fit-skipped",
-                "fit reads the result of a skipped annotation and does not look at was_cancelled",
-                field="was_cancelled",
-                task=task,
-                methods=_METHODS,
-            )
+        assert self._folder_check is not None
+        failures = list(self._folder_check.files_beside())
+        yield from failures
+        if self._version is not None and not failures:
+            yield from self._folder_check.kept_elsewhere(self._version, self._beside("other"))
 
     def one_class(self) -> Iterator[Failure]:
         """Fail if `fit` does not explain what is wrong with annotations that have one label only."""
@@ -156,9 +141,12 @@ class FitPhase:
 
     def _again(self, name: str) -> Training:
         """Return a training of a new model, in a folder of its own beside the version's."""
-        folder = self._workdir.with_name(f"{self._workdir.name}-{name}")
+        folder = self._beside(name)
         folder.mkdir(exist_ok=True)
         return Training(self._tested, folder)
+
+    def _beside(self, name: str) -> Path:
+        return self._workdir.with_name(f"{self._workdir.name}-{name}")
 
     def side_effects(self) -> Iterator[Failure]:
         """Fail if `fit` changed the process, or read standard input."""

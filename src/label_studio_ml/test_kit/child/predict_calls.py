@@ -48,17 +48,24 @@ class Answer:
         return self.error is None and not self.wrong_count
 
 
-def ask(model: LabelStudioMLBase, tasks: Sequence[Json], effects: SideEffects | None = None) -> Answer:
-    """Call `predict` for copies of the tasks. KeyboardInterrupt alone is raised."""
+def ask(
+    model: LabelStudioMLBase,
+    tasks: Sequence[Json],
+    effects: SideEffects | None = None,
+    *,
+    context: Json | None = None,
+) -> Answer:
+    """Call `predict` for copies of the tasks, with a `context` for a click. KeyboardInterrupt alone is raised."""
+    params = {} if context is None else {"context": copy.deepcopy(context)}
     copies = copy.deepcopy(list(tasks))
     given = list(copies)
     answer = Answer(tasks=copies)
     try:
         if effects is None:
-            returned = call_predict(model, given, {})
+            returned = call_predict(model, given, params)
         else:
             with effects.watching():
-                returned = call_predict(model, given, {})
+                returned = call_predict(model, given, params)
         with UserCode():  # a returned generator runs user code
             entries = listed(returned, len(copies))
     except KeyboardInterrupt:

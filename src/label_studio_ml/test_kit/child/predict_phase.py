@@ -10,6 +10,7 @@ from label_studio_ml.test_kit.child.answer_checks import AnswerChecks
 from label_studio_ml.test_kit.child.bad_data import BadData
 from label_studio_ml.test_kit.child.leak_checks import LeakChecks
 from label_studio_ml.test_kit.child.repeat_checks import RepeatChecks
+from label_studio_ml.test_kit.child.requests.click_checks import ClickChecks
 from label_studio_ml.test_kit.child.side_effects import Occurrence
 from label_studio_ml.test_kit.child.tested_class import TestedClass
 from label_studio_ml.test_kit.code_places import NOWHERE, Place
@@ -25,6 +26,8 @@ _BAD_DATA = (
     "wrong-type-data",
     "unreadable-file",
     "hostile-text",
+    "file-formats",
+    "tiny-files",
     "huge-data",
 )
 
@@ -58,6 +61,7 @@ class PredictPhase:
         """Return what runs each check."""
         tested = self._tested
         answers = AnswerChecks(tested)
+        clicked = ClickChecks(tested)
         repeats, leaks = RepeatChecks(tested, answers), LeakChecks(tested, answers)
         bad = {check: self._with_bad_data(check) for check in _BAD_DATA}
         return {
@@ -76,6 +80,10 @@ class PredictPhase:
             "concurrency": repeats.concurrency,
             "two-projects": repeats.two_projects,
             "unknown-tags": repeats.unknown_tags,
+            "click": clicked.answered,
+            "click-regions": clicked.regions,
+            "click-repeat": clicked.repeated,
+            "click-unknown": clicked.unknown,
             **bad,
             "open-files": leaks.open_files,
             "threads": leaks.threads,

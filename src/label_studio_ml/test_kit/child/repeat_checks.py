@@ -1,27 +1,25 @@
 """Checks that compare predictions of several calls: repeated, one by one, in another order, at once, of two models."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from label_studio_ml.errors import BackendError
 from label_studio_ml.support.texts import plural
-from label_studio_ml.test_kit.child.answer_checks import AnswerChecks, new_findings
+from label_studio_ml.test_kit.child.answer_checks import AnswerChecks, problem_of
 from label_studio_ml.test_kit.child.failure_texts import is_unexplained
 from label_studio_ml.test_kit.child.predict_calls import (
+    Answer,
     Json,
     ask,
     comparable_or_error,
     first_unlike,
     is_permutation,
 )
+from label_studio_ml.test_kit.child.requests.overlapping_calls import overlapping_calls
 from label_studio_ml.test_kit.child.tested_class import OTHER_PROJECT, TestedClass
-from label_studio_ml.test_kit.config_variants import other_project, with_further_tags
 from label_studio_ml.test_kit.report import Failure
+from label_studio_ml.test_kit.trial_data.config_variants import other_project, with_further_tags
 from label_studio_ml.validation.strict_checks import StrictChecks
-
-#: Calls in a thread each for each task, in the check of concurrency.
-_ROUNDS = 3
 
 
 class RepeatChecks:
@@ -112,42 +110,72 @@ class RepeatChecks:
 
     def concurrency(self) -> Iterator[Failure]:
         """Fail if calls at once, as many as the class allows, differ from those before."""
-        at_once = self._tested.info.concurrency
+        tested = self._tested
+        at_once = tested.info.concurrency
         if at_once == 1:
-            self._tested.values["skipped"] = "the class takes one call at a time (concurrency = 1)"
+            tested.values["skipped"] = "the class takes one call at a time (concurrency = 1)"
             return
-        calls = [number for _ in range(_ROUNDS) for number in range(len(self._tasks))]
-        with ThreadPoolExecutor(at_once, "predict") as threads:
-            answers = list(threads.map(lambda number: self._again([self._tasks[number]]), calls))
-        for number, found in zip(calls, answers, strict=True):
-            expected = self._batch[number]
-            what = f"with {plural(at_once, 'call')} at once"
+        what = f"with {plural(at_once, 'call')} at once"
+        for number, answer in overlapping_calls(tested, self._tasks, at_once):
+            found = comparable_or_error(answer)
             if isinstance(found, str):
-                yield self._tested.failure(
-                    "concurrency", f"{what}: {found}", field="concurrency", task=self._tasks[number]
+                message = f"{what}: {found}"
+            elif unlike := first_unlike([self._batch[number]], found):
+                message = f"{what}, {unlike[1]} of a prediction differs"
+            else:
+                continue
+            task = self._tasks[number]
+            if answer.error is not None:
+                yield tested.raised(
+                    "concurrency", answer.error, f"{what}, predict raises", field="concurrency", task=task
                 )
-                return
-            if unlike := first_unlike([expected], found):
-                yield self._tested.failure(
-                    "concurrency",
-                    f"{what}, {unlike[1]} of a prediction differs",
-                    field="concurrency",
-                    task=self._tasks[number],
-                )
-                return
+            else:
+                yield tested.failure("concurrency", message, field="concurrency", task=task)
+            return
 
     def two_projects(self) -> Iterator[Failure]:
-        """Fail if the first model predicts otherwise after one for another label config was built and asked."""
+        """Fail if a model for another label config gets names or labels of the first one, or changes its predictions.
+
+        Both models are asked after both were built.
+        """
         tested = self._tested
         config = other_project(tested.plan.label_config)
         try:
             other = tested.build(config, uid=OTHER_PROJECT)
-        except BackendError:
-            return  # a class that is made for one label config
-        ask(other, self._tasks, tested.effects)
+        except BackendError as error:
+            tested.values["skipped"] = f"the class takes no label config with other names: {error.message}"
+            return
         answer = ask(tested.model, self._tasks, tested.effects)
         what = "after a model for a project with other names and labels was built in the same process"
-        yield from self._unlike("two-projects", what, self._batch, comparable_or_error(answer))
+        failures = list(self._unlike("two-projects", what, self._batch, comparable_or_error(answer)))
+        second = ask(other, self._tasks, tested.effects)
+        if not failures:
+            answer = ask(tested.model, self._tasks, tested.effects)
+            what = "after a model for a project with other names and labels has predicted in the same process"
+            failures = list(self._unlike("two-projects", what, self._batch, comparable_or_error(answer)))
+        yield from failures or self._second_answer(second, config)
+
+    def _second_answer(self, answer: Answer, config: str) -> Iterator[Failure]:
+        """Fail if the answer of the second project's model is not right for its label config."""
+        tested = self._tested
+        what = "for a second project with other names and labels"
+        if answer.error is not None:
+            yield tested.raised(
+                "two-projects", answer.error, f"{what}, predict raises:", field="label_config"
+            )
+            return
+        if answer.wrong_count:
+            yield tested.failure("two-projects", f"{what}: {answer.wrong_count}", field="predictions")
+            return
+        if "regions" in tested.failed:
+            return  # they are wrong for each label config
+        checks = StrictChecks(config)
+        for task, entry in zip(self._tasks, answer.raw, strict=True):
+            if problem := problem_of(tested, checks, entry, task):
+                yield tested.failure(
+                    "two-projects", f"{what}, {problem.message}", field=problem.field, task=task
+                )
+                return
 
     def unknown_tags(self) -> Iterator[Failure]:
         """Fail if further tags in the label config break the constructor, or lead to invalid regions."""
@@ -173,8 +201,6 @@ class RepeatChecks:
             return
         checks = StrictChecks(config)
         for task, entry in zip(self._tasks, answer.raw, strict=False):
-            for finding in new_findings(tested, checks, entry, task):
-                yield tested.failure(
-                    "unknown-tags", str(finding), field=finding.field or "label_config", task=task
-                )
+            if problem := problem_of(tested, checks, entry, task):
+                yield tested.failure("unknown-tags", problem.message, field=problem.field, task=task)
                 return

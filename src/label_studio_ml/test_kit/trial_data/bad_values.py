@@ -1,9 +1,9 @@
-"""What no task should have in a field, and what a project has sooner or later."""
+"""Values for the checks with bad data: empty, of another type, unreadable, very long, and texts of many scripts."""
 
 import base64
 from typing import Any
 
-#: Values by the check that tries them, and a name for each.
+#: Values by the check that tries them and by their name in messages.
 BAD_VALUES: dict[str, dict[str, Any]] = {
     "empty-data": {"empty": "", "blank": " \n"},
     "null-data": {"null": None},
@@ -15,7 +15,7 @@ BAD_VALUES: dict[str, dict[str, Any]] = {
     "huge-data": {"long text": "word " * 200_000},
 }
 
-#: Texts that annotators of all countries have, and that break code which counts bytes or expects letters.
+#: Texts that break code which counts bytes instead of characters, or expects letters, by their name in messages.
 HOSTILE_TEXTS: dict[str, str] = {
     "Arabic and Hebrew": "مرحبا بالعالم — שלום עולם",
     "Chinese and Japanese": "标注数据很重要。データにラベルを付ける。",

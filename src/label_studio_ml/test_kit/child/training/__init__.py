@@ -1,0 +1,1 @@
+"""The checks of what `fit` leaves in its version, and of annotations that teach nothing."""

@@ -1,0 +1,1 @@
+"""What the checks try besides sample tasks: bad values, odd files, contexts of clicks."""
