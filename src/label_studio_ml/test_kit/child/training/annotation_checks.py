@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from label_studio_ml.errors import BackendError
 from label_studio_ml.test_kit.annotated_tasks import with_annotation
+from label_studio_ml.test_kit.child.failure_texts import is_unexplained
 from label_studio_ml.test_kit.child.tested_class import TestedClass
 from label_studio_ml.test_kit.child.trainings import Training, WatchedAnnotation, asks_elsewhere
 from label_studio_ml.test_kit.report import Failure
@@ -68,4 +68,4 @@ def empty_results(tested: TestedClass, again: Callable[[str], Training]) -> Iter
 
 
 def _is_explained(tested: TestedClass, error: BaseException) -> bool:
-    return isinstance(error, BackendError) or tested.code.raises_by_itself(error) or asks_elsewhere(error)
+    return not is_unexplained(tested.code, error) or asks_elsewhere(error)
