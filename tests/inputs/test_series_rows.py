@@ -56,9 +56,29 @@ def test_a_file_without_header_has_columns_by_position(tmp_path: Path) -> None:
         ({"t": [1, 2], "v": [2]}, "its columns differ in length"),
         ({"t": ["soon"], "v": [2]}, "the column 't' has values that are no numbers"),
         ({"t": 1, "v": [2]}, "the column 't' must be a list"),
+        (
+            {"t": [3, 2, 1], "v": [1, 2, 3]},
+            "the times in its column 't' go back in row 2, from 3 to 2; sort the rows of the task's data by time",
+        ),
         (None, "it must be a dict of columns or the address of a file"),
     ],
 )
 def test_what_is_no_series_names_the_task(value: Any, cause: str) -> None:
     with pytest.raises(ModelError, match=f"Task 7: its time series cannot be read: {cause}"):
         rows_of('timeColumn="t"', value)
+
+
+DAYS = 'timeColumn="t" timeFormat="%d.%m.%Y"'
+
+
+def test_times_in_a_format_that_go_back() -> None:
+    """Compared as times: as texts, the days of two months are in another order."""
+    rows_of(DAYS, {"t": ["28.02.2024", "01.03.2024"], "v": [1, 2]})
+    with pytest.raises(ModelError, match=r"in row 2, from 05\.03\.2024 to 06\.02\.2024"):
+        rows_of(DAYS, {"t": ["05.03.2024", "06.02.2024"], "v": [1, 2]})
+    rows_of('timeColumn="t" timeFormat="%Q"', {"t": ["2", "1"], "v": [1, 2]})  # which only d3 can read
+
+
+def test_equal_times_are_taken() -> None:
+    rows = rows_of('timeColumn="t"', {"t": [1, 1, 2], "v": [1, 2, 3]})
+    assert [rows.row_at(moment) for moment in (0, 1, 2)] == [0, 1, 2]

@@ -1,7 +1,9 @@
 """The rows of a `<TimeSeries>`: times and channels of a task, from its JSON or its CSV file."""
 
 import bisect
+import contextlib
 import csv
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,22 +51,24 @@ class TimeSeriesRows:
 
         Raises ValueError if `moment` is neither a number nor a text in `timeFormat`.
         """
-        return max(0, bisect.bisect_right(self._seconds, _seconds(moment, self.time_format)) - 1)
+        return max(0, bisect.bisect_right(self.seconds, _seconds(moment, self.time_format)) - 1)
 
     @cached_property
-    def _seconds(self) -> list[float]:
+    def seconds(self) -> list[float]:
+        """The times as numbers that grow with them. Raises ValueError for a text that is not in `timeFormat`."""
         return [_seconds(time, self.time_format) for time in self.times]
 
 
 def time_series(control: Control, shown: _Shown) -> TimeSeriesRows:
     """Return the rows of the `<TimeSeries>` that `control` labels, of an entry of `self.inputs` or of a target.
 
-    Raises ModelError, naming the task, if its data are no columns of one length, or lack the time column or a channel.
+    Raises ModelError, naming the task, if its data are no columns of one length, lack the time column or a channel, or
+    have times that go back, which Label Studio does not show either. Equal times in succession are taken.
     """
     task = shown.task.get("id")
     try:
         return _rows(control.object, _columns(control.object, shown.value, shown.path))
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error, _Disorder) as error:
         raise ModelError(
             f"Task {task}: its time series cannot be read: {error}", field=control.field
         ) from error
@@ -84,12 +88,32 @@ def _rows(shown: ObjectTag, columns: Mapping[str, Sequence[Any]]) -> TimeSeriesR
     if any(len(values) != len(times) for values in channels.values()):
         raise ValueError("its columns differ in length")
     if time_format:
-        return TimeSeriesRows(times=[str(time) for time in times], channels=channels, time_format=time_format)
+        series = TimeSeriesRows(
+            times=[str(time) for time in times], channels=channels, time_format=time_format
+        )
+        with contextlib.suppress(ValueError):  # d3 knows formats that Python does not
+            _check_order(time_column, times, series.seconds)
+        return series
     numbers = [_number(time) for time in times]
     if any(math.isnan(number) for number in numbers):
         raise ValueError(f"the column {time_column!r} has values that are no numbers")
+    _check_order(time_column, times, numbers)
     whole = all(number.is_integer() for number in numbers)
     return TimeSeriesRows(times=[int(number) for number in numbers] if whole else numbers, channels=channels)
+
+
+class _Disorder(Exception):
+    """The times of a series go back."""
+
+
+def _check_order(column: str, times: Sequence[Any], seconds: Sequence[float]) -> None:
+    """Raise _Disorder if a time is before that of the row before it. `seconds` are the times as numbers."""
+    for row, (before, after) in enumerate(itertools.pairwise(seconds), 1):
+        if after < before:
+            raise _Disorder(
+                f"the times in its column {column!r} go back in row {row + 1}, from {times[row - 1]} to {times[row]}; "
+                "sort the rows of the task's data by time"
+            )
 
 
 def _columns(shown: ObjectTag, value: Any, path: str | None) -> dict[str, Sequence[Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 import pytest
 
+from label_studio_ml.errors import ModelError
 from label_studio_ml.training.dataset import LabelledTasks
 
 from .model_file import model_class
@@ -94,3 +95,23 @@ def test_a_training_keeps_only_the_rows_that_it_learns_from(
         tracemalloc.stop()
     assert output["tasks"] == 60
     assert peak < 12_000_000, "the features of all 240,000 rows are 19 MB"
+
+
+@pytest.mark.parametrize("change", ["descending", "repeated"])
+def test_times_that_go_back_are_an_error_of_the_task(
+    change: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tasks = [task(number) for number in range(4)]
+    times = tasks[1]["data"]["series"]["time"]
+    times.sort(reverse=True) if change == "descending" else times.__setitem__(slice(0, 9), [0] * 9)
+    with caplog.at_level(logging.WARNING):
+        model, output = train(tasks, tmp_path)
+    if change == "repeated":
+        assert output["tasks"] == 4
+        assert len(model.predict([tasks[1]])) == 1
+        return
+    assert output["tasks"] == 3
+    error = "Task 1: its time series cannot be read: the times in its column 'time' go back in row 2"
+    assert error in caplog.text
+    with pytest.raises(ModelError, match=error):
+        model.predict([tasks[1]])
