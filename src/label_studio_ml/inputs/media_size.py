@@ -1,7 +1,9 @@
 """Width and height of the pictures and videos in local files, as Label Studio shows them."""
 
+import contextlib
 import importlib
 import importlib.util
+from typing import Any
 
 from label_studio_ml.regions.pictures.picture_size import PictureSize
 
@@ -26,7 +28,7 @@ def picture_size_of_file(path: str | None) -> PictureSize | None:
     from PIL import Image, TiffImagePlugin
 
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             width, height = image.size
             # The method of PNG files would decode the whole picture.
             is_turned = Image.Image.getexif(image).get(_ORIENTATION) in _TURNED
@@ -35,6 +37,22 @@ def picture_size_of_file(path: str | None) -> PictureSize | None:
     except Exception:  # noqa: BLE001 - decoders of damaged pictures raise errors of any type
         return None
     return _size(height, width) if is_turned else _size(width, height)
+
+
+def opened(path: str) -> Any:
+    """Return Pillow's image of a file, of which only the head has been read; a PNG or JPEG may be of any size.
+
+    Raises the errors of `Image.open`, such as DecompressionBombError for other pictures of very many pixels.
+    """
+    from PIL import Image, JpegImagePlugin, PngImagePlugin
+
+    try:
+        return Image.open(path)
+    except Image.DecompressionBombError:
+        for plugin in (JpegImagePlugin.JpegImageFile, PngImagePlugin.PngImageFile):
+            with contextlib.suppress(SyntaxError):
+                return plugin(path)
+        raise
 
 
 def video_size_of_file(path: str | None) -> PictureSize | None:

@@ -55,6 +55,18 @@ def test_a_picture_that_pillow_takes_for_a_bomb_has_boxes(
     assert face["value"] == expected[0]["value"]
 
 
+def test_a_large_picture_that_is_decoded_smaller_has_boxes_in_its_own_size(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (expected,) = regions_of(model(CONFIG.format("Face"), photo))
+    monkeypatch.setattr("label_studio_ml.inputs.large_pictures.OPENCV_PIXELS", 100_000)
+    (face,) = regions_of(model(CONFIG.format("Face"), photo))
+    for name in ("original_width", "original_height"):
+        assert face[name] == expected[name]
+    for name in ("x", "y", "width", "height"):
+        assert face["value"][name] == pytest.approx(expected["value"][name], abs=3)
+
+
 def test_an_error_has_no_content_of_the_task(photo: Path) -> None:
     photo.write_bytes(b"no picture")
     made = model(CONFIG.format("Face"), photo)

@@ -6,6 +6,8 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet
 from torch.nn.functional import grid_sample, interpolate, pad
 
+from label_studio_ml.inputs.large_pictures import read_picture
+
 #: Blocks of the network whose output is used. They have 24, 40, 112 and 320 channels, for each 4, 8, 16 and 32 pixels.
 BLOCKS = (2, 4, 10, 15)
 #: Pixels of the picture, as the network gets it, for each place of the merged features.
@@ -32,16 +34,10 @@ class Network:
         """Return the outputs of the blocks for a picture whose longer side becomes `side` pixels, and its sizes.
 
         `size` is what the network gets, `original` the size of the file: lists of width and height. Raises ValueError
-        if the file is no picture.
+        if the file is no picture, or too large.
         """
-        try:
-            pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        except cv2.error as error:  # of a picture that is too large
-            raise ValueError(f"OpenCV cannot read the picture {path}: {error}") from None
-        if pixels is None:
-            raise ValueError(f"OpenCV cannot read the picture {path}")
-        original = [pixels.shape[1], pixels.shape[0]]
-        factor = side / max(original)
+        pixels, original = read_picture(path)
+        factor = side / max(pixels.shape[:2])
         height, width = (max(32, round(length * factor)) for length in pixels.shape[:2])
         how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
         pixels = cv2.cvtColor(cv2.resize(pixels, (width, height), interpolation=how), cv2.COLOR_BGR2RGB)
@@ -51,7 +47,7 @@ class Network:
         with torch.inference_mode():
             self.network.extract_features(torch.from_numpy(scaled.transpose(2, 0, 1)[None]))
         outputs = [output[0].half() for output in self.outputs]
-        return {"outputs": outputs, "size": [width, height], "original": original}
+        return {"outputs": outputs, "size": [width, height], "original": list(original)}
 
 
 def merged(outputs):

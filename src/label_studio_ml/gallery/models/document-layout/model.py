@@ -1,11 +1,11 @@
 """Boxes around the titles, paragraphs, figures and tables of a page, by a PP-Structure network of RapidLayout."""
 
 import numpy as np
-from PIL import Image, ImageOps
 from rapid_layout import RapidLayout
 from rapid_layout.utils.typings import ModelType
 
 from label_studio_ml import regions
+from label_studio_ml.inputs.large_pictures import read_on_white
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -97,16 +97,12 @@ def synonyms(control):
 def open_picture(each):
     """Return a picture as Label Studio shows it: an array of blue, green and red, on white where it is transparent.
 
-    `each` is what `self.inputs` has of it. Raises ValueError if the file is no picture that Pillow can read.
+    `each` is what `self.inputs` has of it. Raises ValueError if Pillow cannot read the file, or it is too large.
     """
     try:
-        with Image.open(each.path) as file:
-            picture = ImageOps.exif_transpose(file).convert("RGBA")
-    except Exception as error:  # decoders of damaged pictures raise errors of any type
-        raise ValueError(f"Task {each.task.get('id')}: Pillow cannot read the picture") from error
-    white = Image.new("RGBA", picture.size, "white")
-    white.alpha_composite(picture)
-    return np.ascontiguousarray(np.asarray(white.convert("RGB"))[:, :, ::-1])
+        return np.ascontiguousarray(read_on_white(each.path)[:, :, ::-1])
+    except ValueError as error:
+        raise ValueError(f"Task {each.task.get('id')}: {error}") from error
 
 
 def without_overlaps(boxes, scores, most):

@@ -7,6 +7,7 @@ import cv2
 import numpy
 
 from label_studio_ml import regions
+from label_studio_ml.inputs.large_pictures import read_picture
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -61,12 +62,13 @@ class FaceBoxes(LabelStudioMLBase):
         ]
 
     def boxes(self, each):
-        """Return the regions of one picture. Raises ValueError if OpenCV cannot read it."""
-        grey = cv2.imread(str(each.path), cv2.IMREAD_GRAYSCALE)
-        if grey is None:
-            raise ValueError(f"Task {each.task.get('id')}: OpenCV cannot read the picture")
-        size = grey.shape[1::-1]  # as OpenCV turns it; for others, a very large picture has none
-        side = min(size)
+        """Return the regions of one picture. Raises ValueError if OpenCV cannot read it, or it is too large."""
+        try:
+            grey, size = read_picture(each.path, grey=True)
+        except ValueError as error:
+            raise ValueError(f"Task {each.task.get('id')}: {error}") from None
+        across, down = (whole / read for whole, read in zip(size, grey.shape[1::-1]))
+        side = min(grey.shape)
         margin = round(MARGIN * side)
         grey = cv2.copyMakeBorder(grey, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
         factor = min(1.0, SMALLEST_WINDOW / (self.params.smallest * side))
@@ -85,7 +87,10 @@ class FaceBoxes(LabelStudioMLBase):
         made = []
         for label, boxes in found.items():
             boxes = without_overlaps(boxes)
-            xywh = [[x - margin, y - margin, width, height] for x, y, width, height, _ in boxes]
+            xywh = [
+                [(x - margin) * across, (y - margin) * down, width * across, height * down]
+                for x, y, width, height, _ in boxes
+            ]
             made += regions.boxes(
                 self.box,
                 xywh=xywh,

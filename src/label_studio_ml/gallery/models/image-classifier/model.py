@@ -18,6 +18,7 @@ from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler
 
 from label_studio_ml import regions
 from label_studio_ml.errors import BackendError, TrainingDataError
+from label_studio_ml.inputs.large_pictures import read_picture
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -136,9 +137,7 @@ def scaled():
 
 def picture(path):
     """Return a picture as the network takes it: red, green and blue of SIDE x SIDE pixels, from -1 to 1."""
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise ValueError(f"OpenCV cannot read the picture {path}")
+    pixels, _ = read_picture(path)
     smaller = min(pixels.shape[:2]) > SIDE
     pixels = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
     rgb = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(numpy.float32)

@@ -6,6 +6,7 @@ import cv2
 import mediapipe
 
 from label_studio_ml import regions
+from label_studio_ml.inputs.large_pictures import read_picture
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -47,13 +48,14 @@ class Pose(LabelStudioMLBase):
         ]
 
     def body(self, each):
-        """Return the key points of one picture. Raises ValueError if OpenCV cannot read it."""
-        picture = cv2.imread(str(each.path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise ValueError(f"Task {each.task.get('id')}: OpenCV cannot read the picture")
-        size = picture.shape[1::-1]
-        if max(size) > LONGEST_SIDE:
-            sides = [max(1, round(side * LONGEST_SIDE / max(size))) for side in size]
+        """Return the key points of one picture. Raises ValueError if OpenCV cannot read it, or it is too large."""
+        try:
+            picture, size = read_picture(each.path)
+        except ValueError as error:
+            raise ValueError(f"Task {each.task.get('id')}: {error}") from None
+        longest = max(picture.shape[:2])
+        if longest > LONGEST_SIDE:
+            sides = [max(1, round(side * LONGEST_SIDE / longest)) for side in picture.shape[1::-1]]
             picture = cv2.resize(picture, sides, interpolation=cv2.INTER_AREA)
         pose = estimator(self.params.min_confidence)
         found = pose.process(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)).pose_landmarks

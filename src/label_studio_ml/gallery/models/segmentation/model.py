@@ -2,11 +2,11 @@
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
 from salient_object import U2Net, grabcut, longest_side
 from sam_onnx import Sam
 
 from label_studio_ml import regions
+from label_studio_ml.inputs.large_pictures import read_on_white
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
@@ -100,9 +100,9 @@ class SegmentationModel(LabelStudioMLBase):
         def prepare(path):
             path = path[item or 0] if isinstance(path, list) else path
             try:
-                full = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-            except Exception as error:  # decoders of damaged pictures raise errors of any type
-                raise ValueError(f"Task {task.get('id')}: Pillow cannot read its picture") from error
+                full = read_on_white(path)
+            except ValueError as error:
+                raise ValueError(f"Task {task.get('id')}: {error}") from error
             picture = longest_side(full, 1024)
             look = {
                 "size": list(full.shape[1::-1]),
