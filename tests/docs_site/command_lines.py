@@ -41,9 +41,14 @@ def mentioned_lines() -> frozenset[str]:
     return frozenset(command for span in full for command in commands_in(span))
 
 
+def without_explanation(line: str) -> str:
+    """Return a line of the shell without what explains it, and without blanks around it."""
+    return _EXPLANATION.sub("", line).strip()
+
+
 def commands_in(line: str) -> Iterator[str]:
     """Yield the commands of ours in a line of the shell. Raises ValueError if one has an open quotation mark."""
-    line = _EXPLANATION.sub("", line)
+    line = without_explanation(line)
     if not re.search(r"label-studio-ml +[a-z]", line):
         return
     lexer = shlex.shlex(line, posix=False, punctuation_chars="|&;<>")
