@@ -524,7 +524,7 @@ FAULTS = [
     text(
         "fit cannot be cancelled",
         "            if job.cancelled:\n                return {}",
-        "            __import__('time').sleep(0.25)",
+        "            __import__('time').sleep(0.1)",
         "fit-cancel",
         "process",
         "job.cancelled",

@@ -14,7 +14,7 @@ from .reports import MODELS, report_on
 #: Limits that faults go beyond on purpose, by name.
 LIMITS = {
     "endless loop for a long text": Limits(timeout=8.0),
-    "fit cannot be cancelled": Limits(cancel_grace=3.0),
+    "fit cannot be cancelled": Limits(cancel_grace=0.5),
 }
 
 

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import logging
+import re
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -156,8 +157,8 @@ def build(
     `state` holds the project's key/value pairs; `code` is the hash of the class's code, empty if it is not known.
     Raises ParamsError, before the constructor is called, if a parameter of the class has a wrong value, or if
     `init_kwargs` of the settings have one that the class does not declare. Raises
-    ModelLoadError with the cause if the constructor fails, NoLabelConfig if it fails while the project has no label
-    config.
+    ModelLoadError with the cause if the constructor fails or requires further arguments, NoLabelConfig if it fails
+    while the project has no label config.
     """
     project = spec.project
     context = _context(spec, settings, state, code)
@@ -180,6 +181,12 @@ def build(
     except ModelLoadError:
         raise
     except (Exception, SystemExit) as error:
+        if missing := _missing_arguments(cls, error):
+            raise ModelLoadError(
+                f"{cls.__name__} cannot be built: its constructor requires {' and '.join(missing)}",
+                fix=f"Give each a default value in __init__, or a value: --with {missing[0]}=VALUE",
+                field=missing[0],
+            ) from error
         if not parse_label_config(project.label_config):
             cause = error.message if isinstance(error, LabelConfigError) else reason(error)
             raise NoLabelConfig(
@@ -191,6 +198,14 @@ def build(
             f"{cls.__name__} cannot be built: {reason(error)}", field=str(settings.script or "")
         ) from error
     return model
+
+
+def _missing_arguments(cls: type[LabelStudioMLBase], error: BaseException) -> list[str]:
+    """Return the required arguments of the constructor whose lack is the error; empty if it is another error."""
+    text = str(error)
+    if not isinstance(error, TypeError) or not text.startswith(f"{cls.__init__.__qualname__}() missing "):
+        return []
+    return re.findall(r"'(\w+)'", text)
 
 
 def construct(

@@ -85,14 +85,21 @@ class Backend:
         return dict(outcome.train_output)
 
     def check(
-        self, *, skipped: Mapping[str, str] | None = None, quick: bool = True, timeout: float = 60.0
+        self,
+        *,
+        skipped: Mapping[str, str] | None = None,
+        quick: bool = True,
+        timeout: float = 60.0,
+        fit_timeout: float = 600.0,
     ) -> Report:
         """Run the checks of `label-studio-ml test`, and return the report if none of them fails.
 
         `skipped` has the reason for each check that is left out; with `quick`, those that take long are, too.
+        `timeout` is the limit of a call of predict, `fit_timeout` that of a call of fit, in seconds.
         Raises AssertionError with all failures.
         """
-        options = CheckOptions(limits=Limits(timeout=timeout), skipped=dict(skipped or {}), quick=quick)
+        limits = Limits(timeout=timeout, fit_timeout=fit_timeout)
+        options = CheckOptions(limits=limits, skipped=dict(skipped or {}), quick=quick)
         report = check_class(self._settings, [NamedConfig("label_config", self.label_config)], options)
         if not report.passed:
             raise AssertionError(f"{self.folder}: {report}")

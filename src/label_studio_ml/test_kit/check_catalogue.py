@@ -299,6 +299,23 @@ _RELOAD = (
 )
 
 
+#: Checks whose failure alone keeps others from running, not their being left out: the others compare nothing that they
+#: look at, but for those in `COMPARED`.
+_LEAVABLE = frozenset(("repeat", "order", "batch", "finite", "regions"))
+
+#: Steps that each process begins with, which cannot be left out.
+FIRST = ("import", "build")
+
+#: Checks that compare predictions, with those that must not be left out for it.
+COMPARED = {
+    "order": ("repeat",),
+    "batch": ("repeat", "order"),
+    "concurrency": ("repeat",),
+    "two-projects": ("repeat",),
+    "click-repeat": ("repeat",),
+}
+
+
 def _rows(phase: Phase, rows: tuple[tuple[object, ...], ...]) -> tuple[Check, ...]:
     return tuple(Check(str(row[0]), phase, *row[1:]) for row in rows)  # type: ignore[arg-type]
 
@@ -307,6 +324,12 @@ CHECKS: dict[str, Check] = {
     check.id: check
     for check in (*_rows(Phase.PREDICT, _PREDICT), *_rows(Phase.FIT, _FIT), *_rows(Phase.RELOAD, _RELOAD))
 }
+
+
+def needed_but_skipped(check: str, skipped: Collection[str]) -> str:
+    """Return the check, one of those `skipped`, without which another one cannot be run; empty if there is none."""
+    needs = (*(need for need in CHECKS[check].needs if need not in _LEAVABLE), *COMPARED.get(check, ()))
+    return next((need for need in needs if need in skipped and need not in FIRST), "")
 
 
 def checks_of(phase: Phase, skipped: Collection[str] = ()) -> list[Check]:

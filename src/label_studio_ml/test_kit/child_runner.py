@@ -1,4 +1,4 @@
-"""Run a child process that tests a model class: with limits of time and memory, and with the place where it ended."""
+"""Run a child process that tests a model class: with limits of each call, and with the place where it ended."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,61 +18,81 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.open_file_limit import readable
-from label_studio_ml.test_kit.child_plan import Event, Plan
+from label_studio_ml.test_kit.child_plan import Call, CallKind, Event, Plan
 from label_studio_ml.test_kit.code_places import NOWHERE, Place, UserCode
+from label_studio_ml.test_kit.running_calls import RunningCalls, within
 
 _MODULE = "label_studio_ml.test_kit.child.check_process"
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 #: Seconds for the stacks of a process to be written before it is killed.
 _TRACE_TIME = 1.0
-#: Characters of the child's standard error that are shown if it fails by itself.
-_LONGEST = 2000
+#: Characters of the exception with which a child has ended that are shown.
+_LONGEST = 500
+#: Seconds between two looks at the limits.
+_LOOK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one check: `timeout` in seconds, those of `cancel_grace` for `fit-cancel`, and `memory` in MiB.
+    """Limits of single calls in seconds, and of the process's `memory` in MiB.
 
-    `start` is for the start of the process, the import of the model file and the building of the model.
+    `timeout` is for a call of `predict`, `fit_timeout` for one of `fit`, `cancel_grace` for the rest of one whose
+    training has been cancelled, and `start` for the import of the model file and for building a model. What the test
+    itself does between calls does not count; `own` ends a test that hangs there.
     """
 
     timeout: float = 60.0
+    fit_timeout: float = 600.0
     cancel_grace: float = 10.0
     memory: float = 8192.0
     start: float = 180.0
+    own: float = 600.0
 
-    def of(self, check: str, build_seconds: float) -> float:
-        """Return the seconds for a check, empty while the process starts."""
-        if check == "fit-cancel":  # building the model is a part of it, but is not meant
-            return self.cancel_grace + 2 * build_seconds
-        return max(self.start, self.timeout) if check in ("", "import", "build") else self.timeout
+    def of(self, kind: CallKind) -> float:
+        """Return the seconds for a call."""
+        return {
+            CallKind.IMPORT: self.start,
+            CallKind.BUILD: self.start,
+            CallKind.PREDICT: self.timeout,
+            CallKind.FIT: self.fit_timeout,
+            CallKind.CANCELLED_FIT: self.cancel_grace,
+        }[kind]
 
 
 @dataclass
 class ChildResult:
     """What a child has sent: the event that ended each check, and the `values`.
 
-    If it did not come to its end, `ended_in` is the check that was running, `cause` says how it ended, and `place` is
-    the user's line at which it was.
+    If it did not come to its end, `ended_in` is the check that was running, `call` the call of user code, None between
+    calls. `cause` says what the process did, `is_late` whether it was ended for its time, and `place` is the user's
+    line at which it was.
     """
 
     ends: dict[str, Event] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     finished: bool = False
     ended_in: str = ""
+    call: Call | None = None
     cause: str = ""
+    is_late: bool = False
     place: Place = NOWHERE
     memory: float = 0.0
 
 
 def run_child(
-    settings: Settings, plan: Plan, limits: Limits, folder: Path, report: Callable[[Event], None]
+    settings: Settings,
+    plan: Plan,
+    limits: Limits,
+    folder: Path,
+    report: Callable[[Event], None],
+    environment: Mapping[str, str] | None = None,
 ) -> ChildResult:
     """Run a plan in a new interpreter and return what came of it; `folder` takes its files.
 
-    `report` is called with each event. The child has ended when this function returns.
+    `report` is called with each event. The `environment` is added to that of the settings. The child has ended when
+    this function returns.
     """
-    child = _Child(settings, plan, limits, folder)
+    child = _Child(settings, plan, limits, folder, environment or {})
     try:
         for event in child.events():
             report(event)
@@ -84,12 +104,14 @@ def run_child(
 class _Child:
     """A child process and what it has sent so far."""
 
-    def __init__(self, settings: Settings, plan: Plan, limits: Limits, folder: Path) -> None:
+    def __init__(
+        self, settings: Settings, plan: Plan, limits: Limits, folder: Path, environment: Mapping[str, str]
+    ) -> None:
         self._settings, self._limits = settings, limits
         self._trace, self._errors = folder / "stacks.txt", folder / "errors.txt"
         self.result = ChildResult()
         self._running = ""
-        self._began = time.monotonic()
+        self._calls = RunningCalls()
         plan_file = folder / "plan.json"
         plan_file.write_bytes(msgspec.json.encode(plan))
         self._reading, writing = os.pipe()
@@ -101,7 +123,7 @@ class _Child:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=errors,
-                    env=settings.child_env(),
+                    env={**settings.child_env(), **environment},
                     start_new_session=True,
                 )
         except BaseException:
@@ -114,8 +136,9 @@ class _Child:
         """Yield the events of the child until it has ended, and end it when it goes beyond a limit."""
         for line in self._lines():
             event = msgspec.json.decode(line, type=Event)
-            self._began = time.monotonic()
-            self._running = event.begins
+            self._calls.take(event)
+            if event.begins or event.ends:
+                self._running = event.begins
             if event.ends:
                 self.result.ends[event.ends] = event
             self.result.values |= event.values
@@ -125,28 +148,38 @@ class _Child:
             self._describe_end()
 
     def _lines(self) -> Iterator[bytes]:
+        """Yield the lines of the child until its end, or until it is beyond a limit, which sets `cause`."""
         received = b""
+        next_look = time.monotonic()
         while not self.result.finished:
             ended = self._process.poll() is not None
-            if readable([self._reading], 0 if ended else 0.1):
+            if readable([self._reading], 0 if ended else _LOOK):
                 data = os.read(self._reading, 1 << 16)
                 if not data:
                     return
                 *lines, received = (received + data).split(b"\n")
                 yield from lines
-            elif ended or self._is_beyond_limits():
+            elif ended:
                 return
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + _LOOK
+                if self._is_beyond_limits():
+                    return
 
     def _is_beyond_limits(self) -> bool:
-        """Tell whether the running check takes too long or too much memory; then `cause` is set."""
+        """Tell whether a running call takes too long or too much memory; then `call` and `cause` are set."""
+        result = self.result
         size = _resident(self._process.pid)
-        self.result.memory = max(self.result.memory, size)
-        limit = self._limits.of(self._running, self.result.values.get("build_seconds", 0.0))
-        if time.monotonic() - self._began > limit:
-            self.result.cause = f"did not return within {limit:.0f} s"
+        result.memory = max(result.memory, size)
+        call, seconds = self._calls.longest()
+        limit = self._limits.of(call.kind) if call is not None else self._limits.own
+        if seconds > limit:
+            result.is_late = True
+            result.cause = f"did not return{within(call, 'from')} within {limit:g} s"
         elif size > self._limits.memory:
-            self.result.cause = f"took {size:.0f} MiB of memory, more than {self._limits.memory:.0f}"
-        return bool(self.result.cause)
+            result.cause = f"took {size:.0f} MiB of memory, more than {self._limits.memory:.0f}{within(call)}"
+        result.call = call
+        return bool(result.cause)
 
     def _describe_end(self) -> None:
         result = self.result
@@ -156,7 +189,10 @@ class _Child:
         else:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_TRACE_TIME)
-            result.cause = f"{describe_exit(self._process.poll())} in the middle of it"
+            result.call, _ = self._calls.longest()
+            status = self._process.poll()
+            last_line = self._last_error() if status and status > 0 else ""
+            result.cause = f"{describe_exit(status)}{within(result.call)}{last_line}"
         result.place = self._place()
 
     def _write_stacks(self) -> None:
@@ -182,10 +218,11 @@ class _Child:
                 return code.shown((file, int(line)))
         return NOWHERE
 
-    @property
-    def errors(self) -> str:
-        """The end of what the child has written to standard error."""
-        return self._errors.read_text(encoding="utf-8", errors="replace")[-_LONGEST:].strip()
+    def _last_error(self) -> str:
+        """Return the exception with which the child ended, to follow what it did; empty if it did not end with one."""
+        text = self._errors.read_text(encoding="utf-8", errors="replace")
+        last = text.rstrip().rpartition("\n")[2].strip()
+        return f": {last[:_LONGEST]}" if "Traceback (most recent call last)" in text else ""
 
     def kill(self) -> None:
         """End the child and what it has started in its session."""

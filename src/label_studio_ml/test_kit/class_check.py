@@ -10,8 +10,10 @@ import msgspec
 
 from label_studio_ml import samples
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.test_kit import absent_studio
 from label_studio_ml.test_kit.annotated_tasks import annotated_tasks
-from label_studio_ml.test_kit.check_catalogue import CHECKS, Check, Phase, checks_of
+from label_studio_ml.test_kit.call_fixes import METHODS, fix_of
+from label_studio_ml.test_kit.check_catalogue import CHECKS, FIRST, Check, Phase, checks_of
 from label_studio_ml.test_kit.child_plan import Event, Plan
 from label_studio_ml.test_kit.child_runner import ChildResult, Limits, run_child
 from label_studio_ml.test_kit.code_places import NOWHERE, UserCode
@@ -26,7 +28,11 @@ _MOST_ENDS = 8
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """How a class is checked. `skipped` has the reason for each check that is not run; `quick` leaves out long ones."""
+    """How a class is checked.
+
+    `skipped` has the reason for each check that is left out; `import` and `build` cannot be. `quick` leaves out checks
+    that take long.
+    """
 
     limits: Limits = field(default_factory=Limits)
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -80,7 +86,9 @@ class ConfigTest:
     ) -> None:
         self._settings = settings.with_model_dir(str(folder / "data"))
         self._settings = replace(self._settings, log_dir=folder / "logs", document_root=folder / "media")
-        self._config, self._options, self._folder, self._progress = config, options, folder, progress
+        self._config, self._folder, self._progress = config, folder, progress
+        skipped = {check: reason for check, reason in options.skipped.items() if check not in FIRST}
+        self._options = replace(options, skipped=skipped)
         self._failed: set[str] = set()
         self._values: dict[str, Any] = {}
         self._memory = 0.0
@@ -169,7 +177,7 @@ class ConfigTest:
             self._take(result, remaining)
             if result.finished:
                 break
-            self._add(self._ended(result))
+            self._add(self._ended(self._alone(result, plan)))
             done = {outcome.check for outcome in self.outcomes}
             remaining = [check for check in remaining if check not in done]
             if not remaining or result.ended_in in ("import", "build"):
@@ -181,9 +189,23 @@ class ConfigTest:
     def _run_child(self, plan: Plan) -> ChildResult:
         folder = self._folder / "child"
         folder.mkdir(exist_ok=True)
-        result = run_child(self._settings, plan, self._options.limits, folder, self._note)
+        plan = msgspec.structs.replace(plan, skipped=sorted(self._options.skipped))
+        result = run_child(self._settings, plan, self._options.limits, folder, self._note, self._login(plan))
         self._memory = max(self._memory, result.memory)
         return result
+
+    def _login(self, plan: Plan) -> dict[str, str]:
+        """Return the login for a Label Studio that does not exist, if `fit` may read from one and has no login."""
+        is_needed = plan.phase is not Phase.PREDICT and self._values.get("generation") == "event"
+        return absent_studio.LOGIN if is_needed and not self._settings.studio_api_key else {}
+
+    def _alone(self, result: ChildResult, plan: Plan) -> ChildResult:
+        """Return the result for the task alone with which a process ends as with the batch; else that of the batch."""
+        tasks = result.call.tasks if result.call is not None else []
+        if result.ended_in != "predict" or len(tasks) < 2:
+            return result
+        alone = self._run_child(msgspec.structs.replace(plan, checks=["predict"], one_by_one=True))
+        return alone if alone.ended_in == "predict" else result
 
     def _note(self, event: Event) -> None:
         """Take over what is measured."""
@@ -204,20 +226,16 @@ class ConfigTest:
 
     def _ended(self, result: ChildResult) -> Outcome:
         """Return the outcome of a check in which the process ended."""
-        check = CHECKS[result.ended_in]
-        method = "fit" if check.phase is Phase.FIT else "predict"
-        file, line = result.place if result.place != NOWHERE else self._code.method(method)
-        is_late = "did not return" in result.cause
-        fix = check.fix
-        if not is_late:
-            fix = "Raise exceptions instead of ending the process, and limit what is kept in memory"
-        elif check.id != "fit-cancel":
-            fix = f"Let {method} return in time: Label Studio waits for 100 s"
+        check, call = CHECKS[result.ended_in], result.call
+        kind = call.kind if call is not None else None
+        methods = METHODS[kind] if kind is not None else ("predict",)
+        file, line = result.place if result.place != NOWHERE else self._code.method(*methods)
         failure = Failure(
             check=check.id,
             message=f"{check.claim}: the process {result.cause}",
             field="process",
-            fix=fix,
+            task=call.tasks[0] if call is not None and len(call.tasks) == 1 else "",
+            fix=fix_of(kind, is_late=result.is_late) or check.fix,
             file=file,
             line=line,
         )

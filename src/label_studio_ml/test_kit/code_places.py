@@ -1,7 +1,6 @@
 """Find the line of the user's code that a failure comes from."""
 
 import ast
-import linecache
 import sys
 import traceback
 from collections.abc import Iterable
@@ -46,12 +45,13 @@ class UserCode:
         return NOWHERE
 
     def raises_by_itself(self, error: BaseException) -> bool:
+        """Tell whether a `raise` or `assert` statement of the user's code raised the exception, with a message."""
+        return bool(str(error)) and self.refuses(error)
+
+    def refuses(self, error: BaseException) -> bool:
         """Tell whether a `raise` or `assert` statement of the user's code raised the exception."""
         frames = traceback.extract_tb(error.__traceback__)
-        if not frames or not self.owns(frames[-1].filename):
-            return False
-        line = linecache.getline(frames[-1].filename, frames[-1].lineno or 0).strip()
-        return line.startswith(("raise ", "raise(", "assert ")) and bool(str(error))
+        return bool(frames) and self.owns(frames[-1].filename) and is_raised_at(frames[-1], error)
 
     def method(self, *names: str) -> Place:
         """Return the line of the first of these methods that the class, or its file, defines; else the class's line."""
@@ -78,6 +78,21 @@ class UserCode:
         if code is None or not self.owns(code.co_filename):
             return NOWHERE
         return self.shown((code.co_filename, code.co_firstlineno))
+
+
+def is_raised_at(frame: traceback.FrameSummary, error: BaseException) -> bool:
+    """Tell whether a `raise` or `assert` statement raised an exception in `frame`, not an expression in its line."""
+    line = frame.lineno or 0
+    for node in ast.walk(_tree(Path(frame.filename))):
+        if isinstance(node, ast.Raise):
+            is_it = node.lineno == line and frame.colno in (None, node.col_offset)
+        elif isinstance(node, ast.Assert):
+            is_it = isinstance(error, AssertionError) and node.lineno <= line <= (node.end_lineno or line)
+        else:
+            continue
+        if is_it:
+            return True
+    return False
 
 
 def caller(depth: int) -> FrameType | None:

@@ -13,7 +13,7 @@ from label_studio_ml.cli.shared.studio_arguments import read_label_config
 from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, SettingsError
-from label_studio_ml.test_kit.check_catalogue import CHECKS
+from label_studio_ml.test_kit.check_catalogue import CHECKS, FIRST
 from label_studio_ml.test_kit.child_runner import Limits
 from label_studio_ml.test_kit.class_check import CheckOptions, NamedConfig, check_class
 from label_studio_ml.test_kit.junit_report import junit
@@ -55,7 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out a check, for a reason that the report shows; may be repeated",
     )
     parser.add_argument(
-        "--timeout", type=_positive, default=60.0, metavar="SECONDS", help="for each check (default: 60)"
+        "--timeout",
+        type=_positive,
+        default=60.0,
+        metavar="SECONDS",
+        help="for each call of predict (default: 60)",
+    )
+    parser.add_argument(
+        "--fit-timeout",
+        type=_positive,
+        default=600.0,
+        metavar="SECONDS",
+        help="for each call of fit (default: 600)",
     )
     parser.add_argument(
         "--cancel-grace",
@@ -78,7 +89,12 @@ def run(args: argparse.Namespace) -> int:
         settings = settings_from(args)
         configs = label_configs(settings, args.label_config or [], args.templates)
         options = CheckOptions(
-            limits=Limits(args.timeout, args.cancel_grace, args.memory),
+            limits=Limits(
+                timeout=args.timeout,
+                fit_timeout=args.fit_timeout,
+                cancel_grace=args.cancel_grace,
+                memory=args.memory,
+            ),
             skipped=dict(args.skip),
             quick=args.quick,
         )
@@ -190,6 +206,8 @@ def _skipped_check(text: str) -> tuple[str, str]:
     check, _, reason = text.partition("=")
     if check not in CHECKS:
         raise argparse.ArgumentTypeError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
+    if check in FIRST:
+        raise argparse.ArgumentTypeError(f"{check} cannot be left out: all other checks need it")
     if not reason.strip():
         raise argparse.ArgumentTypeError(f"{check} needs a reason: {check}='it cannot hold, because …'")
     return check, reason.strip()

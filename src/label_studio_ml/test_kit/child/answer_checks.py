@@ -146,13 +146,13 @@ def problem_of(
     tested: TestedClass, checks: StrictChecks, entry: object, task: Json, *, interactive: bool = False
 ) -> Problem | None:
     """Return the first problem of an entry that no check of the sample tasks has reported; None if there is none."""
-    if "finite" not in tested.failed and (where := infinite(entry)):
+    if tested.holds("finite") and (where := infinite(entry)):
         return Problem(f"{where} of the prediction is NaN or infinite", where, CHECKS["finite"].fix)
     try:
         decoded(entry)
     except InvalidPrediction as error:
         message = f"the prediction cannot be sent: {error}"
-        return None if "json" in tested.failed else Problem(message, "prediction", CHECKS["json"].fix)
+        return Problem(message, "prediction", CHECKS["json"].fix) if tested.holds("json") else None
     for finding in new_findings(tested, checks, entry, task, interactive=interactive):
         return Problem(f"the prediction cannot be shown: {finding}", finding.field or "value", finding.fix)
     return None
@@ -177,7 +177,9 @@ def new_findings(
     tested: TestedClass, checks: StrictChecks, entry: object, task: Json, *, interactive: bool = False
 ) -> list[Finding]:
     """Return the findings of kinds that the check `regions` has not reported."""
-    if "regions" in tested.failed and not tested.known_kinds:  # in a process before this one
+    if (
+        not tested.holds("regions") and not tested.known_kinds
+    ):  # it failed in a process before this one, or is left out
         return []
     findings = findings_of(checks, entry, task, interactive=interactive)
     return [finding for finding in findings if finding.kind not in tested.known_kinds]

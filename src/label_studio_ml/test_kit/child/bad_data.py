@@ -146,7 +146,7 @@ class BadData:
                 return
         if odd_files(check, self._tags.get(field, "")):
             return  # these are no values that could break a batch, and take time
-        if not tested.failed.intersection(("order", "batch")):  # else neighbours change predictions anyway
+        if tested.holds("repeat", "order", "batch"):  # else neighbours change predictions anyway
             yield from self._neighbours(check, what, field, task)
 
     def _is_failure(self, check: str, error: BaseException) -> bool:

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,21 +18,21 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.test_kit.check_catalogue import CHECKS, Phase
+from label_studio_ml.errors import BackendError
+from label_studio_ml.test_kit.check_catalogue import CHECKS, FIRST, Phase, needed_but_skipped
+from label_studio_ml.test_kit.child.announced_calls import announce_to
 from label_studio_ml.test_kit.child.fit_phase import FitPhase
 from label_studio_ml.test_kit.child.predict_phase import PredictPhase, Run
 from label_studio_ml.test_kit.child.reload_phase import ReloadPhase
 from label_studio_ml.test_kit.child.tested_class import TestedClass
 from label_studio_ml.test_kit.child_plan import Event, Plan
+from label_studio_ml.test_kit.report import Failure
 
 _PHASES: dict[Phase, Any] = {
     Phase.PREDICT: PredictPhase,
     Phase.FIT: FitPhase,
     Phase.RELOAD: ReloadPhase,
 }
-
-#: Steps that each process begins with; what fails in them is not reported by later processes again.
-_FIRST = ("import", "build")
 
 
 class CheckProcess:
@@ -44,19 +45,20 @@ class CheckProcess:
         #: Why checks that need one of these are not run.
         self._not_passed = {check: f"{check} failed" for check in plan.failed}
         self._done: set[str] = set()
-        self._encoder = msgspec.json.Encoder()
+        self._sending = threading.Lock()
 
     def send(self, event: Event) -> None:
-        """Write an event as one line."""
-        data = self._encoder.encode(event) + b"\n"
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        """Write an event as one line; threads of user code do so, too."""
+        data = msgspec.json.encode(event) + b"\n"
+        with self._sending:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
 
     def run(self, runs: Mapping[str, Run]) -> None:
         """Run the steps that each process begins with, then the plan's checks."""
-        for check in (*_FIRST, *(name for name in self._plan.checks if name not in _FIRST)):
+        for check in (*FIRST, *(name for name in self._plan.checks if name not in FIRST)):
             self._run(check, runs[check])
-            if check in _FIRST and check in self._not_passed:
+            if check in FIRST and check in self._not_passed:
                 for other in self._plan.checks:
                     if other not in self._done:
                         self.send(Event(ends=other, skipped=self._not_passed[check]))
@@ -68,13 +70,16 @@ class CheckProcess:
         reason = next(
             (self._not_passed[need] for need in CHECKS[check].needs if need in self._not_passed), ""
         )
+        if need := needed_but_skipped(check, self._plan.skipped):
+            self.send(Event(ends=check, skipped=f"it needs {need}, which is left out"))
+            return
         if reason:
             self._not_passed[check] = reason
             self.send(Event(ends=check, skipped=reason))
             return
         self.send(Event(begins=check))
         began = time.monotonic()
-        failures = list(run())
+        failures = self._failures(check, run)
         skipped = self._tested.values.pop("skipped", "")
         if failures or skipped:
             self._not_passed[check] = skipped or f"{check} failed"
@@ -84,6 +89,15 @@ class CheckProcess:
         self.send(
             Event(ends=check, failures=failures, skipped=skipped, seconds=seconds, values=self._tested.values)
         )
+
+    def _failures(self, check: str, run: Run) -> list[Failure]:
+        """Run a check and return its failures; a further model that cannot be built is one of them."""
+        failures: list[Failure] = []
+        try:
+            failures.extend(run())
+        except BackendError as error:
+            failures.append(self._tested.not_built(check, error))
+        return failures
 
 
 def main() -> int:
@@ -97,7 +111,9 @@ def main() -> int:
     logging.disable()  # each failure is reported by the command
     tested = TestedClass(Settings.from_env(), plan)
     tested.effects.install()
-    CheckProcess(descriptor, plan, tested).run(_PHASES[plan.phase](tested).checks())
+    process = CheckProcess(descriptor, plan, tested)
+    announce_to(process.send)
+    process.run(_PHASES[plan.phase](tested).checks())
     os._exit(0)
 
 

@@ -3,12 +3,15 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from label_studio_ml.errors import BackendError, FitError
+from label_studio_ml.errors import FitError
 from label_studio_ml.model_calls.adapter import json_output
 from label_studio_ml.support.texts import plural
+from label_studio_ml.test_kit import absent_studio
 from label_studio_ml.test_kit.annotated_tasks import with_one_label
-from label_studio_ml.test_kit.child.predict_calls import by_task
+from label_studio_ml.test_kit.child.failure_texts import explains_annotations
+from label_studio_ml.test_kit.child.predict_calls import by_task, first_unlike
 from label_studio_ml.test_kit.child.predict_phase import (
     Run,
     building,
@@ -21,10 +24,12 @@ from label_studio_ml.test_kit.child.tested_class import TestedClass
 from label_studio_ml.test_kit.child.training.annotation_checks import empty_results, skipped_annotations
 from label_studio_ml.test_kit.child.training.folder_check import FolderCheck
 from label_studio_ml.test_kit.child.training.trained_version import TrainedVersion
-from label_studio_ml.test_kit.child.trainings import Training, asks_elsewhere
+from label_studio_ml.test_kit.child.trainings import Cancellation, Training, asks_elsewhere
 from label_studio_ml.test_kit.report import Failure
 
 _METHODS = ("fit",)
+#: Seconds after which a training that asks and reports nothing is cancelled, or half of what it took before if less.
+_LONGEST_DELAY = 1.0
 
 
 class FitPhase:
@@ -80,8 +85,11 @@ class FitPhase:
             return
         if training.error is not None:
             if asks_elsewhere(training.error):
-                address = tested.effects.network[-1][0] if tested.effects.network else "another machine"
-                tested.values["skipped"] = f"fit asks {address}, which this test does not have"
+                addresses = [
+                    address for address, _ in tested.effects.network if address != absent_studio.ADDRESS
+                ]
+                server = addresses[-1] if addresses else "Label Studio"
+                tested.values["skipped"] = f"fit asks {server}, which this test does not have"
                 return
             what = f"fit raises for {plural(len(self._plan.labelled), 'labelled task')}:"
             yield tested.raised("fit", training.error, what, field="annotations", methods=_METHODS)
@@ -112,7 +120,7 @@ class FitPhase:
         assert self._folder_check is not None
         failures = list(self._folder_check.files_beside())
         yield from failures
-        if self._version is not None and not failures:
+        if self._version is not None and not failures and self._tested.holds("repeat"):
             yield from self._folder_check.kept_elsewhere(self._version, self._beside("other"))
 
     def one_class(self) -> Iterator[Failure]:
@@ -134,16 +142,16 @@ class FitPhase:
         training = self._again(check)
         training.run(labelled)
         error = training.error
-        if error is None or isinstance(error, BackendError) or self._tested.code.raises_by_itself(error):
+        if error is None or explains_annotations(self._tested.code, error):
             return
         if not asks_elsewhere(error):
             yield self._tested.raised(check, error, what, field="annotations", methods=_METHODS)
 
-    def _again(self, name: str) -> Training:
+    def _again(self, name: str, cancellation: Cancellation | None = None) -> Training:
         """Return a training of a new model, in a folder of its own beside the version's."""
         folder = self._beside(name)
         folder.mkdir(exist_ok=True)
-        return Training(self._tested, folder)
+        return Training(self._tested, folder, cancellation=cancellation)
 
     def _beside(self, name: str) -> Path:
         return self._workdir.with_name(f"{self._workdir.name}-{name}")
@@ -155,8 +163,30 @@ class FitPhase:
         yield from variables_changed(self._tested, "fit-side-effects", self._environment)
 
     def cancel(self) -> Iterator[Failure]:
-        """Call `fit` for a run that is cancelled from the start; the command ends this process if it goes on."""
-        folder = self._workdir.with_name(f"{self._workdir.name}-cancelled")
-        folder.mkdir(exist_ok=True)
-        Training(self._tested, folder, cancelled=True).run(self._plan.labelled)
-        yield from ()
+        """Cancel a training in its middle, and fail if what it has written becomes a part of the version before it.
+
+        The command ends this process if `fit` goes on too long.
+        """
+        tested, tasks = self._tested, self._plan.tasks
+        before = self._last_predictions()
+        seconds = tested.values.get("fit_seconds", 2 * _LONGEST_DELAY)
+        self._again("cancelled", Cancellation(min(_LONGEST_DELAY, seconds / 2))).run(self._plan.labelled)
+        unlike = first_unlike(before, self._last_predictions())
+        if unlike is not None:
+            number, where = unlike
+            yield tested.failure(
+                "fit-cancel",
+                "after a training was cancelled, a model of the version before it predicts otherwise: "
+                f"{where} differs",
+                field=where,
+                task=tasks[number],
+                fix="Write to Path(workdir), and load only files that self.train_output names",
+                methods=_METHODS,
+            )
+
+    def _last_predictions(self) -> list[Any]:
+        """Return what a new model of the version of the check `fit` predicts; nothing if that cannot be compared."""
+        tested = self._tested
+        if self._version is None or tested.info.generation == "event" or not tested.holds("repeat"):
+            return []
+        return self._version.predictions() or []

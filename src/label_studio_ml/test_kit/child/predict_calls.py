@@ -1,5 +1,6 @@
 """Call `predict` as the server does, and compare predictions."""
 
+import contextlib
 import copy
 import math
 import numbers
@@ -19,7 +20,9 @@ from label_studio_ml.protocol.prediction_json import (
     is_nothing,
     listed,
 )
+from label_studio_ml.test_kit.child.announced_calls import announced
 from label_studio_ml.test_kit.child.side_effects import SideEffects
+from label_studio_ml.test_kit.child_plan import CallKind
 
 Json = dict[str, Any]
 
@@ -27,6 +30,8 @@ Json = dict[str, Any]
 _CHANGING = frozenset({"id", "model_version", "parentID", "from_id", "to_id", "created_at"})
 #: Numbers that are nearer to each other are equal: batches of other sizes round differently.
 _TOLERANCE = 2e-3
+#: The place of a difference of two values that have no part in common.
+_WHOLE = "the prediction"
 
 
 @dataclass
@@ -61,13 +66,11 @@ def ask(
     given = list(copies)
     answer = Answer(tasks=copies)
     try:
-        if effects is None:
-            returned = call_predict(model, given, params)
-        else:
-            with effects.watching():
+        with announced(CallKind.PREDICT, copies):
+            with effects.watching() if effects is not None else contextlib.nullcontext():
                 returned = call_predict(model, given, params)
-        with UserCode():  # a returned generator runs user code
-            entries = listed(returned, len(copies))
+            with UserCode():  # a returned generator runs user code
+                entries = listed(returned, len(copies))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 (user code may raise anything, SystemExit too)
@@ -125,7 +128,10 @@ def _stable(value: Any) -> Any:
 
 
 def difference(left: Any, right: Any, path: str = "") -> str:
-    """Return the path of the first difference of two JSON values, empty if they are equal but for rounding."""
+    """Return the path of the first difference of two JSON values, empty if they are equal but for rounding.
+
+    The path of values that differ as a whole is `the prediction`.
+    """
     if isinstance(left, dict) and isinstance(right, dict):
         for name in left:
             if name not in right:
@@ -141,11 +147,11 @@ def difference(left: Any, right: Any, path: str = "") -> str:
                 return where
         return ""
     if isinstance(left, bool) or isinstance(right, bool):
-        return "" if left is right else path
+        return "" if left is right else path or _WHOLE
     if isinstance(left, int | float) and isinstance(right, int | float):
         is_near = math.isclose(left, right, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
-        return "" if is_near else path
-    return "" if left == right else path
+        return "" if is_near else path or _WHOLE
+    return "" if left == right else path or _WHOLE
 
 
 def _joined(path: str, name: str) -> str:

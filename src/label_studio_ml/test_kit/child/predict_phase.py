@@ -9,6 +9,7 @@ from label_studio_ml.model_api.api_generation import has_predict
 from label_studio_ml.test_kit.child.answer_checks import AnswerChecks
 from label_studio_ml.test_kit.child.bad_data import BadData
 from label_studio_ml.test_kit.child.leak_checks import LeakChecks
+from label_studio_ml.test_kit.child.predict_calls import ask
 from label_studio_ml.test_kit.child.repeat_checks import RepeatChecks
 from label_studio_ml.test_kit.child.requests.click_checks import ClickChecks
 from label_studio_ml.test_kit.child.side_effects import Occurrence
@@ -97,6 +98,10 @@ class PredictPhase:
         return lambda: BadData(self._tested).try_values(check)
 
     def _timed(self, answers: AnswerChecks) -> Iterator[Failure]:
+        if self._tested.plan.one_by_one:
+            for task in self._tested.plan.tasks:
+                ask(self._tested.model, [task], self._tested.effects)
+            return
         yield from answers.raises()
         if answers.answer.abstains:
             self._tested.values["abstains"] = True
@@ -133,15 +138,7 @@ def building(tested: TestedClass) -> Iterator[Failure]:
     except ModelFileError as error:
         yield tested.failure("build", error.message, field=error.field, fix=error.fix)
     except BackendError as error:
-        cause = error.__cause__
-        yield tested.failure(
-            "build",
-            error.message,
-            field="label_config" if tested.plan.label_config else "",
-            fix=error.fix,
-            place=tested.code.place_of(cause) if cause is not None else NOWHERE,
-            methods=("setup", "__init__"),
-        )
+        yield tested.not_built("build", error)
     tested.values["build_seconds"] = time.monotonic() - began
 
 

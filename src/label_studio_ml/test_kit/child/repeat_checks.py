@@ -109,18 +109,22 @@ class RepeatChecks:
         yield from failures
 
     def concurrency(self) -> Iterator[Failure]:
-        """Fail if calls at once, as many as the class allows, differ from those before."""
+        """Fail if calls at once, as many as the class allows, differ from calls one by one."""
         tested = self._tested
         at_once = tested.info.concurrency
         if at_once == 1:
             tested.values["skipped"] = "the class takes one call at a time (concurrency = 1)"
+            return
+        alone = self._alone()
+        if isinstance(alone, str):
+            yield tested.failure("concurrency", alone, field="predictions")
             return
         what = f"with {plural(at_once, 'call')} at once"
         for number, answer in overlapping_calls(tested, self._tasks, at_once):
             found = comparable_or_error(answer)
             if isinstance(found, str):
                 message = f"{what}: {found}"
-            elif unlike := first_unlike([self._batch[number]], found):
+            elif unlike := first_unlike([alone[number]], found):
                 message = f"{what}, {unlike[1]} of a prediction differs"
             else:
                 continue
@@ -167,7 +171,7 @@ class RepeatChecks:
         if answer.wrong_count:
             yield tested.failure("two-projects", f"{what}: {answer.wrong_count}", field="predictions")
             return
-        if "regions" in tested.failed:
+        if not tested.holds("regions"):
             return  # they are wrong for each label config
         checks = StrictChecks(config)
         for task, entry in zip(self._tasks, answer.raw, strict=True):
@@ -185,7 +189,7 @@ class RepeatChecks:
             model = tested.build(config)
         except BackendError as error:
             cause = error.__cause__
-            if cause is not None and is_unexplained(tested.code, cause):
+            if cause is not None and is_unexplained(tested.code, cause) and not tested.code.refuses(cause):
                 yield tested.raised(
                     "unknown-tags",
                     cause,

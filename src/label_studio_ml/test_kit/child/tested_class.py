@@ -6,12 +6,13 @@ from typing import Any, cast
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.controls import Controls
-from label_studio_ml.errors import LabelConfigError
+from label_studio_ml.errors import BackendError, LabelConfigError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec, build, describe_class, reason
 from label_studio_ml.test_kit.check_catalogue import CHECKS
+from label_studio_ml.test_kit.child.announced_calls import announced
 from label_studio_ml.test_kit.child.side_effects import SideEffects
-from label_studio_ml.test_kit.child_plan import Plan
+from label_studio_ml.test_kit.child_plan import CallKind, Plan
 from label_studio_ml.test_kit.code_places import NOWHERE, Place, UserCode
 from label_studio_ml.test_kit.report import Failure
 from label_studio_ml.user_code.loading import user_class
@@ -23,6 +24,9 @@ Json = dict[str, Any]
 
 #: Characters of the longest message: exceptions repeat whole values.
 _LONGEST = 500
+
+#: What to do about a class of which a process can build one model only.
+_SEVERAL = "Let a process build several models: the server builds one for each project and version"
 
 #: Id of the project for which models are built, and of the second one.
 PROJECT, OTHER_PROJECT = "1.1700000000", "2.1700000001"
@@ -50,12 +54,16 @@ class TestedClass:
         #: Checks that have failed, in this process and in those before.
         self.failed = set(plan.failed)
 
+    def holds(self, *checks: str) -> bool:
+        """Tell whether none of these checks has failed, or is left out on the user's demand."""
+        return not self.failed.union(self.plan.skipped).intersection(checks)
+
     def load(self) -> None:
         """Import the class, without a network. Raises ModelFileError."""
         began = time.monotonic()
         self.effects.is_offline = True
         try:
-            with self.effects.watching():
+            with self.effects.watching(), announced(CallKind.IMPORT):
                 self.cls = cast("type[LabelStudioMLBase]", user_class(self.settings))
                 self.info = describe_class(self.cls, self.settings.threads)
         finally:
@@ -63,17 +71,23 @@ class TestedClass:
         self.values |= {"import_seconds": time.monotonic() - began, "generation": self.info.generation}
 
     def build(
-        self, label_config: str | None = None, *, uid: str = PROJECT, state: State | None = None
+        self,
+        label_config: str | None = None,
+        *,
+        uid: str = PROJECT,
+        state: State | None = None,
+        version: str = "",
+        train_output: Json | None = None,
     ) -> LabelStudioMLBase:
-        """Build a model for the plan's label config and version, or for another label config. Raises ModelLoadError."""
+        """Build a model for the plan's label config and version, or for others. Raises ModelLoadError."""
         plan = self.plan
         config = plan.label_config if label_config is None else label_config
         spec = ModelSpec(
             project=Project(uid=uid, label_config=config),
-            version=plan.version,
-            train_output=plan.train_output,
+            version=version or plan.version,
+            train_output=plan.train_output if train_output is None else train_output,
         )
-        with self.effects.watching():
+        with self.effects.watching(), announced(CallKind.BUILD):
             return build(self.cls, spec, self.settings, state or MemoryState(plan.state))
 
     @property
@@ -108,6 +122,19 @@ class TestedClass:
             fix=fix or CHECKS[check].fix,
             file=file,
             line=line,
+        )
+
+    def not_built(self, check: str, error: BackendError) -> Failure:
+        """Return the failure that a model, for the version or label config of a check, cannot be built."""
+        cause = error.__cause__
+        is_file = error.field in ("", str(self.script))  # the place says more
+        return self.failure(
+            check,
+            error.message if check == "build" else f"{CHECKS[check].claim}: {error.message}",
+            field="label_config" if is_file else error.field,
+            fix=error.fix or ("" if check == "build" else _SEVERAL),
+            place=self.code.place_of(cause) if cause is not None else NOWHERE,
+            methods=("setup", "__init__") if is_file else ("__init__",),
         )
 
     def raised(

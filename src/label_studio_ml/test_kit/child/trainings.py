@@ -1,16 +1,20 @@
 """Call `fit` on generated annotations, in the way of the class's generation."""
 
+import contextlib
 import errno
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from label_studio_ml.errors import StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import fit_annotations, fit_event
+from label_studio_ml.test_kit.child.announced_calls import announce_cancellation, announced
 from label_studio_ml.test_kit.child.tested_class import TestedClass
+from label_studio_ml.test_kit.child_plan import CallKind
 from label_studio_ml.training.dataset import LabelledTasks
-from label_studio_ml.training.job import TrainingJob
+from label_studio_ml.training.job import Report, TrainingJob
 from label_studio_ml.versions.state.key_values import MemoryState, StagedState
 
 Json = dict[str, Any]
@@ -20,17 +24,80 @@ VERSION = "test-1"
 #: Annotations of which a class with `fit(event, data)` gets an event each.
 _EVENTS = 8
 
+#: Exceptions of HTTP clients, by name: no connection, or an answer that is an error.
+_HTTP_ERRORS = frozenset(
+    (
+        "ApiError",
+        "ConnectError",
+        "ConnectTimeout",
+        "ConnectionError",
+        "HTTPError",
+        "HTTPStatusError",
+        "MaxRetryError",
+    )
+)
+
+
+class Cancellation:
+    """Cancels a training in the middle: after its first question or report, or `delay` seconds after it has begun."""
+
+    def __init__(self, delay: float) -> None:
+        self._timer = threading.Timer(delay, self._cancel)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._running = 0
+        self.is_set = False
+
+    @contextlib.contextmanager
+    def during(self, call: int) -> Iterator[None]:
+        """Cancel within the block, in which a call of `fit` runs; `call` is its number."""
+        self._running = call
+        if self._timer.ident is None:
+            self._timer.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running = 0
+
+    def end(self) -> None:
+        """Note that the training has ended."""
+        self._timer.cancel()
+
+    def asked(self) -> bool:
+        """Return whether the training was cancelled before this question."""
+        was_set = self.is_set
+        self._cancel()
+        return was_set
+
+    def reported(self, report: Report) -> None:
+        """Cancel the training, which has reported something."""
+        self._cancel()
+
+    def _cancel(self) -> None:
+        with self._lock:
+            if not self.is_set and self._running:
+                announce_cancellation(self._running)
+            self.is_set = True
+
 
 class Training:
     """One training of a new model: its `error`, or what `fit` returned (`output`) and stored (`state`)."""
 
-    def __init__(self, tested: TestedClass, workdir: Path, *, cancelled: bool = False) -> None:
+    def __init__(
+        self, tested: TestedClass, workdir: Path, *, cancellation: Cancellation | None = None
+    ) -> None:
         self._tested = tested
         self.workdir = workdir
         staged = StagedState(MemoryState(tested.plan.state))
         self.model: LabelStudioMLBase = tested.build(state=staged)
         self._staged = staged
-        self._job = TrainingJob(VERSION, workdir, asked=lambda: cancelled)
+        self._cancellation = cancellation
+        self._job = (
+            TrainingJob(VERSION, workdir)
+            if cancellation is None
+            else TrainingJob(VERSION, workdir, asked=cancellation.asked, report=cancellation.reported)
+        )
         self.error: BaseException | None = None
         self.output: Mapping[Any, Any] = {}
 
@@ -51,23 +118,29 @@ class Training:
             raise
         except BaseException as error:  # noqa: BLE001 (user code may raise anything, SystemExit too)
             self.error = error
+        finally:
+            if self._cancellation is not None:
+                self._cancellation.end()
 
     def _fit_all(self, labelled: Sequence[Json]) -> None:
         tasks = LabelledTasks.from_tasks(labelled, project="1.1700000000")
         tasks.use_files(self.model._files())
         tasks.use_workdir(self.workdir)
-        self.output = fit_annotations(
-            self.model,
-            tasks,
-            event="START_TRAINING",
-            data={},
-            job_id=VERSION,
-            workdir=self.workdir,
-            job=self._job,
-        )
+        with self._announced():
+            self.output = fit_annotations(
+                self.model,
+                tasks,
+                event="START_TRAINING",
+                data={},
+                job_id=VERSION,
+                workdir=self.workdir,
+                job=self._job,
+            )
 
     def _fit_events(self, labelled: Sequence[Json]) -> None:
         for task in labelled[:_EVENTS]:
+            if self._cancellation is not None and self._cancellation.is_set:
+                return
             self.send_event("ANNOTATION_CREATED", task, task["annotations"][0])
 
     def send_event(self, action: str, task: Json, annotation: Json) -> None:
@@ -75,20 +148,32 @@ class Training:
         config = self._tested.plan.label_config
         project = {"id": 1, "title": "Test", "label_config": config, "created_at": "2023-11-14T22:13:20Z"}
         data = {"action": action, "project": project, "task": task, "annotation": annotation}
-        returned = fit_event(self.model, action, data, job_id=VERSION, workdir=self.workdir, job=self._job)
+        with self._announced():
+            returned = fit_event(
+                self.model, action, data, job_id=VERSION, workdir=self.workdir, job=self._job
+            )
         if isinstance(returned, Mapping):
             self.output = returned
             self.model.train_output = dict(returned)
 
+    @contextlib.contextmanager
+    def _announced(self) -> Iterator[None]:
+        """Announce a call of `fit`, to the cancellation too."""
+        with contextlib.ExitStack() as stack:
+            number = stack.enter_context(announced(CallKind.FIT))
+            if self._cancellation is not None:
+                stack.enter_context(self._cancellation.during(number))
+            yield
+
 
 def asks_elsewhere(error: BaseException | None) -> bool:
-    """Tell whether a connection that failed caused an error: `fit` needs a server that this test does not have."""
+    """Tell whether a request that failed caused an error: `fit` needs a server that this test does not have."""
     while error is not None:
         if isinstance(error, StudioError | ConnectionError | TimeoutError):
             return True
         if isinstance(error, OSError) and error.errno in (errno.ECONNREFUSED, errno.ENETUNREACH):
             return True
-        if type(error).__name__ in ("ConnectError", "ConnectionError", "ConnectTimeout", "MaxRetryError"):
+        if type(error).__name__ in _HTTP_ERRORS:
             return True
         error = error.__cause__ or error.__context__
     return False

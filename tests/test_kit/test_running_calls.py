@@ -1,0 +1,61 @@
+"""Which call of user code runs longest, and for how long: the time between calls is not counted."""
+
+from label_studio_ml.test_kit.child_plan import Call, CallKind, Event
+from label_studio_ml.test_kit.running_calls import RunningCalls, within
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def begins(number: int, kind: CallKind = CallKind.PREDICT) -> Event:
+    return Event(call=Call(number=number, kind=kind))
+
+
+def test_time_between_calls_does_not_count() -> None:
+    clock = Clock()
+    calls = RunningCalls(clock)
+    for number in (1, 2, 3):
+        clock.now += 50
+        calls.take(begins(number))
+        assert calls.longest() == (Call(number=number, kind=CallKind.PREDICT), 0)
+        clock.now += 2
+        calls.take(Event(returned=number))
+    clock.now += 3
+    assert calls.longest() == (None, 3)
+
+
+def test_of_several_calls_the_first_counts() -> None:
+    clock = Clock()
+    calls = RunningCalls(clock)
+    calls.take(begins(1))
+    clock.now += 5
+    calls.take(begins(2))
+    clock.now += 1
+    assert calls.longest() == (Call(number=1, kind=CallKind.PREDICT), 6)
+    calls.take(Event(returned=1))
+    assert calls.longest() == (Call(number=2, kind=CallKind.PREDICT), 1)
+
+
+def test_the_time_of_a_cancelled_training_begins_with_the_cancellation() -> None:
+    clock = Clock()
+    calls = RunningCalls(clock)
+    calls.take(begins(1, CallKind.FIT))
+    clock.now += 400
+    calls.take(begins(1, CallKind.CANCELLED_FIT))
+    clock.now += 2
+    assert calls.longest() == (Call(number=1, kind=CallKind.CANCELLED_FIT), 2)
+
+
+def test_a_call_names_its_tasks() -> None:
+    def words(*tasks: str) -> str:
+        return within(Call(number=1, kind=CallKind.PREDICT, tasks=list(tasks)))
+
+    assert within(None) == ""
+    assert words() == " in predict"
+    assert words("7") == " in predict for task 7"
+    assert words("7", "8") == " in predict for a batch of 2 tasks (7, 8)"
+    assert words(*map(str, range(13))).endswith("10, 11, …)")
