@@ -271,7 +271,7 @@ FAULTS = [
     text(
         "endless loop for a long text",
         _TEXT,
-        f"{_TEXT}\n            while len(text) > 100_000:\n                pass",
+        f"{_TEXT}\n            while len(text) > 100_000: pass",
         "huge-data",
         "process",
         "in time",
