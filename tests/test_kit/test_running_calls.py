@@ -1,7 +1,7 @@
 """Which call of user code runs longest, and for how long: the time between calls is not counted."""
 
+from label_studio_ml.test_kit.calls.running_calls import RunningCalls, within
 from label_studio_ml.test_kit.child_plan import Call, CallKind, Event
-from label_studio_ml.test_kit.running_calls import RunningCalls, within
 
 
 class Clock:

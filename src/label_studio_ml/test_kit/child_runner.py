@@ -18,9 +18,9 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.open_file_limit import readable
+from label_studio_ml.test_kit.calls.running_calls import RunningCalls, within
 from label_studio_ml.test_kit.child_plan import Call, CallKind, Event, Plan
 from label_studio_ml.test_kit.code_places import NOWHERE, Place, UserCode
-from label_studio_ml.test_kit.running_calls import RunningCalls, within
 
 _MODULE = "label_studio_ml.test_kit.child.check_process"
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')

@@ -10,9 +10,9 @@ import msgspec
 
 from label_studio_ml import samples
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.test_kit import absent_studio
 from label_studio_ml.test_kit.annotated_tasks import annotated_tasks
-from label_studio_ml.test_kit.call_fixes import METHODS, fix_of
+from label_studio_ml.test_kit.calls import absent_studio
+from label_studio_ml.test_kit.calls.call_fixes import METHODS, fix_of
 from label_studio_ml.test_kit.check_catalogue import CHECKS, FIRST, Check, Phase, checks_of
 from label_studio_ml.test_kit.child_plan import Event, Plan
 from label_studio_ml.test_kit.child_runner import ChildResult, Limits, run_child

@@ -19,8 +19,8 @@ import msgspec
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError
+from label_studio_ml.test_kit.calls.announced_calls import announce_to
 from label_studio_ml.test_kit.check_catalogue import CHECKS, FIRST, Phase, needed_but_skipped
-from label_studio_ml.test_kit.child.announced_calls import announce_to
 from label_studio_ml.test_kit.child.fit_phase import FitPhase
 from label_studio_ml.test_kit.child.predict_phase import PredictPhase, Run
 from label_studio_ml.test_kit.child.reload_phase import ReloadPhase

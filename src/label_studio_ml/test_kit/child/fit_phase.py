@@ -8,8 +8,8 @@ from typing import Any
 from label_studio_ml.errors import FitError
 from label_studio_ml.model_calls.adapter import json_output
 from label_studio_ml.support.texts import plural
-from label_studio_ml.test_kit import absent_studio
 from label_studio_ml.test_kit.annotated_tasks import with_one_label
+from label_studio_ml.test_kit.calls import absent_studio
 from label_studio_ml.test_kit.child.failure_texts import explains_annotations
 from label_studio_ml.test_kit.child.predict_calls import by_task, first_unlike
 from label_studio_ml.test_kit.child.predict_phase import (
@@ -171,8 +171,8 @@ class FitPhase:
         before = self._last_predictions()
         seconds = tested.values.get("fit_seconds", 2 * _LONGEST_DELAY)
         self._again("cancelled", Cancellation(min(_LONGEST_DELAY, seconds / 2))).run(self._plan.labelled)
-        unlike = first_unlike(before, self._last_predictions())
-        if unlike is not None:
+        after = self._last_predictions()
+        if before and after and (unlike := first_unlike(before, after)):
             number, where = unlike
             yield tested.failure(
                 "fit-cancel",

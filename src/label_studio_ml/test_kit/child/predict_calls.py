@@ -20,7 +20,7 @@ from label_studio_ml.protocol.prediction_json import (
     is_nothing,
     listed,
 )
-from label_studio_ml.test_kit.child.announced_calls import announced
+from label_studio_ml.test_kit.calls.announced_calls import announced
 from label_studio_ml.test_kit.child.side_effects import SideEffects
 from label_studio_ml.test_kit.child_plan import CallKind
 

@@ -9,8 +9,8 @@ from label_studio_ml.controls import Controls
 from label_studio_ml.errors import BackendError, LabelConfigError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec, build, describe_class, reason
+from label_studio_ml.test_kit.calls.announced_calls import announced
 from label_studio_ml.test_kit.check_catalogue import CHECKS
-from label_studio_ml.test_kit.child.announced_calls import announced
 from label_studio_ml.test_kit.child.side_effects import SideEffects
 from label_studio_ml.test_kit.child_plan import CallKind, Plan
 from label_studio_ml.test_kit.code_places import NOWHERE, Place, UserCode

@@ -10,7 +10,7 @@ from typing import Any
 from label_studio_ml.errors import StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import fit_annotations, fit_event
-from label_studio_ml.test_kit.child.announced_calls import announce_cancellation, announced
+from label_studio_ml.test_kit.calls.announced_calls import announce_cancellation, announced
 from label_studio_ml.test_kit.child.tested_class import TestedClass
 from label_studio_ml.test_kit.child_plan import CallKind
 from label_studio_ml.training.dataset import LabelledTasks

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from label_studio_ml.support.texts import plural
 from label_studio_ml.test_kit.child_plan import Call, Event
 
 #: The most tasks of a batch that are named.
@@ -42,4 +43,4 @@ def _words(call: Call) -> str:
     if len(call.tasks) == 1:
         return f"{call.kind.value} for task {call.tasks[0]}"
     named = ", ".join(call.tasks[:_MOST_TASKS]) + (", …" if len(call.tasks) > _MOST_TASKS else "")
-    return f"{call.kind.value} for a batch of {len(call.tasks)} tasks ({named})"
+    return f"{call.kind.value} for a batch of {plural(len(call.tasks), 'task')} ({named})"

@@ -1,0 +1,1 @@
+"""Calls of user code: the child announces them, and the command measures and explains them."""
