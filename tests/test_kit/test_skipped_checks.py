@@ -42,7 +42,7 @@ def test_nothing_else_fails_for_what_is_left_out(check: str, tmp_path: Path) -> 
     assert found[check] == "it cannot hold"
     assert found["missing-data"] == found["unknown-tags"] == Status.PASSED
     compared = {
-        "repeat": ("order", "batch", "concurrency", "two-projects"),
+        "repeat": ("order", "batch", "concurrency", "two-projects", "click-repeat"),
         "order": ("batch",),
         "batch": (),
     }[check]
