@@ -490,9 +490,6 @@ FAULTS = [
         "fit-folder",
         "workdir",
         "workdir",
-        "",
-        "fit-reload",
-        "fit-one-class",
     ),
     text(
         "annotations without regions",

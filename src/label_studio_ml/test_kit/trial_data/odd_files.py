@@ -118,7 +118,7 @@ ODD_FILES: dict[str, dict[str, tuple[OddFile, ...]]] = {
             OddFile("a picture with a palette", ".png", _picture("P", "PNG"), _SIZE),
             OddFile("a picture in black and white", ".png", _picture("1", "PNG"), _SIZE),
             OddFile("a picture in CMYK", ".jpg", _picture("CMYK", "JPEG"), _SIZE),
-            OddFile("a picture that its EXIF data turn", ".jpg", _turned_picture, _SIZE),
+            OddFile("a picture with EXIF rotation", ".jpg", _turned_picture, _SIZE),
         ),
         "Audio": (
             OddFile("a mono sound of 8 kHz", ".wav", _sound(_FRAMES, 1, SAMPLE_RATE, 2)),
