@@ -53,6 +53,7 @@ def with_lightning(job: TrainingJob) -> int:
         def training_step(self, batch: Any, index: int) -> Any:
             loss = self.layer(batch[0]).pow(2).mean()
             self.log("loss", loss)
+            self.log("step", float(self.current_epoch))  # chooses the x axis of Lightning's loggers
             return loss
 
         def validation_step(self, batch: Any, index: int) -> None:

@@ -5,6 +5,7 @@ import itertools
 import logging
 import math
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from label_studio_ml.model_calls.adapter import ModelSpec, generation
 from label_studio_ml.protocol.requests import Event
 from label_studio_ml.training.intake.synchronous import SynchronousIntake
 from label_studio_ml.training.job import Report, TrainingJob
-from label_studio_ml.training.metric_history import METRICS_FILE, History
+from label_studio_ml.training.metric_history import METRICS_FILE, History, metrics_in
 from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.training.process.training_process import limits, perform
 from label_studio_ml.training.records.event_queue import StoredEvent
@@ -54,6 +55,19 @@ def test_what_is_said_is_reported() -> None:
     point = said[-1].point
     assert point is not None
     assert {**point, "time": ""} == {"step": 3, "time": "", "loss": 0.5, "count": 2, "lost": None}
+
+
+def test_metrics_with_the_names_of_a_points_fields_leave_them_alone() -> None:
+    said: list[Report] = []
+    job = TrainingJob(report=said.append)
+    job.log(1, time=2.5, time_=3.5, self=4.5)
+    job.log_params(self="a")
+    job.log_previous(self=5.5)
+    point = said[0].point
+    assert point is not None
+    datetime.fromisoformat(point["time"])
+    assert (point["time_"], point["time__"], point["self"]) == (2.5, 3.5, 4.5)
+    assert metrics_in(point) == job.metrics == {"time": 2.5, "time_": 3.5, "self": 4.5}
 
 
 @pytest.mark.parametrize("value", ["0.5", object(), [1, 2], np.zeros(2), None])

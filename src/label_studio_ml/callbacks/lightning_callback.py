@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml.callbacks.reported_values import numbers_of
+from label_studio_ml.callbacks.reported_values import log_numbers
 from label_studio_ml.training.job import TrainingJob
 
 if TYPE_CHECKING:
@@ -70,5 +70,4 @@ def _stop(trainer: Any) -> None:
 
 
 def _log(job: TrainingJob, trainer: Any) -> None:
-    if metrics := numbers_of(trainer.callback_metrics):
-        job.log(step=trainer.global_step, **metrics)
+    log_numbers(job, trainer.global_step, trainer.callback_metrics)

@@ -1,7 +1,21 @@
-"""What callbacks have in common: the numbers among a library's metrics."""
+"""What callbacks have in common: report the numbers among a library's metrics."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from label_studio_ml.training.job import TrainingJob
+
+
+def log_numbers(job: TrainingJob, step: float, metrics: Mapping[str, Any]) -> None:
+    """Report the numbers among `metrics` to the job, if there are any.
+
+    A metric called `step` is left out: `job.log` takes the step by this name, and modules for Lightning log one to
+    choose the x axis of their loggers.
+    """
+    numbers = numbers_of(metrics)
+    numbers.pop("step", None)
+    if numbers:
+        job.log(step, **numbers)
 
 
 def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:

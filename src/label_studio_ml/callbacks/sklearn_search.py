@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from label_studio_ml.callbacks.reported_values import numbers_of
+from label_studio_ml.callbacks.reported_values import log_numbers
 from label_studio_ml.errors import TrainingCancelled
 from label_studio_ml.training.job import TrainingJob
 
@@ -131,8 +131,7 @@ class _Observer:
         names = [name for name in results if name.startswith("mean_test_")]
         total = len(results["params"])
         for number in range(self._logged, total):
-            if metrics := numbers_of({name: results[name][number] for name in names}):
-                self._job.log(step=number, **metrics)
+            log_numbers(self._job, number, {name: results[name][number] for name in names})
         self._logged = total
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from label_studio_ml.callbacks.reported_values import numbers_of
+from label_studio_ml.callbacks.reported_values import log_numbers
 from label_studio_ml.training.job import TrainingJob
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def transformers_callback(job: TrainingJob) -> "TrainerCallback":
         def on_log(
             self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
         ) -> None:
-            if state.is_world_process_zero and (metrics := numbers_of(logs or {})):
-                job.log(step=state.global_step, **metrics)
+            if state.is_world_process_zero:
+                log_numbers(job, state.global_step, logs or {})
 
     return JobCallback()
 

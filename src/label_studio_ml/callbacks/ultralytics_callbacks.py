@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, TypeVar
 
-from label_studio_ml.callbacks.reported_values import numbers_of
+from label_studio_ml.callbacks.reported_values import log_numbers
 from label_studio_ml.training.job import TrainingJob
 
 
@@ -45,8 +45,7 @@ def follow_ultralytics(job: TrainingJob, model: Model) -> Model:
         if job.cancelled:
             trainer.stop = True
         losses = trainer.label_loss_items(trainer.tloss) if trainer.tloss is not None else {}
-        if metrics := numbers_of({**losses, **(trainer.metrics or {})}):
-            job.log(step=trainer.epoch + 1, **metrics)
+        log_numbers(job, trainer.epoch + 1, {**losses, **(trainer.metrics or {})})
 
     model.add_callback("on_train_start", begin)
     model.add_callback("on_train_batch_end", end_batch)

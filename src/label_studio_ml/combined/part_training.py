@@ -13,6 +13,7 @@ from label_studio_ml.model_calls.adapter import fit_annotations, fit_event, json
 from label_studio_ml.storage.disk_errors import is_full
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.training.job import PreviousVersion, Report, TrainingJob
+from label_studio_ml.training.metric_history import metrics_in
 from label_studio_ml.training.passing_errors import studio_may_recover
 from label_studio_ml.versions.store.movable_paths import relocated_values
 
@@ -174,8 +175,7 @@ class PartTrainings:
             message = f"{part.name}: {report.message}" if report.message else part.name
             self.job.progress((number + report.progress) / len(self.models), message)
         if report.point is not None:
-            values = {name: value for name, value in report.point.items() if name not in ("time", "step")}
-            self.job.log(report.point.get("step"), **_prefixed(part, values))
+            self.job.log(report.point.get("step"), **_prefixed(part, metrics_in(report.point)))
 
     def _kept(self, name: str, output: Any) -> Any:
         """Copy the files of the part `name` from the previous version; return its output with the paths of the copies.

@@ -15,14 +15,13 @@ import math
 import numbers
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from label_studio_ml.support.arguments import wrong
-from label_studio_ml.training.metric_history import History
+from label_studio_ml.training.metric_history import History, new_point
 from label_studio_ml.versions.store.manifest import Manifest
 
 logger = logging.getLogger(__name__)
@@ -142,10 +141,11 @@ class TrainingJob:
             return
         self._report(Report(progress=min(1.0, max(0.0, float(done))), message=_line(message)))
 
-    def log(self, step: float | None = None, **metrics: Any) -> None:
+    def log(self, /, step: float | None = None, **metrics: Any) -> None:
         """Record metrics such as `loss=0.3`, optionally with a step. The latest values become the version's metrics.
 
-        Values that are not numbers are left out, with a warning in the run's log.
+        Values that are not numbers are left out, with a warning in the run's log. In the points, a metric called
+        `time` is `time_`, because each point has its own time.
         """
         values = self._numbers("job.log", metrics)
         step_number = self._step(step)
@@ -154,13 +154,11 @@ class TrainingJob:
         if not values:
             return
         self.metrics.update(values)
-        point = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **values}
-        if step_number is not None:
-            point = {"step": step_number, **point}
+        point = new_point(values, step_number)
         self.history.add(point)
         self._report(Report(point=point))
 
-    def log_params(self, **params: Any) -> None:
+    def log_params(self, /, **params: Any) -> None:
         """Record parameters of the training, such as `epochs=3`, in the trackers that are switched on (`TRACKER`).
 
         Values are recorded as texts; the parameters of the class (`params`) are recorded without a call.
@@ -178,7 +176,7 @@ class TrainingJob:
             self._warn_once("step", str(wrong("step of job.log", expected, step)))
             return None
 
-    def log_previous(self, **metrics: Any) -> None:
+    def log_previous(self, /, **metrics: Any) -> None:
         """Record metrics of the version `previous` on the same tasks that the new version is measured on.
 
         `promote_if` uses them as the value of `current`, for metrics that only `fit` can measure. Until `fit` changes

@@ -1,5 +1,12 @@
-"""Keep a run's metrics over time in bounded memory, by thinning them out."""
+"""Keep a run's metrics over time in bounded memory, by thinning them out.
 
+A point has `time` (ISO 8601), optionally `step`, and its metrics by name. A metric called `time` or `step` is stored
+with an underscore after its name.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +18,27 @@ METRICS_FILE = "metrics.jsonl"
 MAX_POINTS = 10_000
 
 Point = dict[str, Any]
+
+#: Names of a point's own fields. Metrics of these names get an underscore, and so those that have one get another.
+_OWN_FIELDS = re.compile(r"(step|time)_*")
+
+
+def new_point(metrics: Mapping[str, float | None], step: float | None = None) -> Point:
+    """Return a point with the current time. A step of None is left out."""
+    point: Point = {} if step is None else {"step": step}
+    point["time"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+    for name, value in metrics.items():
+        point[f"{name}_" if _OWN_FIELDS.fullmatch(name) else name] = value
+    return point
+
+
+def metrics_in(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics of a point by the names that `new_point` was given."""
+    return {
+        name[:-1] if _OWN_FIELDS.fullmatch(name) else name: value
+        for name, value in point.items()
+        if name not in ("step", "time")
+    }
 
 
 class _Series:
