@@ -31,7 +31,7 @@ def modules() -> Iterator[Path]:
 #: A name with a module's path is a room of that module alone; the longest name that fits counts.
 ROOMS = {
     "errors": "every exception that is raised on purpose",
-    "support": "checks of arguments, texts of messages",
+    "support": "checks of arguments, texts of messages, secrets in URLs and names",
     "import_paths": "sys.path and module aliases for user code",
     "storage": "files: locks, private files, damaged files, disk errors",
     "protocol": "Label Studio's formats: requests, label configs, predictions, webhook payloads",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from helpers import captured
-from label_studio_ml.conformance.studio_calls import Limits, StudioCalls, without_login
+from label_studio_ml.conformance.studio_calls import Limits, StudioCalls
 from studio.fake import Asked, FakeServer, Reply
 
 HEADERS = ("user-agent", "accept", "accept-encoding", "connection", "content-type", "authorization")
@@ -129,7 +129,3 @@ def test_constants_that_json_does_not_have_are_noticed(server: FakeServer) -> No
 def test_what_a_body_is_instead_of_json(server: FakeServer, content: bytes, error: str) -> None:
     server.on("/health", Reply(200, content))
     assert error in StudioCalls(server.url).get("/health", 30).body().error
-
-
-def test_a_login_is_not_shown() -> None:
-    assert without_login("http://me:secret@host:9090/path") == "http://host:9090/path"

@@ -57,6 +57,14 @@ def test_what_is_said_is_reported() -> None:
     assert {**point, "time": ""} == {"step": 3, "time": "", "loss": 0.5, "count": 2, "lost": None}
 
 
+def test_parameters_have_no_secrets() -> None:
+    said: list[Report] = []
+    job = TrainingJob(report=said.append)
+    address = "postgres://me:" + "p" * 3000 + "@host/db"
+    job.log_params(api_key="CANARY", db_pwd="CANARY", max_tokens=5, tokenizer="bert", source=address)
+    assert said[0].params == {"max_tokens": "5", "tokenizer": "bert", "source": "postgres://…@host/db"}
+
+
 def test_metrics_with_the_names_of_a_points_fields_leave_them_alone() -> None:
     said: list[Report] = []
     job = TrainingJob(report=said.append)

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from label_studio_ml.conformance.answer import Answer
-from label_studio_ml.conformance.studio_calls import StudioCalls, Untrusted, without_login
+from label_studio_ml.conformance.studio_calls import StudioCalls, Untrusted
 from label_studio_ml.conformance.trial import Trial
 from label_studio_ml.errors import BackendError
 from label_studio_ml.support.pinned_requests import TRUST_ON_THIS_MACHINE, untrusted
+from label_studio_ml.support.url_secrets import without_login
 
 #: Names in Label Studio's answer to GET /api/version, which no ML backend has.
 _STUDIO_PACKAGES = ("label-studio-os-package", "label-studio-os-backend")

@@ -3,10 +3,10 @@
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from label_studio_ml.conformance.answer import Answer
 from label_studio_ml.support.pinned_requests import distrust_reason
+from label_studio_ml.support.url_secrets import without_login
 
 if TYPE_CHECKING:
     from requests import Response
@@ -104,12 +104,6 @@ class StudioCalls:
             return _timed(
                 f"{method} {path}", limit, lambda: session.request(method, url, timeout=timeout, **arguments)
             )
-
-
-def without_login(url: str) -> str:
-    """Return a URL without the login in it."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _timed(call: str, limit: float, send: Any) -> Answer:

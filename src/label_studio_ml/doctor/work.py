@@ -8,9 +8,10 @@ from label_studio_ml.doctor.context import Context
 from label_studio_ml.errors import BackendError, FileFetchError
 from label_studio_ml.projects.rank import RANK_NAME
 from label_studio_ml.protocol.prediction_json import ODD_SCORES
-from label_studio_ml.studio.addresses.references import find_reference, mask, missing_sub_path
+from label_studio_ml.studio.addresses.references import find_reference, missing_sub_path
 from label_studio_ml.studio.files.fetch import FileAccess
 from label_studio_ml.support.texts import plural
+from label_studio_ml.support.url_secrets import mask
 from label_studio_ml.validation.region_checks import INVALID, RegionChecks
 
 _USE_CONFIG = "Let predict use the names and labels of self.parsed_label_config"

@@ -7,7 +7,6 @@ config.json, and the arguments of `init_app`), the parameter's environment varia
 import difflib
 import inspect
 import keyword
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,8 +34,6 @@ _RESERVED = frozenset(
     {"project_id", "label_config", "train_output", "hostname", "access_token", "model_version"}
     | {"get", "items", "keys", "values"}
 )
-#: What the names of parameters have in them that are secrets.
-_SECRET = re.compile("key|token|secret|passw|credential", re.IGNORECASE)
 #: Variables that systems and shells set for other purposes: their values would be taken by accident.
 _SYSTEM_VARIABLES = """
     COLUMNS DISPLAY EDITOR HOME HOST HOSTNAME HOSTTYPE IFS LANG LANGUAGE LINES LOGNAME MACHTYPE MAIL NAME OLDPWD OSTYPE
@@ -204,16 +201,15 @@ def resolve(cls: type, extra_params: Any, arguments: Mapping[str, Any]) -> Resol
 
 
 def shown_params(cls: type, values: Any) -> dict[str, str]:
-    """Return the texts of the parameters of a model of `cls` with the `params` `values`, without those of secrets.
+    """Return the texts of the parameters of a model of `cls` with the `params` `values`.
 
-    A parameter counts as a secret if its name says so. Empty if the class declares none, or the model has changed them.
+    Empty if the class declares none, or the model has changed them.
     """
     declaration = declaration_of(cls)
-    names = (
-        [] if declaration is None else [name for name in declaration.parameters if not _SECRET.search(name)]
-    )
+    if declaration is None:
+        return {}
     try:
-        return {name: declaration.shown(values, name) for name in names} if declaration is not None else {}
+        return {name: declaration.shown(values, name) for name in declaration.parameters}
     except (AttributeError, KeyError, TypeError, ValueError):
         return {}
 

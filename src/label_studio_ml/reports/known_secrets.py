@@ -1,9 +1,9 @@
 """The secrets that a server knows, which must not be shown on the dashboard."""
 
 from collections.abc import Iterable
-from urllib.parse import unquote, urlsplit
 
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.support.url_secrets import secrets_of
 from label_studio_ml.training.records.run_log import Scrubber
 
 
@@ -15,7 +15,7 @@ def scrubber_of(settings: Settings, access_tokens: Iterable[str]) -> Scrubber:
             settings.basic_auth_pass,
             settings.http.viewer_pass,
             settings.http.token,
-            unquote(urlsplit(settings.redis_url).password or ""),
+            *secrets_of(settings.redis_url),
             *access_tokens,
         ]
     )

@@ -21,6 +21,8 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.support.arguments import wrong
+from label_studio_ml.support.secret_names import is_secret_name
+from label_studio_ml.support.url_secrets import mask_in_text
 from label_studio_ml.training.metric_history import History, new_point
 from label_studio_ml.versions.store.manifest import Manifest
 
@@ -161,9 +163,11 @@ class TrainingJob:
     def log_params(self, /, **params: Any) -> None:
         """Record parameters of the training, such as `epochs=3`, in the trackers that are switched on (`TRACKER`).
 
-        Values are recorded as texts; the parameters of the class (`params`) are recorded without a call.
+        Values are recorded as texts, with logins and query values in URLs masked; those whose name says that they are
+        secrets are left out. The parameters of the class (`params`) are recorded without a call.
         """
-        texts = {name: _cut_text(value) for name, value in list(params.items())[:MAX_METRICS]}
+        public = [(name, value) for name, value in params.items() if not is_secret_name(name)]
+        texts = {name: _cut_text(value) for name, value in public[:MAX_METRICS]}
         if texts:
             self._report(Report(params=texts))
 
@@ -216,7 +220,7 @@ def _number(value: Any) -> float | None:
 
 
 def _cut_text(value: Any) -> str:
-    return str(value)[:MAX_PARAM_LENGTH].encode("utf-8", "backslashreplace").decode()
+    return mask_in_text(str(value))[:MAX_PARAM_LENGTH].encode("utf-8", "backslashreplace").decode()
 
 
 def _line(text: Any) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from label_studio_ml.errors import FileFetchError
-from label_studio_ml.studio.addresses.references import Kind, find_reference, mask
+from label_studio_ml.studio.addresses.references import Kind, find_reference
+from label_studio_ml.support.url_secrets import mask
 
 
 def user_cache(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Parse references to files in task data, and mask them for messages.
+"""Parse references to files in task data.
 
 Task data is untrusted. So a string counts as a reference only if the whole string has the form of one; whether a file
 of that name exists on this machine plays no part.
@@ -13,13 +13,10 @@ from enum import StrEnum
 from urllib.parse import parse_qs, quote, unquote, unquote_to_bytes, urlsplit
 
 from label_studio_ml.errors import FileFetchError
-from label_studio_ml.support.texts import plural
+from label_studio_ml.support.url_secrets import mask
 
 #: Maximum length of a reference in characters, except `data:` URLs; about the limit of browsers and proxies.
 MAX_URL = 8192
-
-#: Query parameters whose values are shown in messages; other values are masked, because they may be secrets.
-_SHOWN_PARAMETERS = frozenset({"d", "filepath", "fileuri", "page", "page_size", "project"})
 
 _SCHEME_HOST = re.compile(r"https?://[^\s/?#\\]+", re.IGNORECASE)
 _DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+(;[\w.+-]+=[^;,\s]*)*(;base64)?,", re.IGNORECASE)
@@ -197,22 +194,6 @@ def task_of(reference: Reference) -> str:
     """Return the id of the task that a reference of kind RESOLVE names, empty for other references."""
     match = re.match(r"/tasks/(\d+)/", reference.target)
     return match[1] if match else ""
-
-
-def mask(url: str) -> str:
-    """Return `url` for a message: without password and possibly secret query values, at most 200 characters."""
-    if url[:5].lower() == "data:":
-        return f"{url[:40].split(',')[0]},… ({plural(len(url), 'character')})"
-    head, question, query = url.partition("#")[0].partition("?")
-    head = re.sub(r"(?<=//)[^/@\s]*@", "…@", head)
-    if question:
-        pairs = [pair.partition("=") for pair in query.split("&")]
-        shown = [
-            f"{key}={value if key in _SHOWN_PARAMETERS else '…'}" for key, equals, value in pairs if equals
-        ]
-        head = f"{head}?{'&'.join(shown) or '…'}"
-    head = "".join(character if character.isprintable() else "�" for character in head)
-    return head if len(head) <= 200 else head[:199] + "…"
 
 
 def data_content(url: str) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 from label_studio_ml.config.file_settings import FileSettings
 from label_studio_ml.errors import FileFetchError
-from label_studio_ml.studio.addresses.references import mask
+from label_studio_ml.support.url_secrets import mask
 
 #: Bytes that are read from the bucket at once.
 _CHUNK = 8 << 20

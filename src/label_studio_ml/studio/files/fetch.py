@@ -29,7 +29,6 @@ from label_studio_ml.studio.addresses.references import (
     below,
     data_content,
     find_reference,
-    mask,
     missing_sub_path,
     task_of,
 )
@@ -39,6 +38,7 @@ from label_studio_ml.studio.transport.http import ATTEMPTS, Http
 from label_studio_ml.studio.transport.studio_errors import overdue, summarized, token_refused, unconfirmed
 from label_studio_ml.support.arguments import described
 from label_studio_ml.support.texts import shell_command, whole_number
+from label_studio_ml.support.url_secrets import mask
 
 if TYPE_CHECKING:
     from requests import Response

@@ -1,7 +1,8 @@
 """Errors of fetching a task's file, with what to do about them."""
 
 from label_studio_ml.errors import FileFetchError, StudioError
-from label_studio_ml.studio.addresses.references import STUDIO_KINDS, Kind, mask
+from label_studio_ml.studio.addresses.references import STUDIO_KINDS, Kind
+from label_studio_ml.support.url_secrets import mask
 
 _STORAGE = "in Label Studio's cloud storage settings"
 

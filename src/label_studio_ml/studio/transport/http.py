@@ -22,11 +22,12 @@ from label_studio_ml.errors import StudioError
 from label_studio_ml.storage.retries import retry
 from label_studio_ml.studio.addresses.allowed_addresses import guard
 from label_studio_ml.studio.addresses.deadline import current
-from label_studio_ml.studio.addresses.references import below, mask, origin
+from label_studio_ml.studio.addresses.references import below, origin
 from label_studio_ml.studio.transport.api_tokens import Token, TokenKind, exchanged
 from label_studio_ml.studio.transport.studio_errors import NOT_DONE, may_pass, unconfirmed, unreachable
 from label_studio_ml.studio.transport.token_cache import TokenCache, default_folder
 from label_studio_ml.support.texts import whole_number
+from label_studio_ml.support.url_secrets import mask
 
 if TYPE_CHECKING:
     from requests import Response, Session

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from label_studio_ml.errors import StudioAuthError, StudioError, StudioRefusedError, StudioUnavailable
 from label_studio_ml.studio.addresses.deadline import current
-from label_studio_ml.studio.addresses.references import mask
+from label_studio_ml.support.url_secrets import mask
 
 if TYPE_CHECKING:
     from requests import Response

@@ -18,7 +18,7 @@ from label_studio_ml.studio.addresses.private_addresses import (
     parse_address,
     private_addresses,
 )
-from label_studio_ml.studio.addresses.references import mask
+from label_studio_ml.support.url_secrets import mask
 from label_studio_ml.versions.state.project_state import Project
 from label_studio_ml.web.security.browser_checks import CONTAINER_HOSTS, host_name, is_address
 from label_studio_ml.web.security.host_names import HostNames

@@ -1,0 +1,103 @@
+"""Find, remove and mask the secrets in URLs: logins, and values in queries.
+
+A login is usually what is before the `@` of a URL's host. A password may also contain characters that should have been
+encoded, as in `http://user:a/b#c@host`: such a URL is no use to anybody, but it is in messages. A number after the
+colon is taken for a port, so that `http://host:8080/photo@2x.png` has no login.
+"""
+
+import re
+from urllib.parse import unquote
+
+from label_studio_ml.support.secret_names import is_secret_name
+from label_studio_ml.support.texts import plural
+
+#: Query parameters whose values are shown in messages; other values are masked, because they may be secrets.
+_SHOWN_PARAMETERS = frozenset({"d", "filepath", "fileuri", "page", "page_size", "project"})
+#: Longest text of one URL in a message.
+_MAX_SHOWN = 200
+#: Ends a URL's host and port, and what can be a port.
+_HOST_END = re.compile(r"[/?#\\]")
+_PORT = re.compile(r"\d{1,5}")
+#: What follows the scheme of a URL in a text. The values in its query end at a quote or bracket of the text.
+_AFTER_SCHEME = re.compile(r"(?<=://)\S+")
+_QUERY = re.compile(r"\?([^\s'\"<>)#]*)(#[^\s'\"<>)]*)?")
+
+
+def without_login(url: str) -> str:
+    """Return a URL without user and password."""
+    scheme, slashes, rest = url.partition("//")
+    return scheme + slashes + rest[_login_length(rest) :]
+
+
+def page_url(url: str) -> str:
+    """Return a URL without user, password, query and fragment."""
+    return re.split("[?#]", without_login(url), maxsplit=1)[0]
+
+
+def secrets_of(url: str) -> list[str]:
+    """Return the secrets in a URL as it has them and decoded: the password, and values in the query whose names say so.
+
+    Some may be empty.
+    """
+    rest = url.partition("//")[2]
+    length = _login_length(rest)
+    found = [rest[: max(0, length - 1)].partition(":")[2]]
+    query = rest[length:].partition("#")[0].partition("?")[2]
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    found += [value for name, _, value in pairs if is_secret_name(name)]
+    return [text for value in found for text in dict.fromkeys((value, unquote(value)))]
+
+
+def mask(url: str) -> str:
+    """Return `url` for a message: without login and possibly secret query values, at most 200 characters."""
+    if url[:5].lower() == "data:":
+        return f"{url[:40].split(',')[0]},… ({plural(len(url), 'character')})"
+    scheme, slashes, rest = url.partition("//")
+    shown = f"{scheme}{slashes}{_without_shown_login(rest)}".partition("#")[0]
+    head, question, query = shown.partition("?")
+    if question:
+        head = f"{head}?{_masked_query(query)}"
+    head = "".join(character if character.isprintable() else "�" for character in head)
+    return head if len(head) <= _MAX_SHOWN else head[: _MAX_SHOWN - 1] + "…"
+
+
+def mask_in_text(text: str) -> str:
+    """Return `text` with the logins and query values of the URLs in it masked. Such a login must have no blanks."""
+    return _AFTER_SCHEME.sub(lambda match: "://".join(map(_masked_rest, match[0].split("://"))), text)
+
+
+def _masked_rest(rest: str) -> str:
+    """Return what follows a URL's scheme in a text, masked."""
+    return _QUERY.sub(lambda match: f"?{_masked_query(match[1])}", _without_shown_login(rest))
+
+
+def _masked_query(query: str) -> str:
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    shown = [
+        f"{name}={mask_in_text(value) if name in _SHOWN_PARAMETERS else '…'}"
+        for name, equals, value in pairs
+        if equals
+    ]
+    return "&".join(shown) or ("…" if query else "")
+
+
+def _without_shown_login(rest: str) -> str:
+    """Return what follows `//` in a URL with its login masked.
+
+    An `@` in the path of a URL with a login counts as part of the password: nobody can tell them apart.
+    """
+    length = _login_length(rest)
+    if not length:
+        return rest
+    path = re.split("[?#]", rest[length:], maxsplit=1)[0]
+    return f"…@{rest[length + path.rfind('@') + 1 :]}"
+
+
+def _login_length(rest: str) -> int:
+    """Return the length of the login, with its `@`, that `rest` begins with: what follows `//` in a URL."""
+    authority = _HOST_END.split(rest, maxsplit=1)[0]
+    if "@" in authority:
+        return authority.rfind("@") + 1
+    host, colon, port = authority.rpartition(":")
+    is_host = not colon or authority.endswith("]") or (host and _PORT.fullmatch(port))
+    return 0 if is_host else rest.rfind("@") + 1
