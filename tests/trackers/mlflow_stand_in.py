@@ -18,10 +18,12 @@ class MlflowStandIn(FakeServer):
         self.tags: dict[str, str] = {}
         self.metrics: list[dict[str, Any]] = []
         self.statuses: list[str] = []
+        self.deleted: list[str] = []
         self._artifacts = artifacts
         routes = {
             "experiments/get-by-name": self._experiment,
             "runs/search": lambda _: Reply.of({"runs": self.runs}),
+            "runs/delete": self._delete,
             "runs/create": self._create,
             "runs/get": lambda _: Reply.of({"run": self.runs[0]}),
             "runs/update": self._update,
@@ -49,6 +51,10 @@ class MlflowStandIn(FakeServer):
         self.tags |= {tag["key"]: tag["value"] for tag in body["tags"]}
         self.runs = [{"info": info, "data": {}}]
         return Reply.of({"run": self.runs[0]})
+
+    def _delete(self, asked: Asked) -> Reply:
+        self.deleted.append(json.loads(asked.body)["run_id"])
+        return Reply.of({})
 
     def _update(self, asked: Asked) -> Reply:
         self.statuses.append(json.loads(asked.body)["status"])

@@ -1,15 +1,17 @@
 """Delivery to trackers that fail, refuse or are missing; the tracker is a stand-in."""
 
-from collections.abc import Mapping, Sequence
+import string
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from label_studio_ml.trackers import delivery as delivery_module
 from label_studio_ml.trackers.delivery import Delivery
 from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult, TrackerAnswer
-from label_studio_ml.trackers.tracked_run import Refused
+from label_studio_ml.trackers.tracked_run import Refused, Unavailable, metrics_of
+from label_studio_ml.training.metric_history import MAX_POINTS, new_point
 
 
 class StandIn:
@@ -19,10 +21,12 @@ class StandIn:
 
     def __init__(self) -> None:
         self.errors: list[Exception] = []
+        self.refuses: Callable[[Mapping[str, Any]], Exception | None] = lambda _: None
         self.params: dict[str, str] = {}
         self.points: list[Mapping[str, Any]] = []
         self.folders: list[Path] = []
         self.results: list[RunResult] = []
+        self.closed = False
 
     def open(self, description: RunDescription) -> "StandIn":
         self._fail()
@@ -38,15 +42,23 @@ class StandIn:
 
     def log_points(self, points: Sequence[Mapping[str, Any]]) -> None:
         self._fail()
+        for error in filter(None, map(self.refuses, points)):
+            raise error
         self.points += points
 
     def log_folder(self, folder: Path, result: RunResult) -> None:
+        assert self.results, "the end is stored before files that may take long"
+        assert not self.closed
         self.folders.append(folder)
         self._fail()
 
-    def finish(self, result: RunResult) -> None:
+    def log_result(self, result: RunResult) -> None:
         self._fail()
         self.results.append(result)
+
+    def close(self, result: RunResult) -> None:
+        self._fail()
+        self.closed = True
 
     def _fail(self) -> None:
         if self.errors:
@@ -109,7 +121,7 @@ def test_an_outage_is_warned_of_once_and_loses_nothing(bench: Bench) -> None:
         bench.step(0.0)  # the pause is not over
     assert len(bench.tracker.errors) == 0
     (warning,) = bench.warnings
-    assert warning.startswith("MLflow: http://[secret]@host is away line 2; the training goes on")
+    assert warning.startswith("MLflow: http://…@host is away line 2; the training goes on")
     bench.delivery.end(RunResult(status="killed"))
     bench.step()
     assert [point["step"] for point in bench.tracker.points] == [0]
@@ -124,7 +136,98 @@ def test_refused_values_are_left_out_and_the_rest_goes_on(bench: Bench) -> None:
     bench.delivery.add_point(_point(1))
     bench.step()
     assert [point["step"] for point in bench.tracker.points] == [1]
-    assert bench.warnings == ["MLflow: it refused values, which are left out: not this one"]
+    assert bench.warnings == ["MLflow: it refused a value, which is left out: not this one"]
+
+
+@pytest.mark.parametrize("error", [Refused("bad value"), ValueError("bad value")])
+def test_a_bad_value_keeps_no_other_back(bench: Bench, error: Exception) -> None:
+    bench.step()
+    bench.tracker.refuses = lambda point: error if point["step"] == 3 else None
+    for step in range(6):
+        bench.delivery.add_point(_point(step))
+    for _ in range(3):
+        bench.step()
+    assert [point["step"] for point in bench.tracker.points] == [0, 1, 2, 4, 5]
+    assert [line for line in bench.warnings if "left out" in line] == [
+        "MLflow: it refused a value, which is left out: bad value"
+    ]
+    bench.delivery.end(RunResult(status="finished"))
+    bench.step()
+    assert bench.delivery.done
+
+
+def test_a_bad_parameter_keeps_no_other_back(bench: Bench) -> None:
+    bench.step()
+    bench.delivery.add_params({"a": "1", "b": "2"})
+    bench.tracker.errors = [Refused("both"), Refused("a")]
+    bench.step()
+    assert bench.tracker.params == {"job": "j1", "b": "2"}
+
+
+@pytest.mark.parametrize("error", [ConnectionError("away"), Unavailable("away"), TimeoutError("away")])
+def test_an_outage_is_no_refusal_however_long_it_is(bench: Bench, error: Exception) -> None:
+    bench.step()
+    bench.delivery.add_point(_point(0))
+    bench.tracker.errors = [error] * 10
+    for _ in range(11):
+        bench.step()
+    assert [point["step"] for point in bench.tracker.points] == [0]
+
+
+def test_an_outage_while_values_are_sent_one_by_one_repeats_none(bench: Bench) -> None:
+    bench.step()
+    for step in range(3):
+        bench.delivery.add_point(_point(step))
+    bench.tracker.errors = [Refused("one of them"), ConnectionError("away")]
+    bench.step()
+    bench.step()
+    assert [point["step"] for point in bench.tracker.points] == [0, 1, 2]
+
+
+def test_metrics_with_the_names_of_a_points_fields_are_metrics(bench: Bench) -> None:
+    bench.delivery.add_point(new_point({"time": 2.5}, 1))
+    bench.delivery.end(RunResult(status="finished", metrics={"time": 2.5, "step": 7}))
+    bench.step()
+    assert [metrics_of(point) for point in bench.tracker.points] == [{"time": 2.5}, {"step": 7}]
+    for point in bench.tracker.points:
+        datetime.fromisoformat(point["time"])
+
+
+def test_an_error_that_differs_in_addresses_and_numbers_is_warned_of_once(bench: Bench) -> None:
+    bench.tracker.errors = [
+        ConnectionError(f"<Connection at {number:#x}>: request 7f3a-{number} failed") for number in range(5)
+    ]
+    for _ in range(5):
+        bench.step()
+    assert len(bench.tracker.errors) == 0
+    assert len(bench.warnings) == 1
+
+
+def test_warnings_are_limited(bench: Bench) -> None:
+    bench.tracker.errors = [ConnectionError(letter * 3) for letter in string.ascii_letters]
+    for _ in string.ascii_letters:
+        bench.step()
+    assert len(bench.warnings) == 20
+
+
+@pytest.mark.parametrize(
+    ("error", "warning"),
+    [
+        (ImportError("cannot import name 'x'"), "its package cannot be imported: cannot import name 'x'"),
+        (ModuleNotFoundError("no module"), "its package cannot be imported: no module"),
+        (
+            ModuleNotFoundError("no", name="google.x"),
+            "its package google is not installed: pip install google",
+        ),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_said(bench: Bench, error: Exception, warning: str) -> None:
+    bench.tracker.errors = [error]
+    bench.step()
+    bench.delivery.end(RunResult(status="finished"))
+    bench.step()
+    assert bench.warnings == [f"MLflow: {warning}"]
+    assert bench.delivery.done
 
 
 def test_a_missing_package_is_said_with_the_command_and_ends_it(bench: Bench) -> None:
@@ -157,25 +260,35 @@ def test_larger_files_are_not_stored_and_the_run_still_ends(bench: Bench, tmp_pa
     assert len(bench.tracker.results) == 1
 
 
-def test_files_that_cannot_be_stored_do_not_keep_the_run_open(bench: Bench, tmp_path: Path) -> None:
+def test_files_that_cannot_be_stored_do_not_keep_the_run_open(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.step()
-    bench.tracker.errors = [OSError("no space left")]
+
+    def fail(folder: Path, result: RunResult) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(bench.tracker, "log_folder", fail)
     bench.delivery.end(RunResult(status="finished", version="v1", folder=str(tmp_path), max_bytes=1))
     bench.step()
     assert bench.delivery.done
+    assert bench.tracker.closed
     assert bench.warnings == ["MLflow: the files of version v1 are not stored: no space left"]
 
 
-def test_points_that_wait_are_thinned_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery_module, "MAX_POINTS", 20_000)
-    bench.tracker.errors = [ConnectionError("away")]
-    for step in range(30_000):
-        bench.delivery.add_point(_point(step))
+def test_points_that_wait_are_thinned_out(bench: Bench) -> None:
     bench.step()
+    bench.tracker.errors = [ConnectionError("away")] * 3
+    for first in range(0, 24_000, 8_000):
+        for step in range(first, first + 8_000):
+            bench.delivery.add_point(_point(step))
+        bench.step()
+    assert bench.tracker.errors == []
     bench.step()
     steps = [point["step"] for point in bench.tracker.points]
-    assert len(steps) <= 10_001
-    assert (steps[0], steps[-1]) == (0, 29_999)
+    assert 5_000 <= len(steps) <= MAX_POINTS + 1
+    assert (steps[0], steps[-1]) == (0, 23_999)
+    assert steps == sorted(steps)
 
 
 def test_what_did_not_arrive_in_time_is_said(bench: Bench) -> None:
@@ -186,3 +299,15 @@ def test_what_did_not_arrive_in_time_is_said(bench: Bench) -> None:
     assert bench.warnings[-1] == (
         "MLflow: it did not answer in time: 1 point of metrics and the end of the run did not reach it"
     )
+
+
+def test_an_upload_that_did_not_end_in_time_is_said(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.tracker, "log_folder", lambda folder, result: bench.delivery.give_up())
+    bench.delivery.end(RunResult(status="finished", version="v1", folder=str(tmp_path), max_bytes=1))
+    bench.step()
+    assert [result.status for result in bench.tracker.results] == ["finished"]
+    assert bench.warnings == [
+        "MLflow: it did not answer in time: the files of the version may be missing there"
+    ]

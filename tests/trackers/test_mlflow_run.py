@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.trackers.messages import RunDescription, RunResult
+from label_studio_ml.trackers.delivery import Delivery
+from label_studio_ml.trackers.local_artifacts import StoredRun, remove_old_files
+from label_studio_ml.trackers.messages import RunDescription, RunResult, TrackerAnswer
 from label_studio_ml.trackers.mlflow_run import open_run
-from label_studio_ml.trackers.tracked_run import Refused
+from label_studio_ml.trackers.tracked_run import Refused, Unavailable
+from label_studio_ml.training.metric_history import new_point
 from studio.fake import Asked, Reply
 
 from .mlflow_stand_in import API, MlflowStandIn
@@ -69,13 +72,56 @@ def test_params_and_points_are_stored_with_names_that_mlflow_allows(server: Mlfl
     assert server.metrics[0]["timestamp"] == 1796083200500
 
 
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("/loss", "loss"),
+        ("train//loss/", "train/loss"),
+        ("../loss", "__/loss"),
+        ("a/./b", "a/_/b"),
+        ("mAP50(B)", "mAP50_B_"),
+        ("é/λ b", "é/λ b"),
+        ("", "_"),
+        ("//", "_"),
+        ("x" * 300, "x" * 250),
+        ("x" * 249 + "//y", "x" * 249),
+    ],
+)
+def test_names_are_those_that_mlflow_takes(server: MlflowStandIn, name: str, stored: str) -> None:
+    from mlflow.utils.validation import _validate_metric_name
+
+    run = open_run(_description())
+    run.log_points([new_point({name: 0.5, "other": 1.0}, 1)])
+    run.log_params({name: "a"})
+    assert [metric["key"] for metric in server.metrics] == [stored, "other"]
+    assert server.params == {stored: "a"}
+    _validate_metric_name(stored)
+
+
+def test_two_processes_that_create_the_run_of_a_job_use_the_older_one(server: MlflowStandIn) -> None:
+    searches: list[Asked] = []
+
+    def search(asked: Asked) -> Reply:
+        searches.append(asked)
+        if len(searches) == 1:
+            return Reply.of({"runs": []})
+        own = server.runs[0]
+        return Reply.of({"runs": [{**own, "info": {**own["info"], "run_id": "r0", "run_uuid": "r0"}}]})
+
+    server.routes[f"{API}/runs/search"] = search
+    run = open_run(_description())
+    assert run.link.run == "r0"
+    assert server.deleted == ["r1"]
+    assert "start_time ASC" in json.loads(searches[1].body)["order_by"][0]
+
+
 def test_a_second_try_of_a_job_continues_its_run(server: MlflowStandIn) -> None:
-    open_run(_description()).finish(RunResult(status="failed", message="disk full"))
+    open_run(_description()).log_result(RunResult(status="failed", message="disk full"))
     run = open_run(_description())
     assert run.link.run == "r1"
     assert server.statuses == ["FAILED", "RUNNING"]
     assert server.tags["label_studio_ml.message"] == "disk full"
-    run.finish(RunResult(status="killed", version="v1"))
+    run.log_result(RunResult(status="killed", version="v1"))
     assert server.statuses[-1] == "KILLED"
     assert server.tags["label_studio_ml.version"] == "v1"
 
@@ -90,6 +136,8 @@ def test_the_files_of_the_version_are_artifacts(server: MlflowStandIn, tmp_path:
 
 
 def test_values_that_mlflow_refuses_for_good_are_told_from_an_outage(server: MlflowStandIn) -> None:
+    from mlflow.exceptions import MlflowException
+
     run = open_run(_description())
     answers = [
         Reply.of({"error_code": "INVALID_PARAMETER_VALUE", "message": "no"}, 400),
@@ -102,6 +150,40 @@ def test_values_that_mlflow_refuses_for_good_are_told_from_an_outage(server: Mlf
     server.routes[f"{API}/runs/log-batch"] = answer
     with pytest.raises(Refused, match="no"):
         run.log_params({"a": "1"})
-    with pytest.raises(Exception, match=r"later|503") as raised:
+    with pytest.raises(Unavailable, match=r"later|503"):
         run.log_params({"a": "1"})
-    assert not isinstance(raised.value, Refused)
+    server.routes[f"{API}/runs/log-batch"] = lambda _: Reply(502, b"<html>Bad gateway")
+    with pytest.raises(Unavailable, match="502"):
+        run.log_params({"a": "1"})
+    broken = Reply.of({"error_code": "INTERNAL_ERROR", "message": "a bug"}, 500)
+    server.routes[f"{API}/runs/log-batch"] = lambda _: broken
+    with pytest.raises(MlflowException, match="500"):
+        run.log_params({"a": "1"})
+
+
+def test_a_run_has_ended_before_its_files_are_stored(server: MlflowStandIn, tmp_path: Path) -> None:
+    answers: list[TrackerAnswer] = []
+    delivery = Delivery("MLflow", open_run, answers.append, _description())
+    delivery.step()
+    (tmp_path / "version").mkdir()
+    (tmp_path / "artifacts").write_text("a file where MLflow stores files")
+    end = RunResult(status="finished", version="v1", folder=str(tmp_path / "version"), max_bytes=1 << 20)
+    delivery.end(end)
+    delivery.step()
+    assert delivery.done
+    assert server.statuses == ["FINISHED"]
+
+
+def test_files_of_old_runs_without_a_version_are_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts"
+    runs = [StoredRun((folder / f"r {number}" / "artifacts").as_uri(), f"v{number}") for number in range(9)]
+    outside = tmp_path / "elsewhere"
+    runs += [StoredRun(outside.as_uri(), ""), StoredRun(f"{folder.as_uri()}/../elsewhere", "")]
+    runs += [StoredRun("s3://bucket/r", ""), StoredRun((folder / "gone").as_uri(), "")]
+    for number in range(9):
+        (folder / f"r {number}" / "artifacts" / "version").mkdir(parents=True)
+    outside.mkdir()
+    remove_old_files(runs, ["v6"], folder)
+    kept = sorted(path.parent.name for path in folder.glob("*/artifacts"))
+    assert kept == [*(f"r {number}" for number in range(5)), "r 6"]
+    assert outside.is_dir()

@@ -32,7 +32,9 @@ def test_tensorboard_reads_metrics_parameters_and_the_end(tmp_path: Path) -> Non
             {"time": "2026-12-01T00:00:01.000+00:00", "loss": 0.25},
         ]
     )
-    run.finish(RunResult(status="finished", version="v1"))
+    result = RunResult(status="finished", version="v1")
+    run.log_result(result)
+    run.close(result)
     assert run.link.place == str(tmp_path / "project-7-j1")
     assert run.link.url.startswith("http://localhost:6006/#")
     events = _read(tmp_path / "project-7-j1")
@@ -48,8 +50,8 @@ def test_tensorboard_reads_metrics_parameters_and_the_end(tmp_path: Path) -> Non
 def test_a_second_try_of_a_job_writes_to_the_same_folder(tmp_path: Path) -> None:
     package("tensorboardX")
     description = RunDescription(job="j1", name="project-7-j1", tensorboard_dir=str(tmp_path))
-    for status, step in (("failed", 1), ("finished", 2)):
+    for step in (1, 2):
         run = open_run(description)
         run.log_points([{"time": "2026-12-01T00:00:00.000+00:00", "step": step, "loss": 1.0}])
-        run.finish(RunResult(status=status))  # type: ignore[arg-type]
+        run.close(RunResult(status="failed"))
     assert {event.step for event in _read(tmp_path / "project-7-j1").Scalars("loss")} == {1, 2}

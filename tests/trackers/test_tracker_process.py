@@ -3,7 +3,9 @@
 import io
 import os
 import subprocess
+import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.trackers import tracker_process
 from label_studio_ml.trackers.messages import RunDescription, RunResult, TrackerAnswer, TrackerMessage
+from label_studio_ml.trackers.time_limit import Limits, TimeLimit
 
 from .packages import package
 from .test_delivery import StandIn
@@ -27,7 +30,7 @@ def _follow(
     monkeypatch.setattr(tracker_process, "open_run", lambda name, description: tracker)
     monkeypatch.setattr(tracker_process, "FLUSH_INTERVAL", 0.01)
     lines = io.BytesIO(b"".join(msgspec.json.encode(message) + b"\n" for message in messages))
-    tracker_process.follow("mlflow", lines, answers)
+    tracker_process.follow("mlflow", lines, answers, TimeLimit(Limits()))
     return tracker, [
         msgspec.json.decode(line, type=TrackerAnswer) for line in answers.getvalue().splitlines()
     ]
@@ -51,6 +54,79 @@ def test_a_run_whose_worker_is_gone_is_killed(monkeypatch: pytest.MonkeyPatch) -
 def test_without_a_run_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     tracker, answers = _follow(monkeypatch)
     assert (tracker.results, answers) == ([], [])
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("ends", "stores_files", "seconds"),
+    [
+        (["run"], False, 120.0),
+        (["run"], True, 900.0),
+        (["run", "worker"], True, 60.0),
+        (["worker"], False, 60.0),
+        (["worker"], True, 60.0),
+    ],
+)
+def test_the_time_of_a_process_is_limited(ends: list[str], stores_files: bool, seconds: float) -> None:
+    clock = Clock()
+    limit = TimeLimit(Limits(), clock)
+    clock.now = 1e6
+    assert not limit.is_exceeded(stores_files=stores_files)
+    for end in ends:
+        {"run": limit.end_run, "worker": limit.end_worker}[end]()
+    clock.now += seconds - 0.1
+    assert not limit.is_exceeded(stores_files=stores_files)
+    clock.now += 0.1
+    assert limit.is_exceeded(stores_files=stores_files)
+
+
+@pytest.mark.parametrize(
+    ("ends", "hangs", "missing"),
+    [
+        (True, "log_points", "1 point of metrics and the end of the run did not reach it"),
+        (False, "log_points", "1 point of metrics and the end of the run did not reach it"),
+        (True, "log_folder", "the files of the version may be missing there"),
+    ],
+    ids=["run", "worker", "files"],
+)
+def test_a_process_whose_time_is_up_ends_in_the_middle_of_a_call(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ends: bool, hangs: str, missing: str
+) -> None:
+    clock, is_over = Clock(), threading.Event()
+    statuses: list[int] = []
+
+    def end_process(status: int) -> None:
+        statuses.append(status)
+        is_over.set()
+
+    def hang(*_: Any) -> None:
+        while not is_over.wait(0.01):
+            clock.now += 10.0
+
+    tracker, answers = StandIn(), io.BytesIO()
+    monkeypatch.setattr(tracker, hangs, hang)
+    monkeypatch.setattr(tracker_process, "open_run", lambda name, description: tracker)
+    monkeypatch.setattr(tracker_process, "FLUSH_INTERVAL", 0.01)
+    monkeypatch.setattr(tracker_process, "_LIMIT_INTERVAL", 0.01)
+    end = TrackerMessage(end=RunResult(status="finished", folder=str(tmp_path), max_bytes=1))
+    messages = [BEGIN, POINT, end] if ends else [BEGIN, POINT]
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as lines, os.fdopen(writer, "wb") as worker:
+        worker.write(b"".join(msgspec.json.encode(message) + b"\n" for message in messages))
+        worker.flush()
+        if not ends:
+            worker.close()
+        tracker_process.follow("mlflow", lines, answers, TimeLimit(Limits(), clock), end_process)
+    assert statuses == [1]
+    assert missing in answers.getvalue().decode()
 
 
 def test_as_a_process(tmp_path: Path) -> None:

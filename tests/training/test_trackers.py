@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from e2e.processes import wait_until
-from live import TRAINING, Live, created, texts_below, uid
+from live import CONFIG, TRAINING, Live, created, texts_below, uid
 from studio.fake import Asked, Reply
 from trackers.mlflow_stand_in import API, MlflowStandIn
 from trackers.packages import package
@@ -45,14 +45,23 @@ def test_a_training_is_in_mlflow_and_tensorboard(launch: Callable[..., Live], ml
     package("tensorboardX")
     env = {"TRACKER": "mlflow,tensorboard", "MLFLOW_TRACKING_URI": _login(mlflow)}
     live = launch("tracked_model", env=env)
-    job = _begin(live, 7)
+    live.studio.add(7, 70, 71)
+    config = CONFIG.replace("<View>", '<View><Header value="http://me:CANARY-config@studio/"/>')
+    live.setup(7)
+    event = created(7, 70)
+    event["project"]["label_config"] = config
+    job = live.send(event)
     done = live.wait(job)
     assert done["job_status"] == "finished"
     wait_until(lambda: mlflow.statuses, "the end is in MLflow", every=0.05)
     assert mlflow.statuses == ["FINISHED"]
+    wait_until(lambda: not live.processes("tracker_process"), "the files are in MLflow")
     expected = {"job": job, "project": uid(7), "version": done["model_version"], "annotations": "2"}
     assert expected.items() <= mlflow.params.items()
-    assert {"rate": "0.5", "epochs": "3"}.items() <= mlflow.params.items()
+    own = {"rate": "0.5", "epochs": "3", "max_tokens": "5", "source": '"http://…@host/data"'}
+    assert own.items() <= mlflow.params.items()
+    assert "CANARY" not in json.dumps([mlflow.params, mlflow.tags])
+    assert mlflow.params["label_config"].count("http://…@studio/") == 1
     assert "<Choices" in mlflow.params["label_config"]
     assert [(one["step"], one["value"]) for one in mlflow.metrics if one["key"] == "loss"] == [
         (0, 1.0),

@@ -3,19 +3,20 @@
 Nothing here waits for the tracker but the call that is under way; `tracker_process` limits its time.
 """
 
+import re
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from label_studio_ml.storage.retries import pause_after
 from label_studio_ml.support.texts import plural, shell_command
-from label_studio_ml.trackers.credentials import redacted
+from label_studio_ml.support.url_secrets import mask_in_text
 from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult, TrackerAnswer
-from label_studio_ml.trackers.tracked_run import Refused, TrackedRun
-from label_studio_ml.training.metric_history import MAX_POINTS, History
+from label_studio_ml.trackers.tracked_run import Refused, TrackedRun, is_outage
+from label_studio_ml.training.metric_history import MAX_POINTS, History, metrics_in, new_point
+
+Item = TypeVar("Item")
 
 #: Seconds between two deliveries.
 FLUSH_INTERVAL = 1.0
@@ -23,10 +24,14 @@ FLUSH_INTERVAL = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 #: The longest pause once the run has ended.
 _LONGEST_PAUSE_AT_END = 5.0
-#: The most points in one call.
-_POINTS_PER_CALL = 500
-#: Longest warning in characters.
-_MAX_WARNING = 500
+#: The most points or parameters in one call.
+_ITEMS_PER_CALL = 500
+#: Errors in a row, other than outages, after which the values of a call are taken for the cause.
+_MAX_ERRORS = 3
+#: Longest warning in characters, and the most warnings of one run.
+_MAX_WARNING, _MAX_WARNINGS = 500, 20
+#: A word that has a digit, such as an address in memory, a time or a request's id.
+_WITH_DIGIT = re.compile(r"\w*\d\w*")
 
 
 class Delivery:
@@ -54,18 +59,22 @@ class Delivery:
         self._unsent: list[dict[str, Any]] = []
         self._logged_metrics: dict[str, object] = {}
         self._end: RunResult | None = None
+        self._has_result = False
         self._failures = 0
+        #: Errors in a row, other than outages, of one call with the same values.
+        self._errors_of_call = 0
         self._next_try = 0.0
         self._warned: set[str] = set()
         self._without_package = False
-        self._has_files = False
+        #: Whether the tracker was asked to store the version's files.
+        self.has_begun_files = False
         #: Whether nothing is left to deliver, or nothing can be.
         self.done = False
 
     def add_point(self, point: dict[str, Any]) -> None:
         """Add a point of metrics."""
         self._points.add(point)
-        self._logged_metrics.update(point)
+        self._logged_metrics.update(metrics_in(point))
 
     def add_params(self, params: dict[str, str]) -> None:
         """Add parameters."""
@@ -79,7 +88,7 @@ class Delivery:
             if value is not None and self._logged_metrics.get(name) != value
         }
         if rest:
-            self.add_point({"time": _now(), **rest})
+            self.add_point(new_point(rest))
         self._params |= result.params
         self._end = result
         self._next_try = 0.0
@@ -94,11 +103,9 @@ class Delivery:
         try:
             self._deliver()
             self._failures = 0
-        except ModuleNotFoundError as error:
+        except ImportError as error:
             self._without_package = True
-            package = error.name or ""
-            command = shell_command("pip", "install", package)
-            self._warn(f"its package {package} is not installed: {command}")
+            self._warn(_advice(error))
             self.done = self._end is not None
         except Exception as error:  # noqa: BLE001 - a tracker may raise anything
             self._failures += 1
@@ -108,6 +115,9 @@ class Delivery:
 
     def give_up(self) -> None:
         """Warn of what was not delivered, because there is no time left."""
+        if self._has_result:
+            self._warn("it did not answer in time: the files of the version may be missing there")
+            return
         waiting = len(self._unsent) + len(self._points.points())
         points = f"{plural(waiting, 'point of metrics', 'points of metrics')} and " if waiting else ""
         self._warn(f"it did not answer in time: {points}the end of the run did not reach it")
@@ -120,26 +130,63 @@ class Delivery:
         if self._link is None:
             self._link = run.link
             self._answer(TrackerAnswer(link=self._link))
-        if self._params:
-            params = dict(self._params)
-            self._accept(partial(run.log_params, params))
-            self._params = {name: text for name, text in self._params.items() if params.get(name) != text}
+        self._send_params(run)
         self._unsent += self._points.points()
         self._points = History()
         if len(self._unsent) > MAX_POINTS:
             self._unsent = _thinned(self._unsent)
-        while self._unsent:
-            part = self._unsent[:_POINTS_PER_CALL]
-            self._accept(partial(run.log_points, part))
-            del self._unsent[: len(part)]
+        self._send(self._unsent, run.log_points)
         if self._end is not None:
             self._finish(run, self._end)
 
+    def _send_params(self, run: TrackedRun) -> None:
+        params, self._params = list(self._params.items()), {}
+        try:
+            self._send(params, lambda part: run.log_params(dict(part)))
+        finally:
+            self._params = dict(params)
+
+    def _send(self, items: list[Item], call: Callable[[Sequence[Item]], None]) -> None:
+        """Send `items`, and remove from the list those that are sent, and with a warning those that are refused.
+
+        The items of a call that is refused are sent again one by one, so that one of them keeps no other back. Raises
+        the errors after which the call is to be repeated later.
+        """
+        single = 0
+        while items:
+            part = items[:1] if single else items[:_ITEMS_PER_CALL]
+            try:
+                call(part)
+            except Exception as error:
+                if not self._is_refusal(error, is_single=single > 0):
+                    raise
+                if len(part) > 1:
+                    single = len(part)
+                    continue
+                self._warn(f"it refused a value, which is left out: {_reason(error)}")
+            self._errors_of_call = 0
+            del items[: len(part)]
+            single = max(0, single - 1)
+
+    def _is_refusal(self, error: Exception, *, is_single: bool) -> bool:
+        """Tell whether the values of a call are the cause of its error: it comes again and is no outage."""
+        if isinstance(error, Refused) or is_outage(error):
+            return isinstance(error, Refused)
+        self._errors_of_call += 1
+        return is_single or self._errors_of_call >= _MAX_ERRORS
+
     def _finish(self, run: TrackedRun, result: RunResult) -> None:
-        if result.folder and run.stores_files and not self._has_files:
-            self._has_files = True  # one try: it may take minutes
+        """End the run: first its result, so that an upload that hangs does not leave it running, then the files."""
+        if not self._has_result:
+            try:
+                run.log_result(result)
+            except Refused as error:
+                self._warn(f"it refused a part of the run's end, which is left out: {_reason(error)}")
+            self._has_result = True
+        if result.folder and run.stores_files and not self.has_begun_files:
+            self.has_begun_files = True  # one try: it may take minutes
             self._store_files(run, Path(result.folder), result)
-        run.finish(result)
+        run.close(result)
         self.done = True
 
     def _store_files(self, run: TrackedRun, folder: Path, result: RunResult) -> None:
@@ -153,18 +200,12 @@ class Delivery:
             cause = _reason(error)
         self._warn(f"the files of version {result.version} are not stored: {cause}")
 
-    def _accept(self, call: Callable[[], None]) -> None:
-        """Make a call; values that the tracker refuses are left out with a warning."""
-        try:
-            call()
-        except Refused as error:
-            self._warn(f"it refused values, which are left out: {_reason(error)}")
-
     def _warn(self, text: str) -> None:
-        """Send a warning in one line, once."""
-        line = redacted(" ".join(f"{self._title}: {text}".split()))[:_MAX_WARNING]
-        if line not in self._warned:
-            self._warned.add(line)
+        """Send a warning in one line, once: warnings that differ in words with digits are the same."""
+        line = mask_in_text(" ".join(f"{self._title}: {text}".split()))[:_MAX_WARNING]
+        kind = _WITH_DIGIT.sub("#", line)
+        if kind not in self._warned and len(self._warned) < _MAX_WARNINGS:
+            self._warned.add(kind)
             self._answer(TrackerAnswer(warning=line))
 
 
@@ -179,5 +220,9 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _advice(error: ImportError) -> str:
+    """Return what to do about a package that cannot be imported."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return f"its package cannot be imported: {_reason(error)}"
+    package = error.name.partition(".")[0]
+    return f"its package {package} is not installed: {shell_command('pip', 'install', package)}"

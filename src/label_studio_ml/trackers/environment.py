@@ -26,5 +26,8 @@ def tracker_environment(settings: Settings) -> dict[str, str]:
     local = {
         "MLFLOW_TRACKING_URI": f"sqlite:///{settings.log_dir / 'mlflow' / 'mlflow.db'}",
         "WANDB_DIR": str(settings.log_dir),
+        "WANDB_DATA_DIR": str(settings.log_dir / "wandb" / "data"),
+        "WANDB_CACHE_DIR": str(settings.log_dir / "wandb" / "cache"),
+        "WANDB_ARTIFACT_DIR": str(settings.log_dir / "wandb" / "artifacts"),
     }
     return {**_DEFAULTS, **local, **{name: text for name, text in inherited.items() if text}}

@@ -32,7 +32,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `message` is the error, or how a cancelled run ended. `version` is the new version's name, empty if there is none;
     `folder` the folder of its files, empty if they are not to be stored in the tracker, `max_bytes` the size up to
-    which they are. `metrics` are the version's metrics, `params` further parameters, such as the number of annotations.
+    which they are. `versions` are the names of the project's versions that exist, None if unknown. `metrics` are the
+    version's metrics, `params` further parameters, such as the number of annotations.
     """
 
     status: Status
@@ -40,6 +41,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     folder: str = ""
     max_bytes: int = 0
+    versions: list[str] | None = None
     metrics: dict[str, float | None] = {}
     params: dict[str, str] = {}
 

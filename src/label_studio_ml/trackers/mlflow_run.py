@@ -8,23 +8,32 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from label_studio_ml.storage.private_files import make_folder
-from label_studio_ml.trackers.credentials import without_login
+from label_studio_ml.support.url_secrets import page_url
+from label_studio_ml.trackers.local_artifacts import StoredRun, remove_old_files
 from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult, Status
-from label_studio_ml.trackers.tracked_run import Refused, metrics_of, whole_step
+from label_studio_ml.trackers.tracked_run import Refused, Unavailable, metrics_of, whole_step
 
 Item = TypeVar("Item")
 
 #: Experiment of runs without TRACKER_EXPERIMENT and MLFLOW_EXPERIMENT_NAME.
 DEFAULT_EXPERIMENT = "label-studio-ml"
-#: The tag with the id of the job that a run is of.
-JOB_TAG = "label_studio_ml.job"
+#: Tags of a run: the ids of its job and its project, and the name of its version.
+JOB_TAG, PROJECT_TAG, VERSION_TAG = (
+    "label_studio_ml.job",
+    "label_studio_ml.project",
+    "label_studio_ml.version",
+)
 #: The most metrics, and parameters or tags, that MLflow takes in one request, and the longest texts that it stores.
 _METRICS_PER_CALL, _PARAMS_PER_CALL = 1000, 100
+#: The most runs whose files are looked after.
+_RUNS_PER_SEARCH = 1000
 _MAX_NAME, _MAX_PARAM, _MAX_TAG = 250, 6000, 5000
 #: Characters that MLflow does not allow in the name of a metric or parameter.
 _NOT_IN_NAMES = re.compile(r"[^\w.\- /:]")
 #: Error codes of requests that would be refused again.
 _REFUSALS = frozenset({"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS"})
+#: Statuses of answers that say nothing about the values: login, overload, and a proxy whose server is away.
+_OUTAGES = frozenset({401, 403, 408, 429, 502, 503, 504})
 _STATUSES: Mapping[Status, str] = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 
 
@@ -37,13 +46,33 @@ def open_run(description: RunDescription) -> "MlflowRun":
         make_folder(Path(description.log_dir) / "mlflow")
     experiment = _experiment(client, description)
     # There is one after an earlier try of the job, and after a request whose answer was lost.
-    runs = client.search_runs([experiment], f"tags.`{JOB_TAG}` = '{description.job}'", max_results=1)
-    if runs:
-        client.update_run(runs[0].info.run_id, status="RUNNING")
-        return MlflowRun(client, runs[0], description)
+    run = _oldest_run(client, experiment, description.job)
+    if run is not None:
+        client.update_run(run.info.run_id, status="RUNNING")
+        return MlflowRun(client, run, description)
     tags = {name: text[:_MAX_TAG] for name, text in description.tags.items()}
-    run = client.create_run(experiment, tags={**tags, JOB_TAG: description.job}, run_name=description.name)
+    created = client.create_run(
+        experiment, tags={**tags, JOB_TAG: description.job}, run_name=description.name
+    )
+    run = _oldest_run(client, experiment, description.job) or created
+    if run.info.run_id != created.info.run_id:  # the process of an earlier try has created one meanwhile
+        client.delete_run(created.info.run_id)
     return MlflowRun(client, run, description)
+
+
+def _oldest_run(client: Any, experiment: str, job: str) -> Any:
+    """Return the run of a job, the oldest one if it has several; None if it has none."""
+    return next(
+        iter(
+            client.search_runs(
+                [experiment],
+                f"tags.`{JOB_TAG}` = '{job}'",
+                max_results=1,
+                order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+            )
+        ),
+        None,
+    )
 
 
 def _experiment(client: Any, description: RunDescription) -> str:
@@ -55,16 +84,18 @@ def _experiment(client: Any, description: RunDescription) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         # A database on this machine would have the files in `mlruns` below the current folder otherwise.
-        local = Path(description.log_dir) / "mlflow" / "artifacts"
+        local = _artifact_folder(description).as_uri() if _is_local(client.tracking_uri) else None
         try:
-            return str(
-                client.create_experiment(name, local.as_uri() if _is_local(client.tracking_uri) else None)
-            )
+            return str(client.create_experiment(name, local))
         except MlflowException:  # another run has created it meanwhile
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
                 raise
     return str(experiment.experiment_id)
+
+
+def _artifact_folder(description: RunDescription) -> Path:
+    return Path(description.log_dir) / "mlflow" / "artifacts"
 
 
 def _is_local(tracking_uri: str) -> bool:
@@ -78,16 +109,19 @@ class MlflowRun:
 
     def __init__(self, client: Any, run: Any, description: RunDescription) -> None:
         self._client = client
+        self._experiment: str = run.info.experiment_id
+        self._project = description.tags.get(PROJECT_TAG, "")
+        self._local_folder = _artifact_folder(description) if _is_local(client.tracking_uri) else None
         self._id: str = run.info.run_id
         self._known_params: set[str] = set(run.data.params)
         self._point_count = 0
         uri = client.tracking_uri
-        page = description.page or (without_login(uri) if uri.startswith("http") else "")
+        page = description.page or (page_url(uri) if uri.startswith("http") else "")
         path = f"/#/experiments/{run.info.experiment_id}/runs/{self._id}"
         self._link = RunLink(
             run=self._id,
             url=page.rstrip("/") + path if page else "",
-            place="" if page else without_login(uri),
+            place="" if page else page_url(uri),
         )
 
     @property
@@ -122,31 +156,52 @@ class MlflowRun:
         self._point_count += len(points)
 
     def log_folder(self, folder: Path, result: RunResult) -> None:
-        """Store the files of the version's folder as artifacts below `version`."""
-        self._client.log_artifacts(self._id, str(folder), "version")
+        """Store the files of the version's folder as artifacts below `version`.
 
-    def finish(self, result: RunResult) -> None:
+        In a database in the backend's folder, remove those of earlier runs as `local_artifacts` says.
+        """
+        self._client.log_artifacts(self._id, str(folder), "version")
+        if self._local_folder is not None and self._project and result.versions is not None:
+            runs = self._client.search_runs(
+                [self._experiment],
+                f"tags.`{PROJECT_TAG}` = '{self._project}'",
+                order_by=["attributes.start_time DESC"],
+                max_results=_RUNS_PER_SEARCH,
+            )
+            stored = [StoredRun(run.info.artifact_uri, run.data.tags.get(VERSION_TAG, "")) for run in runs]
+            remove_old_files(stored, result.versions, self._local_folder)
+
+    def log_result(self, result: RunResult) -> None:
         """Store the status; the version and the error become tags."""
-        tags = {"label_studio_ml.version": result.version, "label_studio_ml.message": result.message}
+        self._call(self._client.set_terminated, self._id, _STATUSES[result.status])
+        tags = {VERSION_TAG: result.version, "label_studio_ml.message": result.message}
         for name, text in tags.items():
             if text:
                 self._call(self._client.set_tag, self._id, name, text[:_MAX_TAG])
-        self._client.set_terminated(self._id, _STATUSES[result.status])
+
+    def close(self, result: RunResult) -> None:
+        """Do nothing: the run has ended with `log_result`, and MLflow takes files after the end."""
 
     def _call(self, method: Any, *arguments: Any, **options: Any) -> None:
-        """Call a method of the client. Raises Refused if MLflow would refuse it again."""
-        from mlflow.exceptions import MlflowException
+        """Call a method of the client. Raises Refused if MLflow would refuse it again, and Unavailable."""
+        from mlflow.exceptions import MlflowException, RestException
 
         try:
             method(*arguments, **options)
         except MlflowException as error:
             if error.error_code in _REFUSALS:
                 raise Refused(error.message) from error
+            # After repeated answers of 500, the client's error has only this text.
+            is_answer = isinstance(error, RestException) or "too many 500 error" in error.message
+            if not is_answer or error.get_http_status_code() in _OUTAGES:
+                raise Unavailable(error.message) from error
             raise
 
 
 def _name(name: str) -> str:
-    return _NOT_IN_NAMES.sub("_", name)[:_MAX_NAME] or "_"
+    """Return a name that MLflow takes: without characters that it refuses, and a path without `.`, `..` and `//`."""
+    parts = _NOT_IN_NAMES.sub("_", name)[:_MAX_NAME].split("/")
+    return "/".join("_" * len(part) if part in (".", "..") else part for part in parts if part) or "_"
 
 
 def _parts(items: Sequence[Item], size: int) -> Iterator[list[Item]]:

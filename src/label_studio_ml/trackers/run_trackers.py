@@ -1,13 +1,15 @@
 """The worker's side of the trackers of one run: start a process for each, send it what the run reports.
 
-No call waits for a tracker. Lines go through a queue and a thread for each process; if a process takes none, lines
-beyond MAX_WAITING are dropped.
+No call waits for a tracker. Lines go through a queue and a thread for each process; if a process takes none, points and
+parameters beyond MAX_WAITING lines are dropped. After the end of a run, its processes go on until everything is
+delivered, at most MAX_ENDED of one tracker.
 """
 
 import contextlib
 import logging
 import os
 import queue
+import signal
 import subprocess
 import threading
 import time
@@ -20,8 +22,8 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.config.tracker_settings import TRACKER_TITLES
 from label_studio_ml.errors import BackendError
 from label_studio_ml.processes.exit_status import describe_exit
+from label_studio_ml.processes.guard import kill_group
 from label_studio_ml.processes.interpreter import command
-from label_studio_ml.trackers.credentials import redacted
 from label_studio_ml.trackers.environment import tracker_environment
 from label_studio_ml.trackers.messages import (
     RunDescription,
@@ -35,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 #: The most lines that wait for a tracker's process, which buffers more itself.
 MAX_WAITING = 10_000
+#: The most processes of one tracker that go on after the ends of their runs.
+MAX_ENDED = 3
 
 #: The processes of trackers that have not ended, of all runs of this worker.
 _running: set["TrackerProcess"] = set()
@@ -42,21 +46,28 @@ _running_lock = threading.Lock()
 
 
 class TrackerProcess:
-    """The process of `tracker` for one run. `on_link` and `on_warning` are called in a thread."""
+    """The process of `tracker` for one run of `job`. `on_link` and `on_warning` are called in a thread."""
 
     def __init__(
         self,
         tracker: str,
+        job: str,
         settings: Settings,
         on_link: Callable[[str, RunLink], None],
         on_warning: Callable[[str], None],
     ) -> None:
         """Start the process. Raises OSError and InterpreterError."""
         self.tracker = tracker
+        self.job = job
+        #: Whether the run is in the tracker.
+        self.has_link = False
+        #: When the run ended, on the clock of `time.monotonic`; None while it goes on.
+        self.ended: float | None = None
         self._on_link = on_link
         self._on_warning = on_warning
-        self._lines: queue.Queue[bytes] = queue.Queue(MAX_WAITING)
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._has_dropped = False
+        self._is_abandoned = False
         reader, writer = os.pipe()
         try:
             self._popen = subprocess.Popen(
@@ -82,15 +93,25 @@ class TrackerProcess:
         self._thread.start()
 
     def send(self, message: TrackerMessage) -> None:
-        """Send a message, or drop it if too many wait."""
-        try:
-            self._lines.put_nowait(msgspec.json.encode(message) + b"\n")
-        except queue.Full:
+        """Send a message, or drop it if too many wait; never the end of the run, without which the process goes on."""
+        if message.end is not None:
+            self.ended = time.monotonic()
+        elif self._lines.qsize() >= MAX_WAITING:
             if not self._has_dropped:
                 self._has_dropped = True
                 self._on_warning(
                     f"{TRACKER_TITLES[self.tracker]}: its process takes nothing; metrics are left out"
                 )
+            return
+        self._lines.put(msgspec.json.encode(message) + b"\n")
+
+    def abandon(self, cause: str) -> None:
+        """Kill the process, and warn with the cause that the rest of its run is missing in the tracker."""
+        if self._is_abandoned or self._popen.poll() is not None:
+            return
+        self._is_abandoned = True
+        kill_group(self._popen.pid, signal.SIGKILL)
+        self._on_warning(f"{TRACKER_TITLES[self.tracker]}: {cause}; what did not reach it is missing there")
 
     def wait(self, seconds: float) -> None:
         """Wait until everything is delivered, for at most `seconds`."""
@@ -118,12 +139,13 @@ class TrackerProcess:
                     answer = msgspec.json.decode(line, type=TrackerAnswer)
                     done = done or answer.done
                     if answer.link is not None:
+                        self.has_link = True
                         self._on_link(self.tracker, answer.link)
                     if answer.warning:
                         warned = True
                         self._on_warning(answer.warning)
             status = self._popen.wait()
-            if not done and not warned:
+            if not done and not warned and not self._is_abandoned:
                 self._on_warning(f"{TRACKER_TITLES[self.tracker]}: its process {describe_exit(status)}")
         except Exception:
             logger.exception("The answers of %s cannot be processed", TRACKER_TITLES[self.tracker])
@@ -154,15 +176,17 @@ class RunTrackers:
             return
         self._begun = True
         for tracker in self._settings.trackers.names:
+            description = describe(tracker)
+            _abandon_earlier_try(tracker, description.job)
             try:
-                process = TrackerProcess(tracker, self._settings, self._on_link, self._on_warning)
-            except (OSError, BackendError) as error:
-                self._on_warning(
-                    redacted(f"{TRACKER_TITLES[tracker]}: its process cannot be started: {error}")
+                process = TrackerProcess(
+                    tracker, description.job, self._settings, self._on_link, self._on_warning
                 )
+            except (OSError, BackendError) as error:
+                self._on_warning(f"{TRACKER_TITLES[tracker]}: its process cannot be started: {error}")
                 continue
             self._processes.append(process)
-            process.send(TrackerMessage(begin=describe(tracker)))
+            process.send(TrackerMessage(begin=description))
         if self._early_params:
             self.log(params=self._early_params)
 
@@ -180,10 +204,32 @@ class RunTrackers:
     def end(self, result: RunResult) -> None:
         """Send the end of the run; the processes deliver it in the background."""
         self._send(TrackerMessage(end=result))
+        for tracker in {process.tracker for process in self._processes}:
+            _limit_ended(tracker)
 
     def _send(self, message: TrackerMessage) -> None:
         for process in self._processes:
             process.send(message)
+
+
+def _abandon_earlier_try(tracker: str, job: str) -> None:
+    """End the processes of earlier tries of a job whose run is not in the tracker, so that the job gets one run."""
+    for process in _processes_of(tracker):
+        if process.job == job and not process.has_link:
+            process.abandon("it was not reached before the training was tried again")
+
+
+def _limit_ended(tracker: str) -> None:
+    """End processes of ended runs beyond MAX_ENDED: first those that have not reached the tracker, then the oldest."""
+    ended = [process for process in _processes_of(tracker) if process.ended is not None]
+    ended.sort(key=lambda process: (process.has_link, process.ended))
+    for process in ended[: max(0, len(ended) - MAX_ENDED)]:
+        process.abandon(f"{MAX_ENDED} other trainings wait for it")
+
+
+def _processes_of(tracker: str) -> "list[TrackerProcess]":
+    with _running_lock:
+        return [process for process in _running if process.tracker == tracker]
 
 
 def wait_for_trackers(seconds: float) -> None:

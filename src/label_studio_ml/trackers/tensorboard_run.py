@@ -62,12 +62,15 @@ class TensorboardRun:
         self._writer.flush()
 
     def log_folder(self, folder: Path, result: RunResult) -> None:
-        """Do nothing: event files hold no files. The version's name is in the table that `finish` writes."""
+        """Do nothing: event files hold no files. The version's name is in the table that `log_result` writes."""
 
-    def finish(self, result: RunResult) -> None:
-        """Write how the run ended as a table under Text, and close the file."""
+    def log_result(self, result: RunResult) -> None:
+        """Write how the run ended as a table under Text."""
         rows = {"status": result.status, "version": result.version, "message": result.message}
         self._write_table("result", {name: text for name, text in rows.items() if text})
+
+    def close(self, result: RunResult) -> None:
+        """Close the file."""
         self._writer.close()
 
     def _write_table(self, name: str, rows: Mapping[str, str]) -> None:

@@ -6,16 +6,27 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult
+from label_studio_ml.training.metric_history import metrics_in
 
 
 class Refused(Exception):
-    """The tracker does not accept these values, and would not accept them later; they are left out."""
+    """The tracker does not accept these values, and would not accept them later."""
+
+
+class Unavailable(Exception):
+    """The tracker takes nothing at present: it cannot be reached, is overloaded, or refuses the login."""
+
+
+def is_outage(error: Exception) -> bool:
+    """Tell whether an error of a tracker says nothing about the values of the call."""
+    return isinstance(error, OSError | Unavailable)
 
 
 class TrackedRun(Protocol):
-    """One run in a tracker. Every method may raise anything, and is then called again later.
+    """One run in a tracker. Every method may raise anything.
 
-    A method that raises Refused is not called again with the same values.
+    After an outage (`is_outage`), the call is repeated until it succeeds. After Refused, and after several other errors
+    of `log_params` and `log_points`, the values are sent one by one, and those that fail are left out.
     """
 
     #: Whether `log_folder` stores files.
@@ -29,13 +40,16 @@ class TrackedRun(Protocol):
         """Store parameters. A parameter that the run has already keeps its value."""
 
     def log_points(self, points: Sequence[Mapping[str, Any]]) -> None:
-        """Store points of metrics: each has `time` (ISO 8601), optionally `step`, and the metrics by name."""
+        """Store points of metrics: each as `metric_history` describes it."""
 
     def log_folder(self, folder: Path, result: RunResult) -> None:
-        """Store the files of the version's folder."""
+        """Store the files of the version's folder. It is called once, after `log_result`."""
 
-    def finish(self, result: RunResult) -> None:
-        """Store how the run ended."""
+    def log_result(self, result: RunResult) -> None:
+        """Store how the run ended. The tracker shows this from now on, where it can before the files are stored."""
+
+    def close(self, result: RunResult) -> None:
+        """End the run. Nothing is called after it has succeeded."""
 
 
 #: The module of each tracker; its function `open_run` starts or continues a run.
@@ -54,9 +68,7 @@ def open_run(tracker: str, description: RunDescription) -> TrackedRun:
 
 def metrics_of(point: Mapping[str, Any]) -> dict[str, float]:
     """Return the metrics of a point that have a number."""
-    return {
-        name: value for name, value in point.items() if name not in ("step", "time") and value is not None
-    }
+    return {name: value for name, value in metrics_in(point).items() if value is not None}
 
 
 def whole_step(point: Mapping[str, Any]) -> int | None:

@@ -1,8 +1,7 @@
 """The process of one tracker for one run, started by the worker with the arguments TRACKER and FD.
 
 It reads lines from standard input (`messages`) and writes its answers to descriptor FD. It ends when everything is
-delivered, at the latest END_TIMEOUT seconds after the end of the run (ARTIFACT_TIMEOUT if files are stored), and
-ORPHAN_TIMEOUT seconds after the worker is gone. A tracker that hangs or crashes so ends only this process.
+delivered, or when its time is up (`time_limit`). A tracker that hangs or crashes so ends only this process.
 """
 
 import contextlib
@@ -12,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import BinaryIO
 
@@ -20,14 +20,13 @@ import msgspec
 from label_studio_ml.config.tracker_settings import TRACKER_TITLES
 from label_studio_ml.trackers.delivery import FLUSH_INTERVAL, Delivery
 from label_studio_ml.trackers.messages import RunResult, TrackerAnswer, TrackerMessage
+from label_studio_ml.trackers.time_limit import Limits, TimeLimit
 from label_studio_ml.trackers.tracked_run import open_run
 
-#: Seconds after the end of the run in which everything has to be delivered: without files, and with files.
-END_TIMEOUT, ARTIFACT_TIMEOUT = 120.0, 900.0
-#: Seconds after the end of the worker in which this process goes on.
-ORPHAN_TIMEOUT = 60.0
 #: How a run ended whose worker is gone without a word.
 _LOST = RunResult(status="killed", message="its worker ended before it did; a later job has its events")
+#: Seconds between two checks of the time limit.
+_LIMIT_INTERVAL = 0.5
 #: Added to the niceness, so that the training has precedence.
 _NICENESS = 10
 
@@ -35,12 +34,10 @@ _NICENESS = 10
 class _Inbox:
     """The lines from the worker, read in a thread, so that a tracker that is slow never blocks the worker."""
 
-    def __init__(self, lines: BinaryIO) -> None:
+    def __init__(self, lines: BinaryIO, limit: TimeLimit) -> None:
         self._lines = lines
+        self._limit = limit
         self.messages: queue.SimpleQueue[TrackerMessage] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        #: When this process has to end, on the clock of `time.monotonic`; None while the run goes on.
-        self.deadline: float | None = None
         threading.Thread(target=self._read, daemon=True, name="inbox").start()
 
     def _read(self) -> None:
@@ -49,20 +46,24 @@ class _Inbox:
             message = msgspec.json.decode(line, type=TrackerMessage)
             if message.end is not None:
                 has_ended = True
-                self._limit(ARTIFACT_TIMEOUT if message.end.folder else END_TIMEOUT)
+                self._limit.end_run()
             self.messages.put(message)
-        self._limit(ORPHAN_TIMEOUT)
+        self._limit.end_worker()
         if not has_ended:
             self.messages.put(TrackerMessage(end=_LOST))
 
-    def _limit(self, seconds: float) -> None:
-        with self._lock:
-            deadline = time.monotonic() + seconds
-            self.deadline = deadline if self.deadline is None else min(self.deadline, deadline)
 
+def follow(
+    tracker: str,
+    lines: BinaryIO,
+    answers: BinaryIO,
+    limit: TimeLimit,
+    end_process: Callable[[int], object] = os._exit,
+) -> None:
+    """Deliver the run that `lines` describe to `tracker`, until it has ended and is delivered.
 
-def follow(tracker: str, lines: BinaryIO, answers: BinaryIO) -> None:
-    """Deliver the run that `lines` describe to `tracker`, until it has ended and is delivered."""
+    `end_process` is called with the exit status 1, in a thread, when the time is up.
+    """
     lock = threading.Lock()
 
     def answer(message: TrackerAnswer) -> None:
@@ -70,12 +71,13 @@ def follow(tracker: str, lines: BinaryIO, answers: BinaryIO) -> None:
             answers.write(msgspec.json.encode(message) + b"\n")
             answers.flush()
 
-    inbox = _Inbox(lines)
+    inbox = _Inbox(lines, limit)
     first = inbox.messages.get()
     if first.begin is None:
         return
     delivery = Delivery(TRACKER_TITLES[tracker], partial(open_run, tracker), answer, first.begin)
-    threading.Thread(target=_end_in_time, args=(inbox, delivery), daemon=True, name="time limit").start()
+    arguments = (limit, delivery, end_process)
+    threading.Thread(target=_end_in_time, args=arguments, daemon=True, name="time limit").start()
     while not delivery.done:
         delivery.step()
         _take(inbox.messages, delivery)
@@ -99,13 +101,14 @@ def _take(messages: "queue.SimpleQueue[TrackerMessage]", delivery: Delivery) -> 
             return
 
 
-def _end_in_time(inbox: _Inbox, delivery: Delivery) -> None:
-    """End this process at its deadline, also in the middle of a call of the tracker, unless all is delivered."""
+def _end_in_time(limit: TimeLimit, delivery: Delivery, end_process: Callable[[int], object]) -> None:
+    """End this process when its time is up, also in the middle of a call of the tracker, unless all is delivered."""
     while not delivery.done:
-        if inbox.deadline is not None and time.monotonic() >= inbox.deadline:
+        if limit.is_exceeded(stores_files=delivery.has_begun_files):
             delivery.give_up()
-            os._exit(1)
-        time.sleep(0.5)
+            end_process(1)
+            return
+        time.sleep(_LIMIT_INTERVAL)
 
 
 def main() -> int:
@@ -120,7 +123,7 @@ def main() -> int:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-    follow(sys.argv[1], lines, answers)
+    follow(sys.argv[1], lines, answers, TimeLimit(Limits()))
     os._exit(0)  # without the exit handlers of trackers, which may wait for a server
 
 

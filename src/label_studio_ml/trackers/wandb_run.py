@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from label_studio_ml.trackers.credentials import without_login
+from label_studio_ml.support.url_secrets import page_url
 from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult
 from label_studio_ml.trackers.tracked_run import metrics_of
 
@@ -45,7 +45,7 @@ class WandbRun:
     @property
     def link(self) -> RunLink:
         """The run's page if it is online, else its folder, which `wandb sync` uploads."""
-        url = without_login(self._run.url or "") if not self._run.offline else ""
+        url = page_url(self._run.url or "") if not self._run.offline else ""
         folder = Path(self._run.dir).parent
         return RunLink(run=self._run.id, url=url, place="" if url else str(folder))
 
@@ -57,20 +57,29 @@ class WandbRun:
     def log_points(self, points: Sequence[Mapping[str, Any]]) -> None:
         """Store points of metrics; the step is the metric `step`, the x axis of the others."""
         for point in points:
+            metrics = metrics_of(point)
+            if "step" in metrics:
+                metrics["step_"] = metrics.pop("step")
             step = {"step": point["step"]} if point.get("step") is not None else {}
-            self._run.log({**step, **metrics_of(point)})
+            self._run.log({**step, **metrics})
 
     def log_folder(self, folder: Path, result: RunResult) -> None:
-        """Store the files of the version's folder as an artifact of the type `model`."""
+        """Store the files of the version's folder as an artifact of the type `model`.
+
+        W&B makes no copies of them: an offline run refers to the version's folder, where `wandb sync` reads them.
+        """
         import wandb
 
         name = _NOT_IN_NAMES.sub("-", f"version-{result.version}")[:120]
         artifact = wandb.Artifact(name, type="model", metadata={"version": result.version})
-        artifact.add_dir(str(folder))
+        artifact.add_dir(str(folder), policy="immutable", skip_cache=True)
         self._run.log_artifact(artifact)
 
-    def finish(self, result: RunResult) -> None:
-        """Store status, version and error in the summary, and end the run: as failed unless it finished."""
+    def log_result(self, result: RunResult) -> None:
+        """Store status, version and error in the summary."""
         rows = {"status": result.status, "version": result.version, "message": result.message}
         self._run.summary.update({name: text for name, text in rows.items() if text})
+
+    def close(self, result: RunResult) -> None:
+        """End the run, as failed unless it finished. W&B waits for the files, and shows the run as running so long."""
         self._run.finish(exit_code=0 if result.status == "finished" else 1)

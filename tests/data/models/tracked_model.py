@@ -13,6 +13,8 @@ class Tracked(LabelStudioMLBase):
     params: ClassVar[Any] = {
         "rate": Param(0.5, "how fast it learns", gt=0),
         "api_key": Param("CANARY-param-key", "a secret", env=None),
+        "source": Param("http://me:CANARY-param/login@host/data", "where data is", env=None),
+        "max_tokens": Param(5, "no secret", env=None),
     }
 
     def predict(self, tasks: list[dict[str, Any]], **kwargs: Any) -> list[dict[str, Any]]:

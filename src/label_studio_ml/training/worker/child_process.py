@@ -8,7 +8,6 @@ import subprocess
 import threading
 import time
 from enum import Enum, auto
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -19,6 +18,7 @@ from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.guard import kill_group
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.orphans import GuardedProcess
+from label_studio_ml.support.url_secrets import secrets_of
 from label_studio_ml.trackers.credentials import tracker_secrets
 from label_studio_ml.training.process.messages import (
     CANCEL_GRACE,
@@ -107,7 +107,7 @@ class RunProcess:
         with (
             JobReporter(self._job_store, job, log.tail, scrubber) as record,
             log,
-            self._tracked.logging_to(log),
+            self._tracked.logging_to(log, scrubber),
             _Process(self._settings, log, self._lease.seconds * GUARD_FRACTION) as process,
         ):
             outcome = self._watch(process, record)
@@ -123,7 +123,7 @@ class RunProcess:
         project = self._request.spec.project
         return [
             *(self._settings.studio_api_key, self._settings.basic_auth_pass),
-            unquote(urlsplit(self._settings.redis_url).password or ""),
+            *secrets_of(self._settings.redis_url),
             *(project.access_token, studio_login(project, self._settings)[1]),
             *tracker_secrets(),
         ]

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from label_studio_ml.errors import BrokerError
+from label_studio_ml.errors import BrokerError, VersionError
 from label_studio_ml.storage.retries import retry
+from label_studio_ml.support.url_secrets import mask_in_text
 from label_studio_ml.trackers.credentials import tracker_secrets
 from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult, Status
 from label_studio_ml.trackers.run_trackers import RunTrackers
@@ -46,14 +47,15 @@ class TrackedJob:
         self._job_id = job_id
         self._version_id = version_id
         self._log: RunLog | None = None
+        self._scrubber = Scrubber(tracker_secrets())
         self._links: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._trackers = RunTrackers(project.settings, self._write_link, self._warn)
 
     @contextlib.contextmanager
-    def logging_to(self, log: RunLog) -> Iterator[None]:
-        """Write warnings to `log`, which is open during the block."""
-        self._log = log
+    def logging_to(self, log: RunLog, scrubber: Scrubber) -> Iterator[None]:
+        """Write warnings to `log`, which is open during the block. `scrubber` knows the secrets of the run."""
+        self._log, self._scrubber = log, scrubber
         yield
 
     def observe(self, report: Report, request: RunRequest) -> None:
@@ -62,7 +64,7 @@ class TrackedJob:
             if report.begins:
                 self._trackers.begin(partial(self._describe, request))
             if report.point is not None or report.params is not None:
-                self._trackers.log(point=report.point, params=report.params)
+                self._trackers.log(point=report.point, params=self._public_texts(report.params or {}) or None)
 
     def finish(self, ends: Sequence[RunEnd]) -> None:
         """Pass on how the run ended, after the commit of its version; an empty sequence stands for an error."""
@@ -77,6 +79,14 @@ class TrackedJob:
             yield
         except Exception:
             logger.exception("Job %s: its trackers cannot be told of it", self._job_id)
+
+    def _public(self, text: str) -> str:
+        """Return a text without the secrets that this worker knows, and without logins and query values in URLs."""
+        return mask_in_text(self._scrubber.text(text))
+
+    def _public_texts(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Return texts without secrets."""
+        return {name: self._public(text) for name, text in texts.items()}
 
     def _describe(self, request: RunRequest, tracker: str) -> RunDescription:
         """Return the description of the run for a tracker."""
@@ -98,8 +108,8 @@ class TrackedJob:
         return RunDescription(
             job=self._job_id,
             name=f"project-{uid.partition('.')[0]}-{self._job_id}",
-            params={name: text for name, text in params.items() if text},
-            tags=tags,
+            params=self._public_texts({name: text for name, text in params.items() if text}),
+            tags=self._public_texts(tags),
             experiment=settings.trackers.experiment,
             log_dir=str(settings.log_dir),
             tensorboard_dir=str(
@@ -135,15 +145,24 @@ class TrackedJob:
         metrics: dict[str, Any] = msgspec.json.decode(str(fields.get("metrics") or "{}"))
         return RunResult(
             status=_STATUSES.get(end.kind) or _STATUSES_OF_STATES.get(state, "failed"),
-            message=str(
-                fields.get("error") or end.error or fields.get("ending") or fields.get("held_back") or ""
+            message=self._public(
+                str(fields.get("error") or end.error or fields.get("ending") or fields.get("held_back") or "")
             ),
             version=version,
             folder=folder,
             max_bytes=settings.trackers.artifact_bytes,
+            versions=self._version_names(),
             metrics=metrics,
             params={name: text for name, text in params.items() if text},
         )
+
+    def _version_names(self) -> list[str] | None:
+        """Return the names of the project's versions, None if they cannot be read."""
+        try:
+            return [manifest.name for manifest in self._project.store.versions(self._project.uid)]
+        except (VersionError, OSError) as error:
+            logger.warning("Job %s: the project's versions cannot be read: %s", self._job_id, error)
+            return None
 
     def _write_link(self, tracker: str, link: RunLink) -> None:
         """Write where the run is to the job's record; retry while Redis cannot be reached."""
@@ -164,7 +183,7 @@ class TrackedJob:
 
     def _warn(self, text: str) -> None:
         """Write a warning of a tracker to the log of this process and to the job's log, also after the run's end."""
-        line = f"[label-studio-ml: {Scrubber(tracker_secrets()).text(text)}]"
+        line = f"[label-studio-ml: {self._public(text)}]"
         logger.warning("Job %s: %s", self._job_id, line)
         if self._log is not None and self._log.add_line(line):
             return

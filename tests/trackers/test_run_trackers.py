@@ -1,0 +1,118 @@
+"""The worker's side of trackers: the processes are real ones, which deliver nothing."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.processes import wait_until
+from label_studio_ml.config.settings import Settings
+from label_studio_ml.config.tracker_settings import TrackerSettings
+from label_studio_ml.trackers import run_trackers
+from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult
+from label_studio_ml.trackers.run_trackers import MAX_ENDED, RunTrackers
+
+#: A process that says that its run is in the tracker if the name of its run begins with "reached", and reads on.
+PROCESS = """
+import os, sys
+first = sys.stdin.readline()
+if '"reached' in first:
+    os.write(int(sys.argv[1]), b'{"link": {"run": "1", "url": "http://tracker/1"}}\\n')
+for line in sys.stdin:
+    if '"end"' in line and '"quick' in first:
+        os.write(int(sys.argv[1]), b'{"done": true}\\n')
+        break
+"""
+
+
+class Worker:
+    """The runs of a worker with the tracker MLflow."""
+
+    def __init__(self, folder: Path) -> None:
+        self._settings = Settings(backend_dir=folder, trackers=TrackerSettings(names=("mlflow",)))
+        self.warnings: list[str] = []
+        self.links: list[RunLink] = []
+
+    def begin(self, job: str, name: str = "away") -> RunTrackers:
+        trackers = RunTrackers(
+            self._settings,
+            lambda _, link: self.links.append(link),
+            lambda text: self.warnings.append(f"{job}: {text}"),
+        )
+        trackers.begin(lambda _: RunDescription(job=job, name=name))
+        return trackers
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    def command(settings: Settings, module: str, tracker: str, writer: int) -> list[str]:
+        return [sys.executable, "-S", "-c", PROCESS, str(writer)]
+
+    monkeypatch.setattr(run_trackers, "command", command)
+    yield Worker(tmp_path)
+    for process in list(run_trackers._running):
+        process.abandon("the test is over")
+    run_trackers.wait_for_trackers(60)
+
+
+def _jobs() -> set[str]:
+    return {process.job for process in list(run_trackers._running)}
+
+
+def test_few_processes_go_on_after_their_runs(worker: Worker) -> None:
+    reached = worker.begin("reached", "reached")
+    wait_until(lambda: worker.links, "the run is there", every=0.01)
+    reached.end(RunResult(status="finished"))
+    for number in range(5):
+        worker.begin(f"j{number}").end(RunResult(status="finished"))
+    wait_until(lambda: len(_jobs()) <= MAX_ENDED, "the others have ended", every=0.01)
+    assert _jobs() == {"reached", "j3", "j4"}, "the tracker has the first one"
+    assert worker.warnings == [
+        f"j{number}: MLflow: 3 other trainings wait for it; what did not reach it is missing there"
+        for number in range(3)
+    ]
+
+
+def test_processes_of_runs_that_go_on_are_not_ended(worker: Worker) -> None:
+    runs = [worker.begin(f"j{number}") for number in range(5)]
+    assert len(_jobs()) == 5
+    assert worker.warnings == []
+    runs[0].end(RunResult(status="finished"))
+    assert len(_jobs()) == 5
+
+
+@pytest.mark.parametrize(("name", "goes_on"), [("away", False), ("reached", True)])
+def test_a_second_try_of_a_job_ends_the_process_that_has_no_run(
+    worker: Worker, name: str, goes_on: bool
+) -> None:
+    first = worker.begin("j1", name)
+    if goes_on:
+        wait_until(lambda: worker.links, "the run is there", every=0.01)
+    first.end(RunResult(status="failed"))
+    worker.begin("j1", name)
+    wait_until(lambda: len(run_trackers._running) == 1 + goes_on, "one of them has ended", every=0.01)
+    assert [" before the training was tried again;" in text for text in worker.warnings] == [True] * (
+        not goes_on
+    )
+
+
+def test_the_end_is_never_dropped(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_trackers, "MAX_WAITING", 50)
+    trackers = worker.begin("j1", "quick")
+    (process,) = run_trackers._running
+    pid = process._popen.pid
+    os.kill(pid, signal.SIGSTOP)  # it reads nothing
+    point: dict[str, Any] = {"time": "2026-12-01T00:00:00.000+00:00", "loss": 0.5, "text": "x" * 10_000}
+    deadline = time.monotonic() + 60
+    while not worker.warnings and time.monotonic() < deadline:
+        trackers.log(point=point)
+    assert worker.warnings == ["j1: MLflow: its process takes nothing; metrics are left out"]
+    trackers.end(RunResult(status="finished"))
+    os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: not run_trackers._running, "it has got the end", every=0.01)
+    assert process._popen.returncode == 0
