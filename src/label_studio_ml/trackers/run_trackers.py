@@ -37,8 +37,10 @@ logger = logging.getLogger(__name__)
 
 #: The most lines that wait for a tracker's process, which buffers more itself.
 MAX_WAITING = 10_000
-#: The most processes of one tracker that go on after the ends of their runs.
+#: The most processes of one tracker that go on after the ends of their runs, besides those that may just need the time
+#: to start and to deliver: END_GRACE seconds, unless they have found that the tracker cannot be reached.
 MAX_ENDED = 3
+END_GRACE = 30.0
 
 #: The processes of trackers that have not ended, of all runs of this worker.
 _running: set["TrackerProcess"] = set()
@@ -61,6 +63,8 @@ class TrackerProcess:
         self.job = job
         #: Whether the run is in the tracker.
         self.has_link = False
+        #: Whether it has sent a warning.
+        self.has_warned = False
         #: When the run ended, on the clock of `time.monotonic`; None while it goes on.
         self.ended: float | None = None
         self._on_link = on_link
@@ -132,7 +136,7 @@ class TrackerProcess:
 
     def _read(self, reader: int) -> None:
         """Pass on the answers of the process, until it has ended."""
-        done = warned = False
+        done = False
         try:
             with os.fdopen(reader, "rb") as answers:
                 for line in answers:
@@ -142,10 +146,11 @@ class TrackerProcess:
                         self.has_link = True
                         self._on_link(self.tracker, answer.link)
                     if answer.warning:
-                        warned = True
+                        self.has_warned = True
                         self._on_warning(answer.warning)
+                        _limit_ended(self.tracker)
             status = self._popen.wait()
-            if not done and not warned and not self._is_abandoned:
+            if not done and not self.has_warned and not self._is_abandoned:
                 self._on_warning(f"{TRACKER_TITLES[self.tracker]}: its process {describe_exit(status)}")
         except Exception:
             logger.exception("The answers of %s cannot be processed", TRACKER_TITLES[self.tracker])
@@ -221,10 +226,13 @@ def _abandon_earlier_try(tracker: str, job: str) -> None:
 
 def _limit_ended(tracker: str) -> None:
     """End processes of ended runs beyond MAX_ENDED: first those that have not reached the tracker, then the oldest."""
+    latest = time.monotonic() - END_GRACE
     ended = [process for process in _processes_of(tracker) if process.ended is not None]
     ended.sort(key=lambda process: (process.has_link, process.ended))
     for process in ended[: max(0, len(ended) - MAX_ENDED)]:
-        process.abandon(f"{MAX_ENDED} other trainings wait for it")
+        is_away = process.has_warned and not process.has_link
+        if is_away or (process.ended is not None and process.ended <= latest):
+            process.abandon(f"{MAX_ENDED} other trainings wait for it")
 
 
 def _processes_of(tracker: str) -> "list[TrackerProcess]":
