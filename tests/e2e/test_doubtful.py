@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from sklearn.datasets import load_digits
 
 from .backend import CLI, clean_environment
@@ -21,10 +21,10 @@ CONFIG = f"""<View><Table name="pixels" value="$pixels"/><Choices name="digit" t
 TASKS, ERRORS = 200, 8
 
 
-def _evaluate(folder: Path, studio: Studio, project: int, *options: str) -> dict[str, Any]:
+def _run(folder: Path, studio: Studio, project: int, *options: str) -> subprocess.CompletedProcess[str]:
     env = {"LABEL_STUDIO_API_KEY": studio.token}
     command = [*CLI, "evaluate", str(folder), "--project", str(project), "--url", studio.url]
-    done = subprocess.run(
+    return subprocess.run(
         [*command, "--json", *options],
         env=clean_environment(env),
         capture_output=True,
@@ -32,6 +32,10 @@ def _evaluate(folder: Path, studio: Studio, project: int, *options: str) -> dict
         timeout=280,
         check=False,
     )
+
+
+def _evaluate(folder: Path, studio: Studio, project: int, *options: str) -> dict[str, Any]:
+    done = _run(folder, studio, project, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(json.loads(done.stdout))
 
@@ -40,6 +44,17 @@ def _tasks_of_tab(studio: Studio, project: int, tab: int) -> list[int]:
     """Return the tasks of a tab as the Data Manager's page requests them."""
     answer = studio.call("GET", f"/api/tasks/?project={project}&view={tab}&page_size=100")
     return [task["id"] for task in answer["tasks"]]
+
+
+def _titles(studio: Studio, project: int) -> list[str]:
+    return [view["data"]["title"] for view in studio.call("GET", f"/api/dm/views/?project={project}")]
+
+
+def _change(page: Page) -> None:
+    """Change the open tab, which the page then saves with the fields that it knows."""
+    is_saved = lambda answer: "/api/dm/views/" in answer.url and answer.request.method in ("PATCH", "PUT")  # noqa: E731
+    with page.expect_response(is_saved):
+        page.get_by_label("Switch to grid view").click()
 
 
 def test_planted_errors_in_a_tab(label_studio: Studio, browser: Browser, tmp_path: Path) -> None:
@@ -88,9 +103,20 @@ def test_planted_errors_in_a_tab(label_studio: Studio, browser: Browser, tmp_pat
     page.wait_for_selector(f"input[name='{given}']:checked", state="attached")
     browser.keep(page, "doubtful-annotation")
 
-    # Again: the tab is made anew, not beside the first one; without --order it stores nothing.
+    # Again, after a person has changed the tab: it is made anew, not beside the first one; without --order it stores
+    # nothing. A person's own tabs stay, also one with the title that is asked for.
+    page.goto(report["tab"])
+    _change(page)
+    own = {"project": project, "data": {"title": "Mine", "type": "list", "target": "tasks"}}
+    studio.call("POST", "/api/dm/views/", json=own)
+    before = _titles(studio, project)
+    refused = _run(folder, studio, project, "--doubtful", "5", "--folds", "2", "--tab", "Mine")
+    assert refused.returncode == 1
+    assert f"Project {project} has a tab 'Mine' that this command has not made" in " ".join(
+        refused.stderr.split()
+    )
     again = _evaluate(folder, studio, project, "--doubtful", "5", "--folds", "2")
-    views = studio.call("GET", f"/api/dm/views/?project={project}")
-    assert [view["data"]["title"] for view in views].count("Doubtful labels") == 1
+    assert sorted(_titles(studio, project)) == sorted(before)
+    assert before.count("Doubtful labels") == 1
     shown = _tasks_of_tab(studio, project, int(again["tab"].rpartition("=")[2]))
     assert shown == sorted(doubt["task"] for doubt in again["doubts"])

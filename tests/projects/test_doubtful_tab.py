@@ -11,7 +11,14 @@ import pytest
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, StudioError
 from label_studio_ml.evaluation.doubtful.doubtful_labels import Doubt, DoubtfulLabels
-from label_studio_ml.projects.doubtful_tab import TabRequest, make_tab, with_links
+from label_studio_ml.projects.doubtful_tab import (
+    MARK,
+    TabRequest,
+    make_tab,
+    require_own_title,
+    with_links,
+)
+from label_studio_ml.studio.resources.views import is_marked
 from label_studio_ml.versions.state.project_state import Project
 from studio.fake import Asked, FakeServer, Reply
 
@@ -52,36 +59,46 @@ def _doubtful(*annotations: tuple[int, int | None]) -> DoubtfulLabels:
     )
 
 
+OURS = {"columnsWidth": {"tasks:id": 50, f"label-studio-ml:{MARK}": 1}}
+
+
 class FakeTabs(FakeServer):
-    """Tabs, predictions and the settings of project 7; `stored` of an upload's predictions are taken."""
+    """Tabs, predictions and the settings of project 7; `stored` of an upload's predictions are taken.
+
+    `calls` are the changes in order, as method and path.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.deleted: list[str] = []
+        self.views: list[dict[str, Any]] = [
+            {"id": 4, "data": {"title": "Default"}},
+            {"id": 5, "data": {"title": "Doubtful labels", **OURS}},
+            {"id": 6, "data": None},
+        ]
         self.added: list[Any] = []
         self.changes: list[Any] = []
+        self.deleted_versions: list[str] = []
         self.stored: int | None = None
         self.on("/api/dm/views/", self._views)
-        for number in (4, 5):
-            self.on(f"/api/dm/views/{number}/", self._delete)
         self.on("/api/projects/7/model-versions/", self._versions)
         self.on("/api/projects/7/import/predictions", self._predictions)
         self.on("/api/projects/7/", self._project)
 
+    @property
+    def calls(self) -> list[str]:
+        return [f"{asked.method} {asked.path}" for asked in self.asked if asked.method != "GET"]
+
     def _views(self, asked: Asked) -> Reply:
+        if asked.method == "DELETE":
+            return Reply(204)
         if asked.method == "POST":
             self.added.append(json.loads(asked.body))
             return Reply.of({"id": 12}, 201)
-        views = [{"id": 4, "data": {"title": "Default"}}, {"id": 5, "data": {"title": "Doubtful labels"}}]
-        return Reply.of(views)
-
-    def _delete(self, asked: Asked) -> Reply:
-        self.deleted.append(asked.path)
-        return Reply(204)
+        return Reply.of(self.views)
 
     def _versions(self, asked: Asked) -> Reply:
         if asked.method == "DELETE":
-            self.deleted.append(json.loads(asked.body)["model_version"])
+            self.deleted_versions.append(json.loads(asked.body)["model_version"])
             return Reply(204)
         return Reply.of({"doubtful-20200101-000000": 3, "mine": 5})
 
@@ -102,20 +119,56 @@ def fake() -> Iterator[FakeTabs]:
     server.stop()
 
 
-def _make(fake: FakeTabs, doubtful: DoubtfulLabels, *, order: bool = False) -> DoubtfulLabels:
-    login = {"url": fake.url, "token": "secret", "own_private": ("*",)}
-    return make_tab(doubtful, login, TabRequest("Doubtful labels", RESULTS if order else None))
+def _login(fake: FakeTabs) -> dict[str, Any]:
+    return {"url": fake.url, "token": "secret", "own_private": ("*",)}
 
 
-def test_a_tab_of_the_annotations_takes_the_place_of_an_earlier_one(fake: FakeTabs) -> None:
+def _make(
+    fake: FakeTabs, doubtful: DoubtfulLabels, *, order: bool = False, title: str = "Doubtful labels"
+) -> DoubtfulLabels:
+    return make_tab(doubtful, _login(fake), TabRequest(title, RESULTS if order else None))
+
+
+def test_a_tab_of_the_annotations_takes_the_place_of_an_earlier_one_that_is_deleted_last(
+    fake: FakeTabs,
+) -> None:
     made = _make(fake, _doubtful((9, 90), (3, 30)))
     assert made.tab == f"{fake.url}/projects/7/data?tab=12"
-    assert (made.version, fake.deleted, fake.changes) == ("", ["/api/dm/views/5/"], [])
+    assert (made.version, fake.changes) == ("", [])
+    assert fake.calls == ["POST /api/dm/views/", "DELETE /api/dm/views/5/"]
     (view,) = fake.added
     (condition,) = view["data"]["filters"]["items"]
     assert (condition["filter"], condition["operator"]) == ("filter:tasks:annotations_ids", "contains")
     assert condition["value"] == "90 30"
     assert (view["project"], view["data"]["title"], view["data"]["ordering"]) == (7, "Doubtful labels", [])
+    assert is_marked(view, MARK)
+
+
+@pytest.mark.parametrize("data", [{}, {"columnsWidth": {"tasks:id": 50}}])
+@pytest.mark.parametrize("doubts", [(), ((9, 90),)])
+def test_a_tab_of_other_origin_is_neither_deleted_nor_joined(
+    fake: FakeTabs, data: dict[str, Any], doubts: tuple[tuple[int, int], ...]
+) -> None:
+    fake.views.append({"id": 8, "data": {"title": "Mine", **data}})
+    for refused in (
+        lambda: _make(fake, _doubtful(*doubts), title="Mine", order=True),
+        lambda: require_own_title("7", _login(fake), "Mine"),
+    ):
+        with pytest.raises(
+            SettingsError, match=r"has a tab 'Mine' that this command has not made.*--tab"
+        ) as error:
+            refused()
+        assert error.value.field == "--tab"
+    assert fake.calls == []
+    require_own_title("7", _login(fake), "Doubtful labels")
+    require_own_title("7", _login(fake), "Another")
+
+
+def test_an_earlier_tab_stays_if_the_new_one_is_refused(fake: FakeTabs) -> None:
+    fake.on("/api/projects/7/import/predictions", Reply.of({"detail": "no"}, 400))
+    with pytest.raises(StudioError):
+        _make(fake, _doubtful((9, 90)), order=True)
+    assert fake.calls == ["POST /api/projects/7/import/predictions"]
 
 
 def test_the_order_of_the_list_by_predictions_of_a_version_of_its_own(fake: FakeTabs) -> None:
@@ -125,7 +178,8 @@ def test_the_order_of_the_list_by_predictions_of_a_version_of_its_own(fake: Fake
     assert {each["model_version"] for each in predictions} == {made.version}
     assert view["data"]["ordering"] == ["tasks:predictions_score"]
     assert fake.changes == [{"model_version": made.version}]
-    assert fake.deleted == ["/api/dm/views/5/", "doubtful-20200101-000000"]
+    assert fake.deleted_versions == ["doubtful-20200101-000000"]
+    assert fake.calls[-1] == "DELETE /api/dm/views/5/"
 
 
 def test_predictions_that_are_refused_change_nothing(fake: FakeTabs) -> None:
@@ -133,12 +187,13 @@ def test_predictions_that_are_refused_change_nothing(fake: FakeTabs) -> None:
     with pytest.raises(StudioError, match=r"refused 1 of 2 predictions.*Leave out --order"):
         _make(fake, _doubtful((9, 90), (3, 30)), order=True)
     assert fake.changes == []
-    assert "doubtful-20200101-000000" not in fake.deleted
+    assert "doubtful-20200101-000000" not in fake.deleted_versions
+    assert "DELETE /api/dm/views/5/" not in fake.calls
 
 
 def test_without_doubts_there_is_no_tab(fake: FakeTabs) -> None:
     assert _make(fake, _doubtful()).tab == ""
-    assert (fake.added, fake.deleted) == ([], ["/api/dm/views/5/"])
+    assert (fake.added, fake.calls) == ([], ["DELETE /api/dm/views/5/"])
 
 
 def test_annotations_without_ids_have_no_tab(fake: FakeTabs) -> None:

@@ -14,6 +14,7 @@ from e2e.processes import wait_until
 from evaluation.learning import learning_settings, word_tasks
 from label_studio_ml.cli.main import main
 from live import CONFIG
+from studio.fake import FakeServer, Reply
 
 Evaluate = Callable[..., int]
 FROM_FILE = ("--annotations", "export.json", "--label-config", "config.xml")
@@ -112,12 +113,29 @@ def test_wrong_values_are_refused(evaluate: Evaluate, words: tuple[str, ...]) ->
     assert evaluate(*FROM_FILE, *words) == 2
 
 
-def test_a_tab_of_a_file_needs_label_studio(
+def test_a_tab_of_a_file_needs_label_studio_before_the_trainings(
     evaluate: Evaluate, capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     assert evaluate(*FROM_FILE, "--doubtful", "5", "--folds", "2", "--tab", "mine") == 1
     assert "make no tab, with --no-tab" in " ".join(capsys.readouterr().err.split())
-    assert (folder / "evaluations" / "doubtful-labels" / "doubtful-labels.json").exists(), "the list is kept"
+    assert not list(folder.glob("trained-*"))
+
+
+def test_a_title_of_another_tab_is_refused_before_the_trainings(
+    evaluate: Evaluate, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    studio = FakeServer()
+    studio.on("/api/dm/views/", Reply.of([{"id": 4, "data": {"title": "mine"}}]))
+    words = ("--doubtful", "5", "--folds", "2", "--tab", "mine", "--url", studio.url, "--api-key", "secret")
+    try:
+        assert evaluate(*FROM_FILE, "--project", "7", *words) == 1
+    finally:
+        studio.stop()
+    message = " ".join(capsys.readouterr().err.split())
+    assert "Project 7 has a tab 'mine' that this command has not made" in message
+    assert "Give another title with --tab" in message
+    assert not list(folder.glob("trained-*"))
+    assert {asked.method for asked in studio.asked} == {"GET"}
 
 
 def test_ctrl_c_during_a_training_keeps_what_was_measured(folder: Path) -> None:

@@ -19,10 +19,8 @@ from label_studio_ml.errors import SettingsError
 from label_studio_ml.support.texts import plural
 
 if TYPE_CHECKING:
-    from label_studio_ml.evaluation.doubtful.doubtful_labels import DoubtfulLabels
     from label_studio_ml.evaluation.trials.task_pool import TaskPool
     from label_studio_ml.evaluation.trials.trials import Trials
-    from label_studio_ml.projects.doubtful_tab import TabRequest
     from label_studio_ml.versions.state.project_state import Project
 
 #: Exit code after Ctrl-C.
@@ -88,8 +86,9 @@ def _run_doubtful(
 ) -> int:
     from label_studio_ml.cli.versions.doubtful_tables import show
     from label_studio_ml.evaluation.doubtful.doubtful_labels import find_doubtful
-    from label_studio_ml.projects.doubtful_tab import TabRequest, with_links
+    from label_studio_ml.projects.doubtful_tab import TabRequest, make_tab, with_links
 
+    login = _tab_login(args, project, settings)
     with _progress() as report:
         doubtful, results = find_doubtful(
             trials,
@@ -104,10 +103,8 @@ def _run_doubtful(
     folder = args.output or settings.backend_dir / "evaluations" / "doubtful-labels"
     file = folder / "doubtful-labels.json"
     _write(file, doubtful.to_json())  # kept even if Label Studio refuses the tab
-    wants_tab = args.tab is not None or args.order or args.annotations is None
-    if wants_tab and not args.no_tab:
-        tab = TabRequest(args.tab or _TAB, results if args.order else None)
-        doubtful = _make_tab(doubtful, project, settings, tab)
+    if login is not None:
+        doubtful = make_tab(doubtful, login, TabRequest(args.tab or _TAB, results if args.order else None))
         _write(file, doubtful.to_json())
     if args.json:
         say_json(doubtful.to_json().decode())
@@ -116,14 +113,20 @@ def _run_doubtful(
     return 0 if doubtful.complete else _INTERRUPTED
 
 
-def _make_tab(
-    doubtful: "DoubtfulLabels", project: "Project", settings: Settings, tab: "TabRequest"
-) -> "DoubtfulLabels":
-    from label_studio_ml.model_calls.project_login import studio_arguments
-    from label_studio_ml.projects.doubtful_tab import make_tab
+def _tab_login(args: argparse.Namespace, project: "Project", settings: Settings) -> dict[str, Any] | None:
+    """Return the arguments of StudioClient for making the tab, None if no tab is wanted.
 
-    login: dict[str, Any] = studio_arguments(project, settings, instead="make no tab, with --no-tab")
-    return make_tab(doubtful, login, tab)
+    Raises StudioError or SettingsError, before the trainings, if the tab cannot be made.
+    """
+    from label_studio_ml.model_calls.project_login import studio_arguments
+    from label_studio_ml.projects.doubtful_tab import require_own_title
+
+    wants_tab = args.tab is not None or args.order or args.annotations is None
+    if args.no_tab or not wants_tab:
+        return None
+    login = studio_arguments(project, settings, instead="make no tab, with --no-tab")
+    require_own_title(project.project_id, login, args.tab or _TAB)
+    return login
 
 
 def _write(path: Path, content: bytes) -> None:
