@@ -102,7 +102,7 @@ def _own_tabs(studio: LabelStudio, project: int, title: str) -> list[int]:
 
 
 def _add_tab(
-    studio: LabelStudio, project: int, annotations: Sequence[int], doubtful: DoubtfulLabels, tab: TabRequest
+    studio: LabelStudio, project: int, annotations: list[int], doubtful: DoubtfulLabels, tab: TabRequest
 ) -> DoubtfulLabels:
     """Make the tab of the tasks with these annotations, and return the result with its address and version."""
     version = "" if tab.results is None else _store_order(studio, project, doubtful, tab.results)
