@@ -13,6 +13,8 @@ from e2e.backend import CLI, clean_environment
 from e2e.processes import wait_until
 from evaluation.learning import learning_settings, word_tasks
 from label_studio_ml.cli.main import main
+from label_studio_ml.evaluation.curve import learning_curve
+from label_studio_ml.evaluation.curve.learning_curve import LearningCurve
 from live import CONFIG
 from studio.fake import FakeServer, Reply
 
@@ -57,6 +59,32 @@ def test_a_curve_is_printed_written_and_drawn(
     report = _json((written / "learning-curve.json").read_text())
     assert [each["tasks"] for each in report["measurements"]] == [12, 30, 12, 30]
     assert not (folder / "data" / "versions").exists()
+
+
+def test_a_curve_without_a_value_has_no_plot(
+    evaluate: Evaluate, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curve = LearningCurve(
+        project="0",
+        created="",
+        source="export.json",
+        tasks=60,
+        folds=2,
+        seed=0,
+        labels=20,
+        complete=True,
+        forecasts=[],
+        measurements=[],
+        notes=["there is nothing to draw"],
+    )
+    monkeypatch.setattr(learning_curve, "measure_curve", lambda *_: curve)
+    assert evaluate(*FROM_FILE, "--curve") == 0
+    printed = capsys.readouterr().out
+    assert "Note: there is nothing to draw" in printed
+    assert ".svg" not in printed
+    assert [path.name for path in (folder / "evaluations" / "learning-curve").iterdir()] == [
+        "learning-curve.json"
+    ]
 
 
 def test_doubtful_annotations_are_printed_and_written(

@@ -1,6 +1,7 @@
 """Learning curves of a class that learns words: sizes, failures, interruption, too few tasks."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from label_studio_ml.evaluation.curve.learning_curve import (
     require_tasks,
 )
 from label_studio_ml.evaluation.trials.task_pool import Grouping, TaskPool
-from label_studio_ml.evaluation.trials.trials import TrialFailed, Trials
+from label_studio_ml.evaluation.trials.trials import Trial, TrialFailed, Trials
 from label_studio_ml.training.dataset import LabelledTasks
 
 #: Three folds of two sizes each: few trainings, which take most of the time of these tests.
@@ -97,6 +98,33 @@ def test_a_wrong_metric_ends_it_after_the_first_training(tmp_path: Path) -> None
 def test_a_fit_that_learns_nothing_from_more_tasks_is_noted(tmp_path: Path) -> None:
     curve = _measure(tmp_path, word_tasks(60, words=1), CurvePlan(shares=(0.5, 1.0), folds=2))
     assert any("fit may learn nothing" in note for note in curve.notes)
+
+
+class _SilentModel:
+    """A model that predicts nothing."""
+
+    version = "silent"
+    max_batch_size = 7
+
+    def predict(self, tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{"result": []} for _ in tasks]
+
+
+class _SilentTrials(FakeTrials):
+    """Trainings of models that predict nothing."""
+
+    @contextlib.contextmanager
+    def trained(self, pool: TaskPool, positions: Collection[int]) -> Iterator[Trial]:
+        yield Trial(cast("Any", _SilentModel()), 0.5)
+
+
+def test_a_metric_without_a_value_is_noted(tmp_path: Path) -> None:
+    """There is no mean error of numbers that nobody has predicted."""
+    region = {"from_name": "price", "to_name": "text", "type": "number", "value": {"number": 3}}
+    tasks = [{**task, "annotations": [{"id": task["id"], "result": [region]}]} for task in word_tasks(60)]
+    curve = _measure(tmp_path, tasks, trials=_SilentTrials.of(tmp_path))
+    assert curve.forecasts == []
+    assert "nothing to draw" in curve.notes[0]
 
 
 def test_the_number_that_is_needed() -> None:

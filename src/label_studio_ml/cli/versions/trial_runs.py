@@ -71,13 +71,14 @@ def _run_curve(
     with _progress() as report:
         curve = measure_curve(trials, pool, project, plan, report)
     folder = args.output or settings.backend_dir / "evaluations" / "learning-curve"
-    plot = args.plot or folder / "learning-curve.svg"
+    plots = [args.plot or folder / "learning-curve.svg"] if curve.forecasts else []
     _write(folder / "learning-curve.json", curve.to_json())
-    draw(curve, plot)
+    for plot in plots:
+        draw(curve, plot)
     if args.json:
         say_json(curve.to_json().decode())
     else:
-        show(curve, [folder / "learning-curve.json", plot])
+        show(curve, [folder / "learning-curve.json", *plots])
     return 0 if curve.complete else _INTERRUPTED
 
 

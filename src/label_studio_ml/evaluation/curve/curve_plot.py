@@ -29,7 +29,7 @@ def require_format(path: Path) -> None:
 
 
 def draw(curve: LearningCurve, path: Path) -> None:
-    """Write the plots of the curve's first forecasts to `path`, an SVG or PNG file, one below the other.
+    """Write the plots of the curve's first forecasts, at least one, to `path`, an SVG or PNG file, one below the other.
 
     Raises SettingsError if the file cannot be written.
     """
@@ -70,7 +70,9 @@ def _draw(axes: "Axes", forecast: Forecast, curve: LearningCurve) -> None:
     )
     if forecast.curve:
         numbers = [estimate.tasks for estimate in forecast.curve]
-        axes.plot(numbers, [estimate.value for estimate in forecast.curve], color=_BLUE, label="power law")
+        axes.plot(
+            numbers, [estimate.value for estimate in forecast.curve], color=_BLUE, label=forecast.laws[0]
+        )
         axes.fill_between(
             numbers,
             [estimate.low for estimate in forecast.curve],

@@ -1,19 +1,21 @@
 """Forecast of a metric after more labels, from measurements after trainings on growing numbers of tasks.
 
-The measurements come in repeats, each with test tasks of its own. A power law is fitted to the means over the repeats,
-and again with each repeat left out. The differences between these fits give the standard error (jackknife) and, by
-Student's distribution, an interval. It covers what changes from repeat to repeat, not a power law that does not hold
-beyond the measured numbers of tasks.
+The measurements come in repeats, each with test tasks of its own. Laws of several families are fitted to the means over
+the repeats, and again with each repeat left out. The differences between these fits give the standard error
+(jackknife), corrected for training tasks that the repeats share, and an interval by Student's distribution. The
+interval of a forecast spans those of all families that the measurements do not rule out: they do not tell which law
+holds beyond them. tests/evaluation/curve/coverage.py measures how often the true value is within the interval.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean, stdev
 
 import msgspec
 
-from label_studio_ml.evaluation.curve.power_law import PowerLaw, fit_power_law
+from label_studio_ml.evaluation.curve.laws import Family, Law, fit_law
 from label_studio_ml.support.texts import plural
 
 #: Probability that an interval is meant to have.
@@ -22,8 +24,10 @@ CONFIDENCE = 0.9
 MIN_SIZES, MIN_REPEATS = 4, 3
 #: Furthest forecast, as a multiple of the most tasks that were trained on.
 MAX_REACH = 2.0
-#: A gain below this counts as little: of metrics between 0 and 1, and as a share of the error of other metrics.
+#: A gain below this counts as little: of metrics with 1 as their best value, and as a share of the error of others.
 LITTLE, LITTLE_SHARE = 0.005, 0.02
+#: A law that misses a mean by less than this share of it predicts it.
+_NEAR = 0.02
 
 
 class Verdict(StrEnum):
@@ -58,8 +62,9 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 
     `better` is "higher" or "lower". `gain` is by how much the metric is expected to improve from `now`, with all labels
     that there are, to `after`, with the next ones: it is positive for an improvement, and within `gain_low` to
-    `gain_high`. These and `law` (floor, scale, exponent of the error) are None if `verdict` is "cannot tell" for want
-    of measurements. `reason` says why the verdict is "cannot tell".
+    `gain_high`. These are None if `verdict` is "cannot tell" for want of measurements. `laws` are the names of the laws
+    that the measurements do not rule out, the one that fits best first; it gives the estimates, and all of them the
+    intervals. `reason` says why the verdict is "cannot tell".
     """
 
     control: str
@@ -68,7 +73,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     points: list[SizePoint]
     verdict: Verdict
     reason: str = ""
-    law: list[float] | None = None
+    laws: list[str] = []
     now: Estimate | None = None
     after: Estimate | None = None
     gain: float | None = None
@@ -81,13 +86,28 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 Errors = Mapping[int, Mapping[int, float]]
 
 
-class ErrorCurve:
-    """Power law of the errors of a metric, with the fits that leave out one repeat each.
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A law fitted to the means over all repeats, and those with one repeat left out each."""
 
-    Only sizes and repeats that are complete count: each size is measured in each of `repeats`.
+    law: Law
+    without: Sequence[Law]
+
+    def bounds(self, quantity: Callable[[Law], float]) -> tuple[float, float]:
+        """Return the interval of a quantity that follows from a law."""
+        middle, half = quantity(self.law), half_width([quantity(law) for law in self.without])
+        return middle - half, middle + half
+
+
+class ErrorCurve:
+    """Errors of a metric by number of tasks, and the laws fitted to them.
+
+    Only repeats that are complete count: each size is measured in each of `repeats`. Differences of up to `negligible`
+    do not matter.
     """
 
-    def __init__(self, errors: Errors) -> None:
+    def __init__(self, errors: Errors, negligible: float = 0.0) -> None:
+        self._negligible = negligible
         every = [set(by_repeat) for by_repeat in errors.values()]
         self.repeats = sorted(set.intersection(*every)) if every else []
         self.sizes = sorted(errors)
@@ -98,30 +118,38 @@ class ErrorCurve:
         """Whether there are enough sizes and repeats."""
         return len(self.sizes) >= MIN_SIZES and len(self.repeats) >= MIN_REPEATS
 
-    def fit(self, sizes: Sequence[int]) -> tuple[PowerLaw, list[PowerLaw]]:
-        """Return the law fitted to all repeats at `sizes`, and those with one repeat left out."""
-        without = [[other for other in self.repeats if other != left_out] for left_out in self.repeats]
-        return self._law(sizes, self.repeats), [self._law(sizes, repeats) for repeats in without]
+    def fits(self) -> tuple[list[Fit], bool]:
+        """Return the fits of the families that are not ruled out, the best one first, and whether one is confirmed.
 
-    def _law(self, sizes: Sequence[int], repeats: Sequence[int]) -> PowerLaw:
-        return fit_power_law([(size, self.mean(size, repeats)) for size in sizes])
+        A family is confirmed if its law for the smaller sizes predicts the largest one. The family that fits best is
+        not ruled out.
+        """
+        fits = sorted((self._fit(family, self.sizes) for family in Family), key=lambda fit: fit.law.distance)
+        confirmed = [self._predicts_last(fit.law.family) for fit in fits]
+        return [fit for place, fit in enumerate(fits) if not place or confirmed[place]], any(confirmed)
 
-    def mean(self, size: int, repeats: Sequence[int]) -> float:
-        """Return the mean error of some repeats at a size."""
-        return fmean(self._errors[size][repeat] for repeat in repeats)
-
-    def misses_last(self) -> bool:
-        """Tell whether a law fitted to the smaller sizes fails to predict the largest one within its interval."""
-        *smaller, largest = self.sizes
-        law, without = self.fit(smaller)
-        difference = law.error(largest) - self.mean(largest, self.repeats)
-        differences = [
-            left_out.error(largest)
-            - self.mean(largest, [repeat for repeat in self.repeats if repeat != number])
-            for left_out, number in zip(without, self.repeats, strict=True)
+    def _fit(self, family: Family, sizes: Sequence[int]) -> Fit:
+        laws = [
+            fit_law(family, [(size, self._mean(size, left_out)) for size in sizes])
+            for left_out in (None, *self.repeats)
         ]
-        allowed = max(LITTLE, half_width(differences), LITTLE_SHARE * self.mean(largest, self.repeats))
-        return abs(difference) > allowed
+        return Fit(laws[0], laws[1:])
+
+    def _mean(self, size: int, left_out: int | None = None) -> float:
+        """Return the mean error at a size, without one of the repeats."""
+        return fmean(self._errors[size][repeat] for repeat in self.repeats if repeat != left_out)
+
+    def _predicts_last(self, family: Family) -> bool:
+        """Tell whether a law fitted to the smaller sizes predicts the largest one within its interval."""
+        *smaller, largest = self.sizes
+        fit = self._fit(family, smaller)
+        differences = [
+            law.error(largest) - self._mean(largest, repeat)
+            for law, repeat in zip(fit.without, self.repeats, strict=True)
+        ]
+        mean = self._mean(largest)
+        allowed = max(half_width(differences), _NEAR * mean, self._negligible)
+        return abs(fit.law.error(largest) - mean) <= allowed
 
 
 def half_width(left_out: Sequence[float]) -> float:
@@ -129,7 +157,16 @@ def half_width(left_out: Sequence[float]) -> float:
     count = len(left_out)
     mean = fmean(left_out)
     variance = (count - 1) / count * sum((value - mean) ** 2 for value in left_out)
-    return student(count - 1) * math.sqrt(variance)
+    return student(count - 1) * math.sqrt(variance * _shared_training(count))
+
+
+def _shared_training(count: int) -> float:
+    """Return the factor by which the variance of a mean over `count` folds exceeds that of independent repeats.
+
+    The training halves of folds overlap. The correction is that of Nadeau and Bengio (Machine Learning, 2003): it adds
+    the ratio of test tasks to training tasks to 1 / count.
+    """
+    return 1 + count / (count - 1)
 
 
 def student(degrees: int) -> float:
@@ -147,7 +184,8 @@ def size_points(values: Errors) -> list[SizePoint]:
         mean = fmean(several)
         low = high = None
         if len(several) > 1:
-            half = student(len(several) - 1) * stdev(several) / math.sqrt(len(several))
+            error = stdev(several) * math.sqrt(_shared_training(len(several)) / len(several))
+            half = student(len(several) - 1) * error
             low, high = mean - half, mean + half
         points.append(SizePoint(tasks=size, values=several, mean=mean, low=low, high=high))
     return points
@@ -168,7 +206,7 @@ def forecast(
         size: {number: as_error(value) for number, value in by_repeat.items()}
         for size, by_repeat in values.items()
     }
-    curve = ErrorCurve(errors)
+    curve = ErrorCurve(errors, negligible=0.0 if lower_is_better else LITTLE)
     unknown = Forecast(
         control=control,
         metric=metric,
@@ -188,50 +226,54 @@ def forecast(
 def _fitted(
     unknown: Forecast, curve: ErrorCurve, as_value: Callable[[float], float], labelled: int, labels: int
 ) -> Forecast:
-    """Return the forecast with its fit. `as_value` converts an error to the metric: it is its own inverse."""
-    law, without = curve.fit(curve.sizes)
-    is_bounded = unknown.better == "higher"
+    """Return the forecast with its fits. `as_value` converts an error to the metric: it is its own inverse."""
+    fits, is_confirmed = curve.fits()
+    best = fits[0].law
+
+    def bounds(quantity: Callable[[Law], float]) -> tuple[float, float]:
+        intervals = [fit.bounds(quantity) for fit in fits]
+        return max(min(low for low, _ in intervals), 0.0), max(high for _, high in intervals)
 
     def estimate(tasks: int) -> Estimate:
-        error, half = law.error(tasks), half_width([left_out.error(tasks) for left_out in without])
-        bounds = sorted((as_value(max(error - half, 0.0)), as_value(error + half)))
-        return Estimate(tasks=tasks, value=as_value(error), low=bounds[0], high=bounds[1])
+        low, high = sorted(as_value(error) for error in bounds(lambda law: law.error(tasks)))
+        return Estimate(tasks=tasks, value=as_value(best.error(tasks)), low=low, high=high)
 
     end = labelled + labels
-    gain = law.error(labelled) - law.error(end)
-    half = half_width([left_out.error(labelled) - left_out.error(end) for left_out in without])
-    little = LITTLE if is_bounded else LITTLE_SHARE * law.error(labelled)
-    verdict, reason = _verdict(curve, gain - half, gain + half, little, labelled, labels)
+    gain_low, gain_high = bounds(lambda law: law.error(labelled) - law.error(end))
+    little = LITTLE if unknown.better == "higher" else LITTLE_SHARE * best.error(labelled)
+    if end > MAX_REACH * curve.sizes[-1]:
+        verdict, reason = (
+            Verdict.UNKNOWN,
+            (
+                f"{labels} more labels are too many for a forecast from trainings on at most {curve.sizes[-1]} tasks; "
+                f"ask for fewer with --next"
+            ),
+        )
+    elif not is_confirmed:
+        verdict, reason = Verdict.UNKNOWN, "the measurements follow none of the laws"
+    else:
+        verdict, reason = _verdict(gain_low, gain_high, little)
     return msgspec.structs.replace(
         unknown,
         verdict=verdict,
         reason=reason,
-        law=[law.floor, law.scale, law.exponent],
+        laws=[fit.law.family.value for fit in fits],
         now=estimate(labelled),
         after=estimate(end),
-        gain=gain,
-        gain_low=max(gain - half, 0.0),
-        gain_high=gain + half,
+        gain=best.error(labelled) - best.error(end),
+        gain_low=gain_low,
+        gain_high=gain_high,
         curve=[estimate(tasks) for tasks in _steps(curve.sizes[0], end)],
     )
 
 
-def _verdict(
-    curve: ErrorCurve, low: float, high: float, little: float, labelled: int, labels: int
-) -> tuple[Verdict, str]:
+def _verdict(low: float, high: float, little: float) -> tuple[Verdict, str]:
     """Return the verdict on a gain between `low` and `high`, and the reason if there is none."""
-    if labelled + labels > MAX_REACH * curve.sizes[-1]:
-        return Verdict.UNKNOWN, (
-            f"{labels} more labels are too many for a forecast from trainings on at most {curve.sizes[-1]} tasks; "
-            f"ask for fewer with --next"
-        )
-    if curve.misses_last():
-        return Verdict.UNKNOWN, "the measurements do not follow an inverse power law"
     if high < little:
         return Verdict.LITTLE, ""
     if low > 0:
         return Verdict.GAIN, ""
-    return Verdict.UNKNOWN, "the measurements differ more from fold to fold than the gain is large"
+    return Verdict.UNKNOWN, "the gain may be none, and may be more than a little"
 
 
 def _steps(first: int, last: int, count: int = 40) -> list[int]:

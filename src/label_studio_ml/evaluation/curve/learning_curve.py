@@ -127,6 +127,7 @@ def measure_curve(
         if not complete:
             raise KeyboardInterrupt
         raise _no_result(measurements)
+    forecasts = _forecasts(measurements, plan, len(pool.entries))
     return LearningCurve(
         project=project.project_id,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -136,9 +137,9 @@ def measure_curve(
         seed=plan.seed,
         labels=plan.labels,
         complete=complete,
-        forecasts=_forecasts(measurements, plan, len(pool.entries)),
+        forecasts=forecasts,
         measurements=measurements,
-        notes=_notes(measurements),
+        notes=_notes(measurements, forecasts),
     )
 
 
@@ -224,8 +225,10 @@ def _forecasts(measurements: Sequence[Measurement], plan: CurvePlan, labelled: i
     ]
 
 
-def _notes(measurements: Sequence[Measurement]) -> list[str]:
+def _notes(measurements: Sequence[Measurement], forecasts: Sequence[Forecast]) -> list[str]:
     notes = []
+    if not forecasts:
+        notes.append("No metric of a curve has a value in any training, so that there is nothing to draw")
     failed = [measurement for measurement in measurements if measurement.error]
     if failed:
         sizes = ", ".join(map(str, sorted({measurement.tasks for measurement in failed})))

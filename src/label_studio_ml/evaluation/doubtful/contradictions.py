@@ -1,8 +1,10 @@
 """Confident learning: which labels of single choices predictions contradict, and how surely.
 
-The method is that of Northcutt, Jiang and Chuang (Confident Learning, JAIR 2021). A label's threshold is the mean
-probability that the predictions give it where it was annotated. An annotation is a likely error if another label's
-probability reaches that label's threshold, and is the largest that does.
+This is confident learning (Northcutt, Jiang and Chuang, JAIR 2021) with its confident joint as the rule. The threshold
+of a label is the mean of the probabilities that it is predicted with where it is annotated. Of the labels whose
+probability reaches their threshold, the most probable one is taken for the true label; the annotation is a likely error
+if that is another one than the annotated and the predicted label differs from it, too. If no label reaches its
+threshold, nothing is taken for an error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +23,10 @@ class LabelledExample:
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """How surely a prediction contradicts a label: `margin` (0 to 1) is by how much the predicted label is more
-    probable than the given one, 0 if they are the same; `likely` tells that it is a likely error.
+    """How surely a prediction contradicts a label.
+
+    `margin` (0 to 1) is by how much the predicted label is more probable than the given one, 0 if they are the same.
+    `likely` tells that the given label is a likely error.
     """
 
     margin: float
