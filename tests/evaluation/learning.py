@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,10 +37,14 @@ def word_tasks(count: int, words: int = 30) -> list[dict[str, Any]]:
 
 
 class FakeTrials:
-    """A fake of Trials: it learns labels of words in this process, and fails with up to `fails_below` tasks.
+    """A fake of Trials: it learns labels of words in this process, and fails with fewer than `fails_below` tasks.
 
-    `trained_on` has the numbers of tasks of the trainings.
+    `trained_on` has the numbers of tasks of the trainings. The training of a number in `errors` raises that error, or
+    its model does after its first batch if the number is in `predicts`.
     """
+
+    errors: Mapping[int, Exception] = {}
+    predicts: frozenset[int] = frozenset()
 
     def __init__(self, folder: Path, fails_below: int = 0) -> None:
         self.folder = folder
@@ -58,24 +62,32 @@ class FakeTrials:
         self.trained_on.append(len(positions))
         if len(positions) < self._fails_below:
             raise TrialFailed(f"told to fail with {len(positions)} tasks")
-        yield Trial(cast("Any", _WordModel(list(pool.read(positions)))), 0.5)
+        number = len(self.trained_on) - 1
+        error = self.errors.get(number)
+        if error is not None and number not in self.predicts:
+            raise error
+        yield Trial(cast("Any", _WordModel(list(pool.read(positions)), error)), 0.5)
 
 
 class _WordModel:
-    """What `word_learner.py` would have learned from `tasks`."""
+    """What `word_learner.py` would have learned from `tasks`. It predicts one batch if there is an `error`."""
 
     version = "fake"
     max_batch_size = 7
 
-    def __init__(self, tasks: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, tasks: Sequence[dict[str, Any]], error: Exception | None = None) -> None:
+        self._batches, self._error = 0, error
         self._words: dict[str, Counter[str]] = {}
         for task in tasks:
-            (region,) = task["annotations"][-1]["result"]
+            region = task["annotations"][-1]["result"][-1]
             self._words.setdefault(task["data"]["text"].split()[0], Counter()).update(
                 region["value"]["choices"]
             )
 
     def predict(self, tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        self._batches += 1
+        if self._error is not None and self._batches > 1:
+            raise self._error
         return [self._answer(task["data"]["text"]) for task in tasks]
 
     def _answer(self, text: str) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, StudioError
-from label_studio_ml.evaluation.doubtful.doubtful_labels import Doubt, DoubtfulLabels
+from label_studio_ml.evaluation.doubtful.doubtful_labels import DoubtfulLabels
+from label_studio_ml.evaluation.doubtful.judgement import Doubt
 from label_studio_ml.projects.doubtful_tab import (
     MARK,
     TabRequest,

@@ -12,7 +12,8 @@ import msgspec
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, StudioError
-from label_studio_ml.evaluation.doubtful.doubtful_labels import Doubt, DoubtfulLabels
+from label_studio_ml.evaluation.doubtful.doubtful_labels import DoubtfulLabels
+from label_studio_ml.evaluation.doubtful.judgement import Doubt
 from label_studio_ml.model_calls.project_login import studio_login
 from label_studio_ml.studio.resources import task_filters
 from label_studio_ml.studio.resources.label_studio import LabelStudio

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from evaluation.learning import PROJECT, FakeTrials, word_tasks
-from label_studio_ml.errors import SettingsError
+from label_studio_ml.errors import ModelLoadError, ModelProcessDied, SettingsError
 from label_studio_ml.evaluation.curve.forecast import Verdict
 from label_studio_ml.evaluation.curve.learning_curve import (
     CurvePlan,
@@ -60,6 +60,16 @@ def test_trainings_that_fail_are_noted(tmp_path: Path) -> None:
     assert [bool(each.error) for each in curve.measurements] == [True, False] * 3
     assert curve.notes == ["3 trainings could not be measured (on 15 tasks): " + curve.measurements[0].error]
     assert "told to fail with 15 tasks" in curve.notes[0]
+
+
+def test_a_process_that_dies_or_a_model_that_does_not_load_is_one_failed_measurement(tmp_path: Path) -> None:
+    trials = FakeTrials(tmp_path)
+    trials.errors = {1: ModelProcessDied("killed"), 2: ModelLoadError("no file"), 4: ModelProcessDied("gone")}
+    trials.predicts = frozenset({4})
+    curve = _measure(tmp_path, word_tasks(90), trials=cast("Trials", trials))
+    assert [each.error for each in curve.measurements] == ["", "killed", "no file", "", "gone", ""]
+    assert curve.complete
+    assert curve.notes == ["3 trainings could not be measured (on 15, 60 tasks): killed"]
 
 
 def test_no_training_succeeds(tmp_path: Path) -> None:

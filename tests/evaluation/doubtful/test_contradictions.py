@@ -39,8 +39,9 @@ def test_probabilities_of_the_model_or_of_its_score() -> None:
     reported = {"cat": 0.5, "dog": 0.3, "eel": 0.2}
     assert label_probabilities(reported, "cat", 0.9, labels) == reported
     expected = pytest.approx({"cat": 0.8, "dog": 0.1, "eel": 0.1})
-    assert label_probabilities([0.5, 0.3, 0.2], "cat", 0.8, labels) == expected, "a list has no labels"
+    assert label_probabilities(None, "cat", 0.8, labels) == expected
     assert label_probabilities({"cow": 1.0}, "cat", 0.8, labels) == expected
-    assert label_probabilities({"cat": float("nan")}, "cat", 0.8, labels) == expected
-    assert label_probabilities(None, "cat", 95.0, labels) == {"cat": 1.0, "dog": 0.0, "eel": 0.0}
-    assert label_probabilities(None, "cat", None, ["cat"]) == {"cat": 1.0}
+    assert label_probabilities(None, "cat", 0.0, labels) == {"cat": 0.0, "dog": 0.5, "eel": 0.5}
+    assert label_probabilities(None, "cat", 1.0, ["cat"]) == {"cat": 1.0}
+    assert label_probabilities(None, "cat", 95.0, labels) is None
+    assert label_probabilities(None, "cat", None, labels) is None

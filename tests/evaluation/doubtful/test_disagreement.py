@@ -11,7 +11,7 @@ from label_studio_ml.evaluation.doubtful.disagreement import (
     number_doubts,
 )
 
-SOURCE = AnnotationSource(1, 2, 3)
+SOURCE = AnnotationSource((0, 0), 1, 2, 3)
 
 
 def _compared(
@@ -63,6 +63,42 @@ def test_texts_agree_by_their_characters() -> None:
 def test_the_score_of_a_control_is_that_of_its_regions() -> None:
     (found,), _ = _compared([_box(10)], [{**_box(12), "score": 0.4}, {**_box(60), "score": 0.8}], score=0.9)
     assert found.score == pytest.approx(0.6)
+
+
+def _choice(control: str, label: str) -> dict[str, Any]:
+    value = {"choices": [label]}
+    return {"from_name": control, "to_name": "text", "type": "choices", "value": value}
+
+
+#: Three controls with overlapping labels.
+CHOICES = "".join(
+    f'<Choices name="{name}" toName="text">{"".join(f"<Choice value={label!r}/>" for label in labels)}</Choices>'
+    for name, labels in {"a": ["yes", "no"], "b": ["yes", "no"], "c": ["yes", "no", "maybe"]}.items()
+)
+CONFIG = f'<View><Text name="text" value="$text"/>{CHOICES}</View>'
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "owner"),
+    [
+        ({"a": "yes"}, {"yes": 0.8, "no": 0.2}, "a"),
+        ({"a": "yes", "c": "maybe"}, {"yes": 0.8, "no": 0.2}, "a"),
+        ({"a": "yes", "c": "yes"}, {"yes": 0.8, "no": 0.1, "maybe": 0.1}, "c"),
+        ({"a": "yes", "b": "no"}, {"yes": 0.8, "no": 0.2}, "a"),
+        ({"a": "yes", "b": "yes"}, {"yes": 0.8, "no": 0.2}, None),
+        ({"c": "maybe"}, {"yes": 0.8, "no": 0.2}, None),
+        ({"a": "yes"}, {"yes": 95, "no": 5}, None),
+        ({"a": "yes"}, {"yes": float("nan"), "no": 0.2}, None),
+        ({"a": "yes"}, [0.8, 0.2], None),
+    ],
+)
+def test_probabilities_belong_to_one_control(
+    labels: dict[str, str], probabilities: Any, owner: str | None
+) -> None:
+    regions = [_choice(control, label) for control, label in labels.items()]
+    found, _ = _compared(regions, regions, CONFIG, probabilities=probabilities)
+    assert len(found) == len(labels)
+    assert [each.control for each in found if each.probabilities is not None] == ([owner] if owner else [])
 
 
 def test_what_cannot_be_compared_is_named() -> None:

@@ -3,17 +3,17 @@
 import random
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sklearn.datasets import load_digits
 
 from evaluation.learning import PROJECT, FakeTrials, word_tasks
 from label_studio_ml.config.settings import Settings
-from label_studio_ml.errors import PredictError, SettingsError
+from label_studio_ml.errors import ModelLoadError, ModelProcessDied, PredictError, SettingsError
 from label_studio_ml.evaluation.doubtful.doubtful_labels import DoubtfulLabels, Report, find_doubtful
 from label_studio_ml.evaluation.trials.task_pool import Grouping, TaskPool
-from label_studio_ml.evaluation.trials.trials import Trials
+from label_studio_ml.evaluation.trials.trials import TrialFailed, Trials
 from label_studio_ml.training.dataset import LabelledTasks
 from label_studio_ml.versions.state.project_state import Project
 from live import annotation
@@ -87,6 +87,8 @@ def test_each_annotators_annotation_is_compared(tmp_path: Path) -> None:
     assert (doubt.doubt, doubt.likely, doubt.control, doubt.kind) == (1.0, True, "label", "choices")
     assert (found.tasks, found.annotations, found.contradicted, found.likely) == (60, 61, 1, 1)
     assert len(found.seconds) == 2
+    kept = (tmp_path / "predicted.jsonl").read_bytes().splitlines()
+    assert len(kept) == 1, "predictions that agree are not kept"
 
 
 def test_the_list_ends_at_its_limit(tmp_path: Path) -> None:
@@ -98,12 +100,55 @@ def test_the_list_ends_at_its_limit(tmp_path: Path) -> None:
     assert (len(found.doubts), found.contradicted) == (3, 8)
 
 
-def test_a_label_of_one_task_is_not_judged(tmp_path: Path) -> None:
+def test_labels_that_a_training_has_not_seen_are_not_judged(tmp_path: Path) -> None:
+    """One label of a single task, and one whose tasks are all in one fold because they are a group."""
     tasks = word_tasks(60, words=6)
     tasks[5]["annotations"][0]["result"][0]["value"]["choices"] = ["odd"]
-    found = _find(tmp_path, tasks)
-    assert found.rare == {"odd": 1}
+    for task in (tasks[10], tasks[20], tasks[30]):
+        task["data"]["page"] = 7
+        task["annotations"][0]["result"][0]["value"]["choices"] = ["strange"]
+    found = _find(tmp_path, tasks, grouping=Grouping(by="page"))
+    assert found.rare == {"odd": 1, "strange": 3}
     assert found.doubts == []
+
+
+def test_rankings_and_labels_of_tasks_need_not_be_seen_in_a_training(tmp_path: Path) -> None:
+    tasks = word_tasks(60, words=6)
+    for task in tasks:
+        ranking = {"from_name": "order", "to_name": "text", "type": "ranker"}
+        items = {"ranker": [f"{task['id']}-a", f"{task['id']}-b"]}
+        task["annotations"][0]["result"].insert(0, {**ranking, "value": items})
+    tasks[5]["annotations"][0]["result"][1]["value"]["choices"] = ["odd"]
+    dynamic = PROJECT.label_config.replace("<Choices ", '<Choices value="$options" ')
+    found = _find(tmp_path, tasks, project=Project(uid="1.5", label_config=dynamic))
+    assert found.rare == {}
+    assert found.contradicted == 60
+
+
+def test_a_fold_whose_process_dies_is_noted(tmp_path: Path) -> None:
+    trials = FakeTrials(tmp_path)
+    trials.errors = {0: ModelProcessDied("killed"), 1: ModelLoadError("no file"), 3: ModelProcessDied("gone")}
+    trials.predicts = frozenset({3})
+    found = _find(tmp_path, word_tasks(60, words=6), trials=cast("Trials", trials), fold_count=4)
+    assert found.notes == [
+        "15 tasks of fold 1 could not be compared: killed",
+        "15 tasks of fold 2 could not be compared: no file",
+        "8 tasks of fold 4 could not be compared: gone",
+    ]
+    assert (found.tasks, found.complete, len(found.seconds)) == (22, True, 1)
+
+
+def test_the_last_error_if_every_fold_fails(tmp_path: Path) -> None:
+    trials = FakeTrials(tmp_path)
+    trials.errors = {0: TrialFailed("told to fail"), 1: ModelProcessDied("killed")}
+    with pytest.raises(ModelProcessDied, match="killed"):
+        _find(tmp_path, word_tasks(60), trials=cast("Trials", trials))
+    (tmp_path / "unusable").mkdir()
+    trials.trained_on.clear()
+    trials.errors = {0: TrialFailed("no fit", unusable=True)}
+    with pytest.raises(TrialFailed, match="no fit"):
+        _find(tmp_path / "unusable", word_tasks(60), trials=cast("Trials", trials))
+    assert len(trials.trained_on) == 1
 
 
 def test_an_interrupted_search_keeps_the_folds_that_are_complete(tmp_path: Path) -> None:

@@ -61,13 +61,13 @@ def show(doubtful: DoubtfulLabels, file: Path) -> None:
 
 
 def _left_out(doubtful: DoubtfulLabels) -> list[str]:
-    texts = []
+    texts = list(doubtful.notes)
     if doubtful.failed:
         causes = "; ".join(doubtful.failures)
         texts.append(f"{plural(doubtful.failed, 'task has', 'tasks have')} no prediction: {causes}")
     if doubtful.rare:
         rare = ", ".join(f"{label} ({count})" for label, count in doubtful.rare.items())
-        texts.append(f"Too rare to be judged: {rare}")
+        texts.append(f"Not judged, as no training had a task with the label: {rare}")
     texts += [f"{control}: not compared, {cause}" for control, cause in doubtful.not_compared.items()]
     return texts
 

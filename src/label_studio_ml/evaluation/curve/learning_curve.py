@@ -8,7 +8,13 @@ from statistics import fmean
 
 import msgspec
 
-from label_studio_ml.errors import BackendError, PredictError, SettingsError
+from label_studio_ml.errors import (
+    BackendError,
+    ModelLoadError,
+    ModelProcessDied,
+    PredictError,
+    SettingsError,
+)
 from label_studio_ml.evaluation.curve.forecast import Forecast, forecast
 from label_studio_ml.evaluation.curve.main_metrics import curve_metrics, lower_is_better
 from label_studio_ml.evaluation.evaluate import Assignment, observe
@@ -190,7 +196,7 @@ def _measure(
         if error.unusable:
             raise
         return msgspec.structs.replace(failed, error=reason(error))
-    except (PredictError, SettingsError) as error:
+    except (PredictError, SettingsError, ModelProcessDied, ModelLoadError) as error:
         return msgspec.structs.replace(failed, error=reason(error))
 
 

@@ -57,26 +57,16 @@ def _contradiction(example: LabelledExample, thresholds: Mapping[str, float]) ->
 
 
 def label_probabilities(
-    reported: object, predicted: str, score: float | None, labels: Sequence[str]
-) -> dict[str, float]:
-    """Return the probability of each label.
+    reported: Mapping[str, float] | None, predicted: str, score: float | None, labels: Sequence[str]
+) -> dict[str, float] | None:
+    """Return the probability of each label, None if nothing tells them.
 
-    `reported` is the prediction's `probabilities`: a dict by label is taken as it is if `predicted` is in it. Otherwise
-    `score` is the probability of the predicted label (1 if it is None or no share), and the rest is spread evenly over
-    the other `labels`.
+    `reported` are the prediction's probabilities, which are taken if `predicted` is in them. Otherwise `score` is the
+    probability of the predicted label if it is from 0 to 1, and the rest is spread evenly over the other `labels`.
     """
-    if isinstance(reported, Mapping) and predicted in reported:
-        values = {str(label): _share(value) for label, value in reported.items()}
-        if all(value is not None for value in values.values()):
-            return {label: value or 0.0 for label, value in values.items()}
-    share = _share(score)
-    share = 1.0 if share is None else share
-    others = [label for label in labels if label != predicted]
-    return {predicted: share, **{label: (1 - share) / len(others) for label in others}}
-
-
-def _share(value: object) -> float | None:
-    """Return `value` as a float if it is a number from 0 to 1, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+    if reported is not None and predicted in reported:
+        return dict(reported)
+    if score is None or not 0 <= score <= 1:
         return None
-    return float(value)
+    others = [label for label in labels if label != predicted]
+    return {predicted: score, **{label: (1 - score) / len(others) for label in others}}

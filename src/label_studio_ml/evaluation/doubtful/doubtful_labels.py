@@ -3,59 +3,38 @@
 Each annotation is compared with the prediction of a model that was not trained on its task.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from label_studio_ml.errors import PredictError, SettingsError
-from label_studio_ml.evaluation.doubtful.contradictions import (
-    LabelledExample,
-    contradictions,
-    label_probabilities,
+from label_studio_ml.errors import (
+    BackendError,
+    ModelLoadError,
+    ModelProcessDied,
+    PredictError,
+    SettingsError,
 )
-from label_studio_ml.evaluation.doubtful.disagreement import (
-    AnnotationSource,
-    Disagreement,
-    disagreements,
-    number_doubts,
-)
+from label_studio_ml.evaluation.doubtful.disagreement import AnnotationSource, Disagreement, disagreements
+from label_studio_ml.evaluation.doubtful.judgement import Doubt, doubts_of
+from label_studio_ml.evaluation.doubtful.predicted_regions import PredictedRegions
 from label_studio_ml.evaluation.evaluate import batches
-from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
 from label_studio_ml.evaluation.metrics.region_kinds import CHOICES
-from label_studio_ml.evaluation.trials.task_pool import TaskPool
-from label_studio_ml.evaluation.trials.trials import Trials
+from label_studio_ml.evaluation.trials.parts import ControlLabel
+from label_studio_ml.evaluation.trials.task_pool import TaskPool, labels_in
+from label_studio_ml.evaluation.trials.trials import TrialFailed, Trials
+from label_studio_ml.model_calls.adapter import reason
+from label_studio_ml.protocol.label_config import parse_label_config
 from label_studio_ml.support.texts import plural
 from label_studio_ml.versions.state.project_state import Project
 
-#: The fewest tasks of a fold, and the fewest tasks with a label for its annotations to be judged: a model that has
-#: never seen a label contradicts it always.
-MIN_TEST, MIN_LABEL_TASKS = 4, 2
+#: The fewest tasks of a fold.
+MIN_TEST = 4
 #: Reason in a report why relations are left out.
 _RELATIONS = "relations between regions are not compared"
-
-
-class Doubt(msgspec.Struct, frozen=True, kw_only=True):
-    """An annotation that a prediction contradicts, with the control that it contradicts most.
-
-    `doubt` is from 0 to 1: for a single choice, by how much the predicted label is more probable than the given one;
-    for numbers, how far the difference is beyond the usual one; for other kinds, the disagreement times the
-    prediction's score. `likely` tells that confident learning takes the label for an error, and is False for other
-    kinds. `given` and `predicted` count labels or values. `url` is the annotation's page in Label Studio, if known.
-    """
-
-    task: int | None
-    annotation: int | None
-    annotator: int | str | None
-    control: str
-    kind: str
-    doubt: float
-    likely: bool
-    given: dict[str, int]
-    predicted: dict[str, int]
-    url: str = ""
 
 
 class DoubtfulLabels(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +42,9 @@ class DoubtfulLabels(msgspec.Struct, frozen=True, kw_only=True):
 
     `annotations` were compared; predictions contradict `contradicted` of them, `likely` of these surely enough to be
     taken for errors. `seconds` are the times of the trainings. `failed` tasks have no prediction, `failures` are the
-    causes. `rare` has labels that are too rare to be judged, with the number of their annotations. `not_compared` maps
-    controls to the reason why they are left out. `tab` is the address of the tab in Label Studio, empty for none.
+    causes. `rare` has labels that are in no task of a training, with the number of annotations that are not judged for
+    it. `not_compared` maps controls to the reason why they are left out. `notes` are remarks about folds that were not
+    compared. `tab` is the address of the tab in Label Studio, empty for none.
     """
 
     project: str
@@ -83,6 +63,7 @@ class DoubtfulLabels(msgspec.Struct, frozen=True, kw_only=True):
     rare: dict[str, int]
     not_compared: dict[str, str]
     doubts: list[Doubt]
+    notes: list[str] = []
     tab: str = ""
     version: str = ""
 
@@ -93,16 +74,25 @@ class DoubtfulLabels(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass
 class _Compared:
-    """What was compared so far. `results` are predictions by task id, for storing them."""
+    """What was compared so far, `comparisons` in all, of which `disagreements` has those that are needed.
 
+    `scored` are the controls for which a prediction has a score above 0, `open_controls` those whose labels come with
+    each task, so that a model may predict labels that it has not learned.
+    """
+
+    regions: PredictedRegions
+    open_controls: frozenset[str]
+    comparisons: int = 0
     disagreements: list[Disagreement] = field(default_factory=list)
+    scored: set[str] = field(default_factory=set)
     annotations: int = 0
     tasks: int = 0
     seconds: list[float] = field(default_factory=list)
     failed: int = 0
     causes: dict[str, None] = field(default_factory=dict)
+    rare: Counter[str] = field(default_factory=Counter)
     not_compared: dict[str, str] = field(default_factory=dict)
-    results: dict[int, list[Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 #: Called before each training with the numbers of trainings that are done and in all, and the seconds of the last.
@@ -132,14 +122,21 @@ def find_doubtful(
 ) -> tuple[DoubtfulLabels, dict[int, list[Any]]]:
     """Return the `limit` most doubtful annotations, and the predicted regions of their tasks by task id.
 
-    KeyboardInterrupt ends the search: the folds that are complete count. Raises SettingsError if there are too few
-    tasks or nothing that can be compared, PredictError if no task has a prediction, and the errors of a training.
+    KeyboardInterrupt ends the search: what was compared until then counts. A fold whose training or model fails is
+    noted, and the others count. Raises SettingsError if there are too few tasks or nothing that can be compared,
+    PredictError if no task has a prediction, and the error of the last training if all failed or the class cannot be
+    trained at all.
     """
     require_tasks(len(pool.entries), fold_count)
-    compared = _Compared()
-    complete = _compare_folds(trials, pool, project, pool.folds(fold_count, seed), compared, report)
+    parts = pool.folds(fold_count, seed)
+    controls = parse_label_config(project.label_config)
+    compared = _Compared(
+        PredictedRegions(pool.path.with_name("predicted.jsonl")),
+        frozenset(name for name, control in controls.items() if "dynamic_labels" in control),
+    )
+    complete = _compare_folds(trials, pool, project, parts, compared, report)
     _require_comparison(compared)
-    doubts, rare = _doubts(compared.disagreements)
+    doubts = doubts_of(compared.disagreements, compared.scored)
     result = DoubtfulLabels(
         project=project.project_id,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -154,12 +151,12 @@ def find_doubtful(
         likely=sum(doubt.likely for doubt in doubts),
         failed=compared.failed,
         failures=list(compared.causes)[:5],
-        rare=rare,
+        rare=dict(compared.rare),
         not_compared=compared.not_compared,
         doubts=doubts[:limit],
+        notes=compared.notes,
     )
-    wanted = {doubt.task for doubt in result.doubts}
-    return result, {task: regions for task, regions in compared.results.items() if task in wanted}
+    return result, compared.regions.of({doubt.task for doubt in result.doubts})
 
 
 def _compare_folds(
@@ -171,42 +168,65 @@ def _compare_folds(
     report: Report,
 ) -> bool:
     """Compare fold by fold; return False if KeyboardInterrupt ended that after the first fold."""
+    error: BackendError | None = None
     try:
         for number, test in enumerate(parts):
             report(number, len(parts), compared.seconds[-1] if compared.seconds else 0.0)
-            held_out = frozenset(test)
-            training = [entry.position for entry in pool.entries if entry.position not in held_out]
-            with trials.trained(pool, training) as trial:
-                _compare_fold(trial.model, pool, test, project, compared)
-                compared.seconds.append(trial.seconds)
+            before = compared.tasks
+            try:
+                _compare_fold(trials, pool, test, project, compared)
+            except (TrialFailed, ModelProcessDied, ModelLoadError) as failure:
+                if isinstance(failure, TrialFailed) and failure.unusable:
+                    raise
+                error = failure
+                left = len(test) - (compared.tasks - before)
+                compared.notes.append(
+                    f"{plural(left, 'task')} of fold {number + 1} could not be compared: {reason(failure)}"
+                )
     except KeyboardInterrupt:
-        if not compared.seconds:
+        if not compared.tasks:
             raise
         return False
+    if error is not None and not compared.tasks:
+        raise error
     return True
 
 
 def _compare_fold(
-    model: ModelUnderTest, pool: TaskPool, test: Sequence[int], project: Project, compared: _Compared
+    trials: Trials, pool: TaskPool, test: Sequence[int], project: Project, compared: _Compared
 ) -> None:
-    for batch in batches(pool.read(test), model.max_batch_size):
-        for task, prediction in zip(batch, model.predict(batch), strict=True):
-            compared.tasks += 1
-            if "result" not in prediction:
+    """Train on the tasks that are not in `test`, and compare those that are."""
+    held_out = frozenset(test)
+    training = [entry for entry in pool.entries if entry.position not in held_out]
+    learned: frozenset[ControlLabel] = frozenset().union(*{entry.labels for entry in training})
+    with trials.trained(pool, [entry.position for entry in training]) as trial:
+        model, places = trial.model, iter(sorted(test))
+        for batch in batches(pool.read(test), model.max_batch_size):
+            for task, prediction in zip(batch, model.predict(batch), strict=True):
+                compared.tasks += 1
+                place = next(places)
+                if "result" in prediction:
+                    _compare_task(place, task, prediction, project, learned, compared)
+                    continue
                 compared.failed += 1
                 compared.causes[str(prediction.get("error", "no result"))] = None
-                continue
-            _compare_task(task, prediction, project, compared)
+        compared.seconds.append(trial.seconds)
 
 
 def _compare_task(
-    task: Mapping[str, Any], prediction: Mapping[str, Any], project: Project, compared: _Compared
+    place: int,
+    task: Mapping[str, Any],
+    prediction: Mapping[str, Any],
+    project: Project,
+    learned: frozenset[ControlLabel],
+    compared: _Compared,
 ) -> None:
-    """Compare each annotation of a task with its prediction."""
-    task_id = _id(task.get("id"))
-    if task_id is not None:
-        compared.results[task_id] = list(prediction["result"] or [])
-    for annotation in task.get("annotations") or []:
+    """Compare each annotation of the task at a place of the pool with its prediction.
+
+    A control with labels that are not in `learned` is not judged: the model cannot predict them.
+    """
+    task_id, contradicted = _id(task.get("id")), False
+    for number, annotation in enumerate(task.get("annotations") or []):
         compared.annotations += 1
         regions = annotation.get("result") or []
         if any(isinstance(region, Mapping) and region.get("type") == "relation" for region in regions):
@@ -214,17 +234,38 @@ def _compare_task(
         annotator = annotation.get("completed_by")
         if isinstance(annotator, Mapping):  # of an export with "expanded" annotators
             annotator = annotator.get("email") or annotator.get("id")
-        source = AnnotationSource(task_id, _id(annotation.get("id")), annotator)
-        compared.disagreements += disagreements(
-            source, regions, prediction, project.label_config, compared.not_compared
-        )
+        source = AnnotationSource((place, number), task_id, _id(annotation.get("id")), annotator)
+        unknown = [entry for entry in labels_in(regions) - learned if entry[0] not in compared.open_controls]
+        for each in disagreements(source, regions, prediction, project.label_config, compared.not_compared):
+            compared.comparisons += 1
+            labels = sorted(label for control, label in unknown if control == each.control)
+            if labels and each.kind != "rankings":  # whose labels are items of the task
+                compared.rare.update(labels)
+                continue
+            if each.score is not None and each.score > 0:
+                compared.scored.add(each.control)
+            contradicted = contradicted or each.agreement < 1
+            compared.disagreements += _needed(each)
+    if contradicted and task_id is not None:
+        compared.regions.add(task_id, list(prediction["result"] or []))
+
+
+def _needed(each: Disagreement) -> list[Disagreement]:
+    """Return the comparison with what is needed to judge it and others, in a list; empty if nothing is."""
+    if each.agreement < 1 or each.kind == "numbers":
+        return [each]
+    if each.kind != CHOICES.name:
+        return []
+    given = [label for labels, _ in each.pairs for label in labels]
+    shares = each.probabilities and {label: each.probabilities.get(label, 0.0) for label in given}
+    return [replace(each, given={}, predicted={}, probabilities=shares)]
 
 
 def _require_comparison(compared: _Compared) -> None:
     if compared.tasks and compared.failed == compared.tasks:
         cause = next(iter(compared.causes))
         raise PredictError(f"The models predicted none of {plural(compared.tasks, 'task')}: {cause}")
-    if not compared.disagreements:
+    if not compared.comparisons:
         causes = [f"{control}: {cause}" for control, cause in compared.not_compared.items()]
         raise SettingsError(
             "Nothing in the annotations can be compared with predictions"
@@ -232,91 +273,6 @@ def _require_comparison(compared: _Compared) -> None:
             fix="docs/evaluation.md has the kinds of controls that can be",
             field="--doubtful",
         )
-
-
-def _doubts(compared: Iterable[Disagreement]) -> tuple[list[Doubt], dict[str, int]]:
-    """Return one doubt for each contradicted annotation, the surest first, and the labels too rare to be judged."""
-    by_control: dict[tuple[str, str], list[Disagreement]] = {}
-    for each in compared:
-        by_control.setdefault((each.control, each.kind), []).append(each)
-    rare: dict[str, int] = {}
-    strongest: dict[tuple[int | None, int | None, int], Doubt] = {}
-    number = 0
-    for (_, kind), several in by_control.items():
-        for each, doubt, likely in _judged(kind, several, rare):
-            number += 1
-            if doubt <= 0:
-                continue
-            source = each.source
-            # Annotations without an id are told apart by their number.
-            key = (source.task, source.annotation, 0 if source.annotation is not None else number)
-            entry = Doubt(
-                task=source.task,
-                annotation=source.annotation,
-                annotator=source.annotator,
-                control=each.control,
-                kind=kind,
-                doubt=round(doubt, 6),
-                likely=likely,
-                given=each.given,
-                predicted=each.predicted,
-            )
-            if key not in strongest or _sureness(entry) < _sureness(strongest[key]):
-                strongest[key] = entry
-    return sorted(strongest.values(), key=_sureness), rare
-
-
-def _sureness(doubt: Doubt) -> tuple[bool, float, int, int]:
-    """Return a key that sorts the surest contradictions first."""
-    return not doubt.likely, -doubt.doubt, doubt.task or 0, doubt.annotation or 0
-
-
-def _judged(
-    kind: str, several: Sequence[Disagreement], rare: dict[str, int]
-) -> Iterator[tuple[Disagreement, float, bool]]:
-    """Yield each comparison of one control with its doubt, and whether it is a likely error."""
-    if kind == CHOICES.name and _are_exclusive(several):
-        yield from _judged_choices(several, rare)
-        return
-    if kind == "numbers":
-        pairs = [(each, pair) for each in several for pair in each.pairs]
-        for (each, _), doubt in zip(pairs, number_doubts([pair for _, pair in pairs]), strict=True):
-            yield each, doubt, False
-        return
-    for each in several:
-        certainty = each.score if each.score is not None and 0 < each.score <= 1 else 1.0
-        yield each, (1 - each.agreement) * certainty, False
-
-
-def _are_exclusive(several: Sequence[Disagreement]) -> bool:
-    return all(len(given) <= 1 and len(predicted) <= 1 for each in several for given, predicted in each.pairs)
-
-
-def _judged_choices(
-    several: Sequence[Disagreement], rare: dict[str, int]
-) -> Iterator[tuple[Disagreement, float, bool]]:
-    tasks_with: dict[str, set[object]] = {}
-    for number, each in enumerate(several):
-        for given, _ in each.pairs:
-            for label in given:
-                task = each.source.task
-                tasks_with.setdefault(label, set()).add(("task", task) if task is not None else number)
-    labels = sorted(tasks_with)
-    judged: list[tuple[Disagreement, LabelledExample]] = []
-    for each in several:
-        for given, predicted in each.pairs:
-            if not given or not predicted:
-                continue
-            if len(tasks_with[given[0]]) < MIN_LABEL_TASKS:
-                rare[given[0]] = rare.get(given[0], 0) + 1
-                continue
-            probabilities = label_probabilities(
-                each.probabilities if len(each.pairs) == 1 else None, predicted[0], each.score, labels
-            )
-            judged.append((each, LabelledExample(given[0], predicted[0], probabilities)))
-    found = contradictions([example for _, example in judged])
-    for (each, _), contradiction in zip(judged, found, strict=True):
-        yield each, contradiction.margin, contradiction.likely
 
 
 def _id(value: object) -> int | None:

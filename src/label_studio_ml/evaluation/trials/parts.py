@@ -5,14 +5,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+#: A control's name and one of its labels.
+ControlLabel = tuple[str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class PoolTask:
-    """A task at a `position` of a file. Tasks of one `stratum` have the same labels; a `group` stays in one fold."""
+    """A task at a `position` of a file. Tasks of one `stratum` have the same labels; a `group` stays in one fold.
+
+    `labels` has the labels of all its annotations.
+    """
 
     position: int
     stratum: str
     group: str
+    labels: frozenset[ControlLabel] = frozenset()
 
 
 def folds(tasks: Sequence[PoolTask], count: int, seed: int) -> list[list[int]]:

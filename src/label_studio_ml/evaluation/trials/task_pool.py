@@ -7,7 +7,7 @@ from typing import Any
 
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.evaluation.metrics.regions import labels_of
-from label_studio_ml.evaluation.trials.parts import PoolTask, folds
+from label_studio_ml.evaluation.trials.parts import ControlLabel, PoolTask, folds
 from label_studio_ml.support.texts import plural
 from label_studio_ml.targets.annotation_choice import truth_of
 from label_studio_ml.training.dataset import LabelledTasks
@@ -37,12 +37,16 @@ class TaskPool:
         self.source = tasks.source
         self.entries: list[PoolTask] = []
         grouped = 0
+        known: dict[frozenset[ControlLabel], frozenset[ControlLabel]] = {}
         for task in self._file.record(self._chosen(tasks, grouping)):
             value = (task.get("data") or {}).get(grouping.by) if grouping.by else None
             grouped += value is not None
             position = len(self.entries)
             group = f"task {position}" if value is None else f"group {value}"
-            self.entries.append(PoolTask(position, _stratum(task), group))
+            several = frozenset().union(*(labels_in(each.get("result")) for each in task["annotations"]))
+            # Tasks with equal labels share one set.
+            labels = known.setdefault(several, several)
+            self.entries.append(PoolTask(position, _stratum(task), group, labels))
         if grouping.by and self.entries and not grouped:
             raise SettingsError(
                 f"None of {plural(len(self.entries), 'labelled task')} has the field {grouping.by!r} in its data",
@@ -81,13 +85,17 @@ class TaskPool:
                 yield task
 
 
-def _stratum(task: dict[str, Any]) -> str:
-    """Return a text of the labels of a task's true annotation; tasks with equal texts are spread over the parts."""
-    regions = (truth_of(task) or {}).get("result") or []
-    labels = {
-        f"{region.get('from_name')}: {label}"
-        for region in regions
+def labels_in(regions: object) -> frozenset[ControlLabel]:
+    """Return the labels of an annotation's regions with their controls."""
+    return frozenset(
+        (str(region.get("from_name")), label)
+        for region in (regions if isinstance(regions, list) else [])
         if isinstance(region, dict)
         for label in labels_of(region)
-    }
-    return "\n".join(sorted(labels)[:_MAX_LABELS])
+    )
+
+
+def _stratum(task: dict[str, Any]) -> str:
+    """Return a text of the labels of a task's true annotation; tasks with equal texts are spread over the parts."""
+    labels = sorted(labels_in((truth_of(task) or {}).get("result")))
+    return "\n".join(f"{control}: {label}" for control, label in labels[:_MAX_LABELS])
