@@ -222,6 +222,23 @@ def test_from_label_studio(
     assert "3 of 3 annotated tasks" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("known")
+def test_measuring_another_project_does_not_add_it(
+    evaluate: Evaluate, folder: Path, studio: FakeStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.add(7, 1, 2, 3)
+    studio.add(8, 1, 2, 3)
+    monkeypatch.setenv("LABEL_STUDIO_URL", studio.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", TOKEN)
+    assert evaluate("--project", "8") == 0
+    assert Projects(folder / "data").uids() == [uid(7)]
+    assert not (folder / "data" / "evaluations").exists(), (
+        "no report of a project that the backend does not have"
+    )
+    assert evaluate("--project", "7") == 0
+    assert (folder / "data" / "evaluations").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

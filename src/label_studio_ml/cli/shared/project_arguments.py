@@ -16,8 +16,9 @@ from label_studio_ml.versions.state.project_state import Project, Projects
 def known_project(settings: Settings, name: str | None, *, reads: bool = False) -> Project:
     """Return the project that `--project` names, or the only one that the backend knows if `name` is None.
 
-    A project that the backend does not know is requested from Label Studio and stored. `reads` says that the command
-    changes nothing. Raises UnknownProject, SettingsError or StudioError, with what to give as `--project`.
+    A project that the backend does not know is requested from Label Studio, and stored unless the command only `reads`:
+    with one project more, other commands would ask for --project. Raises UnknownProject, SettingsError or StudioError,
+    with what to give as `--project`.
     """
     projects = Projects(settings.model_dir)
     uid = chosen_uid(settings, projects.uids(), name, reads=reads)
@@ -29,7 +30,8 @@ def known_project(settings: Settings, name: str | None, *, reads: bool = False) 
             fix="Add it to a project in Label Studio, or name one with --project and set LABEL_STUDIO_URL and "
             "LABEL_STUDIO_API_KEY",
         )
-    return projects.update(**_project_fields(settings, name))
+    fields = _project_fields(settings, name)
+    return Project(**fields) if reads else projects.update(**fields)
 
 
 def chosen_uid(

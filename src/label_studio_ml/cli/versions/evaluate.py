@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.monitoring import logs
     from label_studio_ml.user_code.model_source import settled_code
     from label_studio_ml.versions.factory import open_store
+    from label_studio_ml.versions.state.project_state import Projects
     from label_studio_ml.versions.store.version_files import file_name
 
     require_libraries()
@@ -112,7 +113,9 @@ def run(args: argparse.Namespace) -> int:
         evaluation = evaluate(model, Assignment(tasks, project, choice, trained_ids), progress=progress)
     folder = args.output or settings.backend_dir / "evaluations" / file_name(evaluation.version, keep=" ")
     evaluation = save(evaluation, folder)
-    if manifest is not None or args.annotations is None:
+    # Of a project that the backend does not have, nothing is kept.
+    is_stored = Projects(settings.model_dir).get(project.uid) is not None
+    if manifest is not None or (is_stored and args.annotations is None):
         _share_report(store, project.uid, manifest.id if manifest else evaluation.version, evaluation)
     if args.json:
         say_json(evaluation.to_json().decode())
