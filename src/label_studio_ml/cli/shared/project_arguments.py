@@ -10,7 +10,7 @@ from label_studio_ml.errors import BackendError, SettingsError, StudioError, Unk
 from label_studio_ml.protocol.requests import ANONYMOUS, uid_of
 from label_studio_ml.versions.factory import open_store
 from label_studio_ml.versions.state.known_projects import KnownProject, known_projects
-from label_studio_ml.versions.state.project_state import Project, Projects
+from label_studio_ml.versions.state.project_state import Project, Projects, changed
 
 
 def known_project(settings: Settings, name: str | None, *, reads: bool = False) -> Project:
@@ -31,7 +31,7 @@ def known_project(settings: Settings, name: str | None, *, reads: bool = False) 
             "LABEL_STUDIO_API_KEY",
         )
     fields = _project_fields(settings, name)
-    return Project(**fields) if reads else projects.update(**fields)
+    return changed(Project(uid=fields["uid"]), fields) if reads else projects.update(**fields)
 
 
 def chosen_uid(
