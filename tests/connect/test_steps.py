@@ -55,7 +55,9 @@ def _project(created: str) -> dict[str, Any]:
     return {"id": 7, "created_at": created, "title": "t", "label_config": CONFIG}
 
 
-def test_an_event_arrives_though_another_project_has_the_number(live: Live) -> None:
+def test_an_event_arrives_though_another_project_has_the_number(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
     view = BackendView((live.backend.url,), Settings(backend_dir=live.folder))
     old, new = _project("2023-11-14T22:13:20.1Z"), _project("2026-01-01T00:00:00Z")
     for project in (old, new):
@@ -67,6 +69,7 @@ def test_an_event_arrives_though_another_project_has_the_number(live: Live) -> N
     ).json()
     assert answer["project"]["uid"] == "7.1700000000"
     # An event of the old one is none of the new one.
+    monkeypatch.setattr("label_studio_ml.connect.steps._EVENT_TIMEOUT", 0.5)
     assert arrived(cast("ProjectResource", Sender(live, new, silent=True)), view, new) == {}
 
 

@@ -60,6 +60,9 @@ class FakeServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = (
+                True  # else a body waits up to 40 ms for the client to acknowledge the head
+            )
 
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
