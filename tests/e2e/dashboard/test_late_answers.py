@@ -182,3 +182,16 @@ def test_lines_that_come_during_a_read_are_shown_once(page: DrawingPage) -> None
     log.grow()
     expect(page.page.locator(".log-record")).to_have_text(["line 0", "line 1", "line 2", "line 3"])
     assert page.errors == []
+
+
+def test_a_time_is_as_long_ago_as_when_it_was_last_drawn(page: DrawingPage) -> None:
+    """A training that took 27 s stood beside "begun 20 s ago": the clock was that of the page's last tick."""
+    draw = """async (at) => {
+        const { html, render } = await import('/dashboard/static/lib/html.js');
+        const { Ago } = await import('/dashboard/static/parts/time.js');
+        const host = document.querySelector('main');
+        render(html`<${Ago} at=${at} />`, host);
+        return host.textContent; }"""
+    for seconds, text in ((0, "now"), (27, "27 s ago")):
+        page.page.clock.set_fixed_time(1_000_000_000 + seconds)
+        assert page.page.evaluate(draw, 1_000_000_000) == text
