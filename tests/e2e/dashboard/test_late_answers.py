@@ -191,7 +191,7 @@ def test_a_time_is_as_long_ago_as_when_it_was_last_drawn(page: DrawingPage) -> N
         const { Ago } = await import('/dashboard/static/parts/time.js');
         const host = document.querySelector('main');
         render(html`<${Ago} at=${at} />`, host);
-        return host.textContent; }"""
+        return host.querySelector('time').textContent; }"""
     for seconds, text in ((0, "now"), (27, "27 s ago")):
         page.page.clock.set_fixed_time(1_000_000_000 + seconds)
         assert page.page.evaluate(draw, 1_000_000_000) == text
