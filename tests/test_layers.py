@@ -32,6 +32,7 @@ def modules() -> Iterator[Path]:
 ROOMS = {
     "errors": "every exception that is raised on purpose",
     "support": "checks of arguments, texts of messages, secrets in URLs and names",
+    "troubleshooting": "what each error's code means; search of messages by words",
     "import_paths": "sys.path and module aliases for user code",
     "storage": "files: locks, private files, damaged files, disk errors",
     "protocol": "Label Studio's formats: requests, label configs, predictions, webhook payloads",

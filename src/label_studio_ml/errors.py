@@ -54,8 +54,11 @@ class BackendError(Exception):
 
     `message` says what is wrong; `fix` says what to do about it; `field` names the field, setting or file that is
     wrong, if there is one. `reported`: the error is among those that the dashboard shows already.
+
+    `code` is the class's own and never changes: `label-studio-ml explain CODE` prints its entry in `troubleshooting`.
     """
 
+    code = "LSML-E001"
     reported = False
 
     def __init__(self, message: str, *, fix: str = "", field: str = "") -> None:
@@ -73,89 +76,133 @@ class BackendError(Exception):
 class RequestError(BackendError):
     """The request is wrong; repeating it unchanged fails again."""
 
+    code = "LSML-E100"
+
 
 class BodyTooLarge(RequestError):
     """The request body is larger than the limit."""
+
+    code = "LSML-E101"
 
 
 class WrongContentType(RequestError):
     """The Content-Type of the request is not JSON."""
 
+    code = "LSML-E102"
+
 
 class ForeignOrigin(RequestError):
     """A web page of another site sent the request through a user's browser."""
+
+    code = "LSML-E103"
 
 
 class UnknownHost(RequestError):
     """The request's Host header names a host that is not one of this server's."""
 
+    code = "LSML-E104"
+
 
 class UnknownProject(RequestError):
     """The backend has never received a request or event of the project."""
+
+    code = "LSML-E110"
 
 
 class UnknownVersion(RequestError):
     """The project has no version of the given name."""
 
+    code = "LSML-E111"
+
 
 class UnknownJob(RequestError):
     """There is no record of the training job."""
+
+    code = "LSML-E112"
 
 
 class JobEnded(RequestError):
     """The training job has ended, so it cannot be cancelled."""
 
+    code = "LSML-E115"
+
 
 class ProjectBusy(RequestError):
     """A worker predicts tasks of the project, so it cannot be forgotten."""
+
+    code = "LSML-E116"
 
 
 class NotAuthorized(RequestError):
     """The login of the request is missing or wrong."""
 
+    code = "LSML-E120"
+
 
 class ReadOnlyLogin(RequestError):
     """The request would change something, but its login may only read."""
+
+    code = "LSML-E121"
 
 
 class SettingsError(BackendError):
     """An environment variable or command-line value is wrong."""
 
+    code = "LSML-E200"
+
 
 class LabelConfigError(BackendError):
     """The label config is not well-formed, too large, or lacks a required part."""
+
+    code = "LSML-E250"
 
 
 class ModelError(BackendError):
     """The user's model file caused the error."""
 
+    code = "LSML-E300"
+
 
 class ModelFileError(ModelError):
     """The model file cannot be found or imported, or has no model class."""
+
+    code = "LSML-E310"
 
 
 class ModelLoadError(ModelError):
     """The constructor of the model class failed."""
 
+    code = "LSML-E320"
+
 
 class NoLabelConfig(ModelLoadError):
     """The constructor failed while the project has no label config, which many model classes need."""
+
+    code = "LSML-E321"
 
 
 class ParamsError(ModelLoadError):
     """A parameter that the model class declares in `params` has a wrong value; the model is not built."""
 
+    code = "LSML-E322"
+
 
 class PredictError(ModelError):
     """The model's `predict` failed for every task of a request."""
+
+    code = "LSML-E330"
 
 
 class PredictionInvalid(ModelError):
     """Label Studio cannot show a prediction, in part or at all."""
 
+    code = "LSML-E335"
+
 
 class FitError(ModelError):
     """The model's `fit` failed."""
+
+    code = "LSML-E340"
 
 
 class TrainingDataError(FitError, ValueError):
@@ -164,55 +211,80 @@ class TrainingDataError(FitError, ValueError):
     `fit` may raise it: it is logged as one line, without a traceback.
     """
 
+    code = "LSML-E341"
+
 
 class TrainingCancelled(FitError):
     """The training was cancelled in the middle of a call that has no other way to stop, such as a search."""
+
+    code = "LSML-E342"
 
 
 class ModelProcessDied(BackendError):
     """The process that runs the user's code ended while it worked on a request."""
 
+    code = "LSML-E400"
+
 
 class CallerLeft(BackendError):
     """The client closed its connection while its request was queued."""
+
+    code = "LSML-E410"
 
 
 class Overloaded(BackendError):
     """The request queue is full."""
 
+    code = "LSML-E420"
+
 
 class DeadlineExceeded(BackendError):
     """The answer would come after Label Studio's timeout."""
+
+    code = "LSML-E421"
 
 
 class VersionError(BackendError):
     """A model version cannot be written, read or found."""
 
+    code = "LSML-E500"
+
 
 class StaleFence(VersionError):
     """A training run that has lost its lease tried to publish a version."""
+
+    code = "LSML-E510"
 
 
 class DecisionError(VersionError):
     """The record of a project's served version cannot be read, or names a version that no longer exists."""
 
+    code = "LSML-E520"
+
 
 class StoreError(VersionError):
     """The object store named by MODEL_DIR cannot be used. `passing` tells whether a later call may succeed."""
 
+    code = "LSML-E530"
     passing = False
 
 
 class Unsupported(BackendError):
     """A function of an older release is not implemented in this one; the message names the replacement."""
 
+    code = "LSML-E220"
+
 
 class BrokerError(BackendError):
     """Redis or Valkey is missing, unreachable or refuses the login."""
 
+    code = "LSML-E600"
+
 
 class SpoolFull(BrokerError):
     """Redis is unreachable, and the event spool on this server's disk is full."""
+
+    code = "LSML-E610"
 
 
 class StudioError(BackendError):
@@ -222,6 +294,7 @@ class StudioError(BackendError):
     after 429 and 5xx, and where a raiser sets it, such as for a failed connection.
     """
 
+    code = "LSML-E700"
     status = 0
     passing = False
 
@@ -235,12 +308,16 @@ class StudioError(BackendError):
 class StudioAuthError(StudioError):
     """Label Studio refused the token."""
 
+    code = "LSML-E710"
+
 
 class StudioRefusedError(StudioError):
     """Label Studio answered with an HTTP error.
 
     `detail` is the message of the response, `fields` the request's fields that are invalid.
     """
+
+    code = "LSML-E720"
 
     def __init__(
         self, message: str, status: int, detail: str = "", fields: frozenset[str] = frozenset(), **advice: str
@@ -254,10 +331,16 @@ class StudioRefusedError(StudioError):
 class StudioUnavailable(StudioError):
     """Label Studio cannot be reached or is temporarily failing; a later call may succeed."""
 
+    code = "LSML-E730"
+
 
 class Unsure(StudioError):
     """The response is missing, incomplete or a server error, so it is not known whether the data sent were stored."""
 
+    code = "LSML-E740"
+
 
 class FileFetchError(StudioError):
     """A file that a task refers to cannot be fetched."""
+
+    code = "LSML-E750"

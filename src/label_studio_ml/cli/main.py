@@ -14,7 +14,7 @@ from types import ModuleType
 
 from label_studio_ml import __version__
 from label_studio_ml.cli.examples import epilog
-from label_studio_ml.cli.streams import discard_output, nobody_reads, prepare_streams, say
+from label_studio_ml.cli.streams import discard_output, nobody_reads, prepare_streams, say, say_error
 from label_studio_ml.errors import BackendError
 
 
@@ -82,6 +82,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     ),
     "inspect it": (
         Command("doctor", "find what is wrong with a backend's connection", "studio.doctor"),
+        Command("explain", "say what an error means and what to do about it", "explain"),
         Command("projects", "list the projects a backend knows, forget some", "studio.projects"),
         Command("conformance", "call any ML backend as Label Studio does", "studio.conformance"),
         Command("openapi", "print the OpenAPI document of a backend's calls", "openapi"),
@@ -146,7 +147,7 @@ def _run(argv: Sequence[str]) -> int:
         run: Callable[[argparse.Namespace], int] = args.run
         return run(args)
     except BackendError as error:
-        say(f"label-studio-ml: {error}", file=sys.stderr)
+        say_error(error)
         return 1
     except KeyboardInterrupt:
         return 130

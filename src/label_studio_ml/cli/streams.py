@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from label_studio_ml.support.texts import json_visible, visible
+from label_studio_ml.errors import BackendError
+from label_studio_ml.support.texts import json_visible, our_command, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,6 +66,16 @@ def say(*lines: str, file: TextIO | None = None, flush: bool = False) -> None:
     standard output.
     """
     print("\n".join(map(visible, lines)), file=file, flush=flush)
+
+
+def say_error(error: BackendError) -> None:
+    """Print the error that ends a command as one line on standard error, with the call that explains its code."""
+    say(f"label-studio-ml: {explained(error)}", file=sys.stderr)
+
+
+def explained(error: BackendError) -> str:
+    """Return an error's message and fix, and the call that explains its code."""
+    return f"{error} [{our_command('explain', error.code)}]"
 
 
 def say_json(text: str) -> None:

@@ -17,6 +17,8 @@ _STUDIO_PACKAGES = ("label-studio-os-package", "label-studio-os-backend")
 class NoBackend(BackendError):
     """There is no ML backend at the address."""
 
+    code = "LSML-E432"
+
 
 def first_contact(trial: Trial) -> None:
     """Send the calls with which Label Studio adds a backend, and keep the answers in `trial`.

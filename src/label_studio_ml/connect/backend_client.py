@@ -25,6 +25,8 @@ TRUST_CERTIFICATE = (
 class BackendDown(BackendError):
     """The backend does not answer, or answers with an error."""
 
+    code = "LSML-E430"
+
 
 @dataclass(slots=True)
 class BackendView:

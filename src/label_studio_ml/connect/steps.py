@@ -236,6 +236,8 @@ def _prediction(plan: Plan, backend: Json, about: Json) -> str:
 class _NoPrediction(StudioError):
     """The response to a test prediction has none."""
 
+    code = "LSML-E760"
+
 
 def _one_prediction(plan: Plan, backend: Json, about: Json) -> str:
     """Return a line about a prediction of a random task through Label Studio.

@@ -44,9 +44,10 @@ class ErrorGroup(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A group of equal errors.
 
     `message` is that of the latest error, `fix` says what to do. `field` names what is wrong, such as a field of the
-    request. `project` is a uid, empty if no project is known. `version` is the name of the model version, `job` the id
-    of the training, `server` the host that the latest error is from. `tasks` are ids of tasks, the latest first.
-    `count` is the number of errors, `first` and `last` are times in ms since 1970.
+    request, `code` is that of the error, empty if it has none. `project` is a uid, empty if no project is known.
+    `version` is the name of the model version, `job` the id of the training, `server` the host that the latest error is
+    from. `tasks` are ids of tasks, the latest first. `count` is the number of errors, `first` and `last`
+    are times in ms since 1970.
     """
 
     id: str
@@ -54,6 +55,7 @@ class ErrorGroup(msgspec.Struct, kw_only=True, omit_defaults=True):
     message: str
     fix: str = ""
     field: str = ""
+    code: str = ""
     project: str = ""
     version: str = ""
     job: str = ""
@@ -90,6 +92,7 @@ class ErrorGroups:
         *,
         fix: str = "",
         field: str = "",
+        code: str = "",
         project: str = "",
         version: str = "",
         job: str = "",
@@ -107,6 +110,7 @@ class ErrorGroups:
                     message=message,
                     fix=_cut(fix, MAX_FIX),
                     field=_cut(field, MAX_TEXT),
+                    code=code,
                     project=project,
                     version=_cut(version, MAX_TEXT),
                     job=_cut(job, MAX_TEXT),

@@ -12,6 +12,7 @@ from typing import IO, Any
 import msgspec
 
 from label_studio_ml.config.settings import LOG_FORMAT
+from label_studio_ml.errors import BackendError
 from label_studio_ml.storage import file_locks
 from label_studio_ml.storage.private_files import make_folder, open_file
 from label_studio_ml.support.texts import plural, visible
@@ -60,6 +61,8 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the line, or lines, of a record before its traceback."""
         text = _shortened(record, record.message)
+        if code := _code(record):
+            text = f"{text} [{code}]"
         record.message = visible(text) if _is_own(record) else _lines(text)
         return super().formatMessage(record)
 
@@ -74,6 +77,13 @@ class TextFormatter(logging.Formatter):
 
 def _is_own(record: logging.LogRecord) -> bool:
     return record.name.partition(".")[0] == _PACKAGE
+
+
+def _code(record: logging.LogRecord) -> str:
+    """Return the code of the error among the arguments of a record of this package, empty if there is none."""
+    if not _is_own(record) or not isinstance(record.args, tuple):
+        return ""
+    return next((argument.code for argument in record.args if isinstance(argument, BackendError)), "")
 
 
 def _shortened(record: logging.LogRecord, text: str) -> str:
@@ -97,7 +107,8 @@ def _traceback_text(text: str) -> str:
 class JsonFormatter(logging.Formatter):
     """Format records as JSON, one object a line: time (UTC), level, logger, message, process.
 
-    If known, `request_id` (or `request_ids`, a list, for a batch), `run_id` and `error` (the traceback) are added.
+    If known, `request_id` (or `request_ids`, a list, for a batch), `run_id`, `code` (of the error that the message is
+    about) and `error` (the traceback) are added.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -110,6 +121,8 @@ class JsonFormatter(logging.Formatter):
             "message": _shortened(record, record.getMessage()),
             "process": record.process,
         }
+        if code := _code(record):
+            fields["code"] = code
         if request := request_id.get():
             fields["request_id"] = request
         elif requests := request_ids.get():

@@ -27,6 +27,8 @@ _PROBE_TIMEOUT = 60.0
 class InterpreterError(BackendError):
     """No Python interpreter that can import this package was found."""
 
+    code = "LSML-E210"
+
 
 def command(settings: Settings, module: str, *arguments: object) -> list[str]:
     """Return the command line that runs the `main` of `module`, a dotted name, with `arguments`.

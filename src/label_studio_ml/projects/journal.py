@@ -16,6 +16,8 @@ from label_studio_ml.storage.private_files import make_folder
 class Busy(SettingsError):
     """Another run is storing predictions of the same version."""
 
+    code = "LSML-E205"
+
 
 class Copy(Protocol):
     """A second copy of a journal, for runs that continue the work on another machine."""

@@ -32,6 +32,8 @@ _RETRY_CAUSES = (NOT_IN_TIME, TAKEN_OVER)
 class BackendGone(BackendError):
     """The backend no longer answers, or serves another version now."""
 
+    code = "LSML-E431"
+
 
 class BackendSource:
     """Sends large requests to the backend at `url`, which answers them between the small requests of its annotators.

@@ -5,7 +5,7 @@ import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
-from label_studio_ml.errors import BackendError, BrokerError
+from label_studio_ml.errors import BackendError, BrokerError, PredictError, StudioAuthError
 from label_studio_ml.monitoring.error_groups import ErrorGroups
 from label_studio_ml.reports.error_records import ErrorRecords
 from label_studio_ml.training.records.job_store import JobStore
@@ -43,7 +43,11 @@ class WorkerErrors:
         def ended(project: str, job_id: str, refused: str, trained: bool) -> None:
             on_login(project, job_id, refused, trained)
             if refused:
-                self._write(lambda groups: groups.add("studio", refused, project=project, job=job_id))
+                self._write(
+                    lambda groups: groups.add(
+                        "studio", refused, code=StudioAuthError.code, project=project, job=job_id
+                    )
+                )
             else:
                 with contextlib.suppress(BrokerError):
                     self._records.forget(project, kind="studio")
@@ -52,9 +56,13 @@ class WorkerErrors:
 
     def job(self, project: str, version: str, error: BackendError | OSError) -> None:
         """Report the error that a prediction job ended with."""
-        message, fix = (error.message, error.fix) if isinstance(error, BackendError) else (str(error), "")
+        message, fix, code = str(error), "", ""
+        if isinstance(error, BackendError):
+            message, fix, code = error.message, error.fix, error.code
         self._write(
-            lambda groups: groups.add("prediction_job", message, fix=fix, project=project, version=version)
+            lambda groups: groups.add(
+                "prediction_job", message, fix=fix, code=code, project=project, version=version
+            )
         )
 
     def tasks(
@@ -65,7 +73,16 @@ class WorkerErrors:
         def add_all(groups: ErrorGroups) -> None:
             for cause, count in causes.items():
                 ids = tasks.get(cause, ())
-                groups.add("prediction_job", cause, project=project, version=version, tasks=ids, count=count)
+                code = PredictError.code
+                groups.add(
+                    "prediction_job",
+                    cause,
+                    code=code,
+                    project=project,
+                    version=version,
+                    tasks=ids,
+                    count=count,
+                )
 
         if causes:
             self._write(add_all)

@@ -39,6 +39,8 @@ _ANALYZED = re.compile(r"size=(\d+), ok_up_to=(\d+)")
 class FileCut(BrokerError):
     """The server ended because of damage in its append-only file. The file is cut now: the server can be restarted."""
 
+    code = "LSML-E620"
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:

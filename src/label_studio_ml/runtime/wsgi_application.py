@@ -107,7 +107,7 @@ class BackendApp(flask.Flask):
         except BackendError as error:
             logger.error("The backend cannot start: %s", error)
             status = status_of(error)
-            answer = json_response(status, {"status": status, "detail": str(error)})
+            answer = json_response(status, {"status": status, "detail": str(error), "code": error.code})
         else:
             http, peer = self._settings.http, request.remote_addr or ""
             inner_path = RootPath(http.root_path, http.trusted_proxies).strip(f"/{path}", peer, headers)

@@ -11,6 +11,8 @@ from label_studio_ml.errors import (
     ModelError,
     ModelProcessDied,
     Overloaded,
+    PredictError,
+    PredictionInvalid,
     RequestError,
     VersionError,
 )
@@ -39,6 +41,9 @@ _KINDS: tuple[tuple[type[BackendError], Kind, str], ...] = (
     (VersionError, "model_load", FIX_LOAD),
 )
 
+#: The codes of tasks without prediction by kind.
+_CODES: dict[Kind, str] = {"prediction": PredictError.code, "invalid_prediction": PredictionInvalid.code}
+
 _entries = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -59,17 +64,22 @@ def record_answer(
     if answer.error:
         count = answer.failed or len(tasks)
         kind, fix = _kind_of(answer.error, answer)
-        groups.add(kind, answer.error, fix=fix, tasks=task_ids(tasks, MAX_TASKS), count=count, **about)
+        code = _CODES[kind]
+        groups.add(
+            kind, answer.error, fix=fix, code=code, tasks=task_ids(tasks, MAX_TASKS), count=count, **about
+        )
     elif answer.failed:
         for cause, failed in _failed_tasks(tasks, answer.results).items():
             kind, fix = _kind_of(cause, answer)
-            groups.add(kind, cause, fix=fix, tasks=task_ids(failed, MAX_TASKS), count=len(failed), **about)
+            ids, code = task_ids(failed, MAX_TASKS), _CODES[kind]
+            groups.add(kind, cause, fix=fix, code=code, tasks=ids, count=len(failed), **about)
     else:
         for problem, count in answer.refused.items():
             fix, ids = answer.refused_for.get(problem, ("", []))
             sent = "repaired" if answer.repaired else "nevertheless"
             message = f"{INVALID}: {problem}; it is sent {sent}"
-            groups.add("invalid_prediction", message, fix=fix, tasks=ids, count=count, **about)
+            code = PredictionInvalid.code
+            groups.add("invalid_prediction", message, fix=fix, code=code, tasks=ids, count=count, **about)
 
 
 def record_error(groups: ErrorGroups, uid: str, tasks: Sequence[bytes], error: BackendError) -> None:
@@ -82,14 +92,24 @@ def record_error(groups: ErrorGroups, uid: str, tasks: Sequence[bytes], error: B
     # An overloaded server has no time to read many ids.
     ids = task_ids(tasks, 1 if kind == "overload" else MAX_TASKS)
     fix, field = error.fix or fix, error.field
-    groups.add(kind, error.message, fix=fix, field=field, project=uid, tasks=ids)
+    groups.add(kind, error.message, fix=fix, field=field, code=error.code, project=uid, tasks=ids)
     error.reported = True
 
 
 def record_late(groups: ErrorGroups, uid: str, tasks: Sequence[bytes], cause: str, version: str) -> None:
     """Record tasks of a large request that had no result when the response had to be sent."""
     ids = task_ids(tasks, MAX_TASKS)
-    groups.add("deadline", cause, fix=FIX_LATE, project=uid, version=version, tasks=ids, count=len(tasks))
+    code = DeadlineExceeded.code
+    groups.add(
+        "deadline",
+        cause,
+        fix=FIX_LATE,
+        code=code,
+        project=uid,
+        version=version,
+        tasks=ids,
+        count=len(tasks),
+    )
 
 
 def _kind_of(cause: str, answer: Answer) -> tuple[Kind, str]:

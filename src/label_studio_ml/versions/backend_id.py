@@ -38,6 +38,8 @@ _READ_ONLY_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS)
 class _DamagedIdentity(VersionError):
     """A file or an object holds no id: it is damaged, or half written."""
 
+    code = "LSML-E540"
+
 
 class Identity(msgspec.Struct, frozen=True):
     """A backend's id, and `place`: the folder or URL for which the id was created."""

@@ -9,7 +9,7 @@ import sys
 from typing import cast
 
 from label_studio_ml.cli.run.check_sample import build_for_sample, check_sample
-from label_studio_ml.cli.streams import say
+from label_studio_ml.cli.streams import say, say_error
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, ModelFileError, ModelLoadError, ParamsError
 from label_studio_ml.model import LabelStudioMLBase
@@ -41,7 +41,7 @@ def main() -> int:
             result += check_sample(settings, label_config or folder_label_config(settings.backend_dir))
         say(f"OK: {result}")
     except BackendError as error:
-        say(f"label-studio-ml: {error}", file=sys.stderr)
+        say_error(error)
         return 1
     finally:
         gc.freeze()  # else collections at the interpreter's end take seconds, with large libraries

@@ -1,7 +1,6 @@
 """`label-studio-ml test DIR`: check a model class without Label Studio, and report what is wrong with it."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import msgspec
@@ -10,7 +9,7 @@ from label_studio_ml.cli.options import add_model_options, require_unix
 from label_studio_ml.cli.shared.backend_arguments import add_backend_arguments, settings_from
 from label_studio_ml.cli.shared.sample import looked_up_controls, sample_configs, sample_label_config
 from label_studio_ml.cli.shared.studio_arguments import read_label_config
-from label_studio_ml.cli.streams import say, say_json
+from label_studio_ml.cli.streams import say, say_error, say_json
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, SettingsError
 from label_studio_ml.test_kit.check_catalogue import CHECKS, FIRST
@@ -102,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         if args.junit:
             _write(args.junit, junit(report))
     except BackendError as error:
-        say(f"label-studio-ml: {error}", file=sys.stderr)
+        say_error(error)
         return 2
     if args.json:
         say_json(msgspec.json.format(msgspec.json.encode(report)).decode())

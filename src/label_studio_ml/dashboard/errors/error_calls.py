@@ -17,13 +17,17 @@ class ErrorTask(TypedDict):
 
 
 class ErrorRow(TypedDict):
-    """Errors of the same cause: `count` of them, the `first` and the `last` at these times (seconds since 1970)."""
+    """Errors of the same cause: `count` of them, the `first` and the `last` at these times (seconds since 1970).
+
+    `label-studio-ml explain CODE` says more about those with a `code`.
+    """
 
     id: str
     kind: Kind
     message: str
     fix: str
     field: str
+    code: str
     project: str
     title: str
     link: str

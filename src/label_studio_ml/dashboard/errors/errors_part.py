@@ -134,6 +134,7 @@ def _described(group: ErrorGroup, project: Project | None) -> dict[str, Any]:
         "message": group.message,
         "fix": group.fix,
         "field": group.field,
+        "code": group.code,
         "project": group.project,
         "title": _title(group.project, project),
         "link": f"{address}/data" if address else "",
@@ -166,5 +167,5 @@ def _title(uid: str, project: Project | None) -> str:
 
 def _has(group: ErrorGroup, needle: str, project: Project | None) -> bool:
     """Tell whether a text of a group, in lower case, contains `needle`."""
-    texts = (group.message, group.fix, group.field, group.version, group.job, _title(group.project, project))
-    return any(needle in text.casefold() for text in (*texts, *group.tasks))
+    texts = (group.message, group.fix, group.field, group.code, group.version, group.job)
+    return any(needle in text.casefold() for text in (*texts, _title(group.project, project), *group.tasks))

@@ -30,6 +30,8 @@ _SHARED_FOLDERS = ("files", "once")
 class TrialFailed(FitError):
     """A training on a part of the tasks failed. `unusable`: no training of the class can succeed."""
 
+    code = "LSML-E346"
+
     def __init__(self, message: str, *, fix: str = "", field: str = "", unusable: bool = False) -> None:
         super().__init__(message, fix=fix, field=field)
         self.unusable = unusable

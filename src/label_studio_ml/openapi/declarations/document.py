@@ -10,17 +10,22 @@ from label_studio_ml.openapi.declarations.schemas import Schemas
 
 
 class Problem(TypedDict):
-    """An error: its HTTP status, the cause with what to do about it, and the wrong field of the request, if any."""
+    """An error: its HTTP status, the cause with what to do about it, and the wrong field of the request, if any.
+
+    `label-studio-ml explain CODE` says more about errors with a `code`, which stays the same in later releases.
+    """
 
     status: int
     detail: str
+    code: NotRequired[str]
     field: NotRequired[str]
 
 
 class Redirect(TypedDict):
-    """The cause of an error that Label Studio is told by a redirect."""
+    """The cause of an error that Label Studio is told by a redirect, and the error's code."""
 
     detail: str
+    code: NotRequired[str]
 
 
 StatusOf = Callable[[type[errors.BackendError]], int]

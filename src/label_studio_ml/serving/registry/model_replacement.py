@@ -183,7 +183,13 @@ class ModelReplacement:
                 fix = error.fix or "See the server's log; another version is served"
                 message = f"Version {name} does not load: {error.message}"
                 self._counts().failures.add(
-                    "model_load", message, fix=fix, field=error.field, project=uid, version=name
+                    "model_load",
+                    message,
+                    fix=fix,
+                    field=error.field,
+                    code=error.code,
+                    project=uid,
+                    version=name,
                 )
             self._selection.failed(uid, model.manifest, str(error))
 

@@ -14,9 +14,13 @@ Result = TypeVar("Result")
 class RunnerClosed(BackendError):
     """The runner ended before the item was started, so it can be retried as new."""
 
+    code = "LSML-E411"
+
 
 class Superseded(BackendError):
     """A newer item makes the result of this one useless, so it was dropped before it started."""
+
+    code = "LSML-E412"
 
 
 class Place(Protocol):

@@ -52,6 +52,8 @@ _shared_http = functools.lru_cache(maxsize=16)(Http)
 class _MissingError(FileFetchError):
     """Label Studio does not have the file at this address; it may have it at another of its addresses."""
 
+    code = "LSML-E751"
+
 
 def default_cache_dir() -> Path:
     """Return the cache folder, in the user's cache, for models that are created outside a backend."""

@@ -27,6 +27,8 @@ _FORMS: dict[Any, str] = {dict: "a JSON object", dict | list: "a JSON list"}
 class Interrupted(BackendError):
     """`stop` was called while a request waited for Label Studio."""
 
+    code = "LSML-E770"
+
 
 class ApiClient:
     """Requests through `http` that return decoded JSON. Thread-safe.

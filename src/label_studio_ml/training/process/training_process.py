@@ -65,6 +65,8 @@ logger = logging.getLogger(__name__)
 class AnnotationsUnavailable(FitError):
     """The annotations cannot be read at present; a later run may succeed."""
 
+    code = "LSML-E345"
+
 
 def perform(
     cls: type[LabelStudioMLBase],

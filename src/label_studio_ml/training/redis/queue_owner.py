@@ -29,6 +29,8 @@ MIN_CLAIM_LIFE, CLAIM_SWEEPS = 60.0, 6
 class ForeignQueue(BrokerError):
     """The queue belongs to another backend."""
 
+    code = "LSML-E630"
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:

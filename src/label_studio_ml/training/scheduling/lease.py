@@ -25,6 +25,8 @@ RENEWAL_FRACTION = 1 / 6
 class LeaseLost(BackendError):
     """The lease expired or was taken: another worker may train the project."""
 
+    code = "LSML-E640"
+
 
 @raises_broker_errors
 class Lease:

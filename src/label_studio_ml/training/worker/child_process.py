@@ -53,9 +53,13 @@ _STOPPED_MESSAGE = "the worker was stopped; the training will run again"
 class Interrupted(BackendError):
     """The worker was told to stop; the events stay in the event queue for the next worker."""
 
+    code = "LSML-E651"
+
 
 class Crashed(BackendError):
     """The run's process ended without an outcome."""
+
+    code = "LSML-E650"
 
 
 class Phase(Enum):

@@ -16,6 +16,8 @@ TERM_GRACE = 5.0
 class Ended(BackendError):
     """A run was stopped: `state` is its job's final state, `ending` describes how the process ended."""
 
+    code = "LSML-E652"
+
     def __init__(self, state: Literal["cancelled", "failed"], message: str, ending: str) -> None:
         super().__init__(message)
         self.state = state

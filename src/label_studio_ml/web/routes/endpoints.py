@@ -185,8 +185,9 @@ class Endpoints:
     def _unknown(self, call: Call, route: str) -> Response:
         """Return the response where no handler matches: a /problem/ page with the cause in its URL, else 405 or 404."""
         if call.path.startswith("/problem/"):
-            code, cause = problem.parse(call.path)
-            return json_response(code, {"status": code, "detail": cause}, dict(problem.HEADERS))
+            status, cause, code = problem.parse(call.path)
+            body = {"status": status, "detail": cause, **({"code": code} if code else {})}
+            return json_response(status, body, dict(problem.HEADERS))
         if route in self._paths:
             allowed = ", ".join(sorted(method for method, path in self._routes if path == route))
             return json_response(

@@ -71,21 +71,22 @@ class FailureResponses:
         studio = call.headers.get("user-agent", "").startswith(_STUDIO_AGENT)
         if studio and status != 401 and "/problem/" not in path:
             # Label Studio shows a failure's status, reason phrase and final URL, not its body: put the cause there.
-            location = problem.reference(path, status, str(error), call.requested_path)
-            return json_response(303, {"detail": str(error)}, {"Location": location})
+            location = problem.reference(path, status, str(error), call.requested_path, error.code)
+            return json_response(303, {"detail": str(error), "code": error.code}, {"Location": location})
         extra = {}
         if status == 401:  # the dashboard has a form of its own; a browser would open another one
             extra["WWW-Authenticate"] = "Session" if path.startswith(API) else self._login.challenge
         if status == 503:
             extra["Retry-After"] = "1"
         fields = {"field": error.field} if error.field else {}
-        return json_response(status, {"status": status, "detail": str(error), **fields}, extra)
+        body = {"status": status, "detail": str(error), "code": error.code, **fields}
+        return json_response(status, body, extra)
 
     def _report(self, error: errors.BackendError, path: str, status: int) -> None:
         """Record an error for the dashboard."""
         kind: Kind = "events" if isinstance(error, errors.BrokerError) else "request"
         message = f"{path} -> {status}: {error.message}"
-        self._counts.failures.add(kind, message, fix=error.fix, field=error.field)
+        self._counts.failures.add(kind, message, fix=error.fix, field=error.field, code=error.code)
         error.reported = True
 
     def _log_refusal(self, path: str, error: errors.BackendError) -> None:

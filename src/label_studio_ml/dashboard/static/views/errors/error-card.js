@@ -42,6 +42,7 @@ export function ErrorCard({ error }) {
       ${error.version && html`<dt>Version</dt><dd><a href=${link(["versions", error.project])}><${ShortText} text=${error.version} most=${80} /></a></dd>`}
       ${error.job && html`<dt>Training</dt><dd><a href=${link(["trainings", error.job])}><bdi>${error.job}</bdi></a></dd>`}
       ${error.field && html`<dt>Field</dt><dd><code><${ShortText} text=${error.field} most=${120} /></code></dd>`}
+      ${error.code && html`<dt>Code</dt><dd><code>${error.code}</code>, explained by <code>label-studio-ml explain ${error.code}</code></dd>`}
       <dt>First seen</dt><dd><${Ago} at=${error.first} /></dd>
       ${error.server && html`<dt>Last on</dt><dd><bdi>${error.server}</bdi></dd>`}
     </dl>

@@ -1,0 +1,87 @@
+"""Read the entries of `entries/*.md`: what an error's code means, its causes, and what to do."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "entries"
+
+#: The files of entries in the order in which they are listed.
+FILES = (
+    "requests",
+    "settings",
+    "models",
+    "serving",
+    "versions",
+    "redis-and-trainings",
+    "label-studio",
+    "others",
+)
+
+#: A code in a text, such as an error's message.
+CODE = re.compile(r"\bLSML-E\d{3}\b", re.IGNORECASE)
+
+_CAUSES, _ACTIONS = "Causes:", "What to do:"
+_ENTRY = re.compile(r"^## (?P<code>LSML-E\d{3}): (?P<title>.+)\n(?P<text>(?:(?!## ).*\n?)*)", re.MULTILINE)
+_ITEM = re.compile(r"^- (.+(?:\n  .+)*)", re.MULTILINE)
+_LINK = re.compile(r"\[([^\]]+)\]\(([\w./-]+\.md)[^)]*\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The entry of a code. `text` is Markdown, with the meaning, the causes and what to do."""
+
+    code: str
+    title: str
+    text: str
+
+    @property
+    def meaning(self) -> str:
+        """The paragraphs before the causes."""
+        return self.text.partition(_CAUSES)[0].strip()
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The usual causes, one text each."""
+        return _items(self.text.partition(_CAUSES)[2].partition(_ACTIONS)[0])
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """What to do, one text each."""
+        return _items(self.text.partition(_ACTIONS)[2])
+
+    def plain(self) -> str:
+        """Return the entry for a terminal, where a link is its text with the page in brackets."""
+        lines = (line for line in self.text.strip().splitlines() if not line.startswith("```"))
+        return _LINK.sub(r"\1 (docs/\2)", f"{self.code}: {self.title}\n\n" + "\n".join(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class EntryGroup:
+    """The entries of one file, with its heading."""
+
+    title: str
+    entries: tuple[Entry, ...]
+
+
+@cache
+def groups() -> tuple[EntryGroup, ...]:
+    """Return all entries by group."""
+    return tuple(_read(FOLDER / f"{name}.md") for name in FILES)
+
+
+@cache
+def by_code() -> dict[str, Entry]:
+    """Return all entries by code."""
+    return {entry.code: entry for group in groups() for entry in group.entries}
+
+
+def _read(path: Path) -> EntryGroup:
+    text = path.read_text(encoding="utf-8")
+    title = text.partition("\n")[0].removeprefix("# ")
+    return EntryGroup(title, tuple(Entry(**match.groupdict()) for match in _ENTRY.finditer(text)))
+
+
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(" ".join(item.split()) for item in _ITEM.findall(text))
