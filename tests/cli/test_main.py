@@ -128,7 +128,8 @@ def test_an_error_is_one_line_and_ends_with_1(
 
     monkeypatch.setattr("label_studio_ml.cli.run.start.run", fail)
     assert cli.main(["start", "x"]) == 1
-    assert capsys.readouterr().err == "label-studio-ml: the tea is cold. Boil water\n"
+    line = "label-studio-ml: the tea is cold. Boil water [label-studio-ml explain LSML-E001]\n"
+    assert capsys.readouterr().err == line
 
 
 def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +247,7 @@ def test_help_writes_names_as_they_are(command: cli.Command, capsys: pytest.Capt
 def test_help_calls_the_backends_folder_dir(command: cli.Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([command.name, "--help"]) == 0
     usage, _, rest = capsys.readouterr().out.partition("\n\n")
-    without = ("tokens", "examples", "openapi", "conformance")
+    without = ("tokens", "examples", "openapi", "conformance", "explain")
     assert bool(re.search(r" \[?DIR\b", usage)) == (command.name not in without)
     assert not re.findall(r"\[-[\w-]+ DIR\]", usage), "an option's folder has another name"
     assert "PROJECT_DIR" not in rest

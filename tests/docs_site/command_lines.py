@@ -10,7 +10,13 @@ from label_studio_ml.cli.main import COMMANDS
 from .blocks import BLOCK, PAGES, ROOT, blocks_of
 
 #: Pages whose sentences are read, too; they have no code blocks with commands.
-OTHER_PAGES = ["CHANGELOG.md", "SECURITY.md", "benchmarks/RESULTS.md"]
+OTHER_PAGES = [
+    *("CHANGELOG.md", "SECURITY.md", "benchmarks/RESULTS.md"),
+    *sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.glob("src/label_studio_ml/troubleshooting/entries/*.md")
+    ),
+]
 #: What follows a command: an explanation after several blanks or a number sign.
 _EXPLANATION = re.compile(r"(?<=\S)(?: {3,}\S| +# ).*")
 #: What separates the commands of a line.

@@ -255,6 +255,8 @@ def test_model_file_in_its_own_interpreter(context: Context) -> None:
         found.append(machine.label_config(context))
     assert [check.status for check in found[1:]] == ["fail", "ok", "fail"]
     assert "no choice here" in found[1].what
+    assert found[1].what.endswith("(model.py, line 5)"), "the code is not part of the text"
+    assert [check.code for check in found[1:]] == ["LSML-E320", "", ""]
 
 
 PROJECT = {"id": 1, "created_at": "2026-01-01T00:00:00Z", "title": "t", "show_collab_predictions": True}

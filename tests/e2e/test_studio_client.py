@@ -2,6 +2,9 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -88,6 +91,25 @@ def test_cloud_references_stay_as_imported(label_studio: Studio, client: StudioC
 def test_wrong_token(label_studio: Studio, project: int, wrong: str) -> None:
     with pytest.raises(StudioAuthError, match="LABEL_STUDIO_API_KEY"):
         StudioClient(label_studio.url, wrong).project(project)
+
+
+def test_a_command_ends_with_the_code_of_a_wrong_token(
+    label_studio: Studio, project: int, tmp_path: Path
+) -> None:
+    words = ("init", "be", "--project", str(project), "--url", label_studio.url)
+    done = subprocess.run(
+        [sys.executable, "-m", "label_studio_ml", *words],
+        cwd=tmp_path,
+        env={**os.environ, "LABEL_STUDIO_API_KEY": "f" * 40},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("label-studio-ml: Label Studio refused the token: 401 ")
+    assert line.endswith(f" [label-studio-ml explain {StudioAuthError.code}]")
 
 
 def test_wrong_personal_token(label_studio: Studio, personal_token: str, project: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.config.settings import LOG_LEVELS
+from label_studio_ml.errors import BrokerError
 from label_studio_ml.monitoring import logs
 from label_studio_ml.monitoring.logs import RotatingFile, configure
 
@@ -148,6 +149,21 @@ def test_a_message_makes_one_line_whatever_others_wrote_into_it(
         rf"task 1\n{FORGED}\r\x1b[2J\x00\x07\x9b\u2028\u202e" + "\ttab, é, 日本 and " + r"\ud800"
     )
     assert capsys.readouterr().err.splitlines() == lines, "on the terminal too"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_record_about_an_error_of_ours_has_its_code(tmp_path: Path, as_json: bool) -> None:
+    configure("INFO", as_json=as_json, file=tmp_path / "server.log")
+    error = BrokerError("Redis is away", fix="Start it")
+    for name in ("label_studio_ml.x", "model"):
+        logging.getLogger(name).error("Project %d: %s", 7, error)
+    ours, theirs = (tmp_path / "server.log").read_text().splitlines()
+    if as_json:
+        record = json.loads(ours)
+        assert (record["message"], record["code"]) == ("Project 7: Redis is away. Start it", "LSML-E600")
+    else:
+        assert ours.endswith("Project 7: Redis is away. Start it [LSML-E600]")
+    assert "LSML" not in theirs
 
 
 def test_what_user_code_logs_keeps_its_lines_and_none_looks_like_a_record(tmp_path: Path) -> None:

@@ -6,7 +6,14 @@ import msgspec
 import pytest
 
 from helpers import run
-from label_studio_ml.errors import CallerLeft, DeadlineExceeded, ModelProcessDied, Overloaded, RequestError
+from label_studio_ml.errors import (
+    CallerLeft,
+    DeadlineExceeded,
+    ModelProcessDied,
+    Overloaded,
+    PredictError,
+    RequestError,
+)
 from label_studio_ml.model_calls.predictor import Answer
 from label_studio_ml.monitoring.error_groups import ErrorGroup, ErrorGroups
 from label_studio_ml.serving.prediction_failures import record_answer, record_error, record_late
@@ -36,6 +43,7 @@ def test_tasks_without_prediction_are_recorded_by_cause() -> None:
         "no \0 text": ["3"],
     }
     assert groups["no price"].kind == "prediction"
+    assert groups["no price"].code == PredictError.code
     assert (groups["no price"].project, groups["no price"].version) == ("1.1", "v1")
     assert "predict" in groups["no price"].fix
 
@@ -77,6 +85,7 @@ def test_errors_of_requests_are_recorded_once(error: Overloaded, kind: str, task
         record_error(groups, "1.1", TASKS, error)
     (group,) = groups.all()
     assert (group.kind, group.tasks, group.count) == (kind, tasks, 1)
+    assert group.code == error.code
     assert group.fix
 
 

@@ -22,6 +22,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "label-studio-ml connect my_backend --url http://localhost:8080 --new Reviews --label-config config.xml",
     ),
     "doctor": ("label-studio-ml doctor my_backend --url http://localhost:8080 --project 1",),
+    "explain": (
+        "label-studio-ml explain LSML-E310",
+        "label-studio-ml explain Redis refuses the login",
+    ),
     "conformance": (
         "label-studio-ml conformance http://localhost:9090",
         "label-studio-ml conformance http://localhost:9090 --label-config config.xml --tasks tasks.json --train",

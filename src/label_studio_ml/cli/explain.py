@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if not matches:
         raise SettingsError(
             f"No error has this code, or a message with these words: {visible(text[:_MAX_TEXT])}",
-            fix="Give fewer of its words, without names and numbers. All codes: label-studio-ml explain",
+            fix="List all codes with label-studio-ml explain, or give fewer words, without names and numbers",
             field="WORDS",
         )
     _show(matches)

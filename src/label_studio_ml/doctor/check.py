@@ -17,12 +17,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of the check `name`: the finding `what`, and the `fix` for a warning or failure."""
+    """The result of the check `name`: the finding `what`, and the `fix` for a warning or failure.
+
+    `code` is that of the error which ended the check, empty if none did.
+    """
 
     name: str
     status: Status
     what: str
     fix: str = ""
+    code: str = ""
 
 
 def ok(name: str, what: str) -> Check:
@@ -35,9 +39,9 @@ def warn(name: str, what: str, fix: str) -> Check:
     return Check(name, Status.WARN, what, fix)
 
 
-def fail(name: str, what: str, fix: str) -> Check:
+def fail(name: str, what: str, fix: str, code: str = "") -> Check:
     """Return the result of a check that found something that does not work."""
-    return Check(name, Status.FAIL, what, fix)
+    return Check(name, Status.FAIL, what, fix, code)
 
 
 def skip(name: str, why: str) -> Check:
@@ -46,5 +50,5 @@ def skip(name: str, why: str) -> Check:
 
 
 def failed(name: str, error: BackendError) -> Check:
-    """Return the failure of a check that `error` ended, with the error's message and fix."""
-    return fail(name, " ".join(error.message.split()), error.fix)
+    """Return the failure of a check that `error` ended, with the error's message, fix and code."""
+    return fail(name, " ".join(error.message.split()), error.fix, error.code)

@@ -68,9 +68,8 @@ def model_file(context: Context) -> Iterator[Check]:
             "model file", f"it takes more than {_BUILD_TIMEOUT:g} seconds", "Load less while importing it"
         )
     elif process.returncode:
-        yield fail(
-            "model file", _last_line(process.stderr), f"Correct {context.settings.script or 'the model file'}"
-        )
+        cause, code = _cause(process.stderr)
+        yield fail("model file", cause, f"Correct {context.settings.script or 'the model file'}", code)
     else:
         context.model_works = True
         context.has_params = "\nParameters, " in f"\n{process.stdout}"
@@ -91,10 +90,9 @@ def label_config(context: Context) -> Check:
         )
     process = _build(context, config)
     if process is None or process.returncode:
-        cause = _last_line(process.stderr) if process else "it takes too long"
-        return fail(
-            "label config", cause, "Change the project's label config, or the class, so that they fit"
-        )
+        cause, code = _cause(process.stderr) if process else ("it takes too long", "")
+        fix = "Change the project's label config, or the class, so that they fit"
+        return fail("label config", cause, fix, code)
     return ok("label config", "the class can be built with it")
 
 
@@ -122,6 +120,12 @@ def _build(context: Context, config: str) -> "subprocess.CompletedProcess[str] |
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1].removeprefix("label-studio-ml: ") if lines else "it ended without output"
+
+
+def _cause(text: str) -> tuple[str, str]:
+    """Return the error that `check_model` printed, and the error's code, which its line ends with."""
+    cause, _, end = _last_line(text).rpartition(f" [{our_command('explain')} ")
+    return (cause, end.removesuffix("]")) if cause else (end, "")
 
 
 def disk(context: Context) -> Iterator[Check]:

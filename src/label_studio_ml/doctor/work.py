@@ -48,7 +48,7 @@ def files(context: Context) -> Check:
             access.local_path(url, task_id=context.task["id"])
         except FileFetchError as error:
             fix = error.fix or "Correct the URL in the task"
-            return fail("files", f"task {context.task['id']}: {error.message}", fix)
+            return fail("files", f"task {context.task['id']}: {error.message}", fix, error.code)
     return ok("files", f"task {context.task['id']} {_files(urls)}")
 
 
@@ -80,7 +80,7 @@ def prediction(context: Context) -> Check:
     try:
         results = context.view.predict({key: value for key, value in body.items() if value}).get("results")
     except BackendError as error:
-        return fail("prediction", error.message, error.fix or see_log)
+        return fail("prediction", error.message, error.fix or see_log, error.code)
     first = results[0] if isinstance(results, list) and results else None
     if isinstance(first, list):
         first = first[0] if first else None

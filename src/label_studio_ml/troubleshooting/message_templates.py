@@ -20,7 +20,7 @@ VALUE = "…"
 
 _CODE = re.compile(r'^    code = "LSML-E', re.MULTILINE)
 _VALUES = re.compile(rf"{VALUE}(?:\s*{VALUE})+")
-_WORD = re.compile(r"[^\W\d]{2}")
+_WORD = re.compile(r"[^\W\d]{2,}")
 #: The most texts that one expression stands for.
 _MAX_COMBINATIONS = 16
 #: How many assignments are followed from a variable to its text.
@@ -46,11 +46,12 @@ def templates() -> tuple[Template, ...]:
     """Return the templates of all messages, in the order of their codes."""
     sources = {_module(path): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
     codes = class_codes(sources)
-    called = re.compile(rf"\b(?:{'|'.join(sorted({name for _, name in codes}))})\b")
+    # A call of the class, its choice by a condition, or the type of a parameter that is called. Most modules have none.
+    used = re.compile(rf"\b(?:{'|'.join(sorted({name for _, name in codes}))})(?:\(|\]| if )")
     found: set[Template] = set()
     for module, source in sources.items():
-        if called.search(source):
-            found |= set(_of_module(module, ast.parse(source), codes))
+        if lines := {number for number, line in enumerate(source.splitlines(), 1) if used.search(line)}:
+            found |= set(_of_module(module, ast.parse(source), codes, lines))
     return tuple(sorted(found))
 
 
@@ -78,11 +79,13 @@ def _own_code(node: ast.ClassDef) -> str:
     return ""
 
 
-def _of_module(module: str, tree: ast.Module, codes: Codes) -> Iterator[Template]:
-    """Yield the templates of the errors that a module makes."""
+def _of_module(module: str, tree: ast.Module, codes: Codes, lines: set[int]) -> Iterator[Template]:
+    """Yield the templates of the errors that a module makes, in functions with one of `lines`."""
     classes = _names_of_classes(module, tree, codes)
     constants = _assignments(tree.body)
     for scope, function in _scopes(tree):
+        if function is not None and lines.isdisjoint(range(function.lineno, (function.end_lineno or 0) + 1)):
+            continue
         nodes = list(_own_nodes(scope))
         texts = constants | _assignments(node for node in nodes if isinstance(node, ast.stmt))
         for node in nodes:
@@ -99,8 +102,9 @@ def _of_module(module: str, tree: ast.Module, codes: Codes) -> Iterator[Template
 
 
 def _line(text: str) -> str:
-    """Return a text in one line; empty if it has no word."""
-    return " ".join(text.split()) if _WORD.search(text) else ""
+    """Return a text in one line; empty if it has no words that tell it from others, as in "Task …: …"."""
+    words = _WORD.findall(text)
+    return " ".join(text.split()) if len(words) > 1 or (words and VALUE not in text) else ""
 
 
 def _names_of_classes(module: str, tree: ast.Module, codes: Codes) -> dict[str, str]:

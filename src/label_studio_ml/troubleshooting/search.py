@@ -6,9 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 
-from label_studio_ml.troubleshooting.entries import CODE, by_code
+from label_studio_ml.troubleshooting.entries import CODE, Entry, by_code
 from label_studio_ml.troubleshooting.message_templates import Template, templates
 
+#: What a command's errors begin with.
+_PREFIX = "label-studio-ml: "
 _WORD = re.compile(r"[^\W_]+(?:_[^\W_]+)*")
 #: Part of a template's words that a text must have, or part of the text's words that a template must have. Words that
 #: are in many templates count less.
@@ -35,16 +37,14 @@ def find(text: str, limit: int = 5) -> list[Match]:
     """
     if named := dict.fromkeys(code.upper() for code in CODE.findall(text)):
         return [Match(code, ()) for code in named if code in by_code()][:limit]
-    words = set(_words(text))
-    scored = [
-        (score, template) for template in templates() if (score := _score(words, _of_message(template)))
-    ]
+    words = set(_words(text.strip().removeprefix(_PREFIX)))
+    scored = [(score, template) for template in templates() if (score := _score_of(words, template))]
     messages: dict[str, list[tuple[float, Template]]] = {}
     for score, template in sorted(scored, key=lambda pair: -pair[0]):
         messages.setdefault(template.code, []).append((score, template))
     best = {code: found[0][0] for code, found in messages.items()}
     for entry in by_code().values():
-        title, whole = set(_words(entry.title)), set(_words(f"{entry.title} {entry.text}"))
+        title, whole = _of_entry(entry)
         # Words of a title count as those of a message. An entry has many words, so that those of its text say less.
         in_text = _score(words, whole) * _OF_TEXT
         best[entry.code] = max(best.get(entry.code, 0.0), _score(words, title), in_text)
@@ -57,6 +57,11 @@ def find(text: str, limit: int = 5) -> list[Match]:
 
 def _like(found: list[tuple[float, Template]], least: float, limit: int = 5) -> tuple[Template, ...]:
     return tuple(template for score, template in found if score >= least)[:limit]
+
+
+def _score_of(words: set[str], template: Template) -> float:
+    """Return how like a template `words` are, which may be those of its message alone, or of its fix as well."""
+    return max(_score(words, _of_message(template)), _score(words, _of_whole(template)))
 
 
 def _score(words: set[str], other: set[str]) -> float:
@@ -86,6 +91,17 @@ def _frequencies() -> tuple[Counter[str], int]:
 @cache
 def _of_message(template: Template) -> set[str]:
     return set(_words(template.message))
+
+
+@cache
+def _of_whole(template: Template) -> set[str]:
+    return set(_words(f"{template.message} {template.fix}"))
+
+
+@cache
+def _of_entry(entry: Entry) -> tuple[set[str], set[str]]:
+    """Return the words of an entry's title, and all its words."""
+    return set(_words(entry.title)), set(_words(f"{entry.title} {entry.text}"))
 
 
 def _words(text: str) -> list[str]:

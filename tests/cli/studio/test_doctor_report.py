@@ -5,7 +5,8 @@ import json
 import pytest
 
 from label_studio_ml.cli.studio.doctor_report import as_json, show
-from label_studio_ml.doctor.check import fail, ok
+from label_studio_ml.doctor.check import fail, failed, ok
+from label_studio_ml.errors import BackendError
 
 
 def test_report(capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,8 +17,11 @@ def test_report(capsys: pytest.CaptureFixture[str]) -> None:
         "what": "bad [red]",
         "fix": "do it",
     }
+    checks.append(failed("three", BackendError("worse", fix="do this")))
+    assert json.loads(as_json(checks))[2]["code"] == "LSML-E001"
     assert show(iter(checks)) == checks
     text = capsys.readouterr().out
     assert "bad [red]" in text
     assert "→ do it" in text
-    assert "1 ok, 1 fail" in text
+    assert "→ do this [label-studio-ml explain LSML-E001]" in text
+    assert "1 ok, 2 fail" in text

@@ -95,6 +95,13 @@ def test_errors_are_filtered_and_paged(page: Page) -> None:
     assert everything["projects"] == [{"uid": "7.5", "title": "<b>Planes</b>"}]
 
 
+def test_the_code_of_an_error_is_shown_and_found(page: Page) -> None:
+    page.groups.add("prediction", "it failed", code="LSML-E330")
+    page.groups.add("events", "it is full", code="LSML-E610")
+    (error,) = page.get("errors", search="lsml-e610")["errors"]
+    assert (error["message"], error["code"]) == ("it is full", "LSML-E610")
+
+
 def test_the_topic_has_the_newest_errors_only(page: Page) -> None:
     for first in "abcdefghij":
         for second in "abcdefghij":

@@ -14,6 +14,7 @@ import pytest
 
 from e2e.processes import wait_until
 from helpers import Captured, all_captured, captured, strict
+from label_studio_ml.errors import PredictError, RequestError
 from label_studio_ml.http_server.messages import Call
 from label_studio_ml.protocol.label_config import parse_label_config
 from label_studio_ml.protocol.requests import Event
@@ -625,6 +626,17 @@ class TestProblems:
         code, body = ask("GET", f"/{headers['Location']}", User_Agent=self.STUDIO)
         assert (code, body["status"]) == (status, status)
 
+    def test_an_answer_has_the_code_of_the_error_and_so_has_the_page(self, ask: Client) -> None:
+        status, body = ask("POST", "/predict", {"project": "1.1"})
+        assert (status, body["code"], body["field"]) == (400, RequestError.code, "tasks")
+        assert body["detail"].endswith("tasks is missing"), "the text is what it was"
+        status, body, headers = ask.full("POST", "/predict", {"project": "1.1"}, User_Agent=self.STUDIO)
+        assert (status, body["code"]) == (303, RequestError.code)
+        assert headers["Location"].endswith(f"-{RequestError.code}")
+        status, body = ask("GET", f"/{headers['Location']}", User_Agent=self.STUDIO)
+        assert (body["detail"], body["code"]) == ("tasks is missing", RequestError.code)
+        assert "code" not in ask("GET", "/problem/500/x-LSML-E1000")[1]
+
     def test_everyone_else_gets_the_status_at_once(self, ask: Client) -> None:
         assert ask("POST", "/predict", {}, User_Agent="curl/8")[0] == 400
 
@@ -673,6 +685,7 @@ class TestProblems:
         assert code == 303
         assert headers["Location"].isascii()
         assert len(headers["Location"]) < 400
+        assert headers["Location"].endswith(f"-{PredictError.code}"), "it is not cut"
         assert "X-Evil" not in headers
 
 

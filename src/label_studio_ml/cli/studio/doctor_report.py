@@ -7,13 +7,26 @@ from dataclasses import asdict
 from label_studio_ml.cli.shared.tables import Column, Row, print_table
 from label_studio_ml.cli.streams import cursor_restored, make_console, say
 from label_studio_ml.doctor.check import Check, Status
+from label_studio_ml.support.texts import our_command
 
 _COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "bright_black"}
 
 
 def as_json(checks: Iterable[Check]) -> str:
-    """Return the results as JSON: a list of objects with `name`, `status`, `what` and `fix`."""
-    return json.dumps([asdict(check) for check in checks], indent=2, ensure_ascii=False)
+    """Return the results as JSON: a list of objects with `name`, `status`, `what`, `fix`, and maybe `code`."""
+    results = [asdict(check) for check in checks]
+    return json.dumps(
+        [{name: value for name, value in result.items() if name != "code" or value} for result in results],
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _notes(check: Check) -> list[str]:
+    """Return the lines below a check: what to do, and how to read more about its error."""
+    more = f"[{our_command('explain', check.code)}]" if check.code else ""
+    text = " ".join(filter(None, (check.fix, more)))
+    return [f"→ {text}"] if text else []
 
 
 def show(results: Iterable[Check]) -> list[Check]:
@@ -27,7 +40,7 @@ def show(results: Iterable[Check]) -> list[Check]:
             Row(
                 (check.status, check.name, check.what),
                 _COLOURS[check.status],
-                notes=[f"→ {check.fix}"] if check.fix else [],
+                notes=_notes(check),
             )
             for check in checks
         ],

@@ -1,0 +1,97 @@
+"""`label-studio-ml explain`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from label_studio_ml.cli.main import main
+from label_studio_ml.troubleshooting.entries import by_code
+
+#: Lines of the pages that are run here.
+LINES = ("label-studio-ml explain LSML-E310", "label-studio-ml explain Redis refuses the login")
+
+
+def test_without_words_all_codes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain"]) == 0
+    listed = capsys.readouterr().out
+    assert [code for code in by_code() if f"\n  {code}  {by_code()[code].title}\n" not in listed] == []
+
+
+def test_a_code_prints_the_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(LINES[0].split()[1:]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "LSML-E310: The model file cannot be used"
+    assert "Causes:" in lines
+    assert "What to do:" in lines
+    assert "- Load weights in `setup`, not while the module is imported." in lines
+
+
+def test_links_are_named_by_their_pages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "LSML-E104"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "`ALLOWED_HOSTS=ml.example.com` (who may ask (docs/production.md))" in said
+
+
+def test_words_of_one_message_print_its_entry_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(LINES[1].split()[1:]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("LSML-E600: ")
+    assert (
+        "  Redis refuses the login\n      Check user and password in REDIS_URL, or REDIS_PASSWORD\n" in said
+    )
+
+
+def test_words_of_several_list_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "There is no folder"]) == 0
+    said = capsys.readouterr().out
+    assert "LSML-E200: " in said
+    assert "LSML-E310: " in said
+    assert "Causes:" not in said
+    assert said.endswith("label-studio-ml explain CODE\n")
+
+
+@pytest.mark.parametrize("words", [["LSML-E999"], ["flubber", "gar\ngle"]])
+def test_unknown_words_say_so(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", *words]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("label-studio-ml: No error has this code, or a message with these words: ")
+    assert said.err.count("\n") == 1
+
+
+def test_it_needs_no_network_and_none_of_the_server() -> None:
+    code = (
+        "import socket, sys\n"
+        "socket.socket.connect = None\n"
+        "from label_studio_ml.cli.main import main\n"
+        "main(['explain', 'LSML-E310'])\n"
+        "print([name for name in ('redis', 'flask', 'requests', 'label_studio_sdk') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [
+        (["versions", "none"], "[label-studio-ml explain LSML-E200]"),
+        (["test", "be"], "[label-studio-ml explain LSML-E310]"),
+        (["start", "be", "--check"], "[label-studio-ml explain LSML-E310]"),
+        (["predict", "be", "--input", "t.json", "--output", "p.json"], "[label-studio-ml explain LSML-E310]"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_the_error_of_a_command_ends_with_the_call(words: list[str], end: str, tmp_path: Path) -> None:
+    (tmp_path / "be").mkdir()
+    (tmp_path / "be" / "model.py").write_text("import no_such_package_at_all\n")
+    command = [sys.executable, "-m", "label_studio_ml", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode in (1, 2)
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("label-studio-ml: ")
+    assert line.endswith(end)
+    assert main(end[1:-1].split()[1:]) == 0, "the call can be pasted"
