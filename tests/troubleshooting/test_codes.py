@@ -89,7 +89,8 @@ def _error_classes() -> list[ast.ClassDef]:
     sources = [path.read_text() for path in SOURCE.rglob("*.py")]
     trees = [ast.parse(source) for source in sources if _SUBCLASS.search(source)]
     classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    names, found = {"BackendError"}, {}
+    names: set[str] = {"BackendError"}
+    found: dict[int, ast.ClassDef] = {}
     while True:
         more = {
             id(node): node
