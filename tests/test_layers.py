@@ -272,7 +272,7 @@ SEVERAL = {
 _IMPORTERS = ("importlib.import_module", "import_module", "__import__")
 
 
-@dataclass
+@dataclass(eq=False)
 class Module:
     """A module of the package: its name inside it, and its code."""
 
@@ -283,8 +283,12 @@ class Module:
     def tree(self) -> ast.Module:
         return ast.parse(self.code, filename=self.name)
 
-    def imported(self, *, at_import: bool = False) -> Iterator[str]:
-        """Yield the dotted name of everything imported: modules, and names from modules."""
+    @functools.cache  # noqa: B019 (the modules are kept until the tests end)
+    def imported(self, *, at_import: bool = False) -> tuple[str, ...]:
+        """Return the dotted name of everything imported: modules, and names from modules."""
+        return tuple(self._read_imports(at_import=at_import))
+
+    def _read_imports(self, *, at_import: bool) -> Iterator[str]:
         for node in _without_functions(self.tree) if at_import else ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
@@ -292,12 +296,21 @@ class Module:
                 assert not node.level, f"{self.name}: imports inside the package are written in full"
                 assert node.module
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
-            elif isinstance(node, ast.Call) and ast.unparse(node.func) in _IMPORTERS:
+            elif isinstance(node, ast.Call) and dotted(node.func) in _IMPORTERS:
                 yield from (
                     name.value
                     for name in node.args[:1]
                     if isinstance(name, ast.Constant) and isinstance(name.value, str)
                 )
+
+
+def dotted(node: ast.expr) -> str:
+    """Return the code of a name such as `os.environ`; empty for any other expression."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (before := dotted(node.value)):
+        return f"{before}.{node.attr}"
+    return ""
 
 
 def _without_functions(node: ast.AST) -> Iterator[ast.AST]:
@@ -380,7 +393,7 @@ def breaks_environment(module: Module) -> list[str]:
     if module.name == "config.settings":
         return []
     names = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"}
-    used = {ast.unparse(node) for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
+    used = {dotted(node) for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
     return [f"{module.name} uses {name}" for name in sorted(names & (used | set(module.imported())))]
 
 

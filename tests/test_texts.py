@@ -71,24 +71,38 @@ _NEVER_ONE = (
 def test_digits_are_read_in_one_place() -> None:
     """`"²".isdigit()` is true, and `int("²")` raises ValueError."""
     found = [
-        f"{path.relative_to(SOURCE)}:{node.lineno}"
-        for path in sorted(SOURCE.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
+        f"{path}:{node.lineno}"
+        for path, nodes in _nodes()
+        for node in nodes
         if isinstance(node, ast.Attribute) and node.attr in ("isdigit", "isdecimal", "isnumeric")
     ]
     assert [place.partition(":")[0] for place in found] == ["support/texts.py"], "use texts.whole_number"
 
 
 @functools.cache
+def _nodes() -> list[tuple[Path, list[ast.AST]]]:
+    """Return the attributes and texts in the code of all modules, each with its module's path in the package."""
+    kinds = (ast.Attribute, ast.Constant, ast.JoinedStr)
+    return [
+        (
+            path.relative_to(SOURCE),
+            [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)],
+        )
+        for path in sorted(SOURCE.rglob("*.py"))
+    ]
+
+
+@functools.cache
 def _messages() -> list[tuple[str, str]]:
     """Return the f-strings and texts with placeholders of all modules but docstrings, each with its place."""
-    return list(_read_messages())
+    marks = ("{", "%d", "(s)")  # nothing without one of them is looked for
+    return [(place, text) for place, text in _read_messages() if any(mark in text for mark in marks)]
 
 
 def _read_messages() -> Iterator[tuple[str, str]]:
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            place = f"{path.relative_to(SOURCE)}:{getattr(node, 'lineno', 0)}"
+    for path, nodes in _nodes():
+        for node in nodes:
+            place = f"{path}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.JoinedStr):
                 parts = (
                     str(part.value) if isinstance(part, ast.Constant) else f"{{{_source(part)}}}"
