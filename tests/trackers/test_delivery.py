@@ -142,12 +142,13 @@ def test_refused_values_are_left_out_and_the_rest_goes_on(bench: Bench) -> None:
 @pytest.mark.parametrize("error", [Refused("bad value"), ValueError("bad value")])
 def test_a_bad_value_keeps_no_other_back(bench: Bench, error: Exception) -> None:
     bench.step()
-    bench.tracker.refuses = lambda point: error if point["step"] == 3 else None
+    bench.tracker.refuses = lambda point: error if point.get("bad") == 3 else None
     for step in range(6):
-        bench.delivery.add_point(_point(step))
+        bench.delivery.add_point({**_point(step), "bad": step})
     for _ in range(3):
         bench.step()
-    assert [point["step"] for point in bench.tracker.points] == [0, 1, 2, 4, 5]
+    assert [point["step"] for point in bench.tracker.points if "loss" in point] == [0, 1, 2, 3, 4, 5]
+    assert [point["bad"] for point in bench.tracker.points if "bad" in point] == [0, 1, 2, 4, 5]
     assert [line for line in bench.warnings if "left out" in line] == [
         "MLflow: it refused a value, which is left out: bad value"
     ]

@@ -14,7 +14,7 @@ from label_studio_ml.support.texts import plural, shell_command
 from label_studio_ml.support.url_secrets import mask_in_text
 from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult, TrackerAnswer
 from label_studio_ml.trackers.tracked_run import Refused, TrackedRun, is_outage
-from label_studio_ml.training.metric_history import MAX_POINTS, History, metrics_in, new_point
+from label_studio_ml.training.metric_history import MAX_POINTS, History, Point, metrics_in, new_point
 
 Item = TypeVar("Item")
 
@@ -135,7 +135,7 @@ class Delivery:
         self._points = History()
         if len(self._unsent) > MAX_POINTS:
             self._unsent = _thinned(self._unsent)
-        self._send(self._unsent, run.log_points)
+        self._send(self._unsent, run.log_points, _split)
         if self._end is not None:
             self._finish(run, self._end)
 
@@ -146,11 +146,16 @@ class Delivery:
         finally:
             self._params = dict(params)
 
-    def _send(self, items: list[Item], call: Callable[[Sequence[Item]], None]) -> None:
+    def _send(
+        self,
+        items: list[Item],
+        call: Callable[[Sequence[Item]], None],
+        split: Callable[[Item], list[Item]] = lambda item: [item],
+    ) -> None:
         """Send `items`, and remove from the list those that are sent, and with a warning those that are refused.
 
-        The items of a call that is refused are sent again one by one, so that one of them keeps no other back. Raises
-        the errors after which the call is to be repeated later.
+        The items of a call that is refused are sent again one by one, and the parts into which `split` divides an item,
+        so that none of them keeps another back. Raises the errors after which the call is to be repeated later.
         """
         single = 0
         while items:
@@ -162,6 +167,10 @@ class Delivery:
                     raise
                 if len(part) > 1:
                     single = len(part)
+                    continue
+                if len(parts := split(part[0])) > 1:
+                    items[:1] = parts
+                    single = max(0, single - 1) + len(parts)
                     continue
                 self._warn(f"it refused a value, which is left out: {_reason(error)}")
             self._errors_of_call = 0
@@ -207,6 +216,12 @@ class Delivery:
         if kind not in self._warned and len(self._warned) < _MAX_WARNINGS:
             self._warned.add(kind)
             self._answer(TrackerAnswer(warning=line))
+
+
+def _split(point: Point) -> list[Point]:
+    """Return a point for each metric of a point."""
+    own = {name: point[name] for name in ("step", "time") if name in point}
+    return [{**own, name: value} for name, value in point.items() if name not in own]
 
 
 def _thinned(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
