@@ -220,7 +220,7 @@ class Delivery:
 
 def _split(point: Point) -> list[Point]:
     """Return a point for each metric of a point."""
-    own = {name: point[name] for name in ("step", "time") if name in point}
+    own: Point = {name: point[name] for name in ("step", "time") if name in point}
     return [{**own, name: value} for name, value in point.items() if name not in own]
 
 
