@@ -52,6 +52,7 @@ def test_errors_name_their_tasks_and_the_fix(
         expect(card.get_by_role("heading", name="Prediction failed")).to_be_visible()
         expect(card).to_contain_text("2 times")
         expect(card).to_contain_text("What to do: Correct predict in the model's file")
+        expect(card).to_contain_text("LSML-E330, explained by label-studio-ml explain LSML-E330")
         expect(card).to_contain_text(f"Project {project}")
         links = [
             card.get_by_role("link", name=f"Task {task} in Label Studio") for task in (tasks[1], tasks[3])
