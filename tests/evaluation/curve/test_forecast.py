@@ -5,7 +5,7 @@ import random
 import pytest
 
 from evaluation.curve.coverage import LAWS, LEARNERS, Coverage, coverage_of_law, coverage_of_learner
-from label_studio_ml.evaluation.curve.forecast import Forecast, Verdict, forecast, student
+from label_studio_ml.evaluation.curve.forecast import Forecast, Verdict, forecast, size_points, student
 from label_studio_ml.evaluation.curve.laws import Family, Law
 
 SIZES = (20, 40, 80, 160, 320)
@@ -116,6 +116,18 @@ def test_too_few_sizes_or_folds_cannot_tell() -> None:
     assert "this is 5 sizes in 2 folds" in _forecast(_values(LAW, folds=2)).reason
     one = _forecast(_values(LAW, folds=1))
     assert [(point.low, point.high) for point in one.points] == [(None, None)] * 5
+
+
+def test_the_interval_of_a_mean_ends_at_the_best_value() -> None:
+    values = {20: {0: 0.5, 1: 0.9}}
+    (accuracy,) = size_points(values, lower_is_better=False)
+    (rate,) = size_points(values, lower_is_better=True)
+    assert accuracy.high == 1.0
+    assert accuracy.low is not None
+    assert accuracy.low < 0.5
+    assert rate.low == 0.0
+    assert rate.high is not None
+    assert rate.high > 1.0
 
 
 def test_only_folds_with_every_size_count() -> None:

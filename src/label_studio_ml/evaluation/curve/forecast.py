@@ -176,8 +176,11 @@ def student(degrees: int) -> float:
     return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
 
 
-def size_points(values: Errors) -> list[SizePoint]:
-    """Return the measurements of a metric (not its errors) by size, with the interval of each mean."""
+def size_points(values: Errors, *, lower_is_better: bool) -> list[SizePoint]:
+    """Return the measurements of a metric (not its errors) by size, with the interval of each mean.
+
+    An interval ends at the metric's best value, which is 0 if lower is better, else 1.
+    """
     points = []
     for size in sorted(values):
         several = [values[size][repeat] for repeat in sorted(values[size])]
@@ -187,6 +190,7 @@ def size_points(values: Errors) -> list[SizePoint]:
             error = stdev(several) * math.sqrt(_shared_training(len(several)) / len(several))
             half = student(len(several) - 1) * error
             low, high = mean - half, mean + half
+            low, high = (max(low, 0.0), high) if lower_is_better else (low, min(high, 1.0))
         points.append(SizePoint(tasks=size, values=several, mean=mean, low=low, high=high))
     return points
 
@@ -211,7 +215,7 @@ def forecast(
         control=control,
         metric=metric,
         better="lower" if lower_is_better else "higher",
-        points=size_points(values),
+        points=size_points(values, lower_is_better=lower_is_better),
         verdict=Verdict.UNKNOWN,
     )
     if not curve.can_be_fitted:
