@@ -2,9 +2,14 @@
 
 import sys
 import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from label_studio_ml.test_kit.child.predict_calls import Answer
+from label_studio_ml.test_kit.child.requests import overlapping_calls as overlapping_calls_module
 from label_studio_ml.test_kit.child.requests.overlapping_calls import overlapping_calls
 from label_studio_ml.test_kit.child.side_effects import SideEffects
 from label_studio_ml.test_kit.child.tested_class import TestedClass
@@ -36,17 +41,40 @@ class SharesState:
         return [{"result": [region]}]
 
 
-def test_calls_overlap_between_two_lines() -> None:
-    model, code = SharesState(), cast("UserCode", Owning())
+class Locks(SharesState):
+    """Runs one call at a time by a lock of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def predict(self, tasks: list[dict[str, Any]], **kwargs: Any) -> list[dict[str, Any]]:
+        with self.lock:
+            return super().predict(tasks, **kwargs)
+
+
+def calls_of(model: SharesState) -> Iterator[tuple[int, Answer]]:
+    code = cast("UserCode", Owning())
     tested = cast("TestedClass", SimpleNamespace(model=model, code=code, effects=SideEffects(code)))
-    interval = sys.getswitchinterval()
-    wrong = 0
-    asked = set()
-    for number, answer in overlapping_calls(tested, TASKS, 2):
-        assert answer.error is None, answer.error
-        asked.add(number)
-        wrong += answer.raw[0]["result"][0]["value"]["text"] != [str(number)]
+    return overlapping_calls(tested, TASKS, 2)
+
+
+def is_wrong(number: int, answer: Answer) -> bool:
+    assert answer.error is None, answer.error
+    return bool(answer.raw[0]["result"][0]["value"]["text"] != [str(number)])
+
+
+def test_calls_overlap_between_two_lines() -> None:
+    interval, model = sys.getswitchinterval(), SharesState()
+    calls = list(calls_of(model))
+    assert any(is_wrong(*call) for call in calls[:2]), "in the first round"
     assert 2 in model.together
-    assert wrong
-    assert asked == {0, 1, 2}
+    assert {number for number, _ in calls} <= {0, 1, 2}
     assert sys.getswitchinterval() == interval
+
+
+def test_calls_that_wait_for_a_lock_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlapping_calls_module, "_LINE", 0.05)
+    model = Locks()
+    assert not any(is_wrong(*call) for call in calls_of(model))
+    assert model.together == {1}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.test_kit.template_configs import fitting_templates
+from label_studio_ml.test_kit.trial_data.template_configs import fitting_templates
 
 CHOICES = (
     '<View><Text name="t" value="$t"/><Choices name="{}" toName="t"><Choice value="A"/></Choices></View>'

@@ -17,7 +17,7 @@ from label_studio_ml.test_kit.child_runner import Limits
 from label_studio_ml.test_kit.class_check import CheckOptions, NamedConfig, check_class
 from label_studio_ml.test_kit.junit_report import junit
 from label_studio_ml.test_kit.report import Figures, Outcome, Report, Status
-from label_studio_ml.test_kit.template_configs import fitting_templates, templates_folder
+from label_studio_ml.test_kit.trial_data.template_configs import fitting_templates, templates_folder
 from label_studio_ml.user_code.folder_label_config import LABEL_CONFIG, folder_label_config
 
 #: How an outcome is shown while the checks run.

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any
@@ -14,8 +14,10 @@ from label_studio_ml.test_kit.child.tested_class import TestedClass
 #: Rounds in which each thread calls once, and seconds after which no further round begins.
 _ROUNDS = 12
 _MOST_SECONDS = 10.0
-#: Lines of the user's code in each call after which another thread runs, until there were this many.
+#: Lines of the user's code in each call after which another thread runs.
 _MOST_LINES = 2_000
+#: Seconds for the line of another thread, and how often it may take longer, since it waits for a lock.
+_LINE, _MOST_LATE = 1.0, 2
 #: Seconds that a thread waits for the others to begin.
 _WAIT = 30.0
 #: Seconds between two switches of threads within Python's own code.
@@ -27,8 +29,8 @@ def overlapping_calls(
 ) -> Iterator[tuple[int, Answer]]:
     """Yield the number of a task and the answer for it, of calls with one task each, `at_once` of them at a time.
 
-    The calls of a round begin together, with different tasks. In every other round, a thread gives way to another one
-    at each line of the user's code; in the rest, Python switches threads as often as it can.
+    The calls of a round begin together, with different tasks. In every other round, the threads take turns after each
+    line of the user's code; in the rest, Python switches threads as often as it can.
     """
     interval = sys.getswitchinterval()
     began = time.monotonic()
@@ -38,9 +40,9 @@ def overlapping_calls(
             for round_number in range(_ROUNDS):
                 if round_number > 1 and time.monotonic() - began > _MOST_SECONDS:
                     return
-                together = _Together(tested, at_once, gives_way=round_number % 2 == 0)
+                together = _Together(tested, at_once, takes_turns=round_number % 2 == 0)
                 numbers = [(round_number + call) % len(tasks) for call in range(at_once)]
-                answers = threads.map(together.ask, [tasks[number] for number in numbers])
+                answers = threads.map(together.ask, range(at_once), [tasks[number] for number in numbers])
                 yield from zip(numbers, list(answers), strict=True)
     finally:
         sys.setswitchinterval(interval)
@@ -49,28 +51,65 @@ def overlapping_calls(
 class _Together:
     """One round of calls, which wait for each other before they begin."""
 
-    def __init__(self, tested: TestedClass, at_once: int, *, gives_way: bool) -> None:
+    def __init__(self, tested: TestedClass, at_once: int, *, takes_turns: bool) -> None:
         self._tested = tested
-        self._gives_way = gives_way
+        self._turns = _Turns(at_once) if takes_turns else None
         self._barrier = threading.Barrier(at_once, timeout=_WAIT)
 
-    def ask(self, task: Json) -> Answer:
-        """Call `predict` for one task, once all threads of the round are there."""
-        tested = self._tested
+    def ask(self, place: int, task: Json) -> Answer:
+        """Call `predict` for one task, once all threads of the round are there; `place` is the thread's number."""
+        tested, turns = self._tested, self._turns
         self._barrier.wait()
-        if self._gives_way:
-            sys.settrace(_GivingWay(tested).called)
+        if turns is not None:
+            sys.settrace(_LineTrace(tested, lambda: turns.pass_on(place)).called)
         try:
             return ask(tested.model, [task], tested.effects)
         finally:
             sys.settrace(None)
+            if turns is not None:
+                turns.leave(place)
 
 
-class _GivingWay:
-    """Lets other threads run at each line of the user's code, in the thread that it traces."""
+class _Turns:
+    """Whose turn it is among `count` threads, which are numbered from 0."""
 
-    def __init__(self, tested: TestedClass) -> None:
-        self._code = tested.code
+    def __init__(self, count: int) -> None:
+        self._condition = threading.Condition()
+        self._members = list(range(count))
+        self._turn = self._late = 0
+
+    def pass_on(self, place: int) -> None:
+        """Let each of the other threads run a line, then return; soon, if they wait for what this thread has."""
+        with self._condition:
+            if place not in self._members:
+                return
+            self._next(place)
+            if not self._condition.wait_for(lambda: self._turn == place or not self._members, _LINE):
+                self._turn = place
+                self._late += 1
+                if self._late >= _MOST_LATE:
+                    self._members.clear()
+                    self._condition.notify_all()
+
+    def leave(self, place: int) -> None:
+        """End the part of a thread."""
+        with self._condition:
+            if place in self._members:
+                self._next(place)
+                self._members.remove(place)
+
+    def _next(self, place: int) -> None:
+        if self._turn == place:
+            at = self._members.index(place) + 1
+            self._turn = self._members[at % len(self._members)]
+            self._condition.notify_all()
+
+
+class _LineTrace:
+    """Calls `after_line` at each line of the user's code in the thread that it traces."""
+
+    def __init__(self, tested: TestedClass, after_line: Callable[[], None]) -> None:
+        self._code, self._after_line = tested.code, after_line
         self._lines = 0
         self._owned: dict[str, bool] = {}
 
@@ -82,7 +121,7 @@ class _GivingWay:
         return self._stepped if self._owned[file] and self._lines < _MOST_LINES else None
 
     def _stepped(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if self._lines < _MOST_LINES:
+        if event == "line" and self._lines < _MOST_LINES:
             self._lines += 1
-            time.sleep(0.0002 if self._lines < _MOST_LINES // 10 else 0)
+            self._after_line()
         return self._stepped
