@@ -33,7 +33,7 @@ def first_contact(trial: Trial) -> None:
             raise NoBackend(
                 f"No backend answers at {shown}: {trial.health.failure}", fix="Start it, or correct the URL"
             )
-        trial.setup = trial.calls.post("/setup", trial.first.setup(), trial.calls.limits.setup)
+        trial.setup = trial.set_up(trial.first)
     except Untrusted as error:
         raise NoBackend(untrusted(shown, str(error)), fix=TRUST_ON_THIS_MACHINE) from None
     if trial.setup.is_error or trial.setup.body().error:

@@ -1,5 +1,9 @@
 """Send calls to a backend as Label Studio's client does: its headers, time limits, retries, redirects and login."""
 
+import contextlib
+import io
+import json
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -56,6 +60,25 @@ class StudioCalls:
         """Send a POST with a body as JSON. Raises Untrusted."""
         return self._call("POST", path, limit, json=body)
 
+    def post_in_background(self, path: str, body: Any, limit: float) -> threading.Thread:
+        """Send a POST from a thread, and return the thread as soon as the server has the body, or cannot get it.
+
+        The answer is not returned, nor is an error of the call.
+        """
+        handed_over = threading.Event()
+        content = _WatchedBody(json.dumps(body).encode(), handed_over)
+
+        def call() -> None:
+            with contextlib.suppress(Untrusted):
+                headers = {"Content-Type": "application/json"}
+                self._call("POST", path, limit, data=content, extra_headers=headers)
+            handed_over.set()
+
+        thread = threading.Thread(target=call, daemon=True)
+        thread.start()
+        handed_over.wait()
+        return thread
+
     def send(
         self, path: str, content: bytes, limit: float, *, login: tuple[str, str] | None = None
     ) -> Answer:
@@ -104,6 +127,21 @@ class StudioCalls:
             return _timed(
                 f"{method} {path}", limit, lambda: session.request(method, url, timeout=timeout, **arguments)
             )
+
+
+class _WatchedBody(io.BytesIO):
+    """The body of a request that sets `sent` when all of it has been read and given to the connection."""
+
+    def __init__(self, content: bytes, sent: threading.Event) -> None:
+        super().__init__(content)
+        self._sent = sent
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read up to `size` bytes; the client reads again when it has sent what it has read."""
+        part = super().read(size)
+        if not part:
+            self._sent.set()
+        return part
 
 
 def _timed(call: str, limit: float, send: Any) -> Answer:
