@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -144,6 +144,16 @@ def to_login(fake: FakeBackend, asked: Asked) -> Reply:
 def of_counted_version(fake: FakeBackend, asked: Asked) -> Reply:
     fake.calls += 1
     return Reply.of({"model_version": str(fake.calls)})
+
+
+def cut_off(count: int) -> Answering:
+    """Return an answer of /predict whose Content-Length is larger than the body by `count` bytes."""
+
+    def predict(fake: FakeBackend, asked: Asked) -> Reply:
+        reply = FakeBackend.predict(fake, asked)
+        return replace(reply, cut=count) if count > 0 else replace(reply, body=reply.body[:count])
+
+    return predict
 
 
 def without_texts_as_params(fake: FakeBackend, asked: Asked) -> Reply:
@@ -396,6 +406,9 @@ FAULTS = (
     predicting("pixels", results_of(pixels), "percent", label_config=BOXES, status="any"),
     predicting("never", hanging, "no answer within 0.5 s", check="one-task", slow=True),
     predicting("closed", always(closed()), "closed without an answer", check="one-task"),
+    predicting("cut off", cut_off(5), "ends too early", "Content-Length", check="one-task"),
+    predicting("cut short", cut_off(-5), "JSON that ends too early, after", check="one-task"),
+    predicting("click a page", always(html(200)), "a web page", "no effect", check="click"),
     predicting("page for an error", always(html(500)), "500", check="one-task"),
     predicting("moved", moved, "a redirect (302)", "GET without a body", check="one-task"),
     predicting(

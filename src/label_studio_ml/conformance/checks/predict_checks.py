@@ -1,6 +1,7 @@
 """Checks of `POST /predict`: a task that is opened, all tasks at once, clicks, and large requests."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from label_studio_ml.conformance.answer import Answer
@@ -100,6 +101,7 @@ def click(trial: Trial) -> Outcome:
     results, findings = answered_results(answer, 1)
     if not results and not findings:
         return skipped("the model suggests nothing for a click")
+    findings = [replace(finding, effect=NO_SUGGESTION) for finding in findings]
     findings += click_findings(results[0], task, trial.first_checks) if results else []
     summary = f"the annotator gets {_described(results)} after {answer.seconds:.2f} s"
     return Outcome(summary, tuple(findings))

@@ -171,7 +171,7 @@ def _versions_finding(answer: Answer) -> Finding | None:
         )
         return finding(str(answer), advice)
     if answer.is_error:
-        if answer.timed_out:
+        if answer.failure:
             return failed_call(answer, _NO_LIST)
         return finding(str(answer), _NO_LIST, Severity.FAIL)
     body = answer.body()

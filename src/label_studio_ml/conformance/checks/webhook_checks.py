@@ -107,6 +107,8 @@ def _event_finding(trial: Trial, action: str, answer: Answer) -> Finding | None:
         return Finding(Severity.WARN, answer.call, received, expected, effect, fix)
     if answer.lost_body:
         return failed_call(answer, _LOST)
+    if answer.failure:
+        return Finding(Severity.FAIL, answer.call, received, expected, _LOST, answer.failure_fix)
     if answer.is_error:
         fix = "Accept events of all actions, also of those that the backend does not know"
         return Finding(Severity.FAIL, answer.call, received, expected, _LOST, fix)
