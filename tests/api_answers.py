@@ -218,7 +218,7 @@ def _hold_endpoints() -> None:
 
 def _held(call: Call, response: Response) -> Response:
     headers = {**response.headers, "Content-Type": response.content_type}
-    body = None if response.stream is not None else response.body
+    body = None if response.stream is not None or call.method == "HEAD" else response.body
     HELD.answer(call.method, call.path, response.status, headers, body)
     return response
 
