@@ -36,7 +36,7 @@ def is_wanted(check: Check, fault: Fault, phase: Phase) -> bool:
     if check.phase is not Phase.PREDICT:
         return phase is not Phase.PREDICT
     if phase is not Phase.PREDICT:
-        return check.id in ("import", "build", "predict")
+        return check.id in ("import", "build", "predict", "count", "json", "repeat")
     return check.id not in ("huge-data", "file-formats") or check.id == fault.check
 
 
