@@ -22,8 +22,7 @@ def _forget() -> Iterator[None]:
     ("method", "path", "status", "content_type", "body", "difference"),
     [
         ("GET", "/livez", 200, "application/json", b'{"status":"UP","version":"3"}', ""),
-        ("HEAD", "/livez", 200, "application/json", None, ""),
-        ("GET", "/livez", 200, "application/json", b"", "not JSON"),
+        ("HEAD", "/livez", 200, "application/json", b"", ""),
         ("GET", "/livez/", 200, "application/json", b'{"status":"UP","version":"3"}', ""),
         (
             "GET",
@@ -46,7 +45,7 @@ def _forget() -> Iterator[None]:
         ("GET", "/problem/418/a/b", 418, "application/json", b'{"status":418,"detail":"a b"}', ""),
         ("GET", "/problem/418/", 418, "application/json", b'{"status":418}', "'detail'"),
         ("GET", "/livez", 421, "application/json", b'{"status":421,"detail":"?","field":"Host"}', ""),
-        ("GET", "/livez", 421, "application/json", b'{"status":421,"detail":"?","more":1}', "'more'"),
+        ("GET", "/livez", 421, "application/json", b'{"status":421,"detail":"?","code":1}', "'code'"),
         ("GET", "/dashboard/static/lib/a.css", 304, "text/css", b"", ""),
         ("GET", "/dashboard/static/lib/a.css", 304, "text/css", b"a", "body"),
         ("GET", "/dashboard/api/trainings/counts", 200, "text/plain", b"", "Content-Type"),
@@ -70,27 +69,11 @@ def _forget() -> Iterator[None]:
     ],
 )
 def test_differences(
-    method: str, path: str, status: int, content_type: str, body: bytes | None, difference: str
+    method: str, path: str, status: int, content_type: str, body: bytes, difference: str
 ) -> None:
-    found = the_document().difference(method, path, status, {"Content-Type": content_type}, body)
+    found = the_document().difference(method, path, status, content_type, body)
     assert difference in found
     assert bool(found) == bool(difference)
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "difference"),
-    [
-        (401, {"www-authenticate": "Basic"}, ""),
-        (401, {}, "the header WWW-Authenticate is missing"),
-        (401, {"WWW-Authenticate": "Basic", "Cache-Control": "no-store", "X-Request-ID": "1"}, ""),
-        (401, {"WWW-Authenticate": "Basic", "X-Planted": "1"}, "the header x-planted is not in the document"),
-        (503, {}, "the header Retry-After is missing"),
-    ],
-)
-def test_differences_of_headers(status: int, headers: dict[str, str], difference: str) -> None:
-    sent = {"Content-Type": "application/json", **headers}
-    body = b'{"status":%d,"detail":"because"}' % status
-    assert the_document().difference("POST", "/predict", status, sent, body) == difference
 
 
 def test_a_test_fails_if_a_server_answers_a_field_that_is_not_in_the_document(

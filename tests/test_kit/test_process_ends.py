@@ -140,7 +140,7 @@ def test_what_a_cancelled_training_has_written_is_no_version(tmp_path: Path) -> 
         "            name = Path(name).parents[1] / 'newest.json'\n",
     )
     (tmp_path / "model.py").write_text(code)
-    wanted = ("fit", "fit-output", "fit-cancel")
+    wanted = ("fit", "fit-output", "fit-folder", "fit-cancel")
     skipped = {check: "not of this test" for check in CHECKS if check not in (*wanted, "repeat")}
     failure = only(report_on(tmp_path, CheckOptions(skipped=skipped, quick=True)))
     assert failure.check == "fit-cancel"

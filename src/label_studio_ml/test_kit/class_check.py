@@ -138,8 +138,8 @@ class ConfigTest:
     def _why_no_fit(self) -> str:
         if self._processes.values.get("generation") == "none":
             return "the class has no fit"
-        needed = ("import", "build", "predict")
-        return next((f"{check} failed" for check in needed if check in self._list.failed), "")
+        needed = {"import", "build", "predict"}.difference(self._skipped)
+        return self._list.why_not_passed(needed)
 
     def _reload(self, plan: Plan) -> None:
         why_not = self._list.why_not_passed(("fit", "fit-output"))

@@ -49,7 +49,8 @@ class AnswerChecks:
     def raises(self) -> Iterator[Failure]:
         """Fail if `predict` raises for the batch; name the tasks for which it raises alone.
 
-        Tasks that it refuses with an explanation are left out of the further checks, unless it refuses all.
+        Tasks that it refuses with an explanation are left out of the further checks, unless it refuses all. If it
+        refuses batches, as many classes of 1.0.9 do, only the first task is left: the server asks them task by task.
         """
         error = self.answer.error
         if error is None:
@@ -67,7 +68,13 @@ class AnswerChecks:
             yield tested.raised("predict", alone, "predict raises for a sample task:", field=field, task=task)
         if seen:
             return
-        if len(taken) == len(self.tasks):
+        if len(taken) == len(self.tasks) > 1 and tested.code.refuses(error):
+            tested.values["refused"] = (
+                "predict takes one task at a time, and was tested with the first one only"
+            )
+            self.tasks, self._answer = self.tasks[:1], None
+            yield from self.raises()
+        elif len(taken) == len(self.tasks):
             count = plural(len(self.tasks), "task")
             yield tested.raised("predict", error, f"predict raises for a batch of {count}:", field=field)
         else:

@@ -9,8 +9,7 @@ from label_studio_ml.errors import FitError
 from label_studio_ml.model_calls.adapter import json_output
 from label_studio_ml.support.texts import plural
 from label_studio_ml.test_kit.annotated_tasks import with_one_label
-from label_studio_ml.test_kit.calls import absent_studio
-from label_studio_ml.test_kit.child.failure_texts import explains_annotations
+from label_studio_ml.test_kit.child.failure_texts import asks_elsewhere, explains_annotations
 from label_studio_ml.test_kit.child.predict_calls import by_task, first_unlike
 from label_studio_ml.test_kit.child.predict_phase import (
     Run,
@@ -24,7 +23,7 @@ from label_studio_ml.test_kit.child.tested_class import TestedClass
 from label_studio_ml.test_kit.child.training.annotation_checks import empty_results, skipped_annotations
 from label_studio_ml.test_kit.child.training.folder_check import FolderCheck
 from label_studio_ml.test_kit.child.training.trained_version import TrainedVersion
-from label_studio_ml.test_kit.child.trainings import Cancellation, Training, asks_elsewhere
+from label_studio_ml.test_kit.child.trainings import Cancellation, Training
 from label_studio_ml.test_kit.report import Failure
 
 _METHODS = ("fit",)
@@ -85,11 +84,7 @@ class FitPhase:
             return
         if training.error is not None:
             if asks_elsewhere(training.error):
-                addresses = [
-                    address for address, _ in tested.effects.network if address != absent_studio.ADDRESS
-                ]
-                server = addresses[-1] if addresses else "Label Studio"
-                tested.values["skipped"] = f"fit asks {server}, which this test does not have"
+                tested.values["skipped"] = tested.lacks_server("fit")
                 return
             what = f"fit raises for {plural(len(self._plan.labelled), 'labelled task')}:"
             yield tested.raised("fit", training.error, what, field="annotations", methods=_METHODS)
@@ -187,6 +182,7 @@ class FitPhase:
     def _last_predictions(self) -> list[Any]:
         """Return what a new model of the version of the check `fit` predicts; nothing if that cannot be compared."""
         tested = self._tested
-        if self._version is None or tested.info.generation == "event" or not tested.holds("repeat"):
+        is_comparable = tested.info.generation != "event" and tested.holds("repeat", "fit-folder")
+        if self._version is None or not is_comparable:
             return []
         return self._version.predictions() or []

@@ -8,6 +8,7 @@ from label_studio_ml.errors import BackendError, ModelFileError
 from label_studio_ml.model_api.api_generation import has_predict
 from label_studio_ml.test_kit.child.answer_checks import AnswerChecks
 from label_studio_ml.test_kit.child.bad_data import BadData
+from label_studio_ml.test_kit.child.failure_texts import asks_elsewhere
 from label_studio_ml.test_kit.child.leak_checks import LeakChecks
 from label_studio_ml.test_kit.child.predict_calls import ask
 from label_studio_ml.test_kit.child.repeat_checks import RepeatChecks
@@ -18,6 +19,9 @@ from label_studio_ml.test_kit.code_places import NOWHERE, Place
 from label_studio_ml.test_kit.report import Failure
 
 Run = Callable[[], Iterator[Failure]]
+
+#: Characters of the longest error in a reason.
+_LONGEST_REASON = 200
 
 #: Checks with bad values, which all run in the same way.
 _BAD_DATA = (
@@ -102,12 +106,30 @@ class PredictPhase:
             for task in self._tested.plan.tasks:
                 ask(self._tested.model, [task], self._tested.effects)
             return
+        if reason := self._why_no_server(answers):
+            self._tested.values["skipped"] = reason
+            return
         yield from answers.raises()
         if answers.answer.abstains:
             self._tested.values["abstains"] = True
         began = time.monotonic()
         AnswerChecks(self._tested).answer  # noqa: B018 (a second call, for the time without first-time work)
         self._tested.values["seconds_per_task"] = (time.monotonic() - began) / max(1, len(answers.tasks))
+
+    def _why_no_server(self, answers: AnswerChecks) -> str:
+        """Return why `predict` cannot be tested, if it fails because of a server; else empty text.
+
+        Either the error is that of a request, or the class raises one of its own after it has asked a server.
+        """
+        tested = self._tested
+        asked_before = len(tested.effects.network)
+        error = answers.answer.error
+        if error is None:
+            return ""
+        has_asked = len(tested.effects.network) > asked_before
+        if asks_elsewhere(error) or (has_asked and tested.code.raises_by_itself(error)):
+            return f"{tested.lacks_server('predict')}: {' '.join(str(error).split())[:_LONGEST_REASON]}"
+        return ""
 
 
 def loading(tested: TestedClass) -> Iterator[Failure]:

@@ -9,6 +9,7 @@ from label_studio_ml.controls import Controls
 from label_studio_ml.errors import BackendError, LabelConfigError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec, build, describe_class, reason
+from label_studio_ml.test_kit.calls import absent_studio
 from label_studio_ml.test_kit.calls.announced_calls import announced
 from label_studio_ml.test_kit.check_catalogue import CHECKS
 from label_studio_ml.test_kit.child.side_effects import SideEffects
@@ -89,6 +90,13 @@ class TestedClass:
         )
         with self.effects.watching(), announced(CallKind.BUILD):
             return build(self.cls, spec, self.settings, state or MemoryState(plan.state))
+
+    def lacks_server(self, method: str) -> str:
+        """Return the reason why a method is not tested that has failed to reach a server: the last one it asked."""
+        addresses = [address for address, _ in self.effects.network]
+        if not addresses or addresses[-1] == absent_studio.ADDRESS:
+            return f"{method} asks Label Studio, which this test does not have"
+        return f"{method} asks {addresses[-1]}, which this test does not have"
 
     @property
     def fields(self) -> list[str]:

@@ -1,13 +1,11 @@
 """Call `fit` on generated annotations, in the way of the class's generation."""
 
 import contextlib
-import errno
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from label_studio_ml.errors import StudioError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import fit_annotations, fit_event
 from label_studio_ml.test_kit.calls.announced_calls import announce_cancellation, announced
@@ -23,19 +21,6 @@ Json = dict[str, Any]
 VERSION = "test-1"
 #: Annotations of which a class with `fit(event, data)` gets an event each.
 _EVENTS = 8
-
-#: Exceptions of HTTP clients, by name: no connection, or an answer that is an error.
-_HTTP_ERRORS = frozenset(
-    (
-        "ApiError",
-        "ConnectError",
-        "ConnectTimeout",
-        "ConnectionError",
-        "HTTPError",
-        "HTTPStatusError",
-        "MaxRetryError",
-    )
-)
 
 
 class Cancellation:
@@ -164,19 +149,6 @@ class Training:
             if self._cancellation is not None:
                 stack.enter_context(self._cancellation.during(number))
             yield
-
-
-def asks_elsewhere(error: BaseException | None) -> bool:
-    """Tell whether a request that failed caused an error: `fit` needs a server that this test does not have."""
-    while error is not None:
-        if isinstance(error, StudioError | ConnectionError | TimeoutError):
-            return True
-        if isinstance(error, OSError) and error.errno in (errno.ECONNREFUSED, errno.ENETUNREACH):
-            return True
-        if type(error).__name__ in _HTTP_ERRORS:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 class WatchedAnnotation(dict[str, Any]):

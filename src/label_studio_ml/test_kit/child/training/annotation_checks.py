@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 
 from label_studio_ml.test_kit.annotated_tasks import with_annotation
-from label_studio_ml.test_kit.child.failure_texts import is_unexplained
+from label_studio_ml.test_kit.child.failure_texts import asks_elsewhere, is_unexplained
 from label_studio_ml.test_kit.child.tested_class import TestedClass
-from label_studio_ml.test_kit.child.trainings import Training, WatchedAnnotation, asks_elsewhere
+from label_studio_ml.test_kit.child.trainings import Training, WatchedAnnotation
 from label_studio_ml.test_kit.report import Failure
 
 _METHODS = ("fit",)
