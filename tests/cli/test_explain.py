@@ -58,7 +58,7 @@ def test_unknown_words_say_so(words: list[str], capsys: pytest.CaptureFixture[st
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("label-studio-ml: No error has this code, or a message with these words: ")
-    assert said.err.count("\n") == 1
+    assert said.err.count("\n") == 2
 
 
 def test_it_needs_no_network_and_none_of_the_server() -> None:
@@ -76,22 +76,22 @@ def test_it_needs_no_network_and_none_of_the_server() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "end"),
+    ("words", "code"),
     [
-        (["versions", "none"], "[label-studio-ml explain LSML-E200]"),
-        (["test", "be"], "[label-studio-ml explain LSML-E310]"),
-        (["start", "be", "--check"], "[label-studio-ml explain LSML-E310]"),
-        (["predict", "be", "--input", "t.json", "--output", "p.json"], "[label-studio-ml explain LSML-E310]"),
+        (["versions", "none"], "LSML-E200"),
+        (["test", "be"], "LSML-E310"),
+        (["start", "be", "--check"], "LSML-E310"),
+        (["predict", "be", "--input", "t.json", "--output", "p.json"], "LSML-E310"),
     ],
     ids=lambda words: " ".join(words) if isinstance(words, list) else "",
 )
-def test_the_error_of_a_command_ends_with_the_call(words: list[str], end: str, tmp_path: Path) -> None:
+def test_the_error_of_a_command_ends_with_the_call(words: list[str], code: str, tmp_path: Path) -> None:
     (tmp_path / "be").mkdir()
     (tmp_path / "be" / "model.py").write_text("import no_such_package_at_all\n")
     command = [sys.executable, "-m", "label_studio_ml", *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode in (1, 2)
-    line = done.stderr.splitlines()[-1]
-    assert line.startswith("label-studio-ml: ")
-    assert line.endswith(end)
-    assert main(end[1:-1].split()[1:]) == 0, "the call can be pasted"
+    message, more = done.stderr.splitlines()[-2:]
+    assert message.startswith("label-studio-ml: ")
+    assert more == f"More: label-studio-ml explain {code}"
+    assert main(more.split()[2:]) == 0, "the call can be pasted"

@@ -120,7 +120,7 @@ def test_a_wrong_command_line_ends_with_2(
     assert said in capsys.readouterr().err
 
 
-def test_an_error_is_one_line_and_ends_with_1(
+def test_an_error_is_one_line_and_its_explanation_and_ends_with_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(args: argparse.Namespace) -> int:
@@ -128,7 +128,7 @@ def test_an_error_is_one_line_and_ends_with_1(
 
     monkeypatch.setattr("label_studio_ml.cli.run.start.run", fail)
     assert cli.main(["start", "x"]) == 1
-    line = "label-studio-ml: the tea is cold. Boil water [label-studio-ml explain LSML-E001]\n"
+    line = "label-studio-ml: the tea is cold. Boil water\nMore: label-studio-ml explain LSML-E001\n"
     assert capsys.readouterr().err == line
 
 
@@ -178,7 +178,7 @@ def test_a_failing_start_does_not_show_a_traceback_to_the_user(capsys: pytest.Ca
     assert cli.main(["start", "no-such-folder"]) == 1
     err = capsys.readouterr().err
     assert err.startswith("label-studio-ml: There is no folder")
-    assert err.count("\n") == 1
+    assert err.count("\n") == 2, "the message and what explains it"
 
 
 def test_the_old_import_path_still_parses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,5 +41,5 @@ def test_nothing_is_found_in_our_server(make_backend: MakeBackend, env: dict[str
 def test_a_label_studio_is_no_backend(label_studio: Studio) -> None:
     done = _conformance(label_studio.url)
     assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.count("\n") == 2
     assert f"{label_studio.url} is a Label Studio, not an ML backend" in done.stderr

@@ -107,9 +107,9 @@ def test_a_command_ends_with_the_code_of_a_wrong_token(
         timeout=240,
     )
     assert done.returncode == 1
-    line = done.stderr.splitlines()[-1]
+    line, more = done.stderr.splitlines()[-2:]
     assert line.startswith("label-studio-ml: Label Studio refused the token: 401 ")
-    assert line.endswith(f" [label-studio-ml explain {StudioAuthError.code}]")
+    assert more == f"More: label-studio-ml explain {StudioAuthError.code}"
 
 
 def test_wrong_personal_token(label_studio: Studio, personal_token: str, project: int) -> None:

@@ -112,7 +112,7 @@ def test_train_that_is_cancelled_ends_with_1(live: Live) -> None:
     again = live.run_command("cancel", job)
     assert (again.returncode, again.stderr) == (
         1,
-        f"label-studio-ml: Job {job} has ended already: it is cancelled [label-studio-ml explain LSML-E115]\n",
+        f"label-studio-ml: Job {job} has ended already: it is cancelled\nMore: label-studio-ml explain LSML-E115\n",
     )
     listed = live.run_command("jobs", "--project", "1").stdout
     assert re.search(rf"{job} +1 +cancelled .*ended by SIGTERM", listed)
@@ -123,7 +123,7 @@ def test_an_unknown_job(live: Live) -> None:
         done = live.run_command(*words)
         assert done.returncode == 1
         listed = f"label-studio-ml jobs {shlex.quote(live.folder.name)}"
-        assert f"There is no job none. List them with: {listed} [" in done.stderr
+        assert f"There is no job none. List them with: {listed}\n" in done.stderr
 
 
 def test_jobs_as_json(live: Live) -> None:

@@ -69,13 +69,16 @@ def say(*lines: str, file: TextIO | None = None, flush: bool = False) -> None:
 
 
 def say_error(error: BackendError) -> None:
-    """Print the error that ends a command as one line on standard error, with the call that explains its code."""
-    say(f"label-studio-ml: {explained(error)}", file=sys.stderr)
+    """Print the error that ends a command on standard error, and the call that explains its code as a second line."""
+    say(f"label-studio-ml: {error}", explanation(error.code), file=sys.stderr)
 
 
-def explained(error: BackendError) -> str:
-    """Return an error's message and fix, and the call that explains its code."""
-    return f"{error} [{our_command('explain', error.code)}]"
+def explanation(code: str) -> str:
+    """Return the line that follows an error: the call that explains its code.
+
+    It is a line of its own, as a message often ends with a command to copy.
+    """
+    return f"More: {our_command('explain', code)}"
 
 
 def say_json(text: str) -> None:

@@ -123,9 +123,9 @@ def _last_line(text: str) -> str:
 
 
 def _cause(text: str) -> tuple[str, str]:
-    """Return the error that `check_model` printed, and the error's code, which its line ends with."""
-    cause, _, end = _last_line(text).rpartition(f" [{our_command('explain')} ")
-    return (cause, end.removesuffix("]")) if cause else (end, "")
+    """Return the error that `check_model` printed, and the error's code, which the line after it ends with."""
+    before, _, code = text.rstrip().rpartition(f"\nMore: {our_command('explain')} ")
+    return (_last_line(before), code) if before else (_last_line(text), "")
 
 
 def disk(context: Context) -> Iterator[Check]:

@@ -203,7 +203,7 @@ def test_a_sample_that_does_not_fit_the_class_is_not_taken_for_a_project(tmp_pat
     status, output = _check_several(tmp_path, "--check", code=named)
     assert status == 1
     assert "cannot be built for a label config made up of <Rectangle>, <TextArea> on <Image>: " in output
-    assert "Add --label-config FILE with the label config of your project [" in output
+    assert "Add --label-config FILE with the label config of your project\n" in output
 
 
 def test_the_label_config_of_the_folder_is_taken(tmp_path: Path) -> None:

@@ -23,5 +23,6 @@ def test_report(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "bad [red]" in text
     assert "→ do it" in text
-    assert "→ do this [label-studio-ml explain LSML-E001]" in text
+    assert "→ do this\n" in text
+    assert "→ More: label-studio-ml explain LSML-E001\n" in text
     assert "1 ok, 2 fail" in text

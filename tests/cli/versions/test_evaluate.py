@@ -248,13 +248,13 @@ def test_measuring_another_project_does_not_add_it(
         ((*FROM_FILE[:3], "missing.xml"), "missing.xml cannot be read"),
     ],
 )
-def test_what_is_missing_is_said_in_a_line(
+def test_what_is_missing_is_said(
     evaluate: Evaluate, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
 ) -> None:
     assert evaluate(*words) == 1
     printed = capsys.readouterr().err
     assert said in printed
-    assert len(printed.splitlines()) == 1
+    assert len(printed.splitlines()) == 2
 
 
 @pytest.mark.usefixtures("known")

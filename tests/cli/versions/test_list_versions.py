@@ -37,11 +37,11 @@ def _run(made: Made, capsys: pytest.CaptureFixture[str], command: str, *words: s
 
 
 def _fails(made: Made, capsys: pytest.CaptureFixture[str], command: str, *words: str) -> str:
-    """Run a command that fails; return the one line that says why."""
+    """Run a command that fails; return the line that says why, and the one that explains it."""
     code = cli.main([command, str(made.folder.parent), *words])
     printed = capsys.readouterr()
     assert (code, printed.out) == (1, "")
-    assert printed.err.count("\n") == 1
+    assert printed.err.count("\n") == 2
     return printed.err
 
 

@@ -12,7 +12,7 @@ from label_studio_ml.cli.shared.studio_arguments import (
     require_studio,
     with_studio,
 )
-from label_studio_ml.cli.streams import explained, say
+from label_studio_ml.cli.streams import explanation, say
 from label_studio_ml.config.settings import DEFAULT_PORT
 from label_studio_ml.errors import BackendError, SettingsError
 
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         for line in connect(plan):
             say(f"ok      {line}", flush=True)
     except BackendError as error:
-        say(f"failed  {explained(error)}", flush=True)
+        say(f"failed  {error}", f"        {explanation(error.code)}", flush=True)
         return 1
     finally:
         studio.api.close()

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from label_studio_ml.cli.shared.tables import Column, Row, print_table
-from label_studio_ml.cli.streams import cursor_restored, make_console, say
+from label_studio_ml.cli.streams import cursor_restored, explanation, make_console, say
 from label_studio_ml.doctor.check import Check, Status
-from label_studio_ml.support.texts import our_command
 
 _COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "bright_black"}
 
@@ -24,9 +23,8 @@ def as_json(checks: Iterable[Check]) -> str:
 
 def _notes(check: Check) -> list[str]:
     """Return the lines below a check: what to do, and how to read more about its error."""
-    more = f"[{our_command('explain', check.code)}]" if check.code else ""
-    text = " ".join(filter(None, (check.fix, more)))
-    return [f"→ {text}"] if text else []
+    more = explanation(check.code) if check.code else ""
+    return [f"→ {text}" for text in (check.fix, more) if text]
 
 
 def show(results: Iterable[Check]) -> list[Check]:
