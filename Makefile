@@ -58,6 +58,7 @@ site:
 tables:
 	.venv/bin/python scripts/settings_tables
 	.venv/bin/python scripts/gallery_tables
+	.venv/bin/python scripts/message_templates
 
 vendor:
 	@$(PYTHON) scripts/vendor_scripts

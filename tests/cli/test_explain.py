@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.cli.main import main
+from label_studio_ml.troubleshooting import message_templates
 from label_studio_ml.troubleshooting.entries import by_code
 
 #: Lines of the pages that are run here.
@@ -59,6 +60,35 @@ def test_unknown_words_say_so(words: list[str], capsys: pytest.CaptureFixture[st
     assert said.out == ""
     assert said.err.startswith("label-studio-ml: No error has this code, or a message with these words: ")
     assert said.err.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--tab", "and", "--no-tab", "do", "not", "go", "together"], ["--tab and --no-tab do not go together"]],
+)
+def test_options_in_a_pasted_message_are_words(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", *words]) == 0
+    assert "  --tab and --no-tab do not go together\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_a_help_option_alone_prints_the_help(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", option]) == 0
+    assert capsys.readouterr().out.startswith("usage: label-studio-ml explain ")
+
+
+def test_a_weak_match_is_shown_as_maybe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "organization", "legacy"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Maybe LSML-E710: ")
+    assert "Causes:" not in said
+
+
+def test_no_source_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading all modules would take seconds."""
+    monkeypatch.setattr("ast.parse", None)
+    message_templates.templates.cache_clear()
+    assert main(["explain", "Redis refuses the login"]) == 0
 
 
 def test_it_needs_no_network_and_none_of_the_server() -> None:

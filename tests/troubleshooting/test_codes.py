@@ -64,7 +64,7 @@ CODES = {
     "LSML-E630": "ForeignQueue",
     "LSML-E640": "LeaseLost",
     "LSML-E650": "Crashed",
-    "LSML-E651": "Interrupted",
+    "LSML-E651": "TrainingInterrupted",
     "LSML-E652": "Ended",
     "LSML-E700": "StudioError",
     "LSML-E710": "StudioAuthError",
@@ -119,13 +119,22 @@ def test_each_code_has_an_entry_and_no_other_has_one() -> None:
     assert sum(len(group.entries) for group in groups()) == len(by_code()), "a code has one entry"
 
 
+def test_no_two_errors_have_the_same_name() -> None:
+    names = [name for name in CODES.values() if name]
+    assert sorted(names) == sorted(set(names))
+
+
+_ITEM = re.compile(r"^- (.+(?:\n  .+)*)", re.MULTILINE)
+
+
 @pytest.mark.parametrize("entry", by_code().values(), ids=lambda entry: entry.code)
 def test_an_entry_says_what_it_means_its_causes_and_what_to_do(entry: Entry) -> None:
+    meaning, _, rest = entry.text.partition("Causes:")
+    causes, actions = (_ITEM.findall(part) for part in rest.split("What to do:"))
     assert entry.title
-    assert entry.meaning
-    assert entry.causes
-    assert entry.actions
-    assert all(re.search(r"[.!…`)]$", text) for text in (entry.meaning, *entry.causes, *entry.actions))
+    assert causes
+    assert actions
+    assert all(re.search(r"[.!…`)]$", text) for text in (meaning.strip(), *causes, *actions))
 
 
 _PLACEHOLDERS = {"JOB": "20261123-141530-9f3a1b", "VERSION": "20261123-141530-9f3a"}

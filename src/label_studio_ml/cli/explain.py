@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if not matches:
         raise SettingsError(
             f"No error has this code, or a message with these words: {visible(text[:_MAX_TEXT])}",
-            fix="List all codes with label-studio-ml explain, or give fewer words, without names and numbers",
+            fix="List all codes with label-studio-ml explain, or give other words, without names and numbers",
             field="WORDS",
         )
     _show(matches)
@@ -59,10 +59,13 @@ def _show(matches: Sequence["Match"]) -> None:
     """Print the entry of the only match, or else the titles of all, with the messages that are like the words."""
     from label_studio_ml.troubleshooting.entries import by_code
 
+    is_only = len(matches) == 1 and not matches[0].is_weak
     for match in matches:
         entry = by_code()[match.code]
-        is_only = len(matches) == 1
-        say(*(entry.plain().splitlines() if is_only else [f"{entry.code}: {entry.title}"]))
+        if is_only:
+            say(*entry.plain().splitlines())
+        else:
+            say(f"{'Maybe ' if match.is_weak else ''}{entry.code}: {entry.title}")
         if match.messages and is_only:
             say("", "Messages like this one:")
         for template in match.messages:
@@ -70,5 +73,5 @@ def _show(matches: Sequence["Match"]) -> None:
             if template.fix:
                 say(f"      {template.fix}")
         say("")
-    if len(matches) > 1:
+    if not is_only:
         say("The causes, and what to do: label-studio-ml explain CODE")

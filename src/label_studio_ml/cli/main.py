@@ -24,7 +24,7 @@ class Command:
 
     `help` is a phrase for the list of commands; with a capital and a full stop, it is the command's description. With
     `family`, the module has several subcommands: its `add_arguments` also takes the command's name, which `run` finds
-    in `args.command`.
+    in `args.command`. With `takes_text`, its arguments are words of a text, and none but a help option is an option.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Command:
     module: str
     aliases: tuple[str, ...] = ()
     family: bool = False
+    takes_text: bool = False
 
 
 #: Modules of Python's library that Windows does not have.
@@ -82,7 +83,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     ),
     "inspect it": (
         Command("doctor", "find what is wrong with a backend's connection", "studio.doctor"),
-        Command("explain", "say what an error means and what to do about it", "explain"),
+        Command("explain", "say what an error means and what to do about it", "explain", takes_text=True),
         Command("projects", "list the projects a backend knows, forget some", "studio.projects"),
         Command("conformance", "call any ML backend as Label Studio does", "studio.conformance"),
         Command("openapi", "print the OpenAPI document of a backend's calls", "openapi"),
@@ -187,7 +188,16 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
             subparser.set_defaults(run=module.run, parser=subparser, command=command.name)
     if called and called not in by_name:
         parser.error(f"there is no command {called!r}{_suggestion(called, by_name)}")
+    if called and by_name[called].takes_text:
+        argv = _as_text(argv, called)
     return parser.parse_known_args(argv)
+
+
+def _as_text(argv: Sequence[str], called: str) -> list[str]:
+    """Return the arguments with a `--` before the words of the command, unless these are a help option alone."""
+    split = list(argv).index(called) + 1
+    words = list(argv[split:])
+    return [*argv[:split], *([] if words in (["-h"], ["--help"]) else ["--"]), *words]
 
 
 def add_arguments(command: Command, parser: argparse.ArgumentParser) -> ModuleType:

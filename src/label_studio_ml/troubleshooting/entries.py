@@ -22,34 +22,25 @@ FILES = (
 #: A code in a text, such as an error's message.
 CODE = re.compile(r"\bLSML-E\d{3}\b", re.IGNORECASE)
 
-_CAUSES, _ACTIONS = "Causes:", "What to do:"
+#: What the last paragraph of an entry begins with, if it has one with the messages of others.
+_OTHER_MESSAGES = "Also seen as: "
 _ENTRY = re.compile(r"^## (?P<code>LSML-E\d{3}): (?P<title>.+)\n(?P<text>(?:(?!## ).*\n?)*)", re.MULTILINE)
-_ITEM = re.compile(r"^- (.+(?:\n  .+)*)", re.MULTILINE)
+_QUOTED = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\[([^\]]+)\]\(([\w./-]+\.md)[^)]*\)")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The entry of a code. `text` is Markdown, with the meaning, the causes and what to do."""
+    """The entry of a code. `text` is Markdown, with the meaning, the causes, what to do, and messages of others."""
 
     code: str
     title: str
     text: str
 
     @property
-    def meaning(self) -> str:
-        """The paragraphs before the causes."""
-        return self.text.partition(_CAUSES)[0].strip()
-
-    @property
-    def causes(self) -> tuple[str, ...]:
-        """The usual causes, one text each."""
-        return _items(self.text.partition(_CAUSES)[2].partition(_ACTIONS)[0])
-
-    @property
-    def actions(self) -> tuple[str, ...]:
-        """What to do, one text each."""
-        return _items(self.text.partition(_ACTIONS)[2])
+    def other_messages(self) -> tuple[str, ...]:
+        """Messages of the system, of libraries and of other programs that lead here."""
+        return tuple(_QUOTED.findall(self.text.partition(_OTHER_MESSAGES)[2]))
 
     def plain(self) -> str:
         """Return the entry for a terminal, where a link is its text with the page in brackets."""
@@ -81,7 +72,3 @@ def _read(path: Path) -> EntryGroup:
     text = path.read_text(encoding="utf-8")
     title = text.partition("\n")[0].removeprefix("# ")
     return EntryGroup(title, tuple(Entry(**match.groupdict()) for match in _ENTRY.finditer(text)))
-
-
-def _items(text: str) -> tuple[str, ...]:
-    return tuple(" ".join(item.split()) for item in _ITEM.findall(text))

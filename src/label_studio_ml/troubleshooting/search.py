@@ -3,80 +3,141 @@
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
 from label_studio_ml.troubleshooting.entries import CODE, Entry, by_code
-from label_studio_ml.troubleshooting.message_templates import Template, templates
+from label_studio_ml.troubleshooting.message_templates import VALUE, Template, templates
 
 #: What a command's errors begin with.
 _PREFIX = "label-studio-ml: "
 _WORD = re.compile(r"[^\W_]+(?:_[^\W_]+)*")
-#: Part of a template's words that a text must have, or part of the text's words that a template must have. Words that
-#: are in many templates count less.
+#: Words that say nothing about which error it is.
+_STOP_WORDS = frozenset(
+    """
+    a an and are as at be because been but by can cannot could did do does error errors failed for from had has have
+    how i if in into is it its may my no not of on or our so than that the their them then there these they this those
+    to was were what when where which while who why will with would you your
+    """.split()  # noqa: SIM905 (a list has a line for each)
+)
+#: Part of a message's words that a text must have, or part of the text's words that a message must have. Words that
+#: are in many messages count less.
 _ENOUGH = 0.7
-#: What a word in the text of an entry counts in comparison with one in a message.
-_OF_TEXT = 0.5
+#: The least number of words in common if a text has many others, as a single one says little about a long text.
+_MIN_COMMON = 2
+#: What the words of a whole message count in comparison with some words of one, and the least score of a whole one.
+_OF_WHOLE, _LEAST = 1.25, 0.1
 #: Matches with less of the best one's score are left out.
 _NEAR_BEST = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A code that a text leads to, and the messages of this code that are like the text, the most similar first."""
+    """A code that a text leads to, and the messages of this code that are like the text, the most similar first.
+
+    `is_weak`: only the text of the code's entry has the words, or the message is little more than values.
+    """
 
     code: str
     messages: tuple[Template, ...]
+    is_weak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message that leads to `code`: one of ours with its `template`, one of other programs, or an entry's title.
+
+    `words` are its own, `whole` those of its fix too. `pattern` is the whole message as a line, None for a title.
+    """
+
+    code: str
+    words: frozenset[str]
+    whole: frozenset[str]
+    template: Template | None = None
+    pattern: re.Pattern[str] | None = None
+
+
+@dataclass(slots=True)
+class _Scores:
+    """The scores of a code: that of its best message, and those of its own messages by template."""
+
+    best: float
+    templates: dict[Template, float]
 
 
 def find(text: str, limit: int = 5) -> list[Match]:
     """Return the codes that `text` leads to, at most `limit`, the best first.
 
     `text` is a code, a whole message as it was printed or logged, or some words of one. Codes that nothing has are not
-    returned.
+    returned. If no message and no title is like the text, the entries whose text has the words are weak matches.
     """
     if named := dict.fromkeys(code.upper() for code in CODE.findall(text)):
         return [Match(code, ()) for code in named if code in by_code()][:limit]
-    words = set(_words(text.strip().removeprefix(_PREFIX)))
-    scored = [(score, template) for template in templates() if (score := _score_of(words, template))]
-    messages: dict[str, list[tuple[float, Template]]] = {}
-    for score, template in sorted(scored, key=lambda pair: -pair[0]):
-        messages.setdefault(template.code, []).append((score, template))
-    best = {code: found[0][0] for code, found in messages.items()}
-    for entry in by_code().values():
-        title, whole = _of_entry(entry)
-        # Words of a title count as those of a message. An entry has many words, so that those of its text say less.
-        in_text = _score(words, whole) * _OF_TEXT
-        best[entry.code] = max(best.get(entry.code, 0.0), _score(words, title), in_text)
-    least = max(best.values(), default=0.0) * _NEAR_BEST
+    line = " ".join(text.split()).removeprefix(_PREFIX)
+    words = _distinctive(line)
+    strong, vague = _by_messages(line, words)
+    if strong:
+        return _best(strong, limit)
+    return _best(vague or _by_texts(words), limit, is_weak=True)
+
+
+def _by_messages(line: str, words: frozenset[str]) -> tuple[dict[str, _Scores], dict[str, _Scores]]:
+    """Return the scores of the codes with messages or titles like a text, and those by messages that are vague.
+
+    A message is vague if it is little more than values, as in "… cannot be read: …".
+    """
+    strong: dict[str, _Scores] = {}
+    vague: dict[str, _Scores] = {}
+    for message in _messages():
+        common = words & message.whole
+        is_vague = False
+        if message.pattern is not None and message.pattern.search(line):
+            score = max(_weight(common), _LEAST) * _OF_WHOLE
+            has_values = message.template is not None and VALUE in message.template.message
+            is_vague = has_values and len(common) < _MIN_COMMON
+        else:
+            score = max(_score(words, message.words), _score(words, message.whole)) if common else 0.0
+        if score:
+            of_code = (vague if is_vague else strong).setdefault(message.code, _Scores(0.0, {}))
+            of_code.best = max(of_code.best, score)
+            if message.template is not None:
+                of_code.templates[message.template] = score
+    return strong, vague
+
+
+def _by_texts(words: frozenset[str]) -> dict[str, _Scores]:
+    """Return the scores of the codes whose entry has the words in its text."""
+    scores = {code: _score(words, _of_text(entry)) for code, entry in by_code().items()}
+    return {code: _Scores(score, {}) for code, score in scores.items() if score}
+
+
+def _best(scores: dict[str, _Scores], limit: int, *, is_weak: bool = False) -> list[Match]:
+    least = max((found.best for found in scores.values()), default=0.0) * _NEAR_BEST
     codes = sorted(
-        (code for code, score in best.items() if score and score >= least), key=lambda code: -best[code]
+        (code for code, found in scores.items() if found.best >= least), key=lambda code: -scores[code].best
     )
-    return [Match(code, _like(messages.get(code, []), least)) for code in codes[:limit]]
+    return [Match(code, _like(scores[code].templates, least), is_weak) for code in codes[:limit]]
 
 
-def _like(found: list[tuple[float, Template]], least: float, limit: int = 5) -> tuple[Template, ...]:
-    return tuple(template for score, template in found if score >= least)[:limit]
+def _like(scored: dict[Template, float], least: float, limit: int = 5) -> tuple[Template, ...]:
+    ordered = sorted(scored.items(), key=lambda pair: -pair[1])
+    return tuple(template for template, score in ordered if score >= least)[:limit]
 
 
-def _score_of(words: set[str], template: Template) -> float:
-    """Return how like a template `words` are, which may be those of its message alone, or of its fix as well."""
-    return max(_score(words, _of_message(template)), _score(words, _of_whole(template)))
-
-
-def _score(words: set[str], other: set[str]) -> float:
+def _score(words: frozenset[str], other: frozenset[str]) -> float:
     """Return how much `words` of a text have in common with those of a message, 0 if that is too little."""
     common = words & other
     if not common:
         return 0.0
     weight = _weight(common)
     share = weight / _weight(words)
-    if len(other) > 1:  # one word, such as "Interrupted", is in many texts that are about something else
+    if len(common) >= _MIN_COMMON:
         share = max(share, weight / _weight(other))
     return weight * share if share >= _ENOUGH else 0.0
 
 
-def _weight(words: set[str]) -> float:
+def _weight(words: frozenset[str]) -> float:
     counts, total = _frequencies()
     return sum(math.log(1 + total / (1 + counts[word])) for word in words)
 
@@ -84,24 +145,43 @@ def _weight(words: set[str]) -> float:
 @cache
 def _frequencies() -> tuple[Counter[str], int]:
     """Return in how many messages each word is, and the number of messages."""
-    counts = Counter(word for template in templates() for word in _of_message(template))
+    counts = Counter(word for template in templates() for word in _distinctive(template.message))
     return counts, len(templates())
 
 
 @cache
-def _of_message(template: Template) -> set[str]:
-    return set(_words(template.message))
+def _messages() -> tuple[_Message, ...]:
+    return tuple(_read_messages())
+
+
+def _read_messages() -> Iterator[_Message]:
+    for template in templates():
+        words, whole = _distinctive(template.message), _distinctive(f"{template.message} {template.fix}")
+        yield _Message(template.code, words, whole, template, _whole_line(template))
+    for entry in by_code().values():
+        words = _distinctive(entry.title)
+        yield _Message(entry.code, words, words)
+        for text in entry.other_messages:
+            words = _distinctive(text)
+            pattern = "".join(rf"(?=.*\b{re.escape(word)}\b)" for word in _words(text))
+            yield _Message(entry.code, words, words, pattern=re.compile(f"^{pattern}", re.IGNORECASE))
+
+
+def _whole_line(template: Template) -> re.Pattern[str]:
+    """Return a pattern for a line that is a message with any values, with or without its fix."""
+    message, fix = (".+".join(map(re.escape, text.split(VALUE))) for text in (template.message, template.fix))
+    end = rf"(?:\. {fix})?" if fix else ""
+    return re.compile(rf"^{message}{end}\W*$", re.IGNORECASE)
 
 
 @cache
-def _of_whole(template: Template) -> set[str]:
-    return set(_words(f"{template.message} {template.fix}"))
+def _of_text(entry: Entry) -> frozenset[str]:
+    return _distinctive(f"{entry.title} {entry.text}")
 
 
-@cache
-def _of_entry(entry: Entry) -> tuple[set[str], set[str]]:
-    """Return the words of an entry's title, and all its words."""
-    return set(_words(entry.title)), set(_words(f"{entry.title} {entry.text}"))
+def _distinctive(text: str) -> frozenset[str]:
+    """Return the words of a text without those that are in messages about anything."""
+    return frozenset(_words(text)) - _STOP_WORDS
 
 
 def _words(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from label_studio_ml.training.process.run_request import Outcome
 from label_studio_ml.training.records.event_queue import StoredEvent
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
-from label_studio_ml.training.worker.child_process import Crashed, Interrupted, RunProcess
+from label_studio_ml.training.worker.child_process import Crashed, RunProcess, TrainingInterrupted
 from label_studio_ml.training.worker.run_end import RULES, EndKind, Fate
 from label_studio_ml.training.worker.trainer import Trainer
 from label_studio_ml.versions.store.local_store import VersionStore
@@ -51,7 +51,10 @@ def _ends_after_the_first_event(job_store: JobStore, error: Exception) -> Callab
 
 @pytest.mark.parametrize(
     "error",
-    [Crashed("the training process was killed"), Interrupted("the worker was stopped; it will run again")],
+    [
+        Crashed("the training process was killed"),
+        TrainingInterrupted("the worker was stopped; it will run again"),
+    ],
     ids=["crashed", "interrupted"],
 )
 def test_a_run_that_ends_after_a_completed_event_is_reported_once(

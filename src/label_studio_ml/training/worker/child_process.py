@@ -50,7 +50,7 @@ _LOADING_TIMEOUT = 600.0
 _STOPPED_MESSAGE = "the worker was stopped; the training will run again"
 
 
-class Interrupted(BackendError):
+class TrainingInterrupted(BackendError):
     """The worker was told to stop; the events stay in the event queue for the next worker."""
 
     code = "LSML-E651"
@@ -102,7 +102,7 @@ class RunProcess:
         """Run the training and return its outcome. The process has ended when this returns or raises.
 
         Raises Crashed if the process ended without an outcome, Ended if the run was cancelled or exceeded a limit,
-        LeaseLost, and Interrupted if the worker is to stop.
+        LeaseLost, and TrainingInterrupted if the worker is to stop.
         """
         job = self._request.job
         scrubber = Scrubber(self._secrets())
@@ -143,7 +143,7 @@ class RunProcess:
         ending: Termination | None = None
         while True:
             if self._stopping.is_set():
-                raise ending.stopped() if ending else Interrupted(_STOPPED_MESSAGE)
+                raise ending.stopped() if ending else TrainingInterrupted(_STOPPED_MESSAGE)
             self._renew_lease(process)
             ending = ending or self._begin_ending(process, record)
             if ending is not None:

@@ -16,7 +16,7 @@ from label_studio_ml.training.process.failures import explained, may_pass, paren
 from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.training.records.job_record import now
 from label_studio_ml.training.scheduling.lease import LeaseLost
-from label_studio_ml.training.worker.child_process import Crashed, Interrupted, RunProcess
+from label_studio_ml.training.worker.child_process import Crashed, RunProcess, TrainingInterrupted
 from label_studio_ml.training.worker.handover import handed_over
 from label_studio_ml.training.worker.leased_project import LeasedProject
 from label_studio_ml.training.worker.run_end import MAX_STARTS, EndKind, RunEnd
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 #: The exceptions with which a training process ends without an outcome.
 END_KINDS: Mapping[type[Exception], EndKind] = {
-    Interrupted: EndKind.INTERRUPTED,
+    TrainingInterrupted: EndKind.INTERRUPTED,
     Ended: EndKind.CUT_SHORT,
     LeaseLost: EndKind.LEASE_LOST,
     Crashed: EndKind.CRASHED,
