@@ -45,7 +45,7 @@ def _forget() -> Iterator[None]:
         ("GET", "/problem/418/a/b", 418, "application/json", b'{"status":418,"detail":"a b"}', ""),
         ("GET", "/problem/418/", 418, "application/json", b'{"status":418}', "'detail'"),
         ("GET", "/livez", 421, "application/json", b'{"status":421,"detail":"?","field":"Host"}', ""),
-        ("GET", "/livez", 421, "application/json", b'{"status":421,"detail":"?","code":1}', "'code'"),
+        ("GET", "/livez", 421, "application/json", b'{"status":421,"detail":"?","more":1}', "'more'"),
         ("GET", "/dashboard/static/lib/a.css", 304, "text/css", b"", ""),
         ("GET", "/dashboard/static/lib/a.css", 304, "text/css", b"a", "body"),
         ("GET", "/dashboard/api/trainings/counts", 200, "text/plain", b"", "Content-Type"),
