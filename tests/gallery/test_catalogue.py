@@ -53,6 +53,12 @@ def test_weights_are_pinned(model: GalleryModel) -> None:
 
 
 @each_model
+def test_a_model_that_installs_pillow_names_its_licence(model: GalleryModel) -> None:
+    requirements = re.findall(r"^[\w-]+", model.text("requirements.txt"), re.MULTILINE)
+    assert "pillow" not in requirements or "HPND" in model.licence
+
+
+@each_model
 def test_a_model_fits_its_own_label_config(model: GalleryModel) -> None:
     fits, _ = match(model.text("label_config.xml"), [model])
     assert fits

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 import pytest
+from packaging.requirements import Requirement
 from PIL import Image
 
 from label_studio_ml.gallery.catalogue import models
@@ -98,3 +99,18 @@ def test_the_gallery_reads_pictures_with_these_functions_only() -> None:
         if any(call in file.read_text(encoding="utf-8") for call in ("imread(", "imdecode(", "Image.open("))
     ]
     assert wrong == []
+
+
+def test_models_that_read_pictures_require_a_pillow_that_knows_transparency() -> None:
+    """Pillow 10.0 has no `has_transparency_data`: `read_on_white` would call every picture unreadable."""
+    readers = [
+        model
+        for model in models()
+        if any("large_pictures" in file.read_text(encoding="utf-8") for file in model.folder.glob("*.py"))
+    ]
+    assert readers
+    for model in readers:
+        required = [Requirement(line) for line in model.text("requirements.txt").splitlines()]
+        pillow = next((each for each in required if each.name == "pillow"), None)
+        assert pillow is not None, model.name
+        assert not pillow.specifier.contains("10.0.1"), model.name

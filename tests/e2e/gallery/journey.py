@@ -73,13 +73,21 @@ class Journey:
         self.backend_id = int(self.studio.backend(self.project)["id"])
 
     def predict(self, tasks: Sequence[int]) -> dict[int, Json]:
-        """Retrieve predictions of tasks in Label Studio; return each task's newest one."""
-        self.studio.retrieve_predictions(self.project, list(tasks))
+        """Retrieve predictions of tasks in Label Studio; return each task's newest one.
+
+        A request ends after a time that Label Studio sets: tasks that a slow machine has not computed until then are
+        asked for again, as long as each request brings some.
+        """
         newest: dict[int, Json] = {}
-        for prediction in sorted(self.studio.predictions(self.project), key=lambda item: int(item["id"])):
-            if prediction["task"] in set(tasks):
-                newest[prediction["task"]] = prediction
-        assert set(newest) == set(tasks), f"tasks without prediction: {sorted(set(tasks) - set(newest))}"
+        missing = list(tasks)
+        while missing:
+            self.studio.retrieve_predictions(self.project, missing)
+            for prediction in sorted(self.studio.predictions(self.project), key=lambda item: int(item["id"])):
+                if prediction["task"] in set(tasks):
+                    newest[prediction["task"]] = prediction
+            left = [task for task in tasks if task not in newest]
+            assert len(left) < len(missing), f"tasks without prediction: {sorted(left)}"
+            missing = left
         return newest
 
     def train(self, deadline: float = 240.0) -> str:
