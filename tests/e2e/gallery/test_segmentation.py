@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from label_studio_ml import regions
 
@@ -122,7 +123,9 @@ class ClickPage:
         for name, wanted in switches.items():
             toggle = page.page.get_by_test_id(name)
             if toggle.is_checked() != wanted:
-                toggle.set_checked(wanted, force=True)
+                toggle.click(force=True)
+                # The page may show the new state only later; `set_checked` looks once, at once.
+                expect(toggle).to_be_checked(checked=wanted)
 
     def choose(self, control: str, label: str) -> None:
         """Unselect, press "Auto-Detect" until the toolbar has the control's smart tool, then a label of the control."""
