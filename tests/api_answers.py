@@ -36,6 +36,22 @@ _BEFORE_ROUTES = (408, 431, 501, 505)
 _ANY_PATH = (303, 400, 401, 403, 413, 415, 421, *_BEFORE_ROUTES)
 #: The status of requests whose client has left: nobody reads it.
 _CLIENT_LEFT = 499
+#: Headers that any answer may have: those of HTTP itself, and what browsers may do with the answer.
+_ANY_ANSWER = frozenset(
+    {
+        *(
+            "content-type",
+            "content-length",
+            "connection",
+            "date",
+            "server",
+            "transfer-encoding",
+            "x-request-id",
+        ),
+        *("cache-control", "etag", "vary", "x-content-type-options", "content-security-policy"),
+        *("referrer-policy", "x-frame-options", "cross-origin-resource-policy", "accept-ranges"),
+    }
+)
 #: Characters of an answer that a difference shows.
 _SHOWN = 1000
 
@@ -50,8 +66,13 @@ class Document:
         self._paths = [(_pattern(path), path) for path in sorted(document["paths"], key=_generality)]
         self._validators: dict[str, Any] = {}
 
-    def difference(self, method: str, path: str, status: int, content_type: str, body: bytes) -> str:
-        """Return how an answer differs from the document, empty if it does not. An empty `body` is not compared."""
+    def difference(
+        self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes | None
+    ) -> str:
+        """Return how an answer differs from the document, empty if it does not.
+
+        A `body` of None is not known and not compared.
+        """
         template = self.template(path)
         operations = self._document["paths"].get(template, {})
         operation = operations.get("get" if method == "HEAD" else method.lower())
@@ -66,7 +87,9 @@ class Document:
             return "" if status in _BEFORE_ROUTES else "the status is not in the document"
         if "$ref" in response:
             response = self._document["components"]["responses"][response["$ref"].rpartition("/")[2]]
-        return self._content(response.get("content", {}), content_type, body)
+        return self._headers(response.get("headers", {}), headers) or self._content(
+            response.get("content", {}), headers.get("Content-Type", ""), body
+        )
 
     def topic_difference(self, name: str, body: bytes) -> str:
         """Return how the value of a topic differs from the document, empty if it does not."""
@@ -80,14 +103,26 @@ class Document:
         whole = path.rstrip("/") or "/"
         return next((template for pattern, template in self._paths if pattern.fullmatch(whole)), None)
 
-    def _content(self, content: Mapping[str, Any], content_type: str, body: bytes) -> str:
+    def _headers(self, declared: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+        """Return how the headers of an answer differ: one that is required is missing, or one is not declared."""
+        names = {name.lower() for name in declared}
+        sent = {name.lower() for name in headers}
+        if missing := sorted(
+            name for name, each in declared.items() if each["required"] and name.lower() not in sent
+        ):
+            return f"the header {missing[0]} is missing"
+        if unknown := sorted(sent - names - _ANY_ANSWER):
+            return f"the header {unknown[0]} is not in the document"
+        return ""
+
+    def _content(self, content: Mapping[str, Any], content_type: str, body: bytes | None) -> str:
         if not content:
             return "it has a body" if body else ""
         kind = content_type.partition(";")[0].strip().lower()
         if kind not in content and "*/*" not in content:
             return f"the Content-Type {content_type!r} is not in the document"
         schema = content.get(kind, {}).get("schema")
-        return "" if kind != JSON or not body or schema is None else self._fault(schema, body)
+        return "" if kind != JSON or body is None or schema is None else self._fault(schema, body)
 
     def _fault(self, schema: dict[str, Any], body: bytes) -> str:
         try:
@@ -131,11 +166,15 @@ class Held:
         self._lock = threading.Lock()
         self._seen: list[str] = []
 
-    def answer(self, method: str, path: str, status: int, content_type: str, body: bytes) -> None:
-        difference = the_document().difference(method, path, status, content_type, body)
+    def answer(
+        self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes | None
+    ) -> None:
+        difference = the_document().difference(method, path, status, headers, body)
         if difference:
             with self._lock:
-                self._seen.append(f"{method} {path} -> {status}: {difference}\n    {body[:_SHOWN]!r}")
+                self._seen.append(
+                    f"{method} {path} -> {status}: {difference}\n    {(body or b'')[:_SHOWN]!r}"
+                )
 
     def topic(self, name: str, value: bytes) -> None:
         difference = the_document().topic_difference(name, value)
@@ -178,7 +217,9 @@ def _hold_endpoints() -> None:
 
 
 def _held(call: Call, response: Response) -> Response:
-    HELD.answer(call.method, call.path, response.status, response.content_type, response.body)
+    headers = {**response.headers, "Content-Type": response.content_type}
+    body = None if response.stream is not None or call.method == "HEAD" else response.body
+    HELD.answer(call.method, call.path, response.status, headers, body)
     return response
 
 
@@ -216,10 +257,10 @@ def _hold_requests() -> None:
         response = send(self, request, **options)
         for each in _answers_of_ours(response):
             method, path = str(each.request.method), unquote(each.request.path_url.partition("?")[0])
-            body = b"" if options.get("stream") or method == "HEAD" else each.content
+            body = None if options.get("stream") or method == "HEAD" else each.content
             # Of a path that is not there, no part is a root path.
             place = path if each.status_code == 404 else _inner_path(path)
-            HELD.answer(method, place, each.status_code, each.headers.get("Content-Type", ""), body)
+            HELD.answer(method, place, each.status_code, each.headers, body)
         return response
 
     requests.Session.send = held_send  # type: ignore[method-assign]

@@ -22,7 +22,8 @@ def _forget() -> Iterator[None]:
     ("method", "path", "status", "content_type", "body", "difference"),
     [
         ("GET", "/livez", 200, "application/json", b'{"status":"UP","version":"3"}', ""),
-        ("HEAD", "/livez", 200, "application/json", b"", ""),
+        ("HEAD", "/livez", 200, "application/json", None, ""),
+        ("GET", "/livez", 200, "application/json", b"", "not JSON"),
         ("GET", "/livez/", 200, "application/json", b'{"status":"UP","version":"3"}', ""),
         (
             "GET",
@@ -69,11 +70,27 @@ def _forget() -> Iterator[None]:
     ],
 )
 def test_differences(
-    method: str, path: str, status: int, content_type: str, body: bytes, difference: str
+    method: str, path: str, status: int, content_type: str, body: bytes | None, difference: str
 ) -> None:
-    found = the_document().difference(method, path, status, content_type, body)
+    found = the_document().difference(method, path, status, {"Content-Type": content_type}, body)
     assert difference in found
     assert bool(found) == bool(difference)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "difference"),
+    [
+        (401, {"www-authenticate": "Basic"}, ""),
+        (401, {}, "the header WWW-Authenticate is missing"),
+        (401, {"WWW-Authenticate": "Basic", "Cache-Control": "no-store", "X-Request-ID": "1"}, ""),
+        (401, {"WWW-Authenticate": "Basic", "X-Planted": "1"}, "the header x-planted is not in the document"),
+        (503, {}, "the header Retry-After is missing"),
+    ],
+)
+def test_differences_of_headers(status: int, headers: dict[str, str], difference: str) -> None:
+    sent = {"Content-Type": "application/json", **headers}
+    body = b'{"status":%d,"detail":"because"}' % status
+    assert the_document().difference("POST", "/predict", status, sent, body) == difference
 
 
 def test_a_test_fails_if_a_server_answers_a_field_that_is_not_in_the_document(

@@ -17,6 +17,8 @@ TEXTS = """<View><Text name="text" value="$text"/>
 <Choices name="label" toName="text"><Choice value="good"/><Choice value="bad"/><Choice value="odd"/></Choices></View>"""
 BOXES = """<View><Image name="image" value="$image"/>
 <RectangleLabels name="box" toName="image"><Label value="cat"/><Label value="dog"/></RectangleLabels></View>"""
+#: Boxes that an annotator draws are sent to the backend.
+SMART = BOXES.replace('name="box"', 'name="box" smart="true"')
 
 VERSION = "7"
 
@@ -42,7 +44,7 @@ def closed() -> Reply:
 class FakeBackend(FakeServer):
     """The fake. `answers` are the functions that answer the calls, by path; `login` is what they need, if anything.
 
-    `released` ends the waiting of calls that hang.
+    `released` ends the waiting of calls that hang. `asked_meanwhile` is set when /health was asked during a prediction.
     """
 
     def __init__(self, *, login: tuple[str, str] | None = None) -> None:
@@ -51,7 +53,9 @@ class FakeBackend(FakeServer):
         self.events: list[Json] = []
         self.label_config = ""
         self.calls = 0
+        self.projects: set[object] = set()
         self.released = threading.Event()
+        self.asked_meanwhile = threading.Event()
         self.one_at_a_time = threading.Lock()
         self.answers: dict[str, Answering] = {
             "/health": FakeBackend.health,

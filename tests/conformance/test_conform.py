@@ -1,8 +1,9 @@
 """Checks of a small fake backend: nothing is found in a right one, and each planted fault is found."""
 
+import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,25 @@ from label_studio_ml.conformance.first_contact import NoBackend
 from label_studio_ml.conformance.outcome import Finding, Outcome
 from studio.fake import Asked, Reply
 
-from .fake_backend import BOXES, TEXTS, VERSION, Answering, FakeBackend, Json, closed, error, html, parsed
+from .fake_backend import (
+    BOXES,
+    SMART,
+    TEXTS,
+    VERSION,
+    Answering,
+    FakeBackend,
+    Json,
+    closed,
+    error,
+    html,
+    parsed,
+)
 from .trials import IMPATIENT, PATIENT, outcomes_of, trial_of
 
 LOGIN = ("me", "secret")
+
+#: The made-up projects, as /setup and /predict name them.
+FIRST, SECOND = "2147483601.1795434258", "2147483602.1795434258"
 
 
 @pytest.fixture
@@ -93,6 +109,17 @@ def of_last_setup(fake: FakeBackend, asked: Asked) -> Reply:
     return FakeBackend.predict(fake, Asked("POST", "/predict", {}, {}, json.dumps(with_other).encode()))
 
 
+def of_newest_project(fake: FakeBackend, asked: Asked) -> Reply:
+    """Answer /setup, and keep the label config of the project that was set up first most recently."""
+    body = parsed(asked)
+    known = fake.label_config if body is not None and body.get("project") in fake.projects else ""
+    reply = FakeBackend.setup(fake, asked)
+    if body is not None:
+        fake.projects.add(body.get("project"))
+        fake.label_config = known or fake.label_config
+    return reply
+
+
 def of_fixed_names(fake: FakeBackend, asked: Asked) -> Reply:
     body = parsed(asked)
     if body is None or "tasks" not in body:
@@ -119,11 +146,71 @@ def of_counted_version(fake: FakeBackend, asked: Asked) -> Reply:
     return Reply.of({"model_version": str(fake.calls)})
 
 
+def cut_off(count: int) -> Answering:
+    """Return an answer of /predict whose Content-Length is larger than the body by `count` bytes."""
+
+    def predict(fake: FakeBackend, asked: Asked) -> Reply:
+        reply = FakeBackend.predict(fake, asked)
+        return replace(reply, cut=count) if count > 0 else replace(reply, body=reply.body[:count])
+
+    return predict
+
+
 def without_texts_as_params(fake: FakeBackend, asked: Asked) -> Reply:
     body = parsed(asked)
     if body is not None and isinstance(body.get("extra_params"), str):
         return error(500, "AttributeError: 'str' object has no attribute 'get'")
     return FakeBackend.setup(fake, asked)
+
+
+def without_lists_as_params(fake: FakeBackend, asked: Asked) -> Reply:
+    body = parsed(asked)
+    if body is not None and isinstance(body.get("extra_params"), list):
+        return error(500, "TypeError: list indices must be integers")
+    return FakeBackend.setup(fake, asked)
+
+
+def parsing_params(fake: FakeBackend, asked: Asked) -> Reply:
+    body = parsed(asked)
+    entered = body.get("extra_params") if body is not None else None
+    try:
+        json.loads(entered) if isinstance(entered, str) and entered else None
+    except ValueError as cause:
+        return error(500, f"JSONDecodeError: {cause}")
+    return FakeBackend.setup(fake, asked)
+
+
+def failing_for(action: str, *, bare: bool = False) -> Answering:
+    """Return an answer of /webhook that fails for an action; `bare`: only for events without a payload."""
+
+    def webhook(fake: FakeBackend, asked: Asked) -> Reply:
+        body = parsed(asked)
+        if body is not None and body.get("action") == action and bare == (len(body) == 1):
+            return error(500, "KeyError")
+        return FakeBackend.webhook(fake, asked)
+
+    return webhook
+
+
+def has_broken_task(body: Json) -> bool:
+    return any(not task["data"] for task in body["tasks"])
+
+
+def broken_last(answer: Json, body: Json) -> Json:
+    """Put the predictions of tasks without data behind the others."""
+    order = sorted(range(len(body["tasks"])), key=lambda at: not body["tasks"][at]["data"])
+    return {"results": [answer["results"][at] for at in order]}
+
+
+def null_for_broken(answer: Json, body: Json) -> Json:
+    pairs = zip(answer["results"], body["tasks"], strict=True)
+    return {"results": [result if task["data"] else None for result, task in pairs]}
+
+
+def nothing_if_one_is_broken(answer: Json, body: Json) -> Json:
+    if not has_broken_task(body):
+        return answer
+    return {"results": [{"result": []} for _ in body["tasks"]]}
 
 
 def all_or_nothing(fake: FakeBackend, asked: Asked) -> Reply:
@@ -148,6 +235,35 @@ def holding_everything(fake: FakeBackend, asked: Asked) -> Reply:
 def health_in_turn(fake: FakeBackend, asked: Asked) -> Reply:
     with fake.one_at_a_time:
         return FakeBackend.health(fake, asked)
+
+
+def predicting_after_a_question(fake: FakeBackend, asked: Asked) -> Reply:
+    """Take the lock only when /health has been answered once meanwhile."""
+    fake.asked_meanwhile.wait(10)
+    return holding_everything(fake, asked)
+
+
+def health_in_turn_at_last(fake: FakeBackend, asked: Asked) -> Reply:
+    reply = health_in_turn(fake, asked)
+    if any(each.path == "/predict" for each in fake.asked):
+        fake.asked_meanwhile.set()
+    return reply
+
+
+def late_at_first(fake: FakeBackend, asked: Asked) -> Reply:
+    """Answer the first /health during a prediction too late; those that follow at once."""
+    if any(each.path == "/predict" for each in fake.asked):
+        fake.calls += 1
+        if fake.calls == 1:
+            fake.released.wait(2)
+        else:
+            fake.asked_meanwhile.set()
+    return FakeBackend.health(fake, asked)
+
+
+def predicting_meanwhile(fake: FakeBackend, asked: Asked) -> Reply:
+    fake.asked_meanwhile.wait(10)
+    return FakeBackend.predict(fake, asked)
 
 
 def unchecked(instead: Any) -> Answering:
@@ -198,6 +314,13 @@ def predicting(name: str, answer: Answering, *words: str, check: str = "all-task
     return Fault(name, {"/predict": answer}, check, words, **more)
 
 
+BROKEN: dict[str, Any] = {"check": "broken-task", "status": "warn"}
+
+
+def versioned(name: str, answer: Any, *words: str, **more: Any) -> Fault:
+    return Fault(f"versions {name}", {"/versions": always(Reply.of(answer))}, "versions", words, **more)
+
+
 FAULTS = (
     Fault("health slow", {"/health": hanging}, "health", ("Disconnected", "asked 3 times"), slow=True),
     Fault("health is a page", {"/health": always(html(200))}, "health", ("Disconnected", "web page")),
@@ -217,8 +340,32 @@ FAULTS = (
     ),
     Fault("version of the moment", {"/setup": of_counted_version}, "setup", ("'1', then '2'", "asks again")),
     Fault("extra params", {"/setup": without_texts_as_params}, "extra-params", ("an empty text", "500")),
-    Fault("versions a list", {"/versions": always(Reply.of([VERSION]))}, "versions", ("a list",)),
-    Fault("versions numbers", {"/versions": always(Reply.of({"versions": [1]}))}, "versions", ("texts",)),
+    Fault(
+        "extra params a list",
+        {"/setup": without_lists_as_params},
+        "extra-params",
+        ("a list", "500"),
+        status="warn",
+    ),
+    Fault(
+        "extra params no JSON",
+        {"/setup": parsing_params},
+        "extra-params",
+        ("no JSON", "slip"),
+        status="warn",
+    ),
+    versioned("a list", [VERSION], "a list as JSON", "an error in their place"),
+    versioned("null", {"versions": None}, "`versions` is null", "passes it on"),
+    versioned("numbers", {"versions": [1]}, "with a number: 1", status="warn"),
+    versioned("missing", {}, "without `versions`", "lists no version", status="warn"),
+    versioned("none", {"versions": []}, "an empty list", status="warn"),
+    Fault(
+        "versions a page",
+        {"/versions": always(html(200))},
+        "versions",
+        ("a web page", "lists no version"),
+        status="warn",
+    ),
     Fault("versions by POST only", {"/versions": always(error(405, "no"))}, "versions", ("405",)),
     Fault("no versions", {"/versions": always(error(404, "no"))}, "versions", ("Upgrade",), status="warn"),
     predicting(
@@ -259,6 +406,9 @@ FAULTS = (
     predicting("pixels", results_of(pixels), "percent", label_config=BOXES, status="any"),
     predicting("never", hanging, "no answer within 0.5 s", check="one-task", slow=True),
     predicting("closed", always(closed()), "closed without an answer", check="one-task"),
+    predicting("cut off", cut_off(5), "ends too early", "Content-Length", check="one-task"),
+    predicting("cut short", cut_off(-5), "JSON that ends too early, after", check="one-task"),
+    predicting("click a page", always(html(200)), "a web page", "no effect", check="click"),
     predicting("page for an error", always(html(500)), "500", check="one-task"),
     predicting("moved", moved, "a redirect (302)", "GET without a body", check="one-task"),
     predicting(
@@ -271,15 +421,54 @@ FAULTS = (
     predicting(
         "click without result", clicked(lambda a: {"results": [{"regions": []}]}), "no effect", check="click"
     ),
-    predicting("state of the last setup", of_last_setup, "label_second", check="two-projects"),
+    predicting(
+        "state of the last setup",
+        of_last_setup,
+        "a click in one project",
+        "label_second",
+        check="two-projects",
+        status="warn",
+    ),
+    predicting(
+        "clicks by the last setup",
+        of_last_setup,
+        "a click in one project",
+        "box_second",
+        check="two-projects",
+        label_config=SMART,
+    ),
+    Fault(
+        "state of the newest project",
+        {"/predict": of_last_setup, "/setup": of_newest_project},
+        "two-projects",
+        ("after a second project was used", "label_second"),
+    ),
     predicting("one label config", of_fixed_names, "one project only", check="two-projects", status="warn"),
     predicting("one task costs all", all_or_nothing, "no data", check="broken-task", status="warn"),
+    predicting("one task moves the others", results_of(broken_last), "of the 8 other tasks", **BROKEN),
+    predicting("null for the broken task", results_of(null_for_broken), "null", "500", **BROKEN),
+    predicting("nothing for all", results_of(nothing_if_one_is_broken), "8 of the 8 other tasks", **BROKEN),
     predicting("small bodies", of_small_bodies, "413", "client_max_body_size", check="large-request"),
     Fault(
         "one request at a time",
         {"/predict": holding_everything, "/health": health_in_turn},
         "busy",
         ("Disconnected to all", "threads"),
+        slow=True,
+    ),
+    Fault(
+        "one request at a time, later",
+        {"/predict": predicting_after_a_question, "/health": health_in_turn_at_last},
+        "busy",
+        ("Disconnected to all", "threads"),
+        slow=True,
+    ),
+    Fault(
+        "late while it predicts",
+        {"/predict": predicting_meanwhile, "/health": late_at_first},
+        "busy",
+        ("no answer within 0.3 s at first, then 200",),
+        status="warn",
         slow=True,
     ),
     predicting(
@@ -305,6 +494,20 @@ FAULTS = (
         {"/webhook": always(error(500, "no"))},
         "annotation-events",
         ("ANNOTATION_CREATED",),
+    ),
+    Fault(
+        "lists of annotations fail",
+        {"/webhook": failing_for("ANNOTATIONS_CREATED")},
+        "annotation-events",
+        ("500", "ANNOTATIONS_CREATED"),
+    ),
+    Fault("labels fail", {"/webhook": failing_for("LABEL_LINK_UPDATED")}, "events", ("LABEL_LINK_UPDATED",)),
+    Fault(
+        "events without a payload fail",
+        {"/webhook": failing_for("ANNOTATION_CREATED", bare=True)},
+        "annotation-events",
+        ("ANNOTATION_CREATED without a payload", "turned off"),
+        status="warn",
     ),
     Fault("training is a list", {"/webhook": always(Reply.of([], 201))}, "training", ("a list", "500")),
     Fault("training fails", {"/webhook": always(error(500, "no"))}, "training", ("state Error",)),
@@ -343,6 +546,9 @@ def test_no_training_is_started_unless_it_is_asked_for(backend: FakeBackend) -> 
         "TASKS_CREATED",
         "PROJECT_UPDATED",
         "TASKS_DELETED",
+        "LABEL_LINK_CREATED",
+        "LABEL_LINK_UPDATED",
+        "LABEL_LINK_DELETED",
     }
     assert [name for name, outcome in outcomes.items() if outcome.skipped] == [
         "login",
@@ -405,3 +611,33 @@ def test_a_check_with_an_error_does_not_hide_the_others(
     outcomes = outcomes_of(trial_of(backend.url), ["versions", "one-task"])
     assert "RuntimeError: a bug" in outcomes["versions"].findings[0].received
     assert outcomes["one-task"].status == "ok"
+
+
+def test_a_setup_has_the_params_that_are_entered(backend: FakeBackend) -> None:
+    """They are in force at the calls that follow, as in Label Studio, whatever else was tried."""
+    outcomes_of(trial_of(backend.url, extra_params='{"threshold": 0.5}'))
+    setups = [(asked.path, parsed(asked)) for asked in backend.asked if asked.path in ("/setup", "/predict")]
+    before_predictions = {
+        setup["extra_params"]
+        for (path, setup), (next_path, _) in itertools.pairwise(setups)
+        if (path, next_path) == ("/setup", "/predict") and setup is not None
+    }
+    assert before_predictions == {'{"threshold": 0.5}'}
+
+
+def test_each_project_is_set_up_before_its_prediction(backend: FakeBackend) -> None:
+    outcomes_of(trial_of(backend.url), ["two-projects"])
+    calls = [(asked.path, parsed(asked) or {}) for asked in backend.asked if asked.method == "POST"]
+    opened = [
+        (before["project"], body["project"])
+        for (path, before), (_, body) in itertools.pairwise(calls)
+        if path == "/setup" and "tasks" in body and body["params"]["context"] is None
+    ]
+    assert opened[-2:] == [(SECOND, SECOND), (FIRST, FIRST)]
+
+
+def test_a_backend_that_fails_on_clicks_is_not_reported_for_two_projects(backend: FakeBackend) -> None:
+    backend.answers["/predict"] = clicked(lambda answer: {"results": [{"regions": []}]})
+    outcomes = outcomes_of(trial_of(backend.url), ["click", "two-projects"])
+    assert outcomes["click"].status == "fail"
+    assert outcomes["two-projects"].status == "ok"

@@ -72,6 +72,15 @@ def test_a_login_in_the_address_is_not_shown(server: FakeServer) -> None:
     assert "CANARY" not in refusal(server.url.replace("//", "//me:CANARY@"))
 
 
+def test_a_backend_whose_answers_are_cut_off_is_checked_further(server: FakeServer) -> None:
+    for path in ("/health", "/setup"):
+        server.on(path, Reply(200, b"{}", cut=3))
+    trial = trial_of(server.url)
+    first_contact(trial)
+    assert trial.health is not None
+    assert "ends too early" in trial.health.failure
+
+
 def test_a_backend_that_fails_is_checked_further(server: FakeServer) -> None:
     server.on("/health", Reply.of({}, 500))
     server.on("/setup", Reply.of({}, 500))

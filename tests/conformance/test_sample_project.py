@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from helpers import captured
+from label_studio_ml.conformance.sample_events import SampleEvents
 from label_studio_ml.conformance.sample_project import FIRST_ID, SampleProject
 from label_studio_ml.conformance.sample_regions import annotated_regions, clicked_regions
 from label_studio_ml.conformance.second_project import second_project
@@ -21,6 +22,15 @@ PROJECT = SampleProject(
     "http://localhost",
 )
 TASKS = PROJECT.tasks()
+EVENTS = SampleEvents(PROJECT)
+
+#: Events that were captured in another project: with texts.
+IN_BULK = captured("webhook_ANNOTATIONS_CREATED").json
+TEXTS = SampleProject(
+    FIRST_ID, IN_BULK["project"]["label_config"], tuple(task["data"] for task in IN_BULK["task"]), ""
+)
+TEXT_EVENTS = SampleEvents(TEXTS)
+_, LINK_UPDATED, LINK_DELETED = TEXT_EVENTS.label_links()
 
 #: The bodies that are sent, by the captured request that they are to be like.
 BODIES: dict[str, Any] = {
@@ -31,14 +41,17 @@ BODIES: dict[str, Any] = {
     "predict_interactive": PROJECT.click(
         PROJECT.clicked_task(1), {"result": [REGION], "e2e": "context-marker"}
     ),
-    "webhook_ANNOTATION_CREATED": PROJECT.annotation("ANNOTATION_CREATED", [REGION]),
-    "webhook_ANNOTATION_CREATED_skipped": PROJECT.annotation("ANNOTATION_CREATED", [REGION], skipped=True),
-    "webhook_ANNOTATION_UPDATED": PROJECT.annotation("ANNOTATION_UPDATED", [REGION]),
-    "webhook_ANNOTATIONS_DELETED": PROJECT.annotations_deleted(),
-    "webhook_PROJECT_UPDATED": PROJECT.project_updated(),
-    "webhook_START_TRAINING": PROJECT.start_training(),
-    "webhook_TASKS_CREATED": PROJECT.tasks_created(),
-    "webhook_TASKS_DELETED": PROJECT.tasks_deleted(),
+    "webhook_ANNOTATION_CREATED": EVENTS.annotation("ANNOTATION_CREATED", [REGION]),
+    "webhook_ANNOTATION_CREATED_skipped": EVENTS.annotation("ANNOTATION_CREATED", [REGION], skipped=True),
+    "webhook_ANNOTATION_UPDATED": EVENTS.annotation("ANNOTATION_UPDATED", [REGION]),
+    "webhook_ANNOTATIONS_CREATED": TEXT_EVENTS.annotations_created(IN_BULK["annotation"][0]["result"]),
+    "webhook_ANNOTATIONS_DELETED": EVENTS.annotations_deleted(),
+    "webhook_LABEL_LINK_UPDATED": LINK_UPDATED,
+    "webhook_LABEL_LINK_DELETED": LINK_DELETED,
+    "webhook_PROJECT_UPDATED": EVENTS.project_updated(),
+    "webhook_START_TRAINING": EVENTS.start_training(),
+    "webhook_TASKS_CREATED": EVENTS.tasks_created(),
+    "webhook_TASKS_DELETED": EVENTS.tasks_deleted(),
 }
 
 #: Values that are a part of the captured project rather than of the form.
@@ -61,7 +74,7 @@ def test_the_bodies_have_the_form_of_the_captured_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["webhook_PROJECT_UPDATED", "webhook_ANNOTATION_CREATED_skipped"])
 def test_what_follows_from_the_label_config_is_the_same(name: str) -> None:
-    real, made = captured(name).json["project"], PROJECT.fields()
+    real, made = captured(name).json["project"], EVENTS.project_fields()
     for field in (
         "label_config",
         "parsed_label_config",
@@ -86,7 +99,7 @@ def test_a_skipped_annotation_is_one_that_was_cancelled() -> None:
 
 def test_calls_and_events_are_about_one_project() -> None:
     assert (
-        uid_of(PROJECT.fields())
+        uid_of(EVENTS.project_fields())
         == PROJECT.uid
         == PROJECT.setup()["project"]
         == PROJECT.predict(TASKS)["project"]

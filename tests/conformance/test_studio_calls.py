@@ -3,6 +3,7 @@
 import base64
 import socket
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import pytest
 
@@ -13,6 +14,12 @@ from studio.fake import Asked, FakeServer, Reply
 HEADERS = ("user-agent", "accept", "accept-encoding", "connection", "content-type", "authorization")
 
 
+#: Bodies whose end is missing, and what is said of them.
+CUT_OFF = [
+    (part, f"JSON that ends too early, after {len(part)} bytes") for part in (b'{"a": [1, ', b'{"a": "te')
+]
+
+
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
     fake = FakeServer()
@@ -20,6 +27,10 @@ def server() -> Iterator[FakeServer]:
         fake.on(path, Reply.of({"ok": True}))
     yield fake
     fake.stop()
+
+
+def not_http(stream: BinaryIO) -> None:
+    stream.write(b"SSH-2.0-x\r\n")
 
 
 def sent(asked: Asked) -> dict[str, str]:
@@ -92,6 +103,7 @@ def test_nothing_listens_there() -> None:
         port = closed.getsockname()[1]
     answer = StudioCalls(f"http://127.0.0.1:{port}").get("/health", 5)
     assert answer.failure == "nothing listens at this address"
+    assert answer.unreachable
     assert not answer.timed_out
 
 
@@ -123,8 +135,29 @@ def test_constants_that_json_does_not_have_are_noticed(server: FakeServer) -> No
 
 
 @pytest.mark.parametrize(
+    ("reply", "failure", "fix"),
+    [
+        (Reply(200, b"{}", cut=5), "ends too early", "Content-Length"),
+        (Reply(raw=lambda stream: None), "closed without an answer", "may have ended"),
+        (Reply(raw=not_http), "not HTTP", "Correct the port"),
+        (Reply.to("/health", 307), "redirects without an end", "Correct the redirects"),
+    ],
+    ids=["cut off", "closed", "not HTTP", "redirects"],
+)
+def test_an_answer_that_is_none_says_why_and_what_to_do(
+    server: FakeServer, reply: Reply, failure: str, fix: str
+) -> None:
+    """Something listens there, so that it is not said that nothing does."""
+    server.on("/health", reply)
+    answer = StudioCalls(server.url).get("/health", 30)
+    assert failure in answer.failure
+    assert fix in answer.failure_fix
+    assert not answer.unreachable
+
+
+@pytest.mark.parametrize(
     ("content", "error"),
-    [(b"", "empty"), (b"<!DOCTYPE html><p>x", "a web page"), (b"ok", "not JSON, beginning 'ok'")],
+    [(b"", "empty"), (b"<!DOCTYPE html><p>x", "a web page"), (b"ok", "not JSON, beginning 'ok'"), *CUT_OFF],
 )
 def test_what_a_body_is_instead_of_json(server: FakeServer, content: bytes, error: str) -> None:
     server.on("/health", Reply(200, content))

@@ -225,8 +225,12 @@ def test_tutorial(reader: Reader, start_studio: StartStudio, browser: Browser) -
     _watch(reader, browser)
     assert "finished" in reader.run(jobs)
     assert reader.run(versions).count("served") == 1
-    stream.page.reload()  # the next message may have been shown before the training was over
+    stream.page.reload()
     stream.shows(TASKS[6]["text"], "Payment")
+    seventh = studio.tasks(project)[6]["id"]
+    of_seventh = [each for each in studio.predictions(project) if each["task"] == seventh]
+    shown = max(of_seventh, key=lambda each: int(each["id"]))
+    assert shown["model_version"] == studio.backend(project)["model_version"], "the newest version was asked"
     keep_picture(stream.page, "after")
     reader.run(predict.replace("--project 1", f"--project {project}"))
     newest = {

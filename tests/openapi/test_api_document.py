@@ -16,7 +16,15 @@ from helpers import captured
 from label_studio_ml import errors
 from label_studio_ml.dashboard import dashboard_calls, session_calls
 from label_studio_ml.openapi.api_document import api_document, document
-from label_studio_ml.openapi.declarations.operation import Operation, operations_of
+from label_studio_ml.openapi.declarations.operation import (
+    BYTES,
+    EVENTS,
+    HTML,
+    JSON,
+    TEXT,
+    Operation,
+    operations_of,
+)
 from label_studio_ml.protocol import requests as requests_module
 from label_studio_ml.protocol.requests import parse_event, parse_predict, parse_setup, parse_train
 from label_studio_ml.web.error_statuses import status_of_kind
@@ -230,3 +238,26 @@ class TestServed:
 
 def test_it_is_made_of_json_values() -> None:
     assert json.loads(json.dumps(document())) == DOCUMENT
+
+
+def _schemas(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield all objects in a part of the document."""
+    if isinstance(value, dict):
+        yield value
+        for part in value.values():
+            yield from _schemas(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _schemas(part)
+
+
+def test_generators_of_clients_know_each_array_and_media_type() -> None:
+    """openapi-python-client leaves out answers with others."""
+    parts = list(_schemas([DOCUMENT["paths"], DOCUMENT["components"]]))
+    arrays = [part for part in parts if part.get("type") == "array"]
+    assert arrays
+    assert all("items" in array or "prefixItems" in array for array in arrays)
+    for operation in OPERATIONS:
+        for answer in described(operation)["responses"].values():
+            kinds = list(answer.get("content", {}))
+            assert not kinds or kinds[0] in (JSON, TEXT, HTML, EVENTS, BYTES)

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from label_studio_ml.support.texts import plural
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -22,14 +24,17 @@ class Body:
 class Answer:
     """The answer to `call`, such as `POST /predict`, for which the client waits at most `limit` seconds.
 
-    Without a response, `failure` says why, and `status` is 0. `redirects` are the statuses of the redirects that led to
-    `url`, the final address, which was asked with `method`.
+    Without a response, `failure` says why, `failure_fix` what to do about it, and `status` is 0; `unreachable` tells
+    that not even a connection was made. `redirects` are the statuses of the redirects that led to `url`, the final
+    address, which was asked with `method`.
     """
 
     call: str
     seconds: float
     limit: float
     failure: str = ""
+    failure_fix: str = ""
+    unreachable: bool = False
     timed_out: bool = False
     status: int = 0
     reason: str = ""
@@ -65,15 +70,24 @@ class Answer:
         constants: list[str] = []
         try:
             value = json.loads(self.content, parse_constant=constants.append)
-        except (ValueError, RecursionError):
-            return Body(error=f"the body is {self._described_body()}")
+        except (ValueError, RecursionError) as error:
+            return Body(error=f"the body is {self._described_body(error)}")
         return Body(value, constants=tuple(dict.fromkeys(constants)))
 
-    def _described_body(self) -> str:
+    def _described_body(self, error: Exception) -> str:
         if not self.content.strip():
             return "empty"
         start = " ".join(self.content[:80].decode("utf-8", "replace").split())
-        return f"{'a web page' if self.is_html else 'not JSON'}, beginning {start!r}"
+        if self.is_html:
+            return f"a web page, beginning {start!r}"
+        if isinstance(error, json.JSONDecodeError) and self.content[:1] in b"{[" and self._ends_early(error):
+            return f"JSON that ends too early, after {plural(len(self.content), 'byte')}, beginning {start!r}"
+        return f"not JSON, beginning {start!r}"
+
+    @staticmethod
+    def _ends_early(error: json.JSONDecodeError) -> bool:
+        """Tell whether a text is the beginning of JSON, as after a Content-Length that is too small."""
+        return error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated string")
 
     def __str__(self) -> str:
         """Return what came, in a phrase: `500 Internal Server Error after 0.02 s`."""

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from label_studio_ml.conformance.checks import (
     body_checks,
+    comparing_checks,
     connection_checks,
     login_checks,
     predict_checks,
+    project_checks,
     setup_checks,
     webhook_checks,
 )
@@ -24,10 +26,10 @@ CHECKS: dict[str, Check] = {
     "versions": setup_checks.versions,
     "one-task": predict_checks.one_task,
     "all-tasks": predict_checks.all_tasks,
-    "order": predict_checks.order,
+    "order": comparing_checks.order,
     "click": predict_checks.click,
-    "two-projects": predict_checks.two_projects,
-    "broken-task": predict_checks.broken_task,
+    "two-projects": project_checks.two_projects,
+    "broken-task": comparing_checks.broken_task,
     "large-request": predict_checks.large_request,
     "busy": connection_checks.busy,
     "bad-input": body_checks.bad_input,

@@ -29,20 +29,14 @@ def first_contact(trial: Trial) -> None:
     shown = without_login(trial.calls.url)
     try:
         trial.health = trial.calls.get("/health", trial.calls.limits.health)
-        if trial.health.failure and not trial.health.timed_out and _is_nowhere(trial.health):
-            raise NoBackend(
-                f"No backend answers at {shown}: {trial.health.failure}", fix="Start it, or correct the URL"
-            )
-        trial.setup = trial.calls.post("/setup", trial.first.setup(), trial.calls.limits.setup)
+        if trial.health.unreachable:
+            message = f"No backend answers at {shown}: {trial.health.failure}"
+            raise NoBackend(message, fix=trial.health.failure_fix)
+        trial.setup = trial.set_up(trial.first)
     except Untrusted as error:
         raise NoBackend(untrusted(shown, str(error)), fix=TRUST_ON_THIS_MACHINE) from None
     if trial.setup.is_error or trial.setup.body().error:
         _refuse_other_servers(trial.calls, trial.health, trial.setup, shown)
-
-
-def _is_nowhere(answer: Answer) -> bool:
-    """Tell whether no connection was made, so that no check can say more."""
-    return "closed" not in answer.failure
 
 
 def _refuse_other_servers(calls: StudioCalls, health: Answer, setup: Answer, shown: str) -> None:

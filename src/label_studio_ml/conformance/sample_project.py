@@ -1,13 +1,8 @@
-"""A made-up project, and the bodies of Label Studio's calls for it, in the form that Label Studio 1.23 sends."""
+"""A made-up project, and the bodies of `/setup` and `/predict` for it, in the form that Label Studio 1.23 sends."""
 
-import uuid
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from label_studio_ml.controls.collection import controls_of
-from label_studio_ml.protocol.label_config import parse_label_config
 
 Json = dict[str, Any]
 
@@ -15,13 +10,13 @@ Json = dict[str, Any]
 FIRST_ID, SECOND_ID = 2_147_483_601, 2_147_483_602
 
 #: When the made-up projects were created. Label Studio's uid of a project contains this as whole seconds.
-_CREATED_AT, _CREATED_SECONDS = "2026-11-23T11:44:18.989977Z", 1795434258
+CREATED_AT, _CREATED_SECONDS = "2026-11-23T11:44:18.989977Z", 1795434258
 
 #: What is sent in place of Label Studio's token: no Label Studio accepts it.
 NO_TOKEN = "0" * 40
 
-#: Fields of a task that are the same in all calls, in the order of the calls.
-_COUNTS: Json = {"comment_count": 0, "unresolved_comment_count": 0, "last_comment_updated_at": None}
+#: Fields of a task about comments, in the order in which Label Studio sends them.
+COMMENT_COUNTS: Json = {"comment_count": 0, "unresolved_comment_count": 0, "last_comment_updated_at": None}
 
 
 @dataclass(frozen=True)
@@ -71,10 +66,10 @@ class SampleProject:
     def task(self, number: int, data: Json) -> Json:
         """Return a task with this `data` as in a `/predict` without a context; `number` counts from 1."""
         return {
-            **self._beginning(number, data),
+            **self.beginning(number, data),
             "is_labeled": False,
             "overlap": 1,
-            **self._middle(number),
+            **self.counters(number),
             "project": self.number,
             "updated_by": None,
             "file_upload": None,
@@ -85,7 +80,7 @@ class SampleProject:
 
     def clicked_task(self, number: int) -> Json:
         """Return a task as in a `/predict` with a context."""
-        beginning = self._beginning(number, self.data[number - 1])
+        beginning = self.beginning(number, self.data[number - 1])
         return {
             "id": beginning.pop("id"),
             "annotations": [],
@@ -93,168 +88,22 @@ class SampleProject:
             "predictions": [],
             **beginning,
             "allow_skip": True,
-            **self._middle(number),
+            **self.counters(number),
             "project": self.number,
             "updated_by": 1,
             "comment_authors": [],
         }
 
-    def _beginning(self, number: int, data: Json) -> Json:
-        times = {"created_at": _CREATED_AT, "updated_at": _CREATED_AT}
-        return {"id": self.number - 10_000 + number, "data": data, "meta": {}, **times}
+    def id_of(self, number: int) -> int:
+        """Return the id of task `number`, and of its annotation."""
+        return self.number - 10_000 + number
 
-    def _middle(self, number: int, *, labelled: bool = False) -> Json:
+    def beginning(self, number: int, data: Json) -> Json:
+        """Return the first fields of task `number`, which are the same in calls and events."""
+        times = {"created_at": CREATED_AT, "updated_at": CREATED_AT}
+        return {"id": self.id_of(number), "data": data, "meta": {}, **times}
+
+    def counters(self, number: int, *, labelled: bool = False) -> Json:
+        """Return the fields of task `number` that count annotations, predictions and comments."""
         counts = {"total_annotations": int(labelled), "cancelled_annotations": 0, "total_predictions": 0}
-        return {"inner_id": number, **counts, **_COUNTS}
-
-    def tasks_created(self) -> Json:
-        """Return the event of an import."""
-        tasks = [self._event_task(number, labelled=False) for number in range(1, len(self.data) + 1)]
-        return {"action": "TASKS_CREATED", "tasks": tasks, "project": self.fields()}
-
-    def tasks_deleted(self) -> Json:
-        """Return the event of the deletion of the last task."""
-        number = self._beginning(len(self.data), {})["id"]
-        return {"action": "TASKS_DELETED", "tasks": [{"id": number}], "project": self.fields()}
-
-    def project_updated(self) -> Json:
-        """Return the event of a change of the project's settings."""
-        return {"action": "PROJECT_UPDATED", "project": self.fields()}
-
-    def start_training(self) -> Json:
-        """Return what Label Studio's button sends: without annotations, and without a token."""
-        return {"action": "START_TRAINING", "project": self.fields()}
-
-    def annotation(self, action: str, regions: list[Json], *, number: int = 1, skipped: bool = False) -> Json:
-        """Return the event of an annotation of task `number`, created or updated; a skipped one has no regions."""
-        return {
-            "action": action,
-            "annotation": self._annotation(number, [] if skipped else regions, skipped=skipped),
-            "project": self.fields(),
-            "task": self._event_task(number, labelled=not skipped, skipped=skipped),
-        }
-
-    def annotations_deleted(self) -> Json:
-        """Return the event of the deletion of an annotation, which has ids only."""
-        deleted = [{"id": self.number - 10_000 + 1}]
-        return {"action": "ANNOTATIONS_DELETED", "annotations": deleted, "project": self.fields()}
-
-    def _annotation(self, number: int, regions: list[Json], *, skipped: bool) -> Json:
-        return {
-            "id": self.number - 10_000 + number,
-            "result": regions,
-            "was_cancelled": skipped,
-            "ground_truth": False,
-            "created_at": _CREATED_AT,
-            "updated_at": _CREATED_AT,
-            "draft_created_at": None,
-            "lead_time": 1.5,
-            "prediction": {},
-            "result_count": len(regions),
-            "unique_id": str(uuid.uuid4()),
-            "import_id": None,
-            "last_action": None,
-            "bulk_created": False,
-            "task": self.number - 10_000 + number,
-            "project": self.number,
-            "completed_by": 1,
-            "updated_by": 1,
-            "parent_prediction": None,
-            "parent_annotation": None,
-            "last_created_by": None,
-        }
-
-    def _event_task(self, number: int, *, labelled: bool, skipped: bool = False) -> Json:
-        """Return a task as in an event."""
-        counts = self._middle(number, labelled=labelled)
-        comments = {name: counts.pop(name) for name in _COUNTS}
-        return {
-            **self._beginning(number, self.data[number - 1]),
-            "is_labeled": labelled,
-            "allow_skip": True,
-            "overlap": 1,
-            **counts,
-            "cancelled_annotations": int(skipped),
-            "precomputed_agreement": None,
-            **comments,
-            "project": self.number,
-            "updated_by": 1 if labelled or skipped else None,
-            "file_upload": None,
-            "comment_authors": [],
-        }
-
-    def fields(self) -> Json:
-        """Return the `project` of an event."""
-        parsed = parse_label_config(self.label_config)
-        total = len(self.data)
-        return {
-            "id": self.number,
-            "task_number": total,
-            "finished_task_number": 1,
-            "total_predictions_number": 0,
-            "total_annotations_number": 1,
-            "num_tasks_with_annotations": 1,
-            "useful_annotation_number": 1,
-            "ground_truth_number": 0,
-            "skipped_annotations_number": 0,
-            "title": "conformance check",
-            "description": "",
-            "label_config": self.label_config,
-            "parsed_label_config": parsed,
-            "label_config_hash": zlib.crc32(self.label_config.encode()),
-            **_SETTINGS,
-            "control_weights": {name: _weights(control) for name, control in parsed.items()},
-            "model_version": "conformance check",
-            "data_types": self._data_types(),
-            **_LAST_SETTINGS,
-        }
-
-    def _data_types(self) -> dict[str, str]:
-        objects = controls_of(self.label_config).objects
-        return {item.attribute("value").lstrip("$"): item.tag for item in objects if item.attribute("value")}
-
-
-def _weights(control: Mapping[str, Any]) -> Json:
-    return {"overall": 1.0, "type": control["type"], "labels": dict.fromkeys(control["labels"], 1.0)}
-
-
-#: Fields of a project between the label config and the weights of its controls: Label Studio's defaults.
-_SETTINGS: Json = {
-    "expert_instruction": "",
-    "show_instruction": False,
-    "show_skip_button": True,
-    "enable_empty_annotation": True,
-    "reveal_preannotations_interactively": False,
-    "show_annotation_history": False,
-    "show_collab_predictions": True,
-    "evaluate_predictions_automatically": False,
-    "token": NO_TOKEN,
-    "result_count": 0,
-    "color": "#FFFFFF",
-    "maximum_annotations": 1,
-    "min_annotations_to_start_training": 0,
-}
-
-#: The last fields of a project.
-_LAST_SETTINGS: Json = {
-    "is_draft": False,
-    "is_published": False,
-    "created_at": _CREATED_AT,
-    "updated_at": _CREATED_AT,
-    "sampling": "Sequential sampling",
-    "skip_queue": "REQUEUE_FOR_OTHERS",
-    "show_ground_truth_first": False,
-    "annotator_evaluation_enabled": False,
-    "show_overlap_first": False,
-    "overlap_cohort_percentage": 100,
-    "task_data_login": None,
-    "task_data_password": None,
-    "pinned_at": None,
-    "custom_task_lock_ttl": None,
-    "deleted_at": None,
-    "purge_at": None,
-    "search_vector": None,
-    "organization": 1,
-    "created_by": 1,
-    "deleted_by": None,
-}
+        return {"inner_id": number, **counts, **COMMENT_COUNTS}

@@ -96,8 +96,8 @@ def failed_call(answer: Answer, effect: str) -> Finding:
             f"Enter the final address in Label Studio, here {_base(answer)}, or redirect with 307 or 308",
         )
     fix = "See the log of the backend"
-    if answer.timed_out:
-        fix = "Answer sooner: do slow work in the background, or in a faster model"
+    if answer.failure:
+        fix = answer.failure_fix
     elif answer.status == 413:
         fix = (
             "Raise the limit of the server or proxy for bodies, in nginx by `client_max_body_size 100m;`: Label Studio "
@@ -105,8 +105,8 @@ def failed_call(answer: Answer, effect: str) -> Finding:
         )
     elif answer.status in (404, 405):
         fix = f"Answer {answer.call} below the address that is entered in Label Studio"
-    limit = f"an answer within {answer.limit:g} s" if answer.timed_out else "a status below 400"
-    return Finding(Severity.FAIL, answer.call, str(answer), limit, effect, fix)
+    expected = f"an answer within {answer.limit:g} s" if answer.failure else "a status below 400"
+    return Finding(Severity.FAIL, answer.call, str(answer), expected, effect, fix)
 
 
 def _base(answer: Answer) -> str:

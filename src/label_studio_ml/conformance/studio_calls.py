@@ -1,5 +1,9 @@
 """Send calls to a backend as Label Studio's client does: its headers, time limits, retries, redirects and login."""
 
+import contextlib
+import io
+import json
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -56,6 +60,25 @@ class StudioCalls:
         """Send a POST with a body as JSON. Raises Untrusted."""
         return self._call("POST", path, limit, json=body)
 
+    def post_in_background(self, path: str, body: Any, limit: float) -> threading.Thread:
+        """Send a POST from a thread, and return the thread as soon as the server has the body, or cannot get it.
+
+        The answer is not returned, nor is an error of the call.
+        """
+        handed_over = threading.Event()
+        content = _WatchedBody(json.dumps(body).encode(), handed_over)
+
+        def call() -> None:
+            with contextlib.suppress(Untrusted):
+                headers = {"Content-Type": "application/json"}
+                self._call("POST", path, limit, data=content, extra_headers=headers)
+            handed_over.set()
+
+        thread = threading.Thread(target=call, daemon=True)
+        thread.start()
+        handed_over.wait()
+        return thread
+
     def send(
         self, path: str, content: bytes, limit: float, *, login: tuple[str, str] | None = None
     ) -> Answer:
@@ -106,6 +129,21 @@ class StudioCalls:
             )
 
 
+class _WatchedBody(io.BytesIO):
+    """The body of a request that sets `sent` when all of it has been read and given to the connection."""
+
+    def __init__(self, content: bytes, sent: threading.Event) -> None:
+        super().__init__(content)
+        self._sent = sent
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read up to `size` bytes; the client reads again when it has sent what it has read."""
+        part = super().read(size)
+        if not part:
+            self._sent.set()
+        return part
+
+
 def _timed(call: str, limit: float, send: Any) -> Answer:
     """Send a request and return its answer. Raises Untrusted if the server's certificate is refused."""
     import requests
@@ -117,9 +155,15 @@ def _timed(call: str, limit: float, send: Any) -> Answer:
         if reason := distrust_reason(error):
             raise Untrusted(reason) from None
         seconds = time.monotonic() - start
-        timed_out = _timed_out(error)
+        cause = _cause(call, limit, error)
         return Answer(
-            call, seconds, limit, failure=_failure(call, limit, error, timed_out), timed_out=timed_out
+            call,
+            seconds,
+            limit,
+            failure=cause.meaning,
+            failure_fix=cause.fix,
+            unreachable=cause.unreachable,
+            timed_out=_timed_out(error),
         )
     return Answer(
         call,
@@ -145,37 +189,60 @@ def _timed_out(error: Exception) -> bool:
     return isinstance(getattr(error.args[0] if error.args else None, "reason", None), ReadTimeoutError)
 
 
-def _failure(call: str, limit: float, error: Exception, timed_out: bool) -> str:
-    """Return in a phrase why there is no answer."""
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """Why there is no answer: in a phrase, with what to do, and whether there was no connection either."""
+
+    meaning: str
+    fix: str
+    unreachable: bool = False
+
+
+_START = "Start the backend, or correct the URL"
+_CRASHED = "See the log of the backend, and of a proxy before it: the process that answers may have ended"
+
+
+def _cause(call: str, limit: float, error: Exception) -> _Cause:
+    """Return why there is no answer."""
     import requests
 
     text = str(error)
-    if timed_out:
+    if _timed_out(error):
         asked = f", asked {RETRIES + 1} times" if call.startswith("GET") else ""
-        return f"no answer within {limit:g} s{asked}"
+        fix = "Answer sooner: do slow work in the background, or in a faster model"
+        return _Cause(f"no answer within {limit:g} s{asked}", fix)
     if isinstance(error, requests.ConnectTimeout):
-        return "no connection within the time limit"
+        return _Cause("no connection within the time limit", _START, unreachable=True)
     if isinstance(error, requests.TooManyRedirects):
-        return "redirects without an end"
+        fix = "Correct the redirects of the backend, or of a proxy before it"
+        return _Cause("redirects without an end", fix)
     if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
-        return "an answer that ends too early or cannot be decoded"
-    for part, meaning in _CAUSES.items():
+        fix = "Send as many bytes as the header Content-Length says, with the encoding of the header Content-Encoding"
+        return _Cause("an answer that ends too early or cannot be decoded", fix)
+    for part, cause in _CAUSES.items():
         if part in text:
-            return meaning
-    return f"no answer: {text.rpartition(': ')[2].rstrip(')')[:200]}"
+            return cause
+    return _Cause(f"no answer: {text.rpartition(': ')[2].rstrip(')')[:200]}", _START, unreachable=True)
 
+
+_UNKNOWN_HOST = _Cause("the host name is not known", "Correct the URL", unreachable=True)
+_CLOSED = _Cause("the connection was closed without an answer", _CRASHED)
 
 #: Parts of the errors of `requests`, and what they mean.
 _CAUSES = {
-    "Connection refused": "nothing listens at this address",
-    "Name or service not known": "the host name is not known",
-    "nodename nor servname": "the host name is not known",
-    "No address associated": "the host name is not known",
-    "Temporary failure in name resolution": "the host name is not known",
-    "Remote end closed connection": "the connection was closed without an answer",
-    "Connection aborted": "the connection was closed without an answer",
-    "Connection reset": "the connection was closed without an answer",
-    "No route to host": "there is no route to the host",
-    "wrong version number": "the server does not speak HTTPS",
-    "BadStatusLine": "an answer that is not HTTP",
+    "Connection refused": _Cause("nothing listens at this address", _START, unreachable=True),
+    "Name or service not known": _UNKNOWN_HOST,
+    "nodename nor servname": _UNKNOWN_HOST,
+    "No address associated": _UNKNOWN_HOST,
+    "Temporary failure in name resolution": _UNKNOWN_HOST,
+    "BadStatusLine": _Cause(
+        "an answer that is not HTTP", "Correct the port: another kind of server answers there"
+    ),
+    "Remote end closed connection": _CLOSED,
+    "Connection aborted": _CLOSED,
+    "Connection reset": _CLOSED,
+    "No route to host": _Cause("there is no route to the host", "Correct the URL", unreachable=True),
+    "wrong version number": _Cause(
+        "the server does not speak HTTPS", "Give the URL with http://, or correct the port", unreachable=True
+    ),
 }

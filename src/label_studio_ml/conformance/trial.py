@@ -5,9 +5,11 @@ from functools import cached_property
 from typing import Any
 
 from label_studio_ml.conformance.answer import Answer
+from label_studio_ml.conformance.sample_events import SampleEvents
 from label_studio_ml.conformance.sample_project import SampleProject
-from label_studio_ml.conformance.sample_regions import annotated_regions
+from label_studio_ml.conformance.sample_regions import annotated_regions, clicked_regions, is_smart
 from label_studio_ml.conformance.studio_calls import StudioCalls
+from label_studio_ml.controls.collection import controls_of
 from label_studio_ml.validation.strict_checks import StrictChecks
 
 
@@ -16,9 +18,10 @@ class Trial:
     """One run of the checks.
 
     `trains` tells whether events that start trainings are sent. `extra_params` is what the user would enter in Label
-    Studio's form, None without. `own_tasks` tells whether the tasks are the user's. `health` and `setup` are the
-    answers to the first calls. `version` is the one that `/setup` reported, None if it reported none that Label Studio
-    can use. `predicts` is False once `/predict` has failed in a way that makes further calls pointless.
+    Studio's form, None without: each `/setup` has it. `own_tasks` tells whether the tasks are the user's. `health` and
+    `setup` are the answers to the first calls. `version` is the one that `/setup` reported, None if it reported none
+    that Label Studio can use. `predicts` is False once `/predict` has failed in a way that makes further calls
+    pointless. `results` are the predictions for all tasks of the first project; empty before they were asked for.
     """
 
     calls: StudioCalls
@@ -32,6 +35,15 @@ class Trial:
     version: str | None = None
     predicts: bool = True
     results: list[Any] = field(default_factory=list)
+
+    def set_up(self, project: SampleProject) -> Answer:
+        """Send the `/setup` of a project, as Label Studio does before each prediction that is no click."""
+        return self.calls.post("/setup", project.setup(self.extra_params), self.calls.limits.setup)
+
+    @cached_property
+    def events(self) -> SampleEvents:
+        """The events of the first project."""
+        return SampleEvents(self.first)
 
     @cached_property
     def first_checks(self) -> StrictChecks:
@@ -47,3 +59,13 @@ class Trial:
     def regions(self) -> list[dict[str, Any]]:
         """Regions of the first project, as an annotator would draw them."""
         return annotated_regions(self.first.label_config)
+
+    @cached_property
+    def click_context(self) -> dict[str, Any]:
+        """The context of an annotator's click in the first project."""
+        return {"result": clicked_regions(controls_of(self.first.label_config), self.regions)}
+
+    @cached_property
+    def takes_clicks(self) -> bool:
+        """Whether the page sends clicks in the first project: a control of it has `smart="true"`."""
+        return any(map(is_smart, controls_of(self.first.label_config)))

@@ -46,9 +46,9 @@ class DashboardPage:
         if call.path.startswith(STATIC):
             return await self._file(call.path.removeprefix(STATIC), call)
         if call.path != "/":
-            return Response(303, b"", {"Location": "../" if call.path.endswith("/") else "./"})
+            return _moved("../" if call.path.endswith("/") else "./")
         if call.requested_path and not call.requested_path.endswith("/"):
-            return Response(303, b"", {"Location": call.requested_path.rpartition("/")[2] + "/"})
+            return _moved(call.requested_path.rpartition("/")[2] + "/")
         response = await self._file("index.html", call)
         response.headers["Vary"] = "Accept"
         return response
@@ -59,3 +59,9 @@ class DashboardPage:
             return json_response(404, {"status": 404, "detail": f"There is no {call.path} here"})
         response.headers.update(HEADERS)
         return response
+
+
+def _moved(location: str) -> Response:
+    """Return the redirect to the page."""
+    detail = {"detail": "The dashboard's page has another address"}
+    return json_response(303, detail, {"Location": location})

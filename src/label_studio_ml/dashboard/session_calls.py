@@ -3,7 +3,7 @@
 from typing import Any, Literal, NotRequired, TypedDict
 
 from label_studio_ml import errors
-from label_studio_ml.openapi.declarations.document import Problem
+from label_studio_ml.openapi.declarations.document import Problem, Redirect
 from label_studio_ml.openapi.declarations.operation import (
     BYTES,
     EVENTS,
@@ -91,7 +91,7 @@ PAGE = Operation(
     path=DASHBOARD,
     tag=TAG,
     summary="Go to the dashboard's page",
-    answers={303: Answer("The page has the address `/`", content="", headers={"Location": "The page"})},
+    answers={303: Answer("The page has the address `/`", Redirect, headers={"Location": "The page"})},
     access=Access.OPEN,
 )
 FILE = Operation(

@@ -104,7 +104,7 @@ def test_login_by_options_and_by_the_environment(
         (["http://localhost:1", "--tasks", "tasks.json"], 1, "--tasks needs the label config"),
         (["http://localhost:1", "--only", "health", "--only", "nothing"], 2, "invalid choice: 'nothing'"),
         (["http://localhost:1", "--predict-timeout", "0"], 2, "not a number of seconds above 0"),
-        (["http://localhost:1"], 1, "nothing listens at this address. Start it, or correct the URL"),
+        (["http://localhost:1"], 1, "nothing listens at this address. Start the backend, or correct the URL"),
     ],
 )
 def test_wrong_arguments_get_one_line(

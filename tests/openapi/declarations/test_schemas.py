@@ -1,6 +1,6 @@
 """Schemas of types: objects in answers have the declared fields only, those in requests may have more."""
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import msgspec
 
@@ -24,6 +24,12 @@ class Outer(TypedDict):
 
 class Pairs(TypedDict):
     lines: list[tuple[int, str]]
+
+
+class Lists(TypedDict):
+    any: list[Any]
+    bare: list  # type: ignore[type-arg]
+    inner: dict[str, list[Any]]
 
 
 @more_fields
@@ -50,6 +56,14 @@ def test_tuples_have_no_boolean_schema() -> None:
     assert (lines["minItems"], lines["maxItems"]) == (2, 2)
     assert lines["prefixItems"] == [{"type": "integer"}, {"type": "string"}]
     assert "items" not in lines
+
+
+def test_lists_of_any_values_have_items() -> None:
+    """Generators of clients leave out types with an array without them."""
+    schemas = Schemas([Lists, list], [])
+    fields = schemas.components["Lists"]["properties"]
+    assert fields["any"] == fields["bare"] == schemas.of(list) == {"type": "array", "items": {}}
+    assert fields["inner"]["additionalProperties"] == {"type": "array", "items": {}}
 
 
 def test_a_marked_type_may_have_more_fields() -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from label_studio_ml.conformance.answer import Answer
@@ -20,16 +19,21 @@ _WRONG_VERSIONS = {
     int: "Label Studio answers 500 to whoever asks for the next task, once tasks have predictions",
     float: "Label Studio answers 500 to whoever asks for the next task, once tasks have predictions",
 }
+#: What users of Label Studio see of versions that cannot be listed.
+_NO_LIST = "Label Studio cannot list the backend's versions: it shows an error in their place"
+_EMPTY_LIST = "Label Studio lists no version, and does not say why"
+_NOT_A_LIST = "Label Studio passes it on as it is, where its clients expect a list"
+
 _OTHER_VERSION = "Label Studio stores no prediction, and fails where a task is opened"
 
 
 def setup(trial: Trial) -> Outcome:
     """Check the answers to `/setup`, which Label Studio sends before each prediction. Sets `version`."""
-    first = trial.setup or _ask(trial, None)
+    first = trial.setup or trial.set_up(trial.first)
     findings = _setup_findings(first)
     if findings:
         return found(*findings)
-    second = _ask(trial, None)
+    second = trial.set_up(trial.first)
     findings = _setup_findings(second)
     if findings:
         return found(*findings)
@@ -51,24 +55,51 @@ def setup(trial: Trial) -> Outcome:
 def extra_params(trial: Trial) -> Outcome:
     """Check that `/setup` accepts the extra params in all forms in which Label Studio sends them."""
     if trial.setup is not None and trial.setup.is_error:
-        return skipped("/setup fails without them")
-    forms: dict[str, Any] = {"an empty text": "", "text": trial.extra_params or "{}", "an object": {}}
-    if trial.extra_params:
-        forms["an object"] = _parsed(trial.extra_params)
-    for form, value in forms.items():
-        answer = _ask(trial, value)
-        if not answer.is_error:
-            continue
-        finding = Finding(
-            Severity.FAIL,
-            answer.call,
-            f"{answer}, with `extra_params` as {form} ({value!r:.60})",
-            "a status below 400 for null, text and JSON values: the page sends text, the API any JSON",
-            ERROR_STATE,
-            "Read `extra_params` as null, as text that may be empty, or as an object",
-        )
-        return found(finding)
-    return Outcome("accepted as text and as an object")
+        return skipped("/setup fails already in its usual form")
+    entered = trial.extra_params or "{}"
+    usual = {"null": None, "an empty text": "", "text": entered, "an object": _parsed(entered)}
+    unusual = {
+        "a list": ["conformance check"],
+        "a number": 1,
+        "a text that is no JSON": "conformance: check {",
+    }
+    findings = [_refused(_ask(trial, value), form, value) for form, value in usual.items()]
+    findings += [_crashed(_ask(trial, value), form, value) for form, value in unusual.items()]
+    trial.set_up(trial.first)  # the calls that follow are to be answered with the params that are entered
+    first = next((finding for finding in findings if finding is not None), None)
+    return found(first) if first else Outcome("accepted as null, as text and as an object")
+
+
+def _refused(answer: Answer, form: str, value: Any) -> Finding | None:
+    """Return the finding about a form of extra params that the page and the API of Label Studio send."""
+    if not answer.is_error:
+        return None
+    return Finding(
+        Severity.FAIL,
+        answer.call,
+        f"{answer}, with `extra_params` as {form} ({_shown(value)})",
+        "a status below 400 for null, text and objects: the page sends text, the API JSON values",
+        ERROR_STATE,
+        "Read `extra_params` as null, as text that may be empty, or as an object",
+    )
+
+
+def _crashed(answer: Answer, form: str, value: Any) -> Finding | None:
+    """Return the finding about a form that may be refused, but is not to end in a failure of the backend."""
+    if answer.status in range(100, 500):
+        return None
+    return Finding(
+        Severity.WARN,
+        answer.call,
+        f"{answer}, with `extra_params` as {form} ({_shown(value)})",
+        "a status below 500: such params may be ignored, or refused with 400",
+        f"a slip in the field for extra params looks like a failure of the backend: {ERROR_STATE}",
+        "Check what kind of value `extra_params` is before it is used",
+    )
+
+
+def _shown(value: Any) -> str:
+    return f"{json.dumps(value):.60}"
 
 
 def _parsed(text: str) -> Any:
@@ -117,26 +148,46 @@ def _setup_findings(answer: Answer) -> list[Finding]:
 def versions(trial: Trial) -> Outcome:
     """Check the answer to `/versions`, from which users of Label Studio choose one."""
     answer = trial.calls.get("/versions", trial.calls.limits.versions)
-    expected = 'an object such as {"versions": ["1", "2"]}'
-    fix = "Answer GET /versions with the names of all versions, or of the served one"
+    finding = _versions_finding(answer)
+    if finding is not None:
+        return found(finding)
+    return Outcome(f"Label Studio lists {len(answer.body().value['versions'])}: {answer}")
+
+
+def _versions_finding(answer: Answer) -> Finding | None:
+    """Return what is wrong with an answer to `/versions`.
+
+    Label Studio passes on what `versions` is, and lists none if the body is not JSON or an object without it.
+    """
+
+    def finding(received: str, effect: str, severity: Severity = Severity.WARN) -> Finding:
+        expected = 'an object such as {"versions": ["1", "2"]}'
+        fix = "Answer GET /versions with the names of all versions, or of the served one"
+        return Finding(severity, answer.call, received, expected, effect, fix)
+
     if answer.status == 404:
-        effect = (
+        advice = (
             'Label Studio lists the served version only, with the advice "Upgrade your ML backend version"'
         )
-        finding = Finding(Severity.WARN, answer.call, str(answer), expected, effect, fix)
-        return found(finding)
-    effect = "Label Studio cannot list the backend's versions: it shows an error in their place"
+        return finding(str(answer), advice)
     if answer.is_error:
-        return found(replace(failed_call(answer, effect), expected=expected, fix=fix))
+        if answer.failure:
+            return failed_call(answer, _NO_LIST)
+        return finding(str(answer), _NO_LIST, Severity.FAIL)
     body = answer.body()
-    names = body.value.get("versions") if isinstance(body.value, Mapping) else None
-    if body.error or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        received = body.error or (
-            f"`versions` is {kind_of(names)}"
-            + (" of other values than texts" if isinstance(names, list) else "")
-            if isinstance(body.value, Mapping)
-            else f"{kind_of(body.value)} as JSON"
-        )
-        finding = Finding(Severity.FAIL, answer.call, received, expected, effect, fix)
-        return found(finding)
-    return Outcome(f"Label Studio lists {len(names)}: {answer}")
+    if body.error:
+        return finding(body.error, _EMPTY_LIST)
+    if not isinstance(body.value, Mapping):
+        return finding(f"{kind_of(body.value)} as JSON", _NO_LIST, Severity.FAIL)
+    if "versions" not in body.value:
+        return finding("an object without `versions`", _EMPTY_LIST)
+    names = body.value["versions"]
+    if not isinstance(names, list):
+        return finding(f"`versions` is {kind_of(names)}", _NOT_A_LIST, Severity.FAIL)
+    if not names:
+        return finding("an empty list", _EMPTY_LIST)
+    others = [name for name in names if not isinstance(name, str)]
+    if others:
+        effect = "Label Studio passes them on as they are, and compares them with versions that are texts"
+        return finding(f"`versions` is a list with {kind_of(others[0])}: {_shown(others[0])}", effect)
+    return None

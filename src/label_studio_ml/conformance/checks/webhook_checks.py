@@ -1,9 +1,11 @@
 """Checks of `POST /webhook`: events of a project, and requests for a training."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from label_studio_ml.conformance.answer import Answer
 from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
+from label_studio_ml.conformance.sample_events import without_payload
 from label_studio_ml.conformance.sample_project import Json
 from label_studio_ml.conformance.stored_predictions import failed_call, kind_of
 from label_studio_ml.conformance.trial import Trial
@@ -17,9 +19,10 @@ _LOST = "Label Studio does not notice, and does not send the event again: the an
 
 
 def events(trial: Trial) -> Outcome:
-    """Check the answers to events that start no training by convention: of tasks and of the project's settings."""
-    payloads = [trial.first.tasks_created(), trial.first.project_updated(), trial.first.tasks_deleted()]
-    return _sent(trial, payloads)
+    """Check the answers to events that start no training by convention: of tasks, settings and labels."""
+    made = trial.events
+    payloads = [made.tasks_created(), made.project_updated(), made.tasks_deleted(), *made.label_links()]
+    return _sent(trial, payloads, ["PROJECT_UPDATED"])
 
 
 def annotation_events(trial: Trial) -> Outcome:
@@ -27,32 +30,55 @@ def annotation_events(trial: Trial) -> Outcome:
     if not trial.trains:
         return skipped(_TRAINS)
     _leave_studio(trial)
-    project, regions = trial.first, trial.regions
+    made, regions = trial.events, trial.regions
     payloads = [
-        project.annotation("ANNOTATION_CREATED", regions),
-        project.annotation("ANNOTATION_UPDATED", regions),
-        project.annotation("ANNOTATION_CREATED", regions, number=2, skipped=True),
-        project.annotations_deleted(),
+        made.annotation("ANNOTATION_CREATED", regions),
+        made.annotation("ANNOTATION_UPDATED", regions),
+        made.annotation("ANNOTATION_CREATED", regions, number=2, skipped=True),
+        made.annotations_created(regions),
+        made.annotations_deleted(),
     ]
-    return _sent(trial, payloads)
+    return _sent(trial, payloads, ["ANNOTATION_CREATED"])
 
 
 def _leave_studio(trial: Trial) -> None:
     """Take back the address that stands for Label Studio's: a training would ask there when this command has ended."""
-    body = {**trial.first.setup(), "hostname": ""}
-    trial.calls.post("/setup", body, trial.calls.limits.setup)
+    trial.set_up(replace(trial.first, hostname=""))
 
 
-def _sent(trial: Trial, payloads: list[Json]) -> Outcome:
-    """Send events one after another, and return the findings about the answers, each once."""
+def _sent(trial: Trial, payloads: list[Json], bare: list[str]) -> Outcome:
+    """Send events one after another and, if all are accepted, those of the actions `bare` without a payload.
+
+    Returns the findings about the answers, each once.
+    """
     answers = [(payload["action"], trial.calls.event(payload)) for payload in payloads]
+    found_each = [_event_finding(trial, action, answer) for action, answer in answers]
+    if not any(found_each):
+        found_each += [
+            _bare_event_finding(action, trial.calls.event(without_payload(action))) for action in bare
+        ]
     findings: dict[str, Finding] = {}
-    for action, answer in answers:
-        if (finding := _event_finding(trial, action, answer)) is not None:
+    for finding in found_each:
+        if finding is not None:
             findings.setdefault(finding.fix, finding)
     slowest = max(answer.seconds for _, answer in answers)
     actions = ", ".join(dict.fromkeys(action for action, _ in answers))
     return Outcome(f"{actions} accepted, each within {slowest:.2f} s", tuple(findings.values()))
+
+
+def _bare_event_finding(action: str, answer: Answer) -> Finding | None:
+    """Return what is wrong with the answer to an event that has an action only: it may be refused, with 400."""
+    if answer.status in range(100, 500):
+        return None
+    return Finding(
+        Severity.WARN,
+        answer.call,
+        f"{answer}, for {action} without a payload",
+        f"a status below 500 within {answer.limit:g} s: such an event may be ignored, or refused with 400",
+        "where the payload is turned off in the webhook's settings, the log shows a failure of the backend in place of "
+        "the cause",
+        "Check that an event has the parts that are used, such as `project` and `annotation`",
+    )
 
 
 def _event_finding(trial: Trial, action: str, answer: Answer) -> Finding | None:
@@ -81,6 +107,8 @@ def _event_finding(trial: Trial, action: str, answer: Answer) -> Finding | None:
         return Finding(Severity.WARN, answer.call, received, expected, effect, fix)
     if answer.lost_body:
         return failed_call(answer, _LOST)
+    if answer.failure:
+        return Finding(Severity.FAIL, answer.call, received, expected, _LOST, answer.failure_fix)
     if answer.is_error:
         fix = "Accept events of all actions, also of those that the backend does not know"
         return Finding(Severity.FAIL, answer.call, received, expected, _LOST, fix)
@@ -92,7 +120,7 @@ def training(trial: Trial) -> Outcome:
     if not trial.trains:
         return skipped(_TRAINS)
     _leave_studio(trial)
-    answer = trial.calls.post("/webhook", trial.first.start_training(), trial.calls.limits.predict)
+    answer = trial.calls.post("/webhook", trial.events.start_training(), trial.calls.limits.predict)
     effect = "Label Studio shows the backend with the state Error until the page is loaded again"
     if answer.is_error or answer.lost_body:
         return found(failed_call(answer, effect))

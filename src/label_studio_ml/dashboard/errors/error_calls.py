@@ -5,7 +5,15 @@ from typing import NotRequired, TypedDict
 from label_studio_ml import errors
 from label_studio_ml.dashboard.session_calls import TAG
 from label_studio_ml.monitoring.error_groups import Kind
-from label_studio_ml.openapi.declarations.operation import TEXT, Access, Answer, Body, Operation, Parameter
+from label_studio_ml.openapi.declarations.operation import (
+    DOWNLOAD,
+    TEXT,
+    Access,
+    Answer,
+    Body,
+    Operation,
+    Parameter,
+)
 from label_studio_ml.web.security.page_paths import API
 
 
@@ -178,7 +186,7 @@ LOG_DOWNLOAD = Operation(
     tag=TAG,
     summary="Download this server's log",
     parameters=(_FILE,),
-    answers={200: Answer("Its last 16 MiB, without secrets", str, content=TEXT)},
+    answers={200: Answer("Its last 16 MiB, without secrets", str, content=TEXT, headers=DOWNLOAD)},
     errors=(errors.ReadOnlyLogin,),
     access=Access.SESSION,
 )

@@ -5,7 +5,15 @@ from typing import NotRequired, TypedDict
 
 from label_studio_ml import errors
 from label_studio_ml.dashboard.session_calls import TAG
-from label_studio_ml.openapi.declarations.operation import TEXT, Access, Answer, Body, Operation, Parameter
+from label_studio_ml.openapi.declarations.operation import (
+    DOWNLOAD,
+    TEXT,
+    Access,
+    Answer,
+    Body,
+    Operation,
+    Parameter,
+)
 from label_studio_ml.training.overview.failure_advice import Advice
 from label_studio_ml.training.overview.wait_reason import Wait
 from label_studio_ml.training.records.job_record import JobState
@@ -286,7 +294,7 @@ DOWNLOAD_LOG = Operation(
     tag=TAG,
     summary="Download a training's log",
     parameters=(_JOB,),
-    answers={200: Answer("The log", str, content=TEXT)},
+    answers={200: Answer("The log", str, content=TEXT, headers=DOWNLOAD)},
     errors=_READ_ERRORS,
     access=Access.SESSION,
 )

@@ -216,6 +216,9 @@ class TrialCheckBody(TaskBody):
 
 
 _PROJECT = Parameter("project", "The project's uid", required=True)
+#: Headers of files, of which a part may be asked for, and those of a part.
+_RANGES = {"Accept-Ranges": "The unit of ranges: bytes."}
+_RANGE = {"Content-Range": "The part, and the size of the file."}
 _CONFIG_ERRORS = (errors.UnknownProject, errors.LabelConfigError)
 _STUDIO_ERRORS = (errors.UnknownProject, errors.StudioError)
 _TASK_ERRORS = (*_STUDIO_ERRORS, errors.LabelConfigError, errors.ReadOnlyLogin)
@@ -269,9 +272,16 @@ TRIAL_FILE = Operation(
         Parameter("sig", "Its signature", required=True),
     ),
     answers={
-        200: Answer("The file, with a media type of its content", content=BYTES, further=("*/*",)),
-        206: Answer("The part that the header Range asks for", content=BYTES, further=("*/*",)),
-        416: Answer("The file has no such part", Problem),
+        200: Answer(
+            "The file, with a media type of its content", content=BYTES, further=("*/*",), headers=_RANGES
+        ),
+        206: Answer(
+            "The part that the header Range asks for",
+            content=BYTES,
+            further=("*/*",),
+            headers={**_RANGES, **_RANGE},
+        ),
+        416: Answer("The file has no such part", Problem, headers={**_RANGES, **_RANGE}),
     },
     errors=(errors.FileFetchError, errors.StudioError),
     access=Access.SESSION,

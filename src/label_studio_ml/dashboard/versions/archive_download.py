@@ -26,7 +26,7 @@ async def archive_response(store: VersionStore, manifest: Manifest) -> Response:
     exported = await asyncio.to_thread(exported_manifest, store, manifest)
     name = f"{file_name(manifest.name)[:150]}.tar.gz"
     headers = {"Content-Disposition": f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(name)}"}
-    return Response(200, b"", headers, "application/gzip", _packed(store, manifest, exported))
+    return Response(200, b"", headers, "application/octet-stream", _packed(store, manifest, exported))
 
 
 async def _packed(store: VersionStore, manifest: Manifest, exported: Manifest) -> AsyncGenerator[bytes, None]:

@@ -7,7 +7,15 @@ from label_studio_ml.dashboard.session_calls import TAG
 from label_studio_ml.dashboard.versions.metric_directions import Direction, Verdict
 from label_studio_ml.dashboard.versions.report_answer import ReportAnswer
 from label_studio_ml.openapi.declarations.document import Problem
-from label_studio_ml.openapi.declarations.operation import Access, Answer, Body, Operation, Parameter
+from label_studio_ml.openapi.declarations.operation import (
+    BYTES,
+    DOWNLOAD,
+    Access,
+    Answer,
+    Body,
+    Operation,
+    Parameter,
+)
 from label_studio_ml.versions.listing import VersionState
 from label_studio_ml.web.security.page_paths import API
 
@@ -296,7 +304,7 @@ ARCHIVE = Operation(
     summary="Download a version",
     parameters=(_PROJECT, _VERSION),
     answers={
-        200: Answer("The archive, as `label-studio-ml export` writes it", content="application/gzip"),
+        200: Answer("The archive, as `label-studio-ml export` writes it", content=BYTES, headers=DOWNLOAD),
         501: Answer("This server, a WSGI server, sends no archives", Problem),
     },
     errors=(*_ERRORS, errors.ReadOnlyLogin),

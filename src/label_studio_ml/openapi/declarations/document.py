@@ -22,7 +22,7 @@ class Problem(TypedDict):
 
 
 class Redirect(TypedDict):
-    """The cause of an error that Label Studio is told by a redirect, and the error's code."""
+    """Why the answer is a redirect; for Label Studio, the cause of an error and its code."""
 
     detail: str
     code: NotRequired[str]
@@ -220,7 +220,10 @@ def _errors_of(operation: Operation) -> tuple[type[errors.BackendError], ...]:
 
 
 def _headers(texts: Mapping[str, str]) -> dict[str, Any]:
-    return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}
+    return {
+        name: {"description": text, "required": True, "schema": {"type": "string"}}
+        for name, text in texts.items()
+    }
 
 
 def _add_type(response: dict[str, Any], schema: dict[str, Any]) -> None:

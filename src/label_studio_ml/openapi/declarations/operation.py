@@ -19,6 +19,9 @@ JSON, TEXT, HTML, EVENTS, BYTES = (
     "application/octet-stream",
 )
 
+#: Headers of an answer that browsers save as a file.
+DOWNLOAD = {"Content-Disposition": "The name of the file."}
+
 T = TypeVar("T", bound=type)
 
 #: Typed dicts of which an answer may have more fields than they declare.

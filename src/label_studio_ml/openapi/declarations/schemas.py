@@ -31,7 +31,9 @@ class Schemas:
                     field.pop("default", None)  # what the code has as default is sent, too
         for schema in self.components.values():
             _tidy(schema)
-            _without_boolean_items(schema)
+            _adapt_arrays(schema)
+        for schema in schemas:
+            _adapt_arrays(schema)
 
     def of(self, declared: Any) -> dict[str, Any]:
         """Return the schema of a type, or of any of a tuple of types."""
@@ -70,16 +72,22 @@ def _references(schema: Any) -> Iterator[str]:
             yield from _references(value)
 
 
-def _without_boolean_items(schema: Any) -> None:
-    """Remove `items: false` from tuples, whose `maxItems` says the same: generators of clients do not know it."""
+def _adapt_arrays(schema: Any) -> None:
+    """Write arrays as generators of clients need them.
+
+    They do not know `items: false` of tuples, whose `maxItems` says the same, and want `items` also for lists of any
+    values.
+    """
     if isinstance(schema, dict):
+        if schema.get("type") == "array" and "prefixItems" not in schema:
+            schema.setdefault("items", {})
         if "prefixItems" in schema and schema.get("items") is False and "maxItems" in schema:
             del schema["items"]
         for value in schema.values():
-            _without_boolean_items(value)
+            _adapt_arrays(value)
     elif isinstance(schema, list):
         for value in schema:
-            _without_boolean_items(value)
+            _adapt_arrays(value)
 
 
 def _tidy(schema: dict[str, Any]) -> None:

@@ -187,7 +187,8 @@ class Endpoints:
         if call.path.startswith("/problem/"):
             status, cause, code = problem.parse(call.path)
             body = {"status": status, "detail": cause, **({"code": code} if code else {})}
-            return json_response(status, body, dict(problem.HEADERS))
+            headers = {**problem.HEADERS, "Retry-After": "1"} if status == 503 else dict(problem.HEADERS)
+            return json_response(status, body, headers)
         if route in self._paths:
             allowed = ", ".join(sorted(method for method, path in self._routes if path == route))
             return json_response(

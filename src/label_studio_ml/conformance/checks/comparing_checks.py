@@ -1,0 +1,105 @@
+"""Checks that compare predictions for all tasks: in the reverse order, and with a broken task among them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from label_studio_ml.conformance.checks.predict_call import predict, reason_to_skip
+from label_studio_ml.conformance.equal_predictions import comparable
+from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
+from label_studio_ml.conformance.sample_project import Json
+from label_studio_ml.conformance.stored_predictions import (
+    CALL,
+    CRASH,
+    NOT_STORED,
+    REFUSED,
+    answered_results,
+    prediction_findings,
+)
+from label_studio_ml.conformance.trial import Trial
+from label_studio_ml.support.texts import plural
+
+#: Where the broken task is among the others.
+_BROKEN = 1
+
+
+def order(trial: Trial) -> Outcome:
+    """Check that predictions come in the order of the tasks, by sending the tasks in the reverse order."""
+    if reason := reason_to_skip(trial):
+        return skipped(reason)
+    tasks = trial.first.tasks()
+    answer = predict(trial, trial.first.predict(tasks[::-1]))
+    results, findings = answered_results(answer, len(tasks))
+    if findings or not results:
+        return Outcome("no predictions for the tasks in the reverse order", tuple(findings))
+    before = list(map(comparable, trial.results))
+    after = list(map(comparable, results))
+    if before == after[::-1]:
+        if before == after:
+            return skipped("all tasks have the same prediction, so that no order can be seen")
+        return Outcome("each task gets its own prediction")
+    again, _ = answered_results(predict(trial, trial.first.predict(tasks)), len(tasks))
+    if sorted(before) != sorted(after) or before != list(map(comparable, again)):
+        return skipped("two predictions of a task differ, so that no order can be seen")
+    finding = Finding(
+        Severity.FAIL,
+        CALL,
+        "the predictions are not in the order of the tasks: reversed tasks do not get reversed predictions",
+        "the prediction of `tasks[i]` in `results[i]`",
+        "Label Studio stores predictions at wrong tasks: annotators see those of other tasks",
+        "Keep the order of the request: do not sort tasks, and do not collect results as they become ready",
+    )
+    return found(finding)
+
+
+def broken_task(trial: Trial) -> Outcome:
+    """Check that a task without data does not change what is predicted for the other tasks of its request."""
+    if reason := reason_to_skip(trial):
+        return skipped(reason)
+    tasks = trial.first.tasks()
+    broken = trial.first.task(len(tasks) + 1, {})
+    tasks.insert(_BROKEN, broken)
+    answer = predict(trial, trial.first.predict(tasks))
+    results, findings = answered_results(answer, len(tasks))
+    if findings or not results:
+        received = findings[0].received if findings else "no results"
+        return found(
+            _broken_finding(
+                f"{received}, for {plural(len(tasks), 'task')} of which one has no data",
+                f"one task whose field is missing or null is enough: {NOT_STORED}",
+            )
+        )
+    own = results.pop(_BROKEN)
+    if lost := _unusable(trial, own, broken):
+        return found(_broken_finding(f"{lost.received}, for the task without data", lost.effect))
+    changed = _changed(trial.results, results)
+    if not changed:
+        return Outcome("the other tasks keep their predictions")
+    again, _ = answered_results(predict(trial, trial.first.predict(trial.first.tasks())), len(trial.results))
+    if _changed(trial.results, again):
+        return skipped("two predictions of a task differ, so that nothing can be said about the other tasks")
+    count = f"{changed} of the {plural(len(results), 'other task')}"
+    effect = "annotators of other tasks see predictions that are missing, or belong to another task"
+    return found(
+        _broken_finding(f"other predictions for {count} than without the task that has no data", effect)
+    )
+
+
+def _broken_finding(received: str, effect: str) -> Finding:
+    expected = "the usual predictions for the other tasks, and `{'result': []}` or no `result` for this one"
+    fix = (
+        "Catch the errors of single tasks in the loop over `tasks`, and keep each result at its task's place"
+    )
+    return Finding(Severity.WARN, CALL, received, expected, effect, fix)
+
+
+def _unusable(trial: Trial, result: Any, task: Json) -> Finding | None:
+    """Return the finding about a prediction with which Label Studio refuses those of all tasks."""
+    own = prediction_findings([result], [task], trial.first_checks, trial.version)
+    return next((finding for finding in own if finding.effect in (CRASH, REFUSED)), None)
+
+
+def _changed(before: Sequence[Any], after: Sequence[Any]) -> int:
+    """Return the number of tasks that have other predictions than before."""
+    if len(before) != len(after):
+        return len(before)
+    return sum(comparable(one) != comparable(other) for one, other in zip(before, after, strict=True))
