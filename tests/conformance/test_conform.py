@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,6 +192,19 @@ def failing_for(action: str, *, bare: bool = False) -> Answering:
         return FakeBackend.webhook(fake, asked)
 
     return webhook
+
+
+def nothing_reversed(fake: FakeBackend, asked: Asked) -> Reply:
+    body = parsed(asked)
+    numbers = [task["id"] for task in body["tasks"]] if body is not None else []
+    return FakeBackend.predict(fake, asked) if numbers == sorted(numbers) else Reply.of({"results": []})
+
+
+def nothing_for_second(fake: FakeBackend, asked: Asked) -> Reply:
+    body = parsed(asked)
+    if body is not None and body["project"] == SECOND:
+        return Reply.of({"results": []})
+    return FakeBackend.predict(fake, asked)
 
 
 def has_broken_task(body: Json) -> bool:
@@ -417,6 +432,14 @@ FAULTS = (
         "wrong tasks",
         check="order",
     ),
+    predicting("nothing in reverse", nothing_reversed, "in the reverse order", check="order"),
+    predicting(
+        "nothing for a second project",
+        nothing_for_second,
+        "no results",
+        check="two-projects",
+        status="warn",
+    ),
     predicting("click a list", clicked(lambda a: {"results": [a["results"]]}), "is a list", check="click"),
     predicting(
         "click without result", clicked(lambda a: {"results": [{"regions": []}]}), "no effect", check="click"
@@ -555,6 +578,20 @@ def test_no_training_is_started_unless_it_is_asked_for(backend: FakeBackend) -> 
         "annotation-events",
         "training",
     ]
+
+
+def test_the_page_names_each_event_that_is_sent_without_train(backend: FakeBackend) -> None:
+    outcomes_of(trial_of(backend.url, trains=False), ["events", "annotation-events", "training"])
+    page = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text()
+    named = page.partition("the only events are")[2].partition("which by convention")[0]
+    assert set(re.findall(r"[A-Z_]{6,}", named)) == {event["action"] for event in backend.events}
+
+
+def test_a_fault_of_each_answer_is_not_that_of_a_broken_task(backend: FakeBackend) -> None:
+    backend.answers["/predict"] = each(score=float("nan"))
+    outcomes = outcomes_of(trial_of(backend.url), ["all-tasks", "order", "two-projects", "broken-task"])
+    assert outcomes["all-tasks"].status == "fail"
+    assert {name for name, _ in findings(outcomes)} == {"all-tasks"}
 
 
 def test_a_model_that_predicts_nothing_is_no_finding(backend: FakeBackend) -> None:

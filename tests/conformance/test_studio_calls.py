@@ -2,6 +2,7 @@
 
 import base64
 import socket
+import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -162,3 +163,15 @@ def test_an_answer_that_is_none_says_why_and_what_to_do(
 def test_what_a_body_is_instead_of_json(server: FakeServer, content: bytes, error: str) -> None:
     server.on("/health", Reply(200, content))
     assert error in StudioCalls(server.url).get("/health", 30).body().error
+
+
+def test_a_call_in_the_background_that_breaks_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object, **options: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(StudioCalls, "_call", broken)
+    calls = StudioCalls("http://127.0.0.1:1")
+    waiting = threading.Thread(target=calls.post_in_background, args=("/predict", {}, 3600), daemon=True)
+    waiting.start()
+    waiting.join(60)
+    assert not waiting.is_alive()

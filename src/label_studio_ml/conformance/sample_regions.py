@@ -5,7 +5,6 @@ import warnings
 from typing import Any
 
 from label_studio_ml.controls.collection import Controls
-from label_studio_ml.controls.control import Control
 
 Region = dict[str, Any]
 
@@ -43,17 +42,12 @@ def _on_the_picture(region: Region) -> Region:
     return {**region, "value": {**value, **size, "rotation": 0}}
 
 
-def is_smart(control: Control) -> bool:
-    """Tell whether what an annotator draws with a control is sent to the backend."""
-    return control.attribute("smart").lower() == "true"
-
-
 def clicked_regions(controls: Controls, regions: list[Region]) -> list[Region]:
     """Return what the context of a click has: the region of a smart control if there is one, else any region.
 
     A key point is a positive click, as Label Studio's page marks it.
     """
-    smart = {control.name for control in controls if is_smart(control)}
+    smart = {control.name for control in controls if control.is_smart}
     clicked = [region for region in regions if region["from_name"] in smart] or regions
     return [
         {**region, "is_positive": True} if str(region["type"]).startswith("keypoint") else region

@@ -63,20 +63,22 @@ class StudioCalls:
     def post_in_background(self, path: str, body: Any, limit: float) -> threading.Thread:
         """Send a POST from a thread, and return the thread as soon as the server has the body, or cannot get it.
 
-        The answer is not returned, nor is an error of the call.
+        It is returned after `limit` seconds at the latest. The answer is not returned, nor is an error of the call.
         """
         handed_over = threading.Event()
         content = _WatchedBody(json.dumps(body).encode(), handed_over)
 
         def call() -> None:
-            with contextlib.suppress(Untrusted):
-                headers = {"Content-Type": "application/json"}
-                self._call("POST", path, limit, data=content, extra_headers=headers)
-            handed_over.set()
+            try:
+                with contextlib.suppress(Exception):
+                    headers = {"Content-Type": "application/json"}
+                    self._call("POST", path, limit, data=content, extra_headers=headers)
+            finally:
+                handed_over.set()
 
         thread = threading.Thread(target=call, daemon=True)
         thread.start()
-        handed_over.wait()
+        handed_over.wait(limit)
         return thread
 
     def send(

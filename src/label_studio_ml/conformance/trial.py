@@ -5,9 +5,10 @@ from functools import cached_property
 from typing import Any
 
 from label_studio_ml.conformance.answer import Answer
+from label_studio_ml.conformance.outcome import Finding
 from label_studio_ml.conformance.sample_events import SampleEvents
 from label_studio_ml.conformance.sample_project import SampleProject
-from label_studio_ml.conformance.sample_regions import annotated_regions, clicked_regions, is_smart
+from label_studio_ml.conformance.sample_regions import annotated_regions, clicked_regions
 from label_studio_ml.conformance.studio_calls import StudioCalls
 from label_studio_ml.controls.collection import controls_of
 from label_studio_ml.validation.strict_checks import StrictChecks
@@ -22,6 +23,7 @@ class Trial:
     `setup` are the answers to the first calls. `version` is the one that `/setup` reported, None if it reported none
     that Label Studio can use. `predicts` is False once `/predict` has failed in a way that makes further calls
     pointless. `results` are the predictions for all tasks of the first project; empty before they were asked for.
+    `answer_findings` say what is wrong with that answer as a whole.
     """
 
     calls: StudioCalls
@@ -35,6 +37,7 @@ class Trial:
     version: str | None = None
     predicts: bool = True
     results: list[Any] = field(default_factory=list)
+    answer_findings: list[Finding] = field(default_factory=list)
 
     def set_up(self, project: SampleProject) -> Answer:
         """Send the `/setup` of a project, as Label Studio does before each prediction that is no click."""
@@ -68,4 +71,4 @@ class Trial:
     @cached_property
     def takes_clicks(self) -> bool:
         """Whether the page sends clicks in the first project: a control of it has `smart="true"`."""
-        return any(map(is_smart, controls_of(self.first.label_config)))
+        return any(control.is_smart for control in controls_of(self.first.label_config))

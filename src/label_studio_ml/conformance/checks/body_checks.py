@@ -100,6 +100,6 @@ def _summed(answers: list[tuple[_WrongBody, Answer]], rule: _Rule) -> Iterator[F
         return
     wrong, answer = those[0]
     received = rule.form.format(answer=answer, what=wrong.what)
-    paths = " and ".join(dict.fromkeys(f"POST {each.path}" for each, _ in those))
+    paths = " and ".join(dict.fromkeys(f"POST {refused.path}" for refused, _ in those))
     count = f" ({len(those)} of {plural(len(answers), 'wrong body', 'wrong bodies')})"
     yield Finding(rule.severity, paths, f"{received}{count}", _EXPECTED, rule.effect, rule.fix)

@@ -29,8 +29,8 @@ def order(trial: Trial) -> Outcome:
     tasks = trial.first.tasks()
     answer = predict(trial, trial.first.predict(tasks[::-1]))
     results, findings = answered_results(answer, len(tasks))
-    if findings or not results:
-        return Outcome("no predictions for the tasks in the reverse order", tuple(findings))
+    if new := _new(trial, findings):
+        return found(*new)
     before = list(map(comparable, trial.results))
     after = list(map(comparable, results))
     if before == after[::-1]:
@@ -38,6 +38,8 @@ def order(trial: Trial) -> Outcome:
             return skipped("all tasks have the same prediction, so that no order can be seen")
         return Outcome("each task gets its own prediction")
     again, _ = answered_results(predict(trial, trial.first.predict(tasks)), len(tasks))
+    if again and not results:
+        return found(_nothing_reversed(len(tasks)))
     if sorted(before) != sorted(after) or before != list(map(comparable, again)):
         return skipped("two predictions of a task differ, so that no order can be seen")
     finding = Finding(
@@ -51,6 +53,22 @@ def order(trial: Trial) -> Outcome:
     return found(finding)
 
 
+def _nothing_reversed(count: int) -> Finding:
+    return Finding(
+        Severity.FAIL,
+        CALL,
+        f"no results for {plural(count, 'task')} in the reverse order, which have predictions in the usual one",
+        "the prediction of `tasks[i]` in `results[i]`",
+        NOT_STORED,
+        "Predict for each task, whichever is the first of the request",
+    )
+
+
+def _new(trial: Trial, findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings about an answer that the answer to the usual request for all tasks does not have."""
+    return [finding for finding in findings if finding not in trial.answer_findings]
+
+
 def broken_task(trial: Trial) -> Outcome:
     """Check that a task without data does not change what is predicted for the other tasks of its request."""
     if reason := reason_to_skip(trial):
@@ -60,8 +78,9 @@ def broken_task(trial: Trial) -> Outcome:
     tasks.insert(_BROKEN, broken)
     answer = predict(trial, trial.first.predict(tasks))
     results, findings = answered_results(answer, len(tasks))
-    if findings or not results:
-        received = findings[0].received if findings else "no results"
+    new = _new(trial, findings)
+    if new or not results:
+        received = new[0].received if new else "no results"
         return found(
             _broken_finding(
                 f"{received}, for {plural(len(tasks), 'task')} of which one has no data",
@@ -102,4 +121,4 @@ def _changed(before: Sequence[Any], after: Sequence[Any]) -> int:
     """Return the number of tasks that have other predictions than before."""
     if len(before) != len(after):
         return len(before)
-    return sum(comparable(one) != comparable(other) for one, other in zip(before, after, strict=True))
+    return sum(comparable(earlier) != comparable(later) for earlier, later in zip(before, after, strict=True))

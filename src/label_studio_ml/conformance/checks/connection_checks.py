@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from label_studio_ml.conformance.answer import Answer
+from label_studio_ml.conformance.checks.predict_call import NO_ANSWER
 from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
 from label_studio_ml.conformance.stored_predictions import failed_call
 from label_studio_ml.conformance.trial import Trial
@@ -73,7 +74,7 @@ def address(trial: Trial) -> Outcome:
 def busy(trial: Trial) -> Outcome:
     """Check that `/health` is answered in time, again and again, as long as the backend predicts."""
     if not trial.predicts:
-        return skipped("/predict fails already for one task")
+        return skipped(NO_ANSWER)
     body = trial.first.predict(trial.first.tasks())
     predicting = trial.calls.post_in_background("/predict", body, trial.calls.limits.predict)
     answers = [trial.calls.get("/health", trial.calls.limits.health)]

@@ -66,8 +66,8 @@ def all_tasks(trial: Trial) -> Outcome:
         return skipped(NO_ANSWER)
     tasks = trial.first.tasks()
     answer = predict(trial, trial.first.predict(tasks))
-    results, findings = answered_results(answer, len(tasks))
-    findings += prediction_findings(results, tasks, trial.first_checks, trial.version)
+    results, trial.answer_findings = answered_results(answer, len(tasks))
+    findings = trial.answer_findings + prediction_findings(results, tasks, trial.first_checks, trial.version)
     if not results and not findings:
         return skipped(_nothing(trial))
     trial.results = results

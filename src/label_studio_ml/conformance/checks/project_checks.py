@@ -5,6 +5,7 @@ from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, foun
 from label_studio_ml.conformance.sample_project import SampleProject
 from label_studio_ml.conformance.stored_predictions import (
     CALL,
+    NOT_STORED,
     answered_results,
     click_findings,
     prediction_findings,
@@ -14,6 +15,15 @@ from label_studio_ml.validation.strict_checks import StrictChecks
 
 _PER_REQUEST = (
     "Take the label config from `label_config` of each /predict, or keep it by `project`: not in one variable"
+)
+
+_NO_RESULTS = Finding(
+    Severity.FAIL,
+    CALL,
+    "no results for a task that has a prediction otherwise",
+    "predictions for the label config of the request",
+    NOT_STORED,
+    _PER_REQUEST,
 )
 
 
@@ -59,8 +69,11 @@ def _opened(trial: Trial, project: SampleProject, checks: StrictChecks) -> Findi
     trial.set_up(project)
     tasks = project.tasks()[:1]
     results, findings = answered_results(predict(trial, project.predict(tasks)), 1)
-    findings += prediction_findings(results, tasks, checks, None)
-    return next(filter(is_failure, findings), None)
+    new = [finding for finding in findings if finding not in trial.answer_findings]
+    new += prediction_findings(results, tasks, checks, None)
+    if not results and not new:
+        return _NO_RESULTS
+    return next(filter(is_failure, new), None)
 
 
 def _clicked(trial: Trial) -> Finding | None:
