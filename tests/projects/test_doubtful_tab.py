@@ -12,11 +12,12 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, StudioError
 from label_studio_ml.evaluation.doubtful.doubtful_labels import DoubtfulLabels
 from label_studio_ml.evaluation.doubtful.judgement import Doubt
+from label_studio_ml.projects import doubtful_tab
 from label_studio_ml.projects.doubtful_tab import (
     MARK,
     TabRequest,
     make_tab,
-    require_own_title,
+    require_tab,
     with_links,
 )
 from label_studio_ml.studio.resources.views import is_marked
@@ -60,6 +61,8 @@ def _doubtful(*annotations: tuple[int, int | None]) -> DoubtfulLabels:
     )
 
 
+EARLIER = "doubtful-20200101-000000"
+VERSIONS = "DELETE /api/projects/7/model-versions/"
 OURS = {"columnsWidth": {"tasks:id": 50, f"label-studio-ml:{MARK}": 1}}
 
 
@@ -80,6 +83,7 @@ class FakeTabs(FakeServer):
         self.changes: list[Any] = []
         self.deleted_versions: list[str] = []
         self.stored: int | None = None
+        self.shown = ""
         self.on("/api/dm/views/", self._views)
         self.on("/api/projects/7/model-versions/", self._versions)
         self.on("/api/projects/7/import/predictions", self._predictions)
@@ -101,7 +105,7 @@ class FakeTabs(FakeServer):
         if asked.method == "DELETE":
             self.deleted_versions.append(json.loads(asked.body)["model_version"])
             return Reply(204)
-        return Reply.of({"doubtful-20200101-000000": 3, "mine": 5})
+        return Reply.of({EARLIER: 3, "mine": 5})
 
     def _predictions(self, asked: Asked) -> Reply:
         body = json.loads(asked.body)
@@ -109,8 +113,9 @@ class FakeTabs(FakeServer):
         return Reply.of({"created": len(body) if self.stored is None else self.stored}, 201)
 
     def _project(self, asked: Asked) -> Reply:
-        self.changes.append(json.loads(asked.body))
-        return Reply.of({"id": 7})
+        if asked.method == "PATCH":
+            self.changes.append(json.loads(asked.body))
+        return Reply.of({"id": 7, "model_version": self.shown})
 
 
 @pytest.fixture
@@ -136,7 +141,8 @@ def test_a_tab_of_the_annotations_takes_the_place_of_an_earlier_one_that_is_dele
     made = _make(fake, _doubtful((9, 90), (3, 30)))
     assert made.tab == f"{fake.url}/projects/7/data?tab=12"
     assert (made.version, fake.changes) == ("", [])
-    assert fake.calls == ["POST /api/dm/views/", "DELETE /api/dm/views/5/"]
+    assert fake.deleted_versions == [EARLIER]
+    assert fake.calls == ["POST /api/dm/views/", VERSIONS, "DELETE /api/dm/views/5/"]
     (view,) = fake.added
     (condition,) = view["data"]["filters"]["items"]
     assert (condition["filter"], condition["operator"]) == ("filter:tasks:annotations_ids", "contains")
@@ -153,7 +159,7 @@ def test_a_tab_of_other_origin_is_neither_deleted_nor_joined(
     fake.views.append({"id": 8, "data": {"title": "Mine", **data}})
     for refused in (
         lambda: _make(fake, _doubtful(*doubts), title="Mine", order=True),
-        lambda: require_own_title("7", _login(fake), "Mine"),
+        lambda: require_tab("7", _login(fake), "Mine", has_ids=True),
     ):
         with pytest.raises(
             SettingsError, match=r"has a tab 'Mine' that this command has not made.*--tab"
@@ -161,15 +167,47 @@ def test_a_tab_of_other_origin_is_neither_deleted_nor_joined(
             refused()
         assert error.value.field == "--tab"
     assert fake.calls == []
-    require_own_title("7", _login(fake), "Doubtful labels")
-    require_own_title("7", _login(fake), "Another")
+    require_tab("7", _login(fake), "Doubtful labels", has_ids=True)
+    require_tab("7", _login(fake), "Another", has_ids=True)
 
 
 def test_an_earlier_tab_stays_if_the_new_one_is_refused(fake: FakeTabs) -> None:
     fake.on("/api/projects/7/import/predictions", Reply.of({"detail": "no"}, 400))
     with pytest.raises(StudioError):
         _make(fake, _doubtful((9, 90)), order=True)
-    assert fake.calls == ["POST /api/projects/7/import/predictions"]
+    assert fake.calls == ["POST /api/projects/7/import/predictions", VERSIONS]
+    assert EARLIER not in fake.deleted_versions
+
+
+@pytest.mark.parametrize("path", ["/api/dm/views/", "/api/projects/7/"])
+def test_nothing_that_was_stored_for_a_tab_stays_if_it_cannot_be_made(fake: FakeTabs, path: str) -> None:
+    answers = {"/api/dm/views/": fake._views, "/api/projects/7/": fake._project}[path]
+    fake.on(
+        path,
+        lambda asked: (
+            Reply.of({"detail": "no"}, 400) if asked.method in ("POST", "PATCH") else answers(asked)
+        ),
+    )
+    with pytest.raises(StudioError):
+        _make(fake, _doubtful((9, 90)), order=True)
+    (version,) = {each["model_version"] for each in fake.added if "model_version" in each}
+    assert fake.deleted_versions == [version]
+    assert ("DELETE /api/dm/views/12/" in fake.calls) == (path == "/api/projects/7/")
+    assert "DELETE /api/dm/views/5/" not in fake.calls
+
+
+def test_uploads_before_one_that_is_refused_are_deleted(
+    fake: FakeTabs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubtful_tab, "_STORED_AT_ONCE", 1)
+    fake.on(
+        "/api/projects/7/import/predictions",
+        lambda asked: Reply.of({"detail": "no"}, 400) if fake.added else fake._predictions(asked),
+    )
+    with pytest.raises(StudioError):
+        _make(fake, _doubtful((9, 90), (3, 30)), order=True)
+    (stored,) = fake.added
+    assert fake.deleted_versions == [stored["model_version"]]
 
 
 def test_the_order_of_the_list_by_predictions_of_a_version_of_its_own(fake: FakeTabs) -> None:
@@ -179,7 +217,7 @@ def test_the_order_of_the_list_by_predictions_of_a_version_of_its_own(fake: Fake
     assert {each["model_version"] for each in predictions} == {made.version}
     assert view["data"]["ordering"] == ["tasks:predictions_score"]
     assert fake.changes == [{"model_version": made.version}]
-    assert fake.deleted_versions == ["doubtful-20200101-000000"]
+    assert fake.deleted_versions == [EARLIER]
     assert fake.calls[-1] == "DELETE /api/dm/views/5/"
 
 
@@ -188,13 +226,21 @@ def test_predictions_that_are_refused_change_nothing(fake: FakeTabs) -> None:
     with pytest.raises(StudioError, match=r"refused 1 of 2 predictions.*Leave out --order"):
         _make(fake, _doubtful((9, 90), (3, 30)), order=True)
     assert fake.changes == []
-    assert "doubtful-20200101-000000" not in fake.deleted_versions
+    assert EARLIER not in fake.deleted_versions
     assert "DELETE /api/dm/views/5/" not in fake.calls
 
 
 def test_without_doubts_there_is_no_tab(fake: FakeTabs) -> None:
+    fake.shown = EARLIER
     assert _make(fake, _doubtful()).tab == ""
-    assert (fake.added, fake.calls) == ([], ["DELETE /api/dm/views/5/"])
+    assert (fake.added, fake.changes, fake.deleted_versions) == ([], [{"model_version": ""}], [EARLIER])
+    assert fake.calls == ["PATCH /api/projects/7/", VERSIONS, "DELETE /api/dm/views/5/"]
+
+
+def test_another_version_that_the_project_shows_stays_chosen(fake: FakeTabs) -> None:
+    fake.shown = "mine"
+    _make(fake, _doubtful())
+    assert (fake.changes, fake.deleted_versions) == ([], [EARLIER])
 
 
 def test_annotations_without_ids_have_no_tab(fake: FakeTabs) -> None:
@@ -202,6 +248,9 @@ def test_annotations_without_ids_have_no_tab(fake: FakeTabs) -> None:
         _make(fake, _doubtful((9, None)))
     with pytest.raises(SettingsError, match="needs the ids"):
         _make(fake, msgspec.structs.replace(_doubtful((9, 90)), project="unknown"))
+    for project, has_ids in (("unknown", True), ("7", False)):
+        with pytest.raises(SettingsError, match="needs the ids"):
+            require_tab(project, _login(fake), "Doubtful labels", has_ids=has_ids)
 
 
 def test_links_where_the_address_is_known() -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -54,40 +54,50 @@ def with_links(doubtful: DoubtfulLabels, project: Project, settings: Settings) -
     )
 
 
-def require_own_title(project: str, login: Mapping[str, Any], title: str) -> None:
-    """Raise SettingsError if the project has a tab of this title that `make_tab` has not made.
+def require_tab(project: str, login: Mapping[str, Any], title: str, *, has_ids: bool) -> None:
+    """Raise SettingsError if `make_tab` would refuse to make a tab of this title.
 
-    `login` are the arguments of StudioClient. Raises StudioError if the tabs cannot be read.
+    `login` are the arguments of StudioClient. `has_ids` tells whether all annotations have ids. Raises StudioError if
+    the tabs cannot be read.
     """
-    if number := whole_number(project):
-        with contextlib.closing(ApiClient(Http(**login))) as api:
-            _own_tabs(LabelStudio(api), number, title)
+    number = _require_ids(project, has_ids=has_ids)
+    with contextlib.closing(ApiClient(Http(**login))) as api:
+        _own_tabs(LabelStudio(api), number, title)
 
 
 def make_tab(doubtful: DoubtfulLabels, login: Mapping[str, Any], tab: TabRequest) -> DoubtfulLabels:
     """Make the tab in place of an earlier one of the same title; return the result with its address.
 
-    `login` are the arguments of StudioClient. The earlier tab is deleted after the new one is made; if there are no
-    doubts, none is made. With `tab.results`, the predictions are stored under a version that the project then shows,
-    because Label Studio orders by predictions of the shown version only. Raises SettingsError if the annotations or the
-    project have no id or the title is that of another tab, and StudioError.
+    `login` are the arguments of StudioClient. The earlier tab is deleted after the new one is made, and with it the
+    versions that earlier runs have stored; if there are no doubts, no tab is made. With `tab.results`, the predictions
+    are stored under a version that the project then shows, because Label Studio orders by predictions of the shown
+    version only. If the tab cannot be made, nothing that was stored for it stays. Raises SettingsError if the
+    annotations or the project have no id or the title is that of another tab, and StudioError.
     """
-    project = whole_number(doubtful.project)
     annotations = [doubt.annotation for doubt in doubtful.doubts if doubt.annotation is not None]
-    if not project or len(annotations) < len(doubtful.doubts):
-        raise SettingsError(
-            "A tab needs the ids of the project and of its annotations",
-            fix="Name the project with --project and an export that has the ids, or make no tab, with --no-tab",
-            field="--tab",
-        )
+    project = _require_ids(doubtful.project, has_ids=len(annotations) == len(doubtful.doubts))
     with contextlib.closing(ApiClient(Http(**login))) as api:
         studio = LabelStudio(api)
         earlier = _own_tabs(studio, project, tab.title)
         if annotations:
             doubtful = _add_tab(studio, project, annotations, doubtful, tab)
+        if earlier or doubtful.version:
+            _delete_earlier_versions(studio, project, doubtful.version)
         for view_id in earlier:
             studio.views.delete(view_id)
     return doubtful
+
+
+def _require_ids(project: str, *, has_ids: bool) -> int:
+    """Return the project's number. Raises SettingsError if it has none or not all annotations have ids."""
+    number = whole_number(project)
+    if not number or not has_ids:
+        raise SettingsError(
+            "A tab needs the ids of the project and of its annotations",
+            fix="Name the project with --project and an export that has the ids, or make no tab, with --no-tab",
+            field="--tab",
+        )
+    return number
 
 
 def _own_tabs(studio: LabelStudio, project: int, title: str) -> list[int]:
@@ -105,26 +115,40 @@ def _own_tabs(studio: LabelStudio, project: int, title: str) -> list[int]:
 def _add_tab(
     studio: LabelStudio, project: int, annotations: list[int], doubtful: DoubtfulLabels, tab: TabRequest
 ) -> DoubtfulLabels:
-    """Make the tab of the tasks with these annotations, and return the result with its address and version."""
-    version = "" if tab.results is None else _store_order(studio, project, doubtful, tab.results)
-    view_id = studio.views.add(
-        project,
-        tab.title,
-        [task_filters.with_annotations(annotations)],
-        mark=MARK,
-        ordering="tasks:predictions_score" if version else "",
-    )
-    if version:
-        _show_version(studio, project, version)
+    """Make the tab of the tasks with these annotations, and return the result with its address and version.
+
+    If that fails, the predictions and the tab that were stored until then are deleted.
+    """
+    version = "" if tab.results is None else f"doubtful-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    with contextlib.ExitStack() as undo:
+        if version:
+            undo.callback(_try_to, studio.predictions.delete_version, project, version)
+            _store_order(studio, project, doubtful, tab.results or {}, version)
+        ordering = "tasks:predictions_score" if version else ""
+        conditions = [task_filters.with_annotations(annotations)]
+        view_id = studio.views.add(project, tab.title, conditions, mark=MARK, ordering=ordering)
+        undo.callback(_try_to, studio.views.delete, view_id)
+        if version:
+            studio.projects.change(project, model_version=version)
+        undo.pop_all()
     address = f"{_project_url(studio.url, doubtful.project)}/data?tab={view_id}"
     return msgspec.structs.replace(doubtful, tab=address, version=version)
 
 
+def _try_to(delete: Callable[..., None], *arguments: Any) -> None:
+    """Delete something after a failure, whose error is the one to report if this fails, too."""
+    with contextlib.suppress(StudioError):
+        delete(*arguments)
+
+
 def _store_order(
-    studio: LabelStudio, project: int, doubtful: DoubtfulLabels, results: Mapping[int, Sequence[Any]]
-) -> str:
-    """Store the predictions of the doubtful tasks, scored by their places in the list; return the version's name."""
-    version = f"doubtful-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    studio: LabelStudio,
+    project: int,
+    doubtful: DoubtfulLabels,
+    results: Mapping[int, Sequence[Any]],
+    version: str,
+) -> None:
+    """Store the predictions of the doubtful tasks, scored by their places in the list."""
     tasks = list(dict.fromkeys(doubt.task for doubt in doubtful.doubts if doubt.task in results))
     body = [
         {"task": task, "result": list(results[task]), "score": place / len(tasks), "model_version": version}
@@ -136,19 +160,21 @@ def _store_order(
         for start in range(0, len(body), _STORED_AT_ONCE)
     )
     if stored < len(body):
-        studio.predictions.delete_version(project, version)
         raise StudioError(
             f"Label Studio refused {len(body) - stored} of {plural(len(body), 'prediction')}: the label config has no "
             "place for such results",
             fix="Leave out --order",
             field="--order",
         )
-    return version
 
 
-def _show_version(studio: LabelStudio, project: int, version: str) -> None:
-    """Let the project show the predictions of this version, and delete those of earlier runs."""
-    studio.projects.change(project, model_version=version)
+def _delete_earlier_versions(studio: LabelStudio, project: int, version: str) -> None:
+    """Delete the predictions that earlier runs stored for an order; `version` is this run's, empty for none.
+
+    If there is none and the project shows such a version, it shows none afterwards.
+    """
+    if not version and VERSION_NAME.fullmatch(str(studio.projects.get(project).get("model_version") or "")):
+        studio.projects.change(project, model_version="")
     for name in studio.predictions.versions(project):
         if VERSION_NAME.fullmatch(name) and name != version:
             studio.predictions.delete_version(project, name)

@@ -15,6 +15,8 @@ from evaluation.learning import learning_settings, word_tasks
 from label_studio_ml.cli.main import main
 from label_studio_ml.evaluation.curve import learning_curve
 from label_studio_ml.evaluation.curve.learning_curve import LearningCurve
+from label_studio_ml.evaluation.doubtful import doubtful_labels
+from label_studio_ml.evaluation.doubtful.doubtful_labels import DoubtfulLabels
 from live import CONFIG
 from studio.fake import FakeServer, Reply
 
@@ -164,6 +166,58 @@ def test_a_title_of_another_tab_is_refused_before_the_trainings(
     assert "Give another title with --tab" in message
     assert not list(folder.glob("trained-*"))
     assert {asked.method for asked in studio.asked} == {"GET"}
+
+
+@pytest.mark.parametrize("lacks", ["project", "annotations"])
+def test_a_tab_without_ids_is_refused_before_the_trainings(
+    evaluate: Evaluate, capsys: pytest.CaptureFixture[str], folder: Path, lacks: str
+) -> None:
+    if lacks == "annotations":
+        tasks = word_tasks(60, words=12)
+        del tasks[7]["annotations"][0]["id"]
+        (folder.parent / "export.json").write_text(json.dumps(tasks))
+    words = ("--doubtful", "5", "--tab", "mine", "--url", "http://127.0.0.1:9", "--api-key", "secret")
+    project = ("--project", "7") if lacks == "annotations" else ()
+    assert evaluate(*FROM_FILE, *project, *words) == 1
+    captured = capsys.readouterr()
+    assert "A tab needs the ids of the project and of its annotations" in " ".join(captured.err.split())
+    assert "Training" not in captured.err
+    assert not (folder / "evaluations").exists()
+
+
+def test_the_list_is_shown_before_the_error_of_its_tab(
+    evaluate: Evaluate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = DoubtfulLabels(
+        project="7",
+        created="",
+        source="export.json",
+        tasks=60,
+        annotations=60,
+        folds=2,
+        seed=0,
+        complete=True,
+        seconds=[],
+        contradicted=0,
+        likely=0,
+        failed=0,
+        failures=[],
+        rare={},
+        not_compared={},
+        doubts=[],
+    )
+    monkeypatch.setattr(doubtful_labels, "find_doubtful", lambda *_, **__: (found, {}))
+    studio = FakeServer()
+    views = [Reply.of([]), Reply.of({"detail": "no"}, 400)]
+    studio.on("/api/dm/views/", lambda asked: views.pop(0) if len(views) > 1 else views[0])
+    words = ("--doubtful", "5", "--tab", "mine", "--url", studio.url, "--api-key", "secret")
+    try:
+        assert evaluate(*FROM_FILE, "--project", "7", *words) == 1
+    finally:
+        studio.stop()
+    printed = capsys.readouterr().out
+    assert "Predictions contradict 0 annotations" in printed
+    assert "doubtful-labels.json" in printed
 
 
 def test_ctrl_c_during_a_training_keeps_what_was_measured(folder: Path) -> None:

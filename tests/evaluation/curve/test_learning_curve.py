@@ -137,6 +137,18 @@ def test_a_metric_without_a_value_is_noted(tmp_path: Path) -> None:
     assert "nothing to draw" in curve.notes[0]
 
 
+@pytest.mark.parametrize("plan", [CurvePlan(), CurvePlan(shares=(1.0,)), CurvePlan(shares=(0.25, 1.0))])
+def test_uneven_groups_are_refused_before_the_trainings(tmp_path: Path, plan: CurvePlan) -> None:
+    """Folds of 95, 2, 1, 1 and 1 tasks."""
+    tasks = word_tasks(100)
+    for task in tasks:
+        task["data"]["page"] = max(task["id"], 95) if task["id"] != 97 else 96
+    trials = FakeTrials(tmp_path)
+    with pytest.raises(SettingsError, match="the largest fold has 95 and the smallest 1"):
+        _measure(tmp_path, tasks, plan, trials=cast("Trials", trials), grouping=Grouping(by="page"))
+    assert trials.trained_on == []
+
+
 def test_the_number_that_is_needed() -> None:
     plan = CurvePlan(shares=(0.25, 1.0), folds=5)
     with pytest.raises(
@@ -145,6 +157,8 @@ def test_the_number_that_is_needed() -> None:
         require_tasks(plan, 49)
     require_tasks(plan, 50)
     require_tasks(CurvePlan(), 50)
+    with pytest.raises(SettingsError, match="needs at least 17"):  # of 16, a training has 9
+        require_tasks(CurvePlan(shares=(0.94,), folds=3), 16)
     assert CurvePlan().sizes(40) == [10, 14, 20, 28, 40]
     assert CurvePlan().sizes(1600) == [100, 200, 400, 800, 1600]
     assert CurvePlan(shares=(1.0, 0.1)).sizes(200) == [20, 200]

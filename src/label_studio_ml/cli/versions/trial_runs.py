@@ -89,7 +89,7 @@ def _run_doubtful(
     from label_studio_ml.evaluation.doubtful.doubtful_labels import find_doubtful
     from label_studio_ml.projects.doubtful_tab import TabRequest, make_tab, with_links
 
-    login = _tab_login(args, project, settings)
+    login = _tab_login(args, project, settings, pool)
     with _progress() as report:
         doubtful, results = find_doubtful(
             trials,
@@ -104,29 +104,35 @@ def _run_doubtful(
     folder = args.output or settings.backend_dir / "evaluations" / "doubtful-labels"
     file = folder / "doubtful-labels.json"
     _write(file, doubtful.to_json())  # kept even if Label Studio refuses the tab
-    if login is not None:
-        doubtful = make_tab(doubtful, login, TabRequest(args.tab or _TAB, results if args.order else None))
-        _write(file, doubtful.to_json())
-    if args.json:
-        say_json(doubtful.to_json().decode())
-    else:
-        show(doubtful, file)
+    try:
+        if login is not None:
+            doubtful = make_tab(
+                doubtful, login, TabRequest(args.tab or _TAB, results if args.order else None)
+            )
+            _write(file, doubtful.to_json())
+    finally:  # also before the error if there is no tab
+        if args.json:
+            say_json(doubtful.to_json().decode())
+        else:
+            show(doubtful, file)
     return 0 if doubtful.complete else _INTERRUPTED
 
 
-def _tab_login(args: argparse.Namespace, project: "Project", settings: Settings) -> dict[str, Any] | None:
+def _tab_login(
+    args: argparse.Namespace, project: "Project", settings: Settings, pool: "TaskPool"
+) -> dict[str, Any] | None:
     """Return the arguments of StudioClient for making the tab, None if no tab is wanted.
 
     Raises StudioError or SettingsError, before the trainings, if the tab cannot be made.
     """
     from label_studio_ml.model_calls.project_login import studio_arguments
-    from label_studio_ml.projects.doubtful_tab import require_own_title
+    from label_studio_ml.projects.doubtful_tab import require_tab
 
     wants_tab = args.tab is not None or args.order or args.annotations is None
     if args.no_tab or not wants_tab:
         return None
     login = studio_arguments(project, settings, instead="make no tab, with --no-tab")
-    require_own_title(project.project_id, login, args.tab or _TAB)
+    require_tab(project.project_id, login, args.tab or _TAB, has_ids=pool.has_ids)
     return login
 
 

@@ -1,5 +1,6 @@
 """Measure a learning curve: train on growing parts of the labelled tasks, and measure on tasks that were held out."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -93,18 +94,39 @@ class CurvePlan:
         step = (training / least) ** (1 / (_SIZES - 1))
         return sorted({round(least * step**number) for number in range(_SIZES)})
 
+    def is_enough(self, training: int, test: int) -> bool:
+        """Tell whether a fold with halves of these numbers of tasks has the fewest that a measurement needs."""
+        smallest = self.sizes(training)[0] if self.shares else training / _MIN_SPREAD
+        return smallest >= MIN_TRAINING and test >= MIN_TEST
+
 
 def require_tasks(plan: CurvePlan, count: int) -> None:
     """Raise SettingsError, with the number that is needed, if `count` labelled tasks are too few for the plan."""
     share = min(plan.shares, default=1 / _MIN_SPREAD)
     in_training = MIN_TRAINING / (share * (1 - 1 / plan.folds))
-    needed = max(round(in_training + 0.5), plan.folds * MIN_TEST)
+    needed = max(math.ceil(in_training - 1e-6), plan.folds * MIN_TEST)
+    while not plan.is_enough(needed - math.ceil(needed / plan.folds), needed // plan.folds):
+        needed += 1  # the folds are not of equal size
     if count < needed:
         raise SettingsError(
             f"There are {plural(count, 'labelled task')}; this learning curve needs at least {needed}: "
             f"{MIN_TRAINING} for the smallest training, {MIN_TEST} for the test half of each of {plan.folds} folds",
             fix="Label more tasks, or give fewer --folds or larger --shares",
             field="--curve",
+        )
+
+
+def _require_even_groups(plan: CurvePlan, parts: Sequence[Sequence[int]]) -> None:
+    """Raise SettingsError if large groups leave too few tasks for the trainings or the test half of a fold."""
+    smallest, largest = min(map(len, parts)), max(map(len, parts))
+    count = sum(map(len, parts))
+    if not plan.is_enough(count - largest, smallest):
+        raise SettingsError(
+            f"The groups are too uneven: of {plural(count, 'labelled task')}, the largest fold has {largest} and the "
+            f"smallest {smallest}, but this learning curve needs {MIN_TRAINING} for the smallest training and "
+            f"{MIN_TEST} for the test half of each fold",
+            fix="Leave out --by, name a field that divides the tasks more evenly, or give fewer --folds",
+            field="--by",
         )
 
 
@@ -118,11 +140,12 @@ def measure_curve(
     """Train and measure fold by fold, each with every size; return the curve.
 
     KeyboardInterrupt ends the measurement: what is measured so far is returned, with `complete` False. Raises
-    SettingsError if there are too few tasks or no control has the metric, TrialFailed if no training succeeds, and the
-    error of the first training if the class cannot be trained at all.
+    SettingsError if there are too few tasks, in all or in a fold, or no control has the metric, TrialFailed if no
+    training succeeds, and the error of the first training if the class cannot be trained at all.
     """
     require_tasks(plan, len(pool.entries))
     parts = pool.folds(plan.folds, plan.seed)
+    _require_even_groups(plan, parts)
     measurements: list[Measurement] = []
     complete = True
     try:

@@ -24,7 +24,7 @@ from label_studio_ml.evaluation.doubtful.predicted_regions import PredictedRegio
 from label_studio_ml.evaluation.evaluate import batches
 from label_studio_ml.evaluation.metrics.region_kinds import CHOICES
 from label_studio_ml.evaluation.trials.parts import ControlLabel
-from label_studio_ml.evaluation.trials.task_pool import TaskPool, labels_in
+from label_studio_ml.evaluation.trials.task_pool import TaskPool, known_id, labels_in
 from label_studio_ml.evaluation.trials.trials import TrialFailed, Trials
 from label_studio_ml.model_calls.adapter import reason
 from label_studio_ml.protocol.label_config import parse_label_config
@@ -110,6 +110,19 @@ def require_tasks(count: int, fold_count: int) -> None:
         )
 
 
+def _require_even_groups(parts: Sequence[Sequence[int]]) -> None:
+    """Raise SettingsError if a group is so large that the other folds have too few tasks for a training."""
+    count, largest = sum(map(len, parts)), max(map(len, parts))
+    needed = (len(parts) - 1) * MIN_TEST
+    if count - largest < needed:
+        raise SettingsError(
+            f"The groups are too uneven: {largest} of {plural(count, 'labelled task')} are in one fold; a training on "
+            f"the other {plural(len(parts) - 1, 'fold')} needs at least {needed}",
+            fix="Leave out --by, name a field that divides the tasks more evenly, or give fewer --folds",
+            field="--by",
+        )
+
+
 def find_doubtful(
     trials: Trials,
     pool: TaskPool,
@@ -123,12 +136,13 @@ def find_doubtful(
     """Return the `limit` most doubtful annotations, and the predicted regions of their tasks by task id.
 
     KeyboardInterrupt ends the search: what was compared until then counts. A fold whose training or model fails is
-    noted, and the others count. Raises SettingsError if there are too few tasks or nothing that can be compared,
-    PredictError if no task has a prediction, and the error of the last training if all failed or the class cannot be
-    trained at all.
+    noted, and the others count. Raises SettingsError if there are too few tasks, in all or for a training, or nothing
+    that can be compared, PredictError if no task has a prediction, and the error of the last training if all failed or
+    the class cannot be trained at all.
     """
     require_tasks(len(pool.entries), fold_count)
     parts = pool.folds(fold_count, seed)
+    _require_even_groups(parts)
     controls = parse_label_config(project.label_config)
     compared = _Compared(
         PredictedRegions(pool.path.with_name("predicted.jsonl")),
@@ -225,7 +239,7 @@ def _compare_task(
 
     A control with labels that are not in `learned` is not judged: the model cannot predict them.
     """
-    task_id, contradicted = _id(task.get("id")), False
+    task_id, contradicted = known_id(task.get("id")), False
     for number, annotation in enumerate(task.get("annotations") or []):
         compared.annotations += 1
         regions = annotation.get("result") or []
@@ -234,7 +248,7 @@ def _compare_task(
         annotator = annotation.get("completed_by")
         if isinstance(annotator, Mapping):  # of an export with "expanded" annotators
             annotator = annotator.get("email") or annotator.get("id")
-        source = AnnotationSource((place, number), task_id, _id(annotation.get("id")), annotator)
+        source = AnnotationSource((place, number), task_id, known_id(annotation.get("id")), annotator)
         unknown = [entry for entry in labels_in(regions) - learned if entry[0] not in compared.open_controls]
         for each in disagreements(source, regions, prediction, project.label_config, compared.not_compared):
             compared.comparisons += 1
@@ -273,7 +287,3 @@ def _require_comparison(compared: _Compared) -> None:
             fix="docs/evaluation.md has the kinds of controls that can be",
             field="--doubtful",
         )
-
-
-def _id(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

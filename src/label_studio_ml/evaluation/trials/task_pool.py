@@ -28,14 +28,16 @@ class Grouping:
 class TaskPool:
     """Labelled tasks in a file of `folder`, which is written once from `tasks`; only a few facts of each are in memory.
 
-    `entries` are the tasks with their strata and groups, in the order of the file. Raises SettingsError if no task has
-    the field that `grouping.by` names, and the errors of reading and writing tasks.
+    `entries` are the tasks with their strata and groups, in the order of the file. `has_ids` tells whether each of
+    their annotations has an id. Raises SettingsError if no task has the field that `grouping.by` names, and the errors
+    of reading and writing tasks.
     """
 
     def __init__(self, tasks: LabelledTasks, folder: Path, grouping: Grouping) -> None:
         self._file = TasksFile(folder / "tasks.jsonl.gz")
         self.source = tasks.source
         self.entries: list[PoolTask] = []
+        self.has_ids = True
         grouped = 0
         known: dict[frozenset[ControlLabel], frozenset[ControlLabel]] = {}
         for task in self._file.record(self._chosen(tasks, grouping)):
@@ -47,6 +49,7 @@ class TaskPool:
             # Tasks with equal labels share one set.
             labels = known.setdefault(several, several)
             self.entries.append(PoolTask(position, _stratum(task), group, labels))
+            self.has_ids &= all(known_id(each.get("id")) is not None for each in task["annotations"])
         if grouping.by and self.entries and not grouped:
             raise SettingsError(
                 f"None of {plural(len(self.entries), 'labelled task')} has the field {grouping.by!r} in its data",
@@ -83,6 +86,11 @@ class TaskPool:
         for task in tasks:
             if truth_of(task, only=grouping.ground_truth) is not None:
                 yield task
+
+
+def known_id(value: object) -> int | None:
+    """Return the id of a task or annotation, None if the value is none of Label Studio's."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def labels_in(regions: object) -> frozenset[ControlLabel]:
