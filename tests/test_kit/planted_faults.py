@@ -3,6 +3,8 @@
 # ruff: noqa: E501 (code of models, as it is)
 from dataclasses import dataclass
 
+from .hang_limits import HANGS
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -271,7 +273,7 @@ FAULTS = [
     text(
         "endless loop for a long text",
         _TEXT,
-        f"{_TEXT}\n            while len(text) > 100_000: pass",
+        f"{_TEXT}\n            if len(text) > 100_000: {HANGS}\n            while len(text) > 100_000: pass",
         "huge-data",
         "process",
         "in time",
@@ -521,7 +523,7 @@ FAULTS = [
     text(
         "fit cannot be cancelled",
         "            if job.cancelled:\n                return {}",
-        "            __import__('time').sleep(0.1)",
+        f"            while workdir.endswith('-cancelled'): {HANGS}; __import__('time').sleep(0.1)",
         "fit-cancel",
         "process",
         "job.cancelled",

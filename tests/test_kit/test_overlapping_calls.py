@@ -64,7 +64,8 @@ def is_wrong(number: int, answer: Answer) -> bool:
     return bool(answer.raw[0]["result"][0]["value"]["text"] != [str(number)])
 
 
-def test_calls_overlap_between_two_lines() -> None:
+def test_calls_overlap_between_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlapping_calls_module, "_LINE", 250.0)  # no thread waits for a lock
     interval, model = sys.getswitchinterval(), SharesState()
     calls = list(calls_of(model))
     assert any(is_wrong(*call) for call in calls[:2]), "in the first round"
@@ -78,3 +79,23 @@ def test_calls_that_wait_for_a_lock_go_on(monkeypatch: pytest.MonkeyPatch) -> No
     model = Locks()
     assert not any(is_wrong(*call) for call in calls_of(model))
     assert model.together == {1}
+
+
+def test_side_effects_are_recorded_until_the_last_of_overlapping_calls_ends() -> None:
+    effects = SideEffects(cast("UserCode", Owning()))
+    first, second = effects.watching(), effects.watching()
+    recorded = []
+
+    def looks() -> bool:
+        effects.read.clear()
+        effects._hook("open", (__file__, "r", 0))
+        return bool(effects.read)
+
+    first.__enter__()
+    second.__enter__()
+    recorded.append(looks())
+    first.__exit__(None, None, None)
+    recorded.append(looks())
+    second.__exit__(None, None, None)
+    recorded.append(looks())
+    assert recorded == [True, True, False]

@@ -5,16 +5,34 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.test_kit.check_catalogue import CHECKS, Check, Phase
-from label_studio_ml.test_kit.child_runner import Limits
 from label_studio_ml.test_kit.class_check import CheckOptions
 
+from .hang_limits import HangLimits
 from .planted_faults import CONFIGS, FAULTS, FURTHER, Fault
 from .reports import MODELS, report_on
 
-#: Limits that faults go beyond on purpose, by name.
-LIMITS = {
-    "endless loop for a long text": Limits(timeout=8.0),
-    "fit cannot be cancelled": Limits(cancel_grace=0.5),
+#: Faults of different kinds that every run plants; `make soak` plants the others.
+ALWAYS = {
+    "one prediction too few",
+    "wrong to_name",
+    "pixels for percent",
+    "NaN as score",
+    "an object that is no JSON",
+    "random scores",
+    "sorted by score",
+    "task changed in place",
+    "file left open",
+    "state shared by calls at once",
+    "crash on null",
+    "endless loop for a long text",
+    "a broken picture ends the batch",
+    "percent taken for pixels",
+    "a question on the terminal",
+    "fit raises",
+    "weights not loaded",
+    "native code writes beside the model file",
+    "fit cannot be cancelled",
+    "skipped annotations learnt",
 }
 
 
@@ -29,6 +47,7 @@ def planted(fault: Fault) -> str:
 def test_there_are_at_least_thirty() -> None:
     assert len({fault.name for fault in FAULTS}) >= 30
     assert all(fault.check in CHECKS for fault in FAULTS)
+    assert {fault.name for fault in FAULTS} > ALWAYS
 
 
 def is_wanted(check: Check, fault: Fault, phase: Phase) -> bool:
@@ -40,7 +59,13 @@ def is_wanted(check: Check, fault: Fault, phase: Phase) -> bool:
     return check.id not in ("huge-data", "file-formats") or check.id == fault.check
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, id=fault.name, marks=() if fault.name in ALWAYS else pytest.mark.soak)
+        for fault in FAULTS
+    ],
+)
 def test_the_fault_is_found(fault: Fault, tmp_path: Path) -> None:
     code = planted(fault)
     phase = CHECKS[fault.check].phase
@@ -53,7 +78,7 @@ def test_the_fault_is_found(fault: Fault, tmp_path: Path) -> None:
         (tmp_path / "label_config.xml").write_text(config)
     report = report_on(
         tmp_path,
-        CheckOptions(limits=LIMITS.get(fault.name, Limits()), skipped=skipped, quick=is_quick),
+        CheckOptions(limits=HangLimits(folder=tmp_path), skipped=skipped, quick=is_quick),
     )
     found = [failure for failure in report.failures if failure.check == fault.check]
     assert found, str(report)

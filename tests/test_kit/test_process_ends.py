@@ -9,6 +9,7 @@ from label_studio_ml.test_kit.child_runner import Limits
 from label_studio_ml.test_kit.class_check import CheckOptions
 from label_studio_ml.test_kit.report import Failure, Report
 
+from .hang_limits import HANGS, HangLimits
 from .reports import MODELS, report_on
 
 TEXT = '            text = str(task["data"].get(self.control.field) or "")\n'
@@ -53,10 +54,10 @@ def test_a_segmentation_fault_for_the_batch_alone_names_the_batch(tmp_path: Path
 
 
 def test_a_predict_that_hangs_is_found_with_its_task_and_the_true_wait(tmp_path: Path) -> None:
-    hangs = f"{TEXT}            while task['id'] == 2: pass\n"
-    failure = only(report_with(tmp_path, TEXT, hangs, "predict", limits=Limits(timeout=4.0)))
+    hangs = f"{TEXT}            if task['id'] == 2: {HANGS}\n            while task['id'] == 2: pass\n"
+    failure = only(report_with(tmp_path, TEXT, hangs, "predict", limits=HangLimits(folder=tmp_path)))
     assert failure.task == "2"
-    assert failure.message.endswith("did not return from predict for task 2 within 4 s")
+    assert failure.message.endswith("did not return from predict for task 2 within 0.5 s")
     assert "Label Studio gives up a request for predictions after 100 s" in failure.fix
     assert failure.line == line_of(tmp_path, "while task")
 
@@ -106,7 +107,8 @@ def test_a_required_argument_of_the_constructor_is_named(tmp_path: Path) -> None
 
 
 ASKS = "            if job.cancelled:\n                return {}\n"
-SLEEPS = "            __import__('time').sleep(0.1)\n"
+#: Never returns from the training that is cancelled, whose folder has this name.
+SLEEPS = f"            while workdir.endswith('-cancelled'): {HANGS}; __import__('time').sleep(0.1)\n"
 #: Trainings that do not ask in each epoch whether they are cancelled.
 DEAF = {
     "asks once, at its beginning": ASKS.replace("job.cancelled", "not weights and job.cancelled") + SLEEPS,
@@ -117,7 +119,7 @@ DEAF = {
 @pytest.mark.parametrize("name", DEAF)
 def test_a_training_is_cancelled_in_its_middle(name: str, tmp_path: Path) -> None:
     report = report_with(
-        tmp_path, ASKS, DEAF[name], "fit", "fit-output", "fit-cancel", limits=Limits(cancel_grace=0.5)
+        tmp_path, ASKS, DEAF[name], "fit", "fit-output", "fit-cancel", limits=HangLimits(folder=tmp_path)
     )
     failure = only(report)
     assert failure.check == "fit-cancel"

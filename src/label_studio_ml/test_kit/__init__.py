@@ -1,4 +1,5 @@
 """Checks of a user's model class without Label Studio: `label-studio-ml test DIR`, and the pytest plugin.
 
-`driver` runs child processes that load the class as the server does (`child`), and returns a `report`.
+`class_check` runs child processes (`child_runner`) that load the class as the server does (`child`), and returns a
+`report`.
 """

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,8 @@ class SideEffects:
     written: list[Occurrence] = field(default_factory=list)
     read: set[str] = field(default_factory=set)
     is_offline: bool = False
-    is_active: bool = False
+    _watching: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def install(self) -> None:
         """Add the audit hook of this process, and watch its standard input."""
@@ -44,19 +46,21 @@ class SideEffects:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Record what happens in the block, also in blocks within it."""
-        before, self.is_active = self.is_active, True
+        """Record what happens until the end of the block. Blocks may be within each other, and overlap in threads."""
+        with self._lock:
+            self._watching += 1
         try:
             yield
         finally:
-            self.is_active = before
+            with self._lock:
+                self._watching -= 1
 
     def reads_stdin(self) -> None:
         """Record that standard input is read."""
         self.stdin.append(("standard input", self.code.place_on_stack(caller(1))))
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self.is_active:
+        if not self._watching:
             return
         handler = _HANDLERS.get(event)
         if handler is not None:
