@@ -176,9 +176,14 @@ def test_a_tab_without_ids_is_refused_before_the_trainings(
         tasks = word_tasks(60, words=12)
         del tasks[7]["annotations"][0]["id"]
         (folder.parent / "export.json").write_text(json.dumps(tasks))
-    words = ("--doubtful", "5", "--tab", "mine", "--url", "http://127.0.0.1:9", "--api-key", "secret")
+    studio = FakeServer()
+    studio.on("/api/dm/views/", Reply.of([]))
+    words = ("--doubtful", "5", "--tab", "mine", "--url", studio.url, "--api-key", "secret")
     project = ("--project", "7") if lacks == "annotations" else ()
-    assert evaluate(*FROM_FILE, *project, *words) == 1
+    try:
+        assert evaluate(*FROM_FILE, *project, *words) == 1
+    finally:
+        studio.stop()
     captured = capsys.readouterr()
     assert "A tab needs the ids of the project and of its annotations" in " ".join(captured.err.split())
     assert "Training" not in captured.err
