@@ -22,6 +22,8 @@ _LINE, _MOST_LATE = 1.0, 2
 _WAIT = 30.0
 #: Seconds between two switches of threads within Python's own code.
 _SWITCH_INTERVAL = 1e-5
+#: Python raises RuntimeError if a thread sets its trace function while another thread sets its own.
+_TRACE_LOCK = threading.Lock()
 
 
 def overlapping_calls(
@@ -61,13 +63,19 @@ class _Together:
         tested, turns = self._tested, self._turns
         self._barrier.wait()
         if turns is not None:
-            sys.settrace(_LineTrace(tested, lambda: turns.pass_on(place)).called)
+            _trace(_LineTrace(tested, lambda: turns.pass_on(place)).called)
         try:
             return ask(tested.model, [task], tested.effects)
         finally:
-            sys.settrace(None)
             if turns is not None:
+                _trace(None)
                 turns.leave(place)
+
+
+def _trace(function: Callable[[FrameType, str, Any], Any] | None) -> None:
+    """Set the trace function of this thread; None ends its tracing."""
+    with _TRACE_LOCK:
+        sys.settrace(function)
 
 
 class _Turns:
