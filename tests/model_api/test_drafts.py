@@ -1,5 +1,7 @@
 """Which classes get the drafts of tasks."""
 
+import ast
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,8 @@ from label_studio_ml.errors import ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.drafts import wants_drafts
 from label_studio_ml.model_api.registered_functions import functions
+from label_studio_ml.user_code import import_scan
+from label_studio_ml.user_code.import_scan import parse
 
 MODEL = """
 from label_studio_ml.model import LabelStudioMLBase
@@ -99,3 +103,57 @@ def test_a_part_of_a_combined_model_counts(tmp_path: Path) -> None:
     assert wants_drafts(both)
     part.wants_drafts = False
     assert not wants_drafts(both)
+
+
+LIBRARY_BASES = """
+from abc import ABC
+from typing import Generic, Protocol, TypeVar
+from label_studio_ml.model import LabelStudioMLBase
+import single_file
+
+T = TypeVar("T")
+
+class Named(Protocol):
+    name: str
+
+class Model(single_file.Mixin, LabelStudioMLBase, Named, Generic[T], ABC):
+    def predict(self, tasks, context=None, **kwargs):
+        return []
+"""
+
+
+def test_of_libraries_no_imports_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site-packages"
+    site.mkdir()
+    (site / "single_file.py").write_text("import neighbour\nclass Mixin: pass\n")
+    (site / "neighbour.py").write_text("KEY = 'drafts'\n")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "with_bases.py").write_text(LIBRARY_BASES)
+    sys.path[:0] = [str(site), str(tmp_path / "own")]
+    cls = importlib.import_module("with_bases").Model
+    parsed: list[Path] = []
+
+    def recorded(file: Path) -> ast.Module:
+        parsed.append(file)
+        assert file.name == "with_bases.py", "a file of a library is followed"
+        return parse(file)
+
+    monkeypatch.setattr(import_scan, "parse", recorded)
+    assert not wants_drafts(cls)
+    assert parsed
+
+    (site / "single_file.py").write_text("class Mixin:\n    key = 'drafts'\n")
+    assert wants_drafts(cls)
+
+
+def test_a_folder_with_very_many_files_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "parts").mkdir()
+    for number in range(5):
+        (tmp_path / "parts" / f"part{number}.py").write_text("")
+    (tmp_path / "parts" / "__init__.py").write_text("")
+    cls = _class(tmp_path, imports="import parts")
+    assert not wants_drafts(cls)
+    monkeypatch.setattr(import_scan, "_MOST_READ", 4)
+    assert wants_drafts(cls)

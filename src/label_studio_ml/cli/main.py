@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from types import ModuleType
 
 from label_studio_ml import __version__
+from label_studio_ml.cli.end_signals import orderly_end
 from label_studio_ml.cli.examples import epilog
 from label_studio_ml.cli.streams import discard_output, nobody_reads, prepare_streams, say, say_error
 from label_studio_ml.errors import BackendError
@@ -96,12 +97,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0: done. 1: failed, with one line on standard error that says why. 2: wrong command line. 130: Ctrl-C. 141: the
-    reader of the output, such as `head`, closed it. `argv` None stands for the arguments of this process.
+    reader of the output, such as `head`, closed it. SIGTERM and SIGHUP raise SystemExit. `argv` None stands for the
+    arguments of this process.
     """
     argv = sys.argv[1:] if argv is None else argv
     prepare_streams()
     try:
-        code = _run(argv)
+        with orderly_end():
+            code = _run(argv)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code

@@ -10,7 +10,7 @@ from typing import Any
 
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.model_api.registered_functions import functions
-from label_studio_ml.user_code.import_scan import imported_files
+from label_studio_ml.user_code.import_scan import contains_word
 
 #: The key of a task's drafts. A class that reads them has this text in its code.
 _KEY = b"drafts"
@@ -45,7 +45,6 @@ def wants_drafts(cls: type) -> bool:
 def _mentions_drafts(code: Any) -> bool:
     """Tell whether the word is in the file of a class or function or in what that imports from its folder."""
     try:
-        files = imported_files(Path(inspect.getfile(code)))
-        return any(_KEY in path.read_bytes() for path in files)
+        return contains_word(Path(inspect.getfile(code)), _KEY)
     except (TypeError, OSError, ModelFileError):
         return True

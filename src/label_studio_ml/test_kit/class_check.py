@@ -41,10 +41,11 @@ class CheckOptions:
 
 @dataclass(frozen=True, slots=True)
 class NamedConfig:
-    """A label config and its name in the report."""
+    """A label config and its name in the report; `made_up` if it is derived from the class's code."""
 
     name: str
     text: str
+    made_up: bool = False
 
 
 def check_class(
@@ -68,6 +69,11 @@ def check_class(
             test.run()
         outcomes += test.outcomes
         figures.append(test.figures)
+        if config.made_up:
+            notes.append(
+                f"the label config is made up: {config.name}. For that of your project, put label_config.xml into the "
+                "folder, or give --label-config FILE"
+            )
         notes += test.notes
     model = f"{settings.class_name} of {settings.script}"
     return Report(model=model, outcomes=outcomes, figures=figures, notes=notes)

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import importlib.util
 import sys
+import sysconfig
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,12 @@ _PARSE_TRIES = 5
 
 #: Names of the folders of installed packages.
 INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+#: Folders of the standard library.
+_STANDARD = frozenset(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
+
+#: The most files that `contains_word` reads.
+_MOST_READ = 500
 
 #: Distributions on PyPI whose name differs from the import name.
 # fmt: off
@@ -151,6 +158,23 @@ def imported_files(script: Path) -> list[Path]:
     return list(files)
 
 
+def contains_word(file: Path, word: bytes) -> bool:
+    """Tell whether `word` may be in `file` or in a file of its folder that it imports, directly or indirectly.
+
+    Of an installed package only `file` itself is read, and nothing of the standard library. The answer is True if
+    that are more than 500 files. Raises ModelFileError if `file` is not Python, and OSError.
+    """
+    file = file.resolve()
+    if INSTALLED.intersection(file.parts):
+        return word in file.read_bytes()
+    if not _STANDARD.isdisjoint(file.parents):
+        return False
+    files = {file: None}
+    for _ in _reached_imports(file, whole_packages=True, reached=files, most=_MOST_READ):
+        pass
+    return len(files) > _MOST_READ or any(word in path.read_bytes() for path in files)
+
+
 def foreign_imports(script: Path) -> list[Import]:
     """Return the imports of installed packages in `script` and in the files in its folder that it imports.
 
@@ -206,16 +230,23 @@ def installed_folder(top: str) -> Path | None:
 
 
 def _reached_imports(
-    script: Path, *, whole_packages: bool, reached: dict[Path, None] | None = None
+    script: Path,
+    *,
+    whole_packages: bool,
+    reached: dict[Path, None] | None = None,
+    most: int = sys.maxsize,
 ) -> Iterator[tuple[Path, Import]]:
     """Yield each import of `script` and of the files in its folder that it reaches, with the importing file.
 
     Reached files are added as keys to `reached`, which must contain `script`. With `whole_packages`, all files of a
-    reached package are followed. Raises ModelFileError if `script` is not Python; other broken files are skipped.
+    reached package are followed. It ends when more than `most` files are reached. Raises ModelFileError if `script` is
+    not Python; other broken files are skipped.
     """
     queue = [script]
     reached = {script: None} if reached is None else reached
     for file in queue:
+        if len(reached) > most:
+            return
         try:
             tree = parse(file)
         except ModelFileError:

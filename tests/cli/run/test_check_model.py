@@ -237,3 +237,34 @@ def test_a_mistyped_parameter_is_refused(tmp_path: Path) -> None:
 def test_a_label_config_without_a_check_is_refused(tmp_path: Path) -> None:
     status, output = _check_several(tmp_path, "--label-config", "labels.xml")
     assert (status, "--label-config is for --check" in output) == (1, True), output
+
+
+PICTURES = """<View><Image name="i" value="$i"/><RectangleLabels name="b" toName="i"><Label value="First"/>
+</RectangleLabels></View>"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ("return 1 / 0", 1, "predict fails for a sample task: ZeroDivisionError: division by zero"),
+        ("return 5", 1, "predict fails for a sample task: "),
+        ("raise RuntimeError('no endpoint is set')", 0, "was not checked: RuntimeError: no endpoint is set"),
+        ("open('/no/such/weights')", 0, "was not checked: FileNotFoundError"),
+        ("from sklearn.svm import SVC; SVC().predict([[1]])", 0, "was not checked: NotFittedError"),
+    ],
+)
+def test_a_predict_that_fails_for_a_given_label_config_is_an_error(
+    tmp_path: Path, body: str, status: int, text: str
+) -> None:
+    (tmp_path / "label_config.xml").write_text(PICTURES)
+    (tmp_path / "model.py").write_text(PREDICTS.format(body=body, width="10"))
+    done = _start_check(tmp_path)
+    assert (done.returncode, text in done.stdout + done.stderr) == (status, True), done.stdout + done.stderr
+    assert ("LSML-E330" in done.stderr, "OK: " in done.stdout) == (bool(status), not status)
+
+
+def test_it_says_if_no_prediction_was_tried(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(WITH)
+    done = _start_check(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("can be built; no prediction was tried: give --label-config FILE\n")

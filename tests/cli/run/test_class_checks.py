@@ -35,12 +35,14 @@ def test_a_right_class_gives_0(tmp_path: Path) -> None:
     assert "skipped memory              it keeps the tests short" in done.stdout
     assert "skipped fit                 the class has no fit" in done.stdout
     assert "<Choices> on <Text>: import" in done.stdout
+    assert "note: the label config is made up: <Choices> on <Text>. For that of your project" in done.stdout
 
 
 def test_a_wrong_class_gives_1_and_both_reports(tmp_path: Path) -> None:
     done = run(tmp_path, WRONG, "--json", "--junit", "report.xml")
     assert done.returncode == 1, done.stderr
     report = json.loads(done.stdout)
+    assert report["notes"][0].endswith("put label_config.xml into the folder, or give --label-config FILE")
     (failed,) = [outcome for outcome in report["outcomes"] if outcome["status"] == "failed"]
     (failure,) = failed["failures"]
     assert failure["check"] == "count"

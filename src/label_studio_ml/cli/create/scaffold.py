@@ -17,12 +17,11 @@ from label_studio_ml import __version__, package_name
 from label_studio_ml.cli.create.env_file import EXTENDED_FILES, add_lines, write_private_files
 from label_studio_ml.cli.create.wheel import PACKAGE, build_wheel
 from label_studio_ml.cli.requirements import own_requirements
-from label_studio_ml.cli.shared.sample import expected_tags, sample_label_config
 from label_studio_ml.errors import ModelFileError, SettingsError
 from label_studio_ml.storage.folder_problems import nearest_existing, present_user
 from label_studio_ml.storage.private_files import make_folder, open_file
 from label_studio_ml.support.texts import shell_command, visible
-from label_studio_ml.user_code.folder_label_config import LABEL_CONFIG
+from label_studio_ml.user_code.folder_label_config import LABEL_CONFIG, folder_label_config
 from label_studio_ml.user_code.import_scan import imported_siblings, required_distributions
 from label_studio_ml.user_code.model_source import ModelSource
 
@@ -62,7 +61,8 @@ class Backend:
     Fields:
         name: Its name.
         source: The model that it serves; None for the template's model.
-        label_config: The label config to write into the folder and to test with; empty for one that fits the model.
+        label_config: The label config to write into the folder; empty for `label_config.xml` beside the model's file,
+            if there is one.
         notes: A section about the model for the README; empty for none.
         learns: Whether the model learns from annotations, for the README.
     """
@@ -100,8 +100,9 @@ def build(backend: Backend, folder: Path, owner: int = _CONTAINER_UID) -> list[s
     _make_logs(folder / "logs")
     notes += _add_wheel(folder / "wheels")
     write_private_files(folder)
-    if backend.label_config:
-        (folder / LABEL_CONFIG).write_text(backend.label_config, encoding="utf-8")
+    label_config = backend.label_config or folder_label_config(source.script.parent)
+    if label_config:
+        (folder / LABEL_CONFIG).write_text(label_config, encoding="utf-8")
     values = _values(backend, source, folder, owner)
     for name, template in TEMPLATES.items():
         path = folder / name
@@ -288,7 +289,6 @@ def _values(backend: Backend, source: ModelSource, folder: Path, owner: int) -> 
         "script": source.script.name,
         "class": cls,
         "import": imports,
-        "label_config": _label_config_code(backend, source),
         "install": "\n    ".join(shell_command(*command) for command in install_commands(folder)),
         "purpose": "to Label Studio and trains it in the background" if backend.learns else "to Label Studio",
         "training": _template("training.md") if backend.learns else "",
@@ -321,13 +321,6 @@ def slug(name: str) -> str:
 def _compose_name(name: str) -> str:
     """Return the line with the name of the compose project, for a name of which docker compose would keep nothing."""
     return "" if re.search(r"[a-z0-9]", name.lower()) else f"name: {slug(name)}\n\n"
-
-
-def _label_config_code(backend: Backend, source: ModelSource) -> str:
-    """Return the Python expression for the label config of the test."""
-    if backend.label_config:
-        return f'Path(__file__).with_name("{LABEL_CONFIG}").read_text(encoding="utf-8")'
-    return f'"""\n{sample_label_config(*expected_tags(source.script))}\n"""'
 
 
 def _template(name: str) -> str:

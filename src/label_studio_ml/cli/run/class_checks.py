@@ -139,8 +139,8 @@ def label_configs(settings: Settings, files: list[Path], templates: str | None =
         return [NamedConfig(LABEL_CONFIG, own)]
     if samples := sample_configs(script):
         last = samples[-1]  # with all controls that the class looks up
-        return [NamedConfig(last.tags, last.label_config)]
-    return [NamedConfig("<Choices> on <Text>", sample_label_config("Choices", "Text"))]
+        return [NamedConfig(last.tags, last.label_config, made_up=True)]
+    return [NamedConfig("<Choices> on <Text>", sample_label_config("Choices", "Text"), made_up=True)]
 
 
 class _Lines:

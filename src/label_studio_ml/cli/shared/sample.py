@@ -70,14 +70,6 @@ def _described(lookups: Sequence[ControlLookup]) -> str:
     )
 
 
-def expected_tags(script: Path) -> tuple[str, str]:
-    """Return the control tag and the object tag that the model in `script` looks up.
-
-    If it looks up none by name, these are Choices and Text, which most classifiers accept.
-    """
-    return looked_up_tags(script) or ("Choices", "Text")
-
-
 def looked_up_tags(script: Path) -> tuple[str, str] | None:
     """Return the control tag and the object tag that the model in `script` looks up; None if it looks up none."""
     lookups = looked_up_controls(script)

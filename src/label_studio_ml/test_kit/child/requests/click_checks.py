@@ -23,7 +23,7 @@ from label_studio_ml.test_kit.child.predict_calls import (
 from label_studio_ml.test_kit.child.tested_class import TestedClass
 from label_studio_ml.test_kit.report import Failure
 from label_studio_ml.test_kit.trial_data.click_contexts import UNKNOWN_REGION, Click, clicks
-from label_studio_ml.user_code.import_scan import imported_files
+from label_studio_ml.user_code.import_scan import contains_word
 from label_studio_ml.validation.strict_checks import StrictChecks
 
 #: Size of a picture that cannot be read.
@@ -163,8 +163,7 @@ class ClickChecks:
 def _reads_context(tested: TestedClass) -> bool:
     """Tell whether the word is in the user's code: the model file and what it imports from its folder."""
     try:
-        files = imported_files(Path(inspect.getfile(tested.cls)))
-        return any(_WORD in path.read_bytes() for path in files)
+        return contains_word(Path(inspect.getfile(tested.cls)), _WORD)
     except (TypeError, OSError, ModelFileError):
         return True
 
