@@ -129,7 +129,8 @@ def test_init_makes_a_folder(tmp_path: Path) -> None:
 def test_a_model_is_checked(backend: Path) -> None:
     done = _run(backend, "start", "be", "--check")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"OK: Mine of {backend / 'be' / 'model.py'} can be built\n"
+    built = f"OK: Mine of {backend / 'be' / 'model.py'} can be built"
+    assert done.stdout == f"{built}; no prediction was tried: give --label-config FILE\n"
 
 
 def test_a_file_is_predicted(backend: Path) -> None:

@@ -6,7 +6,6 @@ goes to standard error, which is the log of the training run that made the new v
 
 import logging
 import random
-import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from label_studio_ml.evaluation.metrics.results import LIBRARIES
 from label_studio_ml.evaluation.task_selection import Choice, held_out, trained_on
 from label_studio_ml.model_calls.adapter import ModelSpec, reason
 from label_studio_ml.monitoring import logs
-from label_studio_ml.processes.process_table import die_with_parent
+from label_studio_ml.processes.process_table import end_with_parent
 from label_studio_ml.support.texts import plural
 from label_studio_ml.targets.annotation_choice import truth_of
 from label_studio_ml.training.dataset import LabelledTasks
@@ -206,7 +205,7 @@ def _regions(task: dict[str, Any]) -> Iterable[Any]:
 
 def main() -> int:
     """Answer the request on standard input."""
-    die_with_parent(signal.SIGKILL)
+    end_with_parent()
     settings = Settings.from_env()
     logs.configure(settings.log_level)
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)

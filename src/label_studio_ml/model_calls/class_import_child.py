@@ -5,20 +5,19 @@ The report is JSON, written to the descriptor FD.
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from label_studio_ml.errors import ModelFileError
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.processes.process_table import die_with_parent
+from label_studio_ml.processes.process_table import end_with_parent
 from label_studio_ml.user_code.loading import import_model_file
 
 
 def main() -> None:
     """Import the file, write the report, and end the process."""
-    die_with_parent(signal.SIGKILL)
+    end_with_parent()
     descriptor, script = int(sys.argv[1]), Path(sys.argv[2])
     os.set_inheritable(descriptor, False)
     answer: dict[str, Any] = {"error": "", "fix": "", "own": [], "imported": []}

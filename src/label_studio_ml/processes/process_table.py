@@ -6,6 +6,7 @@ Linux only: on other systems, no processes are found, and the options have no ef
 import contextlib
 import ctypes
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -128,6 +129,12 @@ def die_with_parent(number: int) -> None:
     The signal comes when the thread ends that forked this process. None comes if the parent has ended before the call.
     """
     _prctl(_PR_SET_PDEATHSIG, number)
+
+
+def end_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends, whatever code it runs; Linux only."""
+    if sys.platform == "linux":
+        die_with_parent(signal.SIGKILL)
 
 
 def _prctl(option: int, value: int) -> bool:

@@ -69,12 +69,12 @@ def check_class(
             test.run()
         outcomes += test.outcomes
         figures.append(test.figures)
+        notes += test.notes
         if config.made_up:
             notes.append(
                 f"the label config is made up: {config.name}. For that of your project, put label_config.xml into the "
                 "folder, or give --label-config FILE"
             )
-        notes += test.notes
     model = f"{settings.class_name} of {settings.script}"
     return Report(model=model, outcomes=outcomes, figures=figures, notes=notes)
 

@@ -42,7 +42,7 @@ def test_a_wrong_class_gives_1_and_both_reports(tmp_path: Path) -> None:
     done = run(tmp_path, WRONG, "--json", "--junit", "report.xml")
     assert done.returncode == 1, done.stderr
     report = json.loads(done.stdout)
-    assert report["notes"][0].endswith("put label_config.xml into the folder, or give --label-config FILE")
+    assert report["notes"][-1].endswith("put label_config.xml into the folder, or give --label-config FILE")
     (failed,) = [outcome for outcome in report["outcomes"] if outcome["status"] == "failed"]
     (failure,) = failed["failures"]
     assert failure["check"] == "count"

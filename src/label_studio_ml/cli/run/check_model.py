@@ -5,7 +5,6 @@
 
 import gc
 import logging
-import signal
 import sys
 from typing import cast
 
@@ -17,7 +16,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_api.api_generation import has_predict
 from label_studio_ml.model_calls.adapter import ModelSpec, build, describe_class
 from label_studio_ml.params.class_params import resolve
-from label_studio_ml.processes.process_table import die_with_parent
+from label_studio_ml.processes.process_table import end_with_parent
 from label_studio_ml.user_code.folder_label_config import LABEL_CONFIG, folder_label_config
 from label_studio_ml.user_code.loading import user_class
 from label_studio_ml.user_code.model_source import locate
@@ -32,7 +31,7 @@ def main() -> int:
     there is one. With `--predict`, a sample task is predicted, too. The parameters that the class declares are printed
     before the result, each with its value and its source.
     """
-    die_with_parent(signal.SIGKILL)
+    end_with_parent()
     arguments = sys.argv[1:]  # user code may change sys.argv
     label_config = sys.stdin.buffer.read().decode() if "-" in arguments else ""
     try:

@@ -19,7 +19,7 @@ import msgspec
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError
-from label_studio_ml.processes.process_table import die_with_parent
+from label_studio_ml.processes.process_table import end_with_parent
 from label_studio_ml.test_kit.calls.announced_calls import announce_to
 from label_studio_ml.test_kit.check_catalogue import CHECKS, FIRST, Phase, needed_but_skipped
 from label_studio_ml.test_kit.child.fit_phase import FitPhase
@@ -103,7 +103,7 @@ class CheckProcess:
 
 def main() -> int:
     """Run the plan; the process exits without waiting for threads of user code, and with the command on Linux."""
-    die_with_parent(signal.SIGKILL)  # user code that never returns would outlive a killed command
+    end_with_parent()  # user code that never returns would outlive a killed command
     descriptor, plan_file, trace_file = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
     plan = msgspec.json.decode(plan_file.read_bytes(), type=Plan)
     trace = trace_file.open("w", encoding="utf-8")
