@@ -133,7 +133,7 @@ def die_with_parent(number: int) -> None:
 
 def end_with_parent() -> None:
     """Let the kernel kill this process when its parent ends, whatever code it runs; Linux only."""
-    if sys.platform == "linux":
+    if hasattr(signal, "SIGKILL"):  # Windows has none
         die_with_parent(signal.SIGKILL)
 
 

@@ -250,7 +250,7 @@ PICTURES = """<View><Image name="i" value="$i"/><RectangleLabels name="b" toName
         ("return 5", 1, "predict fails for a sample task: "),
         ("raise RuntimeError('no endpoint is set')", 0, "was not checked: RuntimeError: no endpoint is set"),
         ("open('/no/such/weights')", 0, "was not checked: FileNotFoundError"),
-        ("from sklearn.svm import SVC; SVC().predict([[1]])", 0, "was not checked: NotFittedError"),
+        ("raise type('NotFittedError', (AttributeError,), {})", 0, "was not checked: NotFittedError"),
     ],
 )
 def test_a_predict_that_fails_for_a_given_label_config_is_an_error(
