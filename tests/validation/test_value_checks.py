@@ -495,3 +495,26 @@ def test_any_value_is_checked_and_repaired_to_one_without_faults(
     again = checks.findings(left, task=TASK)
     assert not [finding for finding in again if finding.is_fault]
     assert not [finding for finding in again if finding.problem.repair is not None], (left, again)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "function"),
+    [
+        ("box", {"x": 310, "y": 20}, "box"),
+        ("box", {"x": 40, "width": 250}, "box"),
+        ("box", {"x": 310, "rotation": 30}, "box"),
+        ("ellipse", {"x": 310}, "ellipse"),
+        ("key point", {"y": 180}, "key_point"),
+        ("polygon", {"points": [[10, 10], [360, 10], [360, 180]]}, "polygon"),
+        ("vector", {"vertices": [{"x": 10, "y": 20}, {"x": 310, "y": 20}]}, "vector"),
+    ],
+)
+def test_the_advice_about_pixels_is_to_divide(kind: str, value: Json, function: str) -> None:
+    (found,) = findings(kind, region(kind, {**GOOD[kind], **value}, **SIZE))
+    assert "are percent (0-100) of the picture; these look like pixels: divide by the picture's" in found.fix
+    assert f"or use regions.{function}(…, size=…)" in found.fix
+
+
+def test_the_advice_about_what_a_model_pads_is_to_clip() -> None:
+    (found,) = findings("box", region("box", {**GOOD["box"], "x": 90}))
+    assert found.fix.startswith("Clip it")

@@ -219,7 +219,7 @@ def _fix_in_any_language(fix: str) -> str:
 
 
 #: References to this package's builders of regions, in the advice of the checks of regions.
-_OUR_FUNCTIONS = re.compile(r"[,;] (as )?regions\.\w+( does|, does)?")
+_OUR_FUNCTIONS = re.compile(r", or use regions\.\w+\(.*?\)|[,;] (as )?regions\.\w+( does|, does)?")
 
 #: Advice that consists of a function of this package, by its beginning, and the same in any language.
 _OTHER_FIXES = {

@@ -19,6 +19,7 @@ from label_studio_ml.validation.kinds.values import (
     is_turned,
     numbers_problem,
     picture_size,
+    place_advice,
     warning,
     with_value,
 )
@@ -57,11 +58,12 @@ def box_problems(value: Mapping[str, Any], place: Place) -> Iterator[Problem]:
         yield problem
         return
     x, y, width, height = (value[name] for name in _BOX[:4])
+    fix = place_advice((x, y, width, height), "x, y, width and height", "box", CLIP)
     if is_turned(value):
         if not (width and height):
             yield _empty(width)
         elif _is_turned_box_outside(value, place.region):
-            yield warning(_OUTSIDE, "x", CLIP, f"x is {x:g}, y is {y:g}", dropped)
+            yield warning(_OUTSIDE, "x", fix, f"x is {x:g}, y is {y:g}", dropped)
         return
     if not (width and height):
         yield _empty(width)
@@ -76,11 +78,11 @@ def box_problems(value: Mapping[str, Any], place: Place) -> Iterator[Problem]:
             repair,
         )
     elif repair is dropped:
-        yield warning(_OUTSIDE, "x", CLIP, f"x is {x:g}, y is {y:g}", repair)
+        yield warning(_OUTSIDE, "x", fix, f"x is {x:g}, y is {y:g}", repair)
     elif not box_fits({**value, "rotation": 0.0}):
         field = "x" if x < _LOWEST or x + width > _HIGHEST else "y"
         detail = f"x from {x:g} to {x + width:g}, y from {y:g} to {y + height:g}"
-        yield warning("it reaches out of the picture", field, CLIP, detail, repair)
+        yield warning("it reaches out of the picture", field, fix, detail, repair)
 
 
 def _empty(width: float) -> Problem:
@@ -136,7 +138,8 @@ def ellipse_problems(value: Mapping[str, Any], place: Place) -> Iterator[Problem
     elif is_turned(value):
         return
     elif not (-radius_x <= x <= 100 + radius_x and -radius_y <= y <= 100 + radius_y):
-        yield warning(_OUTSIDE, "x", "Leave it out", f"its centre is at {x:g}, {y:g}", dropped)
+        fix = place_advice((x, y, radius_x, radius_y), "x, y, radiusX and radiusY", "ellipse", "Leave it out")
+        yield warning(_OUTSIDE, "x", fix, f"its centre is at {x:g}, {y:g}", dropped)
 
 
 def key_point_problems(value: Mapping[str, Any], place: Place) -> Iterator[Problem]:
@@ -156,7 +159,8 @@ def key_point_problems(value: Mapping[str, Any], place: Place) -> Iterator[Probl
         )
     if not _is_in_picture(x, y):
         field = "y" if _LOWEST <= x <= _HIGHEST else "x"
-        yield warning(_OUTSIDE, field, "Leave it out", f"it is at {x:g}, {y:g}", dropped)
+        fix = place_advice((x, y), "x and y", "key_point", "Leave it out")
+        yield warning(_OUTSIDE, field, fix, f"it is at {x:g}, {y:g}", dropped)
 
 
 def _is_in_picture(x: float, y: float) -> bool:
@@ -184,7 +188,9 @@ def polygon_problems(value: Mapping[str, Any], place: Place) -> Iterator[Problem
         clipped = _clipped_polygon([(point[0], point[1]) for point in points])
         repair = with_value(points=[list(point) for point in clipped]) if len(clipped) >= 3 else dropped
         text = "it reaches out of the picture" if len(clipped) >= 3 else _OUTSIDE
-        yield warning(text, "points", "Clip it to the picture", repair=repair)
+        numbers = (number for point in points for number in point[:2])
+        fix = place_advice(numbers, "x and y of points", "polygon", "Clip it to the picture")
+        yield warning(text, "points", fix, repair=repair)
     if value.get("closed") is False:
         yield warning(
             "it is not closed: the annotation cannot be submitted",
@@ -231,7 +237,9 @@ def vector_problems(value: Mapping[str, Any], place: Place) -> Iterator[Problem]
             fix="Return the picture's size in pixels beside value",
         )
     if not all(_is_in_picture(*at) for at in places if at is not None):
-        yield warning("it reaches out of the picture", "vertices", "Clip it to the picture")
+        numbers = (number for at in places if at is not None for number in at)
+        fix = place_advice(numbers, "x and y of vertices", "vector", "Clip it to the picture")
+        yield warning("it reaches out of the picture", "vertices", fix)
     control = place.control
     if (
         value.get("closed") is True

@@ -1,7 +1,7 @@
 """What all checks of a region's value share: the place of a region, numbers, intervals."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,6 +18,8 @@ POSITION = frozenset(
 
 NOT_A_NUMBER = "Return a number: Label Studio gets NaN, infinity and None as null"
 CLIP = "Clip it to the picture; regions.box and regions.boxes do that"
+#: Numbers above this one are taken for pixels: what a model rounds or pads stays below it.
+_MOST_PERCENT = 110.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,18 @@ def number_problem(value: Mapping[str, Any], field: str) -> Problem | None:
     if value[field] is None:
         return Problem(f"{field!r} of its value is null", field, NOT_A_NUMBER)
     return Problem(f"{field!r} of its value is not a number: {value[field]!r:.80}", field, NOT_A_NUMBER)
+
+
+def place_advice(numbers: Iterable[float], fields: str, function: str, otherwise: str) -> str:
+    """Return what to do about a shape that is not in the picture: `otherwise`, unless its numbers look like pixels.
+
+    `fields` names the numbers, such as `x and y`; `function` is the function of `regions` that takes pixels.
+    """
+    if not any(abs(number) > _MOST_PERCENT for number in numbers):
+        return otherwise
+    advice = "divide by the picture's width or height and multiply by 100"
+    advice += f", or use regions.{function}(…, size=…)"
+    return f"{fields} are percent (0-100) of the picture; these look like pixels: {advice}"
 
 
 def numbers_problem(value: Mapping[str, Any], fields: tuple[str, ...]) -> Problem | None:
