@@ -1,5 +1,6 @@
 """The plugin of pytest: its fixtures in a backend's folder, and that other runs do not notice it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,10 +8,15 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from helpers import PLUGIN
+from label_studio_ml.pytest_plugin.studio_fields import completed_tasks
+from label_studio_ml.pytest_plugin.tested_backend import Backend, label_config_of
 
 MODELS = Path(__file__).with_name("data") / "test_kit_models"
 ROOT = Path(__file__).parents[1]
+CAPTURED = ROOT / "src" / "label_studio_ml" / "openapi" / "captured.json"
 
 
 def run(folder: Path, code: str, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -55,6 +61,36 @@ def test_a_failed_check_is_the_message_of_the_test(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert "model.py:7: count: predict returned 5 predictions for 6 tasks" in done.stdout
     assert "fix:   Return a list with one prediction for each task" in done.stdout
+
+
+def test_a_wrong_name_of_a_skipped_check_is_an_error(tmp_path: Path) -> None:
+    shutil.copy(MODELS / "event_model.py", tmp_path / "model.py")
+    backend = Backend(tmp_path, label_config_of(tmp_path, None))
+    with pytest.raises(ValueError, match="there is no check 'nonsense'; the checks are import"):
+        backend.check(skipped={"nonsense": "x"})
+    with pytest.raises(ValueError, match="import cannot be left out"):
+        backend.check(skipped={"import": "x"})
+    with pytest.raises(ValueError, match="batch needs a reason"):
+        backend.check(skipped={"batch": " "})
+
+
+def test_fit_gets_the_fields_that_label_studio_always_sends(tmp_path: Path) -> None:
+    code = (MODELS / "event_model.py").read_text().replace('.get("was_cancelled")', '["was_cancelled"]')
+    (tmp_path / "model.py").write_text(code)
+    backend = Backend(tmp_path, label_config_of(tmp_path, None))
+    region = {"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": ["Second"]}}
+    task = {"data": {"text": "a text"}}
+    backend.fit([{**task, "annotations": [{"result": [region]}]}])
+    assert backend.predict([task | {"id": 1}])[0]["result"][0]["value"]["choices"] == ["Second"]
+
+
+def test_completed_tasks_have_the_fields_of_a_real_webhook() -> None:
+    (task,) = completed_tasks([{"data": {"text": "a"}, "annotations": [{"id": 7, "result": []}]}])
+    real = json.loads(CAPTURED.read_bytes())["annotation_created"]
+    (annotation,) = task["annotations"]
+    assert annotation.keys() == real["annotation"].keys()
+    assert annotation["id"] == 7
+    assert real["task"].keys() <= task.keys()
 
 
 def test_other_runs_do_not_import_the_package(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A whole evaluation: the model in its process, the counts, the files."""
 
 import gzip
+import importlib.util
 import json
 import shutil
 import socket
@@ -14,7 +15,8 @@ from label_studio_ml.errors import ModelLoadError, ModelProcessDied, PredictErro
 from label_studio_ml.evaluation import evaluated_model
 from label_studio_ml.evaluation.evaluate import Assignment, evaluate, save, tasks_in
 from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
-from label_studio_ml.evaluation.metrics.results import LIBRARIES, Evaluation, require_libraries
+from label_studio_ml.evaluation.metrics.needed_libraries import require_libraries
+from label_studio_ml.evaluation.metrics.results import LIBRARIES, Evaluation
 from label_studio_ml.evaluation.task_selection import Choice
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.serving.runners import process_runner
@@ -219,8 +221,29 @@ def test_files_that_are_no_export(tmp_path: Path, content: str) -> None:
         list(tasks_in(packed))
 
 
-def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    require_libraries()
-    monkeypatch.setitem(LIBRARIES, "not_there", "not-there")
-    with pytest.raises(SettingsError, match=r"not-there.*pip install \"label-studio-ml\[evaluate\]\""):
-        require_libraries()
+@pytest.mark.parametrize(
+    ("control", "missing"),
+    [
+        ('<Choices name="c" toName="o"><Choice value="A"/></Choices>', "scikit-learn"),
+        ('<Labels name="c" toName="o"><Label value="A"/></Labels>', "nervaluate"),
+        ('<RectangleLabels name="c" toName="o"><Label value="A"/></RectangleLabels>', "faster-coco-eval"),
+        ('<TextArea name="c" toName="o"/>', "jiwer"),
+        ('<Rating name="c" toName="o"/>', ""),
+    ],
+)
+def test_the_libraries_that_the_controls_need_are_named(
+    control: str, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_config = f'<View><Text name="o" value="$text"/>{control}</View>'
+    require_libraries(label_config, pictures=True)
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec",
+        lambda name, package=None: None if name in LIBRARIES else find_spec(name, package),
+    )
+    with pytest.raises(SettingsError, match=r"pip install \"label-studio-ml\[evaluate\]\"") as error:
+        require_libraries(label_config, pictures=True)
+    named = f"{missing}, matplotlib" if missing else "matplotlib"
+    assert error.value.message == f"Evaluating needs {named}"
+    if not missing:
+        require_libraries(label_config, pictures=False)

@@ -20,7 +20,7 @@ from label_studio_ml.errors import BackendError
 from label_studio_ml.evaluation.evaluate import Assignment, observe
 from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
 from label_studio_ml.evaluation.measurement import Observations
-from label_studio_ml.evaluation.metrics.results import LIBRARIES
+from label_studio_ml.evaluation.metrics.results import INSTALL, LIBRARIES
 from label_studio_ml.evaluation.task_selection import Choice, held_out, trained_on
 from label_studio_ml.model_calls.adapter import ModelSpec, reason
 from label_studio_ml.monitoring import logs
@@ -138,7 +138,7 @@ def _compared(
         unfair = f"{held_out_tasks.text()}, and `evaluate` has no {' and no '.join(missing_names)} of them"
         missing_libraries = [pip for pip in LIBRARIES.values() if f"without {pip}" in new]
         if missing_libraries:
-            unfair += f' without {", ".join(missing_libraries)}: pip install "label-studio-ml[evaluate]"'
+            unfair += f" without {', '.join(missing_libraries)}: {INSTALL}"
     return Comparison(
         version=version,
         tasks=tasks,

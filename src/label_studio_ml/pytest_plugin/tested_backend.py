@@ -13,6 +13,8 @@ from label_studio_ml.errors import FitError, PredictError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ModelSpec, build
 from label_studio_ml.model_calls.predictor import Predictor, Request
+from label_studio_ml.pytest_plugin.studio_fields import completed_tasks
+from label_studio_ml.test_kit.check_catalogue import skip_problem
 from label_studio_ml.test_kit.child_runner import Limits
 from label_studio_ml.test_kit.class_check import CheckOptions, NamedConfig, check_class
 from label_studio_ml.test_kit.report import Report
@@ -28,6 +30,8 @@ Json = dict[str, Any]
 
 _PROJECT = "1.1700000000"
 _VERSION = "test-1"
+#: Fields of a task in an export that the task of a webhook does not have.
+_NOT_IN_WEBHOOKS = frozenset({"annotations", "predictions", "drafts"})
 
 
 class Backend:
@@ -66,14 +70,19 @@ class Backend:
     def fit(self, labelled: Sequence[Json]) -> Json:
         """Train on labelled tasks, as in Label Studio's JSON export; return what the version's `train_output` is.
 
+        Fields of tasks and annotations that Label Studio always sends are filled in where they are missing.
         A class with `fit(event, data)` gets an event for each annotation. From then on, `model` and `predict` are those
         of the new version. Raises what `fit` raises, and FitError if it fails for some events.
         """
+        completed = completed_tasks(labelled)
         workdir = Path(tempfile.mkdtemp(dir=self._temporary.name))
         request = RunRequest(
-            job=_VERSION, spec=self._spec, events=list(_events(labelled)), workdir=str(workdir)
+            job=_VERSION,
+            spec=self._spec,
+            events=list(_events(completed, self.label_config)),
+            workdir=str(workdir),
         )
-        tasks = LabelledTasks.from_tasks(list(labelled), project=_PROJECT)
+        tasks = LabelledTasks.from_tasks(completed, project=_PROJECT)
         settings = self._settings.with_model_dir(self._temporary.name)
         outcome = perform(self.model_class, request, settings, tasks=tasks)
         if outcome.error:
@@ -96,8 +105,11 @@ class Backend:
 
         `skipped` has the reason for each check that is left out; with `quick`, those that take long are, too.
         `timeout` is the limit of a call of predict, `fit_timeout` that of a call of fit, in seconds.
-        Raises AssertionError with all failures.
+        Raises ValueError for a check that cannot be skipped, and AssertionError with all failures.
         """
+        for name, reason in (skipped or {}).items():
+            if problem := skip_problem(name, reason):
+                raise ValueError(f"skipped: {problem}")
         limits = Limits(timeout=timeout, fit_timeout=fit_timeout)
         options = CheckOptions(limits=limits, skipped=dict(skipped or {}), quick=quick)
         report = check_class(self._settings, [NamedConfig("label_config", self.label_config)], options)
@@ -111,13 +123,19 @@ def label_config_of(folder: Path, file: Path | None) -> str:
     return label_configs(settings_of(folder), [file] if file is not None else [])[0].text
 
 
-def _events(labelled: Sequence[Json]) -> list[StoredEvent]:
-    project = {"id": 1, "title": "Test"}
+def _events(labelled: Sequence[Json], label_config: str) -> list[StoredEvent]:
+    """Return the event of each annotation, with the fields of Label Studio's webhook that classes read."""
+    project = {"id": 1, "title": "Test", "description": "", "label_config": label_config}
     return [
         StoredEvent(
             "ANNOTATION_CREATED",
-            {"action": "ANNOTATION_CREATED", "project": project, "task": task, "annotation": annotation},
+            {
+                "action": "ANNOTATION_CREATED",
+                "project": project,
+                "task": {name: value for name, value in task.items() if name not in _NOT_IN_WEBHOOKS},
+                "annotation": annotation,
+            },
         )
         for task in labelled
-        for annotation in task.get("annotations", ())
+        for annotation in task["annotations"]
     ]

@@ -105,7 +105,7 @@ _PREDICT = (
     (
         "two-projects",
         "a second project in the same process changes nothing for the first",
-        "Keep the label config's names and labels in `self`, not in module globals or class attributes",
+        "Take names and labels from self.controls; keep none in literals, module globals or class attributes",
         (*_COMPARABLE, "batch"),
     ),
     (
@@ -324,6 +324,17 @@ CHECKS: dict[str, Check] = {
     check.id: check
     for check in (*_rows(Phase.PREDICT, _PREDICT), *_rows(Phase.FIT, _FIT), *_rows(Phase.RELOAD, _RELOAD))
 }
+
+
+def skip_problem(check: str, reason: str) -> str:
+    """Return why a check cannot be left out for this reason; empty if it can be."""
+    if check not in CHECKS:
+        return f"there is no check {check!r}; the checks are {', '.join(CHECKS)}"
+    if check in FIRST:
+        return f"{check} cannot be left out: all other checks need it"
+    if not reason.strip():
+        return f"{check} needs a reason, such as 'it cannot hold, because …'"
+    return ""
 
 
 def needed_but_skipped(check: str, skipped: Collection[str]) -> str:

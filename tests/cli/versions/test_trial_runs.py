@@ -115,6 +115,7 @@ def test_doubtful_annotations_are_printed_and_written(
         (("--doubtful", "5", "--version", "v1"), "--version does not go with --doubtful"),
         (("--plot", "x.svg"), "--plot goes with --curve"),
         (("--doubtful", "5", "--next", "3"), "--next goes with --curve"),
+        (("--doubtful", "5", "--tab", ""), "the name of the tab is empty"),
         (("--curve", "--tab", "mine"), "--tab goes with --doubtful"),
         (("--folds", "3"), "--folds goes with --curve or --doubtful"),
         (("--doubtful", "5", "--tab", "mine", "--no-tab"), "--tab and --no-tab do not go together"),

@@ -169,6 +169,9 @@ def test_an_interrupted_search_keeps_the_folds_that_are_complete(tmp_path: Path)
 def test_too_few_tasks_and_groups(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="There are 7 labelled tasks; 2 folds need at least 8"):
         _find(tmp_path, word_tasks(7))
+    (tmp_path / "one").mkdir()
+    with pytest.raises(SettingsError, match="There is 1 labelled task; 2 folds need at least 8"):
+        _find(tmp_path / "one", word_tasks(1))
     (tmp_path / "groups").mkdir()
     with pytest.raises(SettingsError, match="in fewer than 6 groups"):
         _find(tmp_path / "groups", word_tasks(60), fold_count=6, grouping=Grouping(by="source"))

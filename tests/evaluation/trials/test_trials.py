@@ -39,6 +39,20 @@ def test_a_model_learns_from_its_part_alone_and_nothing_stays(tmp_path: Path) ->
     assert not (settings.model_dir / "versions").exists()
 
 
+def test_the_phases_of_a_training_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("label_studio_ml.evaluation.trials.trials._REPORT_INTERVAL", 0.05)
+    settings = learning_settings(tmp_path / "backend")
+    phases: list[tuple[str, float]] = []
+    with Trials(settings, PROJECT, settings.log_dir / "evaluate.log") as trials:
+        trials.on_phase = lambda phase, seconds: phases.append((phase, seconds))
+        pool = TaskPool(LabelledTasks(lambda: TASKS, "a test"), trials.folder, Grouping())
+        with trials.trained(pool, [1, 2]):
+            assert [phase for phase, _ in phases[-2:]] == ["starting the trained model", "predicting"]
+    training = [seconds for phase, seconds in phases if phase == "training"]
+    assert len(training) >= 2
+    assert training == sorted(training)
+
+
 @pytest.mark.parametrize(
     ("do", "message", "unusable"),
     [

@@ -189,6 +189,21 @@ def test_a_training_that_somebody_asked_for_has_its_job_where_redis_is_only_slow
     assert [one.id for one in JobStore(redis.client(), "handed-in").jobs.of("1")] == [job]
 
 
+def test_the_log_names_the_embedded_broker(
+    tmp_path: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody has set up a Redis where REDIS_URL is empty."""
+    monkeypatch.setattr(module, "BUDGET", 0.0)  # no answer is quick enough
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "data", queue="handed-in")
+    intake = RedisIntake.of(settings, lambda timeout: redis.url)
+    intake.start()
+    try:
+        assert hand_in(intake, 1) is None
+    finally:
+        intake.stop()
+    assert " s (the backend's own Redis, as REDIS_URL is not set); events are kept on the disk" in caplog.text
+
+
 def test_a_job_is_not_waited_for_in_an_outage(
     intake: RedisIntake, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

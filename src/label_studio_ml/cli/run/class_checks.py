@@ -12,7 +12,7 @@ from label_studio_ml.cli.shared.studio_arguments import read_label_config
 from label_studio_ml.cli.streams import say, say_error, say_json
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import BackendError, SettingsError
-from label_studio_ml.test_kit.check_catalogue import CHECKS, FIRST
+from label_studio_ml.test_kit.check_catalogue import skip_problem
 from label_studio_ml.test_kit.child_runner import Limits
 from label_studio_ml.test_kit.class_check import CheckOptions, NamedConfig, check_class
 from label_studio_ml.test_kit.junit_report import junit
@@ -203,12 +203,8 @@ def _write(path: Path, text: str) -> None:
 def _skipped_check(text: str) -> tuple[str, str]:
     """Return id and reason of `CHECK=REASON`."""
     check, _, reason = text.partition("=")
-    if check not in CHECKS:
-        raise argparse.ArgumentTypeError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
-    if check in FIRST:
-        raise argparse.ArgumentTypeError(f"{check} cannot be left out: all other checks need it")
-    if not reason.strip():
-        raise argparse.ArgumentTypeError(f"{check} needs a reason: {check}='it cannot hold, because …'")
+    if problem := skip_problem(check, reason):
+        raise argparse.ArgumentTypeError(problem)
     return check, reason.strip()
 
 

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         return run_trials(args)
     from label_studio_ml.evaluation.evaluate import Assignment, evaluate, save
     from label_studio_ml.evaluation.evaluated_model import ModelUnderTest
-    from label_studio_ml.evaluation.metrics.results import require_libraries
+    from label_studio_ml.evaluation.metrics.needed_libraries import require_libraries
     from label_studio_ml.evaluation.task_selection import Choice, expected, trained_on
     from label_studio_ml.model_calls.adapter import ModelSpec
     from label_studio_ml.monitoring import logs
@@ -87,11 +87,11 @@ def run(args: argparse.Namespace) -> int:
     from label_studio_ml.versions.state.project_state import Projects
     from label_studio_ml.versions.store.version_files import file_name
 
-    require_libraries()
     settings = with_studio(args, settings_from(args))
     logs.configure("WARNING")
     store = open_store(settings)
     project = project_of(settings, args)
+    require_libraries(project.label_config, pictures=True)
     store.synchronise(project.uid)
     manifest = _version(store, project.uid, args.version)
     if manifest is not None:

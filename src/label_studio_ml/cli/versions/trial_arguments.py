@@ -66,6 +66,7 @@ def add_trial_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--tab",
         metavar="NAME",
+        type=_title,
         help='name of the tab in the Data Manager (default: "Doubtful labels"; with --annotations, none)',
     )
     group.add_argument("--no-tab", action="store_true", help="make no tab")
@@ -118,6 +119,13 @@ def _folds(text: str) -> int:
     if not 2 <= number <= 100:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 2 to 100")
     return number
+
+
+def _title(text: str) -> str:
+    """Return the name of a tab without blanks around it. Raises argparse.ArgumentTypeError if nothing is left."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name of the tab is empty: leave --tab out for the usual one")
+    return text.strip()
 
 
 def _shares(text: str) -> list[float]:

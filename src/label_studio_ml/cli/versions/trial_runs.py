@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,19 +35,19 @@ def run_trials(args: argparse.Namespace) -> int:
     Raises BackendError if there are too few tasks, if no training succeeds, or if the report cannot be written.
     """
     from label_studio_ml.evaluation.curve.curve_plot import require_format
-    from label_studio_ml.evaluation.metrics.results import require_libraries
+    from label_studio_ml.evaluation.metrics.needed_libraries import require_libraries
     from label_studio_ml.evaluation.trials.task_pool import Grouping, TaskPool
     from label_studio_ml.evaluation.trials.trials import Trials
     from label_studio_ml.monitoring import logs
 
     name = "curve" if args.curve else "doubtful"
     require_unix(f"evaluate --{name}")
-    require_libraries()
     if args.plot is not None:
         require_format(args.plot)
     settings = with_studio(args, settings_from(args))
     logs.configure("WARNING")
     project = project_of(settings, args)
+    require_libraries(project.label_config, pictures=args.curve)
     tasks = labelled_tasks(settings, project, args.annotations)
     with Trials(settings, project, settings.log_dir / "evaluate.log") as trials:
         pool = TaskPool(tasks, trials.folder, Grouping(args.by or "", args.ground_truth))
@@ -68,7 +69,7 @@ def _run_curve(
         labels=args.next or _NEXT,
         metric=args.metric or "",
     )
-    with _progress() as report:
+    with _progress(trials) as report:
         curve = measure_curve(trials, pool, project, plan, report)
     folder = args.output or settings.backend_dir / "evaluations" / "learning-curve"
     plots = [args.plot or folder / "learning-curve.svg"] if curve.forecasts else []
@@ -90,7 +91,7 @@ def _run_doubtful(
     from label_studio_ml.projects.doubtful_tab import TabRequest, make_tab, with_links
 
     login = _tab_login(args, project, settings, pool)
-    with _progress() as report:
+    with _progress(trials) as report:
         doubtful, results = find_doubtful(
             trials,
             pool,
@@ -152,16 +153,22 @@ def _write(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int, float], None]]:
-    """Show the progress on standard error; yield a function to call before each training.
+def _progress(trials: "Trials") -> Iterator[Callable[[int, int, float], None]]:
+    """Show the progress and the phases of `trials` on standard error; yield a function to call before each training.
 
     It takes the numbers of trainings that are done and in all, and the seconds that the last one took.
     """
     with progress_display(sys.stderr, at_once=True, keep=False) as display:
         total_seconds = 0.0
+        state = ProgressState("Training")
+
+        def show_phase(phase: str, seconds: float) -> None:
+            elapsed = f" for {duration(seconds)}" if seconds >= 1 else ""
+            notes = ", ".join(text for text in (f"{phase}{elapsed}", state.note) if text)
+            display.show(replace(state, note=notes))
 
         def report(done: int, total: int, seconds: float) -> None:
-            nonlocal total_seconds
+            nonlocal total_seconds, state
             total_seconds += seconds
             notes = []
             if done:
@@ -169,15 +176,15 @@ def _progress() -> Iterator[Callable[[int, int, float], None]]:
                     f"the last took {duration(seconds)}",
                     f"{duration(total_seconds / done * (total - done))} left",
                 ]
-            display.show(
-                ProgressState(
-                    "Training",
-                    share=done / total,
-                    amount=f"{done} of {plural(total, 'training')}",
-                    note=", ".join(notes),
-                    done=done,
-                    total=total,
-                )
+            state = ProgressState(
+                "Training",
+                share=done / total,
+                amount=f"{done} of {plural(total, 'training')}",
+                note=", ".join(notes),
+                done=done,
+                total=total,
             )
+            display.show(state)
 
+        trials.on_phase = show_phase
         yield report

@@ -108,8 +108,9 @@ def require_tasks(plan: CurvePlan, count: int) -> None:
     while not plan.is_enough(needed - math.ceil(needed / plan.folds), needed // plan.folds):
         needed += 1  # the folds are not of equal size
     if count < needed:
+        labelled = f"There {'is' if count == 1 else 'are'} {plural(count, 'labelled task')}"
         raise SettingsError(
-            f"There are {plural(count, 'labelled task')}; this learning curve needs at least {needed}: "
+            f"{labelled}; this learning curve needs at least {needed}: "
             f"{MIN_TRAINING} for the smallest training, {MIN_TEST} for the test half of each of {plan.folds} folds",
             fix="Label more tasks, or give fewer --folds or larger --shares",
             field="--curve",

@@ -103,8 +103,9 @@ def require_tasks(count: int, fold_count: int) -> None:
     """Raise SettingsError, with the number that is needed, if `count` labelled tasks are too few."""
     needed = fold_count * MIN_TEST
     if count < needed:
+        labelled = f"There {'is' if count == 1 else 'are'} {plural(count, 'labelled task')}"
         raise SettingsError(
-            f"There are {plural(count, 'labelled task')}; {fold_count} folds need at least {needed}",
+            f"{labelled}; {fold_count} folds need at least {needed}",
             fix="Label more tasks, or give fewer --folds",
             field="--doubtful",
         )

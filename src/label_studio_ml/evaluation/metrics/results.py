@@ -1,13 +1,10 @@
 """Results of an evaluation as they are saved, and the libraries that an evaluation needs."""
 
-import importlib.util
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-
-from label_studio_ml.errors import SettingsError
 
 #: Import name -> distribution name: the `evaluate` extra.
 LIBRARIES = {
@@ -17,6 +14,8 @@ LIBRARIES = {
     "jiwer": "jiwer",
     "matplotlib": "matplotlib",
 }
+#: How to install them: pip adds them to this package where it is installed.
+INSTALL = 'pip install "label-studio-ml[evaluate]"'
 
 #: Label of a missing prediction or annotation in a confusion matrix.
 NONE = "(none)"
@@ -95,16 +94,6 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     def to_json(self) -> bytes:
         """Return the evaluation as an indented JSON document."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2)
-
-
-def require_libraries() -> None:
-    """Raise SettingsError with the installation command when a library is missing."""
-    missing = [name for module, name in LIBRARIES.items() if importlib.util.find_spec(module) is None]
-    if missing:
-        raise SettingsError(
-            f"Evaluating needs {', '.join(missing)}",
-            fix='Install it with: pip install "label-studio-ml[evaluate]"',
-        )
 
 
 def ratio(part: float, total: float) -> float:

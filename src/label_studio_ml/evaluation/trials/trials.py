@@ -3,9 +3,10 @@
 import contextlib
 import shutil
 import socket
+import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from label_studio_ml.versions.state.project_state import Project
 
 #: Folders of MODEL_DIR with files that do not depend on a version: fetched task files, values of `self.once`.
 _SHARED_FOLDERS = ("files", "once")
+#: Seconds between two reports of a phase that goes on.
+_REPORT_INTERVAL = 10.0
 
 
 class TrialFailed(FitError):
@@ -57,6 +60,8 @@ class Trials:
         self._project = project
         self._log = log
         self._number = 0
+        #: Called with what a trial does ("training"), and for how many seconds it has done it.
+        self.on_phase: Callable[[str, float], None] = lambda phase, seconds: None
         self._exit_stack = contextlib.ExitStack()
 
     def __enter__(self) -> "Trials":
@@ -102,7 +107,9 @@ class Trials:
             spec = ModelSpec(
                 project=self._project, version=outcome.version or name, train_output=outcome.train_output
             )
+            self.on_phase("starting the trained model", 0.0)
             with ModelUnderTest(self._settings, spec, outcome.state, self._log) as model:
+                self.on_phase("predicting", 0.0)
                 yield Trial(model, seconds)
         finally:
             shutil.rmtree(workdir, ignore_errors=True)
@@ -131,12 +138,20 @@ class Trials:
                     start_new_session=True,  # Ctrl-C reaches this process alone, which ends that one
                 )
             try:
-                status = process.popen.wait()
+                status = self._wait(process)
             finally:
                 guard.close()  # the guard then ends the training
                 process.popen.wait()
                 process.ended()
         return self._outcome(outcome_file, status)
+
+    def _wait(self, process: GuardedProcess) -> int:
+        """Return the exit status of the training's process; report the phase until it has ended."""
+        started = time.monotonic()
+        while True:
+            self.on_phase("training", time.monotonic() - started)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.popen.wait(_REPORT_INTERVAL)
 
     def _outcome(self, file: Path, status: int) -> TrialOutcome:
         try:

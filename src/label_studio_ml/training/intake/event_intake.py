@@ -66,6 +66,8 @@ class RedisIntake:
         self, url: Callable[[float], str], settings: Settings, spool: Path, projects: Projects | None = None
     ) -> None:
         self._storage = EventStorage(projects)
+        #: Says in messages which Redis it is, for people who have set up none.
+        self._which = "" if settings.redis_url else " (the backend's own Redis, as REDIS_URL is not set)"
         self._spool = Spool(
             spool, self._deliver, events=settings.spool_events, max_bytes=settings.spool_bytes
         )
@@ -115,7 +117,7 @@ class RedisIntake:
                     job = self._call_within(spooled, deadline, self._store_with_retries)
                 except BrokerError as error:
                     log = logger.warning if self._outage_since is None else logger.debug
-                    log("%s; events are kept on the disk", error)
+                    log("%s%s; events are kept on the disk", error, self._which)
                     self._failed_at = time.monotonic()
                     self._outage_since = self._outage_since or self._failed_at
                 else:
