@@ -64,6 +64,15 @@ class UserCode:
                     return self.shown((str(self._script), line))
         return self.shown((str(self._script), own[0].lineno if own else 1))
 
+    def literal(self, text: str) -> Place:
+        """Return the line of the model file where a string literal stands, NOWHERE unless it stands there once."""
+        lines = [
+            node.lineno
+            for node in ast.walk(_tree(self._script))
+            if text and isinstance(node, ast.Constant) and node.value == text
+        ]
+        return self.shown((str(self._script), lines[0])) if len(lines) == 1 else NOWHERE
+
     def shown(self, place: Place) -> Place:
         """Return a place with its file relative to the user's folder."""
         path = Path(place[0])

@@ -119,3 +119,10 @@ def test_so_is_what_is_said_at_the_end(capsys: pytest.CaptureFixture[str]) -> No
     printed = capsys.readouterr()
     assert r"bad\x1b[2J" in printed.err
     assert r"v\x1b[2J" in printed.out
+
+
+def test_a_job_whose_events_run_again_is_not_shown_as_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    job = replace(FAILED, error="the worker was stopped; the training will run again", retried=True)
+    assert lines([job], 80)[1].split()[2] == "interrupted"
+    assert outcome(job) == 1
+    assert capsys.readouterr().err == f"label-studio-ml: the training was interrupted: {job.error}\n"

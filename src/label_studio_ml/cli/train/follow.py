@@ -87,7 +87,8 @@ def outcome(job: "Job") -> int:
         say(f"label-studio-ml: the training was cancelled: {job.ending}", file=sys.stderr)
         return 1
     if job.state != "finished":
-        say(f"label-studio-ml: the training failed: {job.error}", file=sys.stderr)
+        ended = "was interrupted" if job.retried else "failed"
+        say(f"label-studio-ml: the training {ended}: {job.error}", file=sys.stderr)
         return 1
     if not job.version and not job.events:
         say("Finished without a training of its own: an earlier job had its event already")

@@ -26,11 +26,18 @@ COLUMNS = (
     Column("WHAT", wide=True),
 )
 
-_COLOURS = {"started": "cyan", "finished": "green", "failed": "red", "cancelled": "yellow"}
+_COLOURS = {
+    "started": "cyan",
+    "finished": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "interrupted": "yellow",
+}
 
 
 def row(job: "Job") -> Row:
     """Return the row of a job. WHAT is why it failed, ended or was held back, else its comparison or last message."""
+    state = _state(job)
     message = job.error or job.ending or job.held_back or job.comparison or job.message
     tasks = str(job.annotations) if job.annotations >= 0 else ""
     metrics, tracked = metrics_text(job.metrics), ", ".join(tracker_texts(job))
@@ -38,7 +45,7 @@ def row(job: "Job") -> Row:
         (
             job.id,
             job.project.partition(".")[0],
-            _state(job),
+            state,
             moment(job.started or job.created),
             _took(job),
             str(job.events or ""),
@@ -49,7 +56,7 @@ def row(job: "Job") -> Row:
             tracked,
             message,
         ),
-        _COLOURS.get(job.state, ""),
+        _COLOURS.get(state if state in _COLOURS else job.state, ""),
         details=(_numbers(job), job.version and f"version {job.version}", metrics, tracked, message),
     )
 
@@ -63,6 +70,9 @@ def tracker_texts(job: "Job") -> list[str]:
 
 
 def _state(job: "Job") -> str:
+    """Return the state in words. A job is `interrupted` whose run broke off and whose events a later job has."""
+    if job.state == "failed" and job.retried:
+        return "interrupted"
     state = "cancelling" if job.cancel and job.running else str(job.state)
     return f"{state} {job.progress:.0%}" if job.state == "started" and job.progress >= 0 else state
 

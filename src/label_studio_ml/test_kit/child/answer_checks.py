@@ -1,5 +1,6 @@
 """Checks of single answers of `predict`: its count, its JSON, its regions, and the tasks after the call."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -127,7 +128,12 @@ class AnswerChecks:
             fix = finding.fix or _FIXES.get(finding.field, "")
             others = f", and {count - 1} more like it" if count > 1 else ""
             yield self._tested.failure(
-                "regions", f"{finding}{others}", field=finding.field or "value", task=task, fix=fix
+                "regions",
+                f"{finding}{others}",
+                field=finding.field or "value",
+                task=task,
+                fix=fix,
+                place=self._tested.code.literal(_wrong_name(finding)),
             )
 
     def tasks_left(self) -> Iterator[Failure]:
@@ -178,6 +184,14 @@ def findings_of(
         for prediction in predictions
         for finding in checks.findings(prediction, task, interactive=interactive)
     ]
+
+
+def _wrong_name(finding: Finding) -> str:
+    """Return the name, type or label of a region that is wrong, as the user's code may have it; empty if none is."""
+    if finding.field == "from_name":
+        return finding.from_name
+    match = re.match(r"(?:to_name|type|the label) (?P<quote>['\"])(?P<name>.*?)(?P=quote) ", finding.fault)
+    return match["name"] if match else ""
 
 
 def new_findings(
