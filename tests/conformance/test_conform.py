@@ -678,3 +678,33 @@ def test_a_backend_that_fails_on_clicks_is_not_reported_for_two_projects(backend
     outcomes = outcomes_of(trial_of(backend.url), ["click", "two-projects"])
     assert outcomes["click"].status == "fail"
     assert outcomes["two-projects"].status == "ok"
+
+
+def _nested(backend: FakeBackend, asked: Asked) -> Reply:
+    reply = json.loads(FakeBackend.predict(backend, asked).body)
+    for result in reply["results"]:
+        result["meta"] = 0
+    deep = f'"meta": {"[" * 900}"x"{"]" * 900}'
+    body = json.dumps(reply).replace('"meta": 0', deep).encode()
+    return Reply(200, body, {"Content-Type": "application/json"})
+
+
+def test_predictions_that_are_nested_deep_are_compared(backend: FakeBackend) -> None:
+    backend.answers["/predict"] = _nested
+    outcomes = outcomes_of(trial_of(backend.url), ["order", "broken-task"])
+    assert "error in the check itself" not in str(outcomes)
+    assert outcomes["order"].summary == "each task gets its own prediction"
+
+
+def test_a_body_that_is_not_utf8_is_a_warning(backend: FakeBackend) -> None:
+    def predict(backend: FakeBackend, asked: Asked) -> Reply:
+        body = FakeBackend.predict(backend, asked).body.replace(
+            b'"score"', '"ö": 1, "score"'.encode("latin-1")
+        )
+        return Reply(200, body, {"Content-Type": "application/json"})
+
+    backend.answers["/predict"] = predict
+    found = findings(outcomes_of(trial_of(backend.url)))
+    assert [(name, finding.severity.name, finding.received) for name, finding in found] == [
+        ("one-task", "WARN", "a body that is not UTF-8")
+    ]

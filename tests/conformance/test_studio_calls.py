@@ -1,14 +1,18 @@
 """How the calls are sent: headers, logins, retries; and what is said where no answer comes."""
 
 import base64
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import pytest
+import requests
 
 from helpers import captured
+from label_studio_ml.conformance.bounded_call import bounded_call
 from label_studio_ml.conformance.studio_calls import Limits, StudioCalls
 from studio.fake import Asked, FakeServer, Reply
 
@@ -175,3 +179,81 @@ def test_a_call_in_the_background_that_breaks_is_not_waited_for(monkeypatch: pyt
     waiting.start()
     waiting.join(60)
     assert not waiting.is_alive()
+
+
+def drip(head: bytes, part: bytes, pause: float) -> Reply:
+    """Answer with `head`, and then `part` again and again until the client closes the connection."""
+
+    def write(stream: BinaryIO) -> None:
+        with contextlib.suppress(OSError):
+            stream.write(head)
+            while True:
+                stream.write(part)
+                stream.flush()
+                time.sleep(pause)
+
+    return Reply(raw=write)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        drip(CHUNKED, b"1\r\n \r\n", 0.0),
+        drip(CHUNKED, b"1\r\n \r\n", 0.05),
+        drip(b"HTTP/1.1 200 OK\r\n\r\n", b" ", 0.05),
+        drip(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.05),
+    ],
+    ids=["fast", "slow", "no-length", "header"],
+)
+def test_an_answer_without_an_end_is_given_up(server: FakeServer, reply: Reply) -> None:
+    server.on("/setup", reply)
+    answer = StudioCalls(server.url, limits=Limits(connect=0.1, rest=0.1)).post("/setup", {}, 0.3)
+    assert answer.failure == (
+        "an answer that has not ended after 1 s: Label Studio has no limit for it, and reads on"
+    )
+    assert (answer.is_error, answer.unreachable) == (True, False)
+
+
+def test_an_answer_that_is_too_large_is_given_up(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_call, "__defaults__", (1 << 20,))
+    server.on("/setup", drip(CHUNKED, b"20000\r\n" + b" " * 0x20000 + b"\r\n", 0.0))
+    answer = StudioCalls(server.url, limits=Limits(connect=30)).post("/setup", {}, 30)
+    assert "not ended after 1 MiB" in answer.failure
+
+
+def test_a_body_that_stops_is_no_server_that_is_away(server: FakeServer) -> None:
+    release = threading.Event()
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+        stream.flush()
+        release.wait(30)
+
+    server.on("/setup", Reply(raw=write))
+    server.on("/health", Reply(200, b"no gzip", {"Content-Encoding": "gzip"}))
+    calls = StudioCalls(server.url, limits=Limits(connect=30))
+    answer = calls.post("/setup", {}, 0.2)
+    release.set()
+    assert (answer.timed_out, answer.unreachable) == (True, False)
+    assert not calls.get("/health", 30).unreachable
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "value"),
+    [
+        ("text/plain", '["é"]'.encode("latin-1"), ["é"]),
+        ("application/json", '["é"]'.encode("latin-1"), ["\ufffd"]),
+        ("application/json; charset=latin-1", '["é"]'.encode("latin-1"), ["é"]),
+        ("x/y", '["é"]'.encode("utf-16"), ["é"]),
+    ],
+)
+def test_bodies_are_decoded_as_by_the_library_of_label_studio(
+    server: FakeServer, content_type: str, content: bytes, value: list[str]
+) -> None:
+    server.on("/health", Reply(200, content, {"Content-Type": content_type}))
+    answer = StudioCalls(server.url).get("/health", 30)
+    assert answer.body().value == value == requests.get(f"{server.url}/health", timeout=30).json()
+    assert not answer.is_utf8

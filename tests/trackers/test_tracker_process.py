@@ -23,6 +23,11 @@ BEGIN = TrackerMessage(begin=RunDescription(job="j1", name="n"))
 POINT = TrackerMessage(point={"step": 1, "time": "2026-12-01T00:00:00.000+00:00", "loss": 0.5})
 
 
+@pytest.fixture(autouse=True)
+def no_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracker_process, "import_client", lambda tracker: None)
+
+
 def _follow(
     monkeypatch: pytest.MonkeyPatch, *messages: TrackerMessage
 ) -> tuple[StandIn, list[TrackerAnswer]]:
@@ -78,6 +83,7 @@ class Clock:
 def test_the_time_of_a_process_is_limited(ends: list[str], stores_files: bool, seconds: float) -> None:
     clock = Clock()
     limit = TimeLimit(Limits(), clock)
+    limit.end_import()
     clock.now = 1e6
     assert not limit.is_exceeded(stores_files=stores_files)
     for end in ends:
@@ -86,6 +92,32 @@ def test_the_time_of_a_process_is_limited(ends: list[str], stores_files: bool, s
     assert not limit.is_exceeded(stores_files=stores_files)
     clock.now += 0.1
     assert limit.is_exceeded(stores_files=stores_files)
+
+
+@pytest.mark.parametrize("end", ["end_run", "end_worker"])
+def test_the_time_of_an_import_does_not_count(end: str) -> None:
+    clock = Clock()
+    limit = TimeLimit(Limits(), clock)
+    getattr(limit, end)()
+    clock.now = 899.0
+    assert limit.is_importing
+    assert not limit.is_exceeded(stores_files=False)
+    limit.end_import()
+    clock.now += 59.0
+    assert not limit.is_exceeded(stores_files=False)
+    limit.end_import()  # of a second try, after an outage
+    clock.now += 62.0
+    assert limit.is_exceeded(stores_files=False)
+
+
+def test_an_import_without_an_end_is_limited() -> None:
+    clock = Clock()
+    limit = TimeLimit(Limits(), clock)
+    clock.now = 1e6
+    assert not limit.is_exceeded(stores_files=False)
+    limit.end_run()
+    clock.now += 900.0
+    assert limit.is_exceeded(stores_files=False)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +159,24 @@ def test_a_process_whose_time_is_up_ends_in_the_middle_of_a_call(
         tracker_process.follow("mlflow", lines, answers, TimeLimit(Limits(), clock), end_process)
     assert statuses == [1]
     assert missing in answers.getvalue().decode()
+
+
+def test_an_import_that_does_not_end_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, is_over = Clock(), threading.Event()
+
+    def hang(tracker: str) -> None:
+        while not is_over.wait(0.01):
+            clock.now += 50.0
+
+    monkeypatch.setattr(tracker_process, "import_client", hang)
+    monkeypatch.setattr(tracker_process, "open_run", lambda name, description: StandIn())
+    monkeypatch.setattr(tracker_process, "FLUSH_INTERVAL", 0.01)
+    monkeypatch.setattr(tracker_process, "_LIMIT_INTERVAL", 0.01)
+    answers = io.BytesIO()
+    end = TrackerMessage(end=RunResult(status="finished"))
+    lines = io.BytesIO(b"".join(msgspec.json.encode(message) + b"\n" for message in (BEGIN, end)))
+    tracker_process.follow("mlflow", lines, answers, TimeLimit(Limits(), clock), lambda _: is_over.set())
+    assert "MLflow: its package was not imported in time: the end of the run" in answers.getvalue().decode()
 
 
 def test_as_a_process(tmp_path: Path) -> None:

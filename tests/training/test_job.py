@@ -6,9 +6,12 @@ import logging
 import math
 import re
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -63,6 +66,53 @@ def test_parameters_have_no_secrets() -> None:
     address = "postgres://me:" + "p" * 3000 + "@host/db"
     job.log_params(api_key="CANARY", db_pwd="CANARY", max_tokens=5, tokenizer="bert", source=address)
     assert said[0].params == {"max_tokens": "5", "tokenizer": "bert", "source": "postgres://…@host/db"}
+
+
+def test_secrets_within_parameters_are_masked() -> None:
+    reports: list[Report] = []
+    config = {"password": "S1", "x": [{"token": "S2", "lr": 0.1}], "y": ({"api_key": "S3"},)}
+    command_line = "train --token=S4 --api-key S5 --epochs 3; Authorization: Bearer S6"
+    text = SimpleNamespace(password="S7 S7", lr=0.1)
+    TrainingJob(report=reports.append).log_params(config=config, cmd=command_line, text=text)
+    assert reports[0].params == {
+        "config": "{'x': [{'lr': 0.1}], 'y': ({},)}",
+        "cmd": "train --token=… --api-key … --epochs 3; Authorization: …",
+        "text": "namespace(password=…, lr=0.1)",
+    }
+
+
+class Unconvertible:
+    """A value whose conversions raise, as a tensor of two elements does."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("two elements")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    "value", [10**400, Fraction(10**400), Unconvertible()], ids=["int", "fraction", "raises"]
+)
+def test_values_that_cannot_be_converted_are_left_out(value: Any, caplog: pytest.LogCaptureFixture) -> None:
+    reports: list[Report] = []
+    job = TrainingJob(report=reports.append)
+    job.log(step=value, loss=value, count=2**70)
+    job.log_previous(loss=value)
+    job.progress(value)
+    (report,) = reports
+    assert report.point is not None
+    assert {**report.point, "time": ""} == {"time": "", "count": float(2**70)}
+    assert msgspec.json.encode(report)
+    assert job.previous_metrics == {}
+    assert f"loss is {type(value).__name__}, not a number" in caplog.text
+
+
+def test_a_parameter_without_a_text_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    reports: list[Report] = []
+    TrainingJob(report=reports.append).log_params(a=1, b=Unconvertible())
+    assert reports[0].params == {"a": "1"}
+    assert "job.log_params: b cannot be converted" in caplog.text
 
 
 def test_metrics_with_the_names_of_a_points_fields_leave_them_alone() -> None:

@@ -1,5 +1,7 @@
 """A backend's answer to a call, or why there is none."""
 
+import contextlib
+import io
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +27,8 @@ class Answer:
     """The answer to `call`, such as `POST /predict`, for which the client waits at most `limit` seconds.
 
     Without a response, `failure` says why, `failure_fix` what to do about it, and `status` is 0; `unreachable` tells
-    that not even a connection was made. `redirects` are the statuses of the redirects that led to `url`, the final
-    address, which was asked with `method`.
+    that not even a connection was made. `encoding` is the one that the header says. `redirects` are the statuses of the
+    redirects that led to `url`, the final address, which was asked with `method`.
     """
 
     call: str
@@ -40,6 +42,7 @@ class Answer:
     reason: str = ""
     content: bytes = b""
     content_type: str = ""
+    encoding: str | None = None
     redirects: tuple[int, ...] = ()
     url: str = ""
     method: str = ""
@@ -65,11 +68,34 @@ class Answer:
         path = self.call.partition(" ")[2]
         return self.status >= 400 and not self.url.partition("?")[0].rstrip("/").endswith(path)
 
+    @property
+    def text(self) -> str:
+        """The body, decoded as `requests` decodes JSON for Label Studio's client, which may guess the encoding."""
+        from requests import Response
+        from requests.utils import guess_json_utf
+
+        guess = None if self.encoding or len(self.content) <= 3 else guess_json_utf(self.content)
+        if guess:
+            with contextlib.suppress(UnicodeDecodeError):
+                return self.content.decode(guess)
+        response = Response()
+        response.raw, response.encoding = io.BytesIO(self.content), self.encoding
+        return response.text
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether the body is UTF-8, which is what JSON has to be."""
+        try:
+            self.content.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
     def body(self) -> Body:
         """Parse the body as Label Studio's client does."""
         constants: list[str] = []
         try:
-            value = json.loads(self.content, parse_constant=constants.append)
+            value = json.loads(self.text, parse_constant=constants.append)
         except (ValueError, RecursionError) as error:
             return Body(error=f"the body is {self._described_body(error)}")
         return Body(value, constants=tuple(dict.fromkeys(constants)))

@@ -6,14 +6,12 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from label_studio_ml.conformance.answer import Answer
+from label_studio_ml.conformance.bounded_call import Endless, bounded_call
 from label_studio_ml.support.pinned_requests import distrust_reason
 from label_studio_ml.support.url_secrets import without_login
-
-if TYPE_CHECKING:
-    from requests import Response
 
 #: The `User-Agent` of Label Studio's client. That of its webhooks is the one of `requests`.
 USER_AGENT = "heartex/1.23.2"
@@ -26,7 +24,8 @@ RETRIES = 2
 class Limits:
     """Seconds that Label Studio waits for an answer, by default, and for a connection.
 
-    `webhook` is for events; a request for a training has the limit of predictions.
+    `webhook` is for events; a request for a training has the limit of predictions. `rest` is a limit that Label Studio
+    does not have: for the time after the other limits, or as long as the limit of the call if that is longer.
     """
 
     connect: float = 1.0
@@ -35,6 +34,12 @@ class Limits:
     versions: float = 3.0
     predict: float = 100.0
     webhook: float = 1.0
+    rest: float = 10.0
+
+    def total(self, call: str, connect: float, limit: float) -> float:
+        """Return the seconds after which a call is given up, whatever arrives: after all tries, and `rest`."""
+        tries = RETRIES + 1
+        return tries * connect + (tries if call.startswith("GET") else 1) * limit + max(self.rest, limit)
 
 
 class Untrusted(Exception):
@@ -101,7 +106,8 @@ class StudioCalls:
             return _timed(
                 "POST /webhook",
                 self.limits.webhook,
-                lambda: session.post(url, json=payload, headers={}, timeout=self.limits.webhook),
+                self.limits.total("POST", self.limits.webhook, self.limits.webhook),
+                lambda: session.post(url, json=payload, headers={}, timeout=self.limits.webhook, stream=True),
             )
 
     def _call(
@@ -119,7 +125,7 @@ class StudioCalls:
 
         login = login or self.login
         # Label Studio 1.23 has no limit of its own for connections if a login is set.
-        timeout: Any = limit if login else (self.limits.connect, limit)
+        connect = limit if login else self.limits.connect
         url = f"{self.url.rstrip('/')}{path}"
         with requests.Session() as session:
             session.headers.update({"User-Agent": USER_AGENT, **(extra_headers or {})})
@@ -127,7 +133,10 @@ class StudioCalls:
             for scheme in ("http://", "https://"):
                 session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
             return _timed(
-                f"{method} {path}", limit, lambda: session.request(method, url, timeout=timeout, **arguments)
+                f"{method} {path}",
+                limit,
+                self.limits.total(method, connect, limit),
+                lambda: session.request(method, url, timeout=(connect, limit), stream=True, **arguments),
             )
 
 
@@ -146,13 +155,22 @@ class _WatchedBody(io.BytesIO):
         return part
 
 
-def _timed(call: str, limit: float, send: Any) -> Answer:
-    """Send a request and return its answer. Raises Untrusted if the server's certificate is refused."""
+def _timed(call: str, limit: float, total: float, send: Any) -> Answer:
+    """Send a request and return its answer. `total` limits the seconds for all of it.
+
+    Raises Untrusted if the server's certificate is refused.
+    """
     import requests
 
     start = time.monotonic()
     try:
-        response: Response = send()
+        response, content = bounded_call(send, total)
+    except Endless as error:
+        failure = (
+            f"an answer that has not ended after {error}: Label Studio has no limit for it, and reads on"
+        )
+        fix = "End each answer: send it in one piece, with a Content-Length"
+        return Answer(call, time.monotonic() - start, limit, failure=failure, failure_fix=fix, timed_out=True)
     except requests.RequestException as error:
         if reason := distrust_reason(error):
             raise Untrusted(reason) from None
@@ -173,7 +191,8 @@ def _timed(call: str, limit: float, send: Any) -> Answer:
         limit,
         status=response.status_code,
         reason=response.reason or "",
-        content=response.content,
+        content=content,
+        encoding=response.encoding,
         content_type=response.headers.get("Content-Type", "").lower(),
         redirects=tuple(step.status_code for step in response.history),
         url=without_login(response.url),
@@ -188,7 +207,8 @@ def _timed_out(error: Exception) -> bool:
 
     if isinstance(error, requests.ReadTimeout):
         return True
-    return isinstance(getattr(error.args[0] if error.args else None, "reason", None), ReadTimeoutError)
+    cause = error.args[0] if error.args else None  # of a time-out in the middle of the body, or after retries
+    return isinstance(cause, ReadTimeoutError) or isinstance(getattr(cause, "reason", None), ReadTimeoutError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,14 +113,15 @@ class Delivery:
             self._next_try = clock() + pause_after(self._failures, first=_FIRST_PAUSE, longest=longest)
             self._warn(f"{_reason(error)}; the training goes on, and what is logged is sent later")
 
-    def give_up(self) -> None:
-        """Warn of what was not delivered, because there is no time left."""
+    def give_up(self, *, is_importing: bool = False) -> None:
+        """Warn of what was not delivered, because there is no time left. `is_importing`: its package still loads."""
         if self._has_result:
             self._warn("it did not answer in time: the files of the version may be missing there")
             return
         waiting = len(self._unsent) + len(self._points.points())
         points = f"{plural(waiting, 'point of metrics', 'points of metrics')} and " if waiting else ""
-        self._warn(f"it did not answer in time: {points}the end of the run did not reach it")
+        cause = "its package was not imported in time" if is_importing else "it did not answer in time"
+        self._warn(f"{cause}: {points}the end of the run did not reach it")
 
     def _deliver(self) -> None:
         """Deliver everything that waits, in order. Raises the errors of the tracker."""

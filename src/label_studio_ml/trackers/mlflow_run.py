@@ -37,6 +37,11 @@ _OUTAGES = frozenset({401, 403, 408, 429, 502, 503, 504})
 _STATUSES: Mapping[Status, str] = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 
 
+def import_client() -> None:
+    """Import MLflow's client."""
+    from mlflow import MlflowClient  # noqa: F401
+
+
 def open_run(description: RunDescription) -> "MlflowRun":
     """Start the job's run in MLflow, or continue it if it has one. Raises the errors of MLflow."""
     from mlflow import MlflowClient

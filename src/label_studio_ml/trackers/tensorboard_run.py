@@ -11,8 +11,8 @@ from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult
 from label_studio_ml.trackers.tracked_run import metrics_of, whole_step
 
 
-def open_run(description: RunDescription) -> "TensorboardRun":
-    """Open an event file in the folder of the run. Raises ImportError without a package that writes it."""
+def import_client() -> Any:
+    """Import and return the class that writes event files. Raises ImportError without a package that has one."""
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
@@ -20,10 +20,14 @@ def open_run(description: RunDescription) -> "TensorboardRun":
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise ModuleNotFoundError("No module named 'tensorboardX'", name="tensorboardX") from None
+    return SummaryWriter
 
+
+def open_run(description: RunDescription) -> "TensorboardRun":
+    """Open an event file in the folder of the run. Raises ImportError without a package that writes it."""
     folder = Path(description.tensorboard_dir) / description.name
     # The name of a file has only the second in which it was made.
-    writer = SummaryWriter(str(folder), flush_secs=1, filename_suffix=f".{secrets.token_hex(4)}")
+    writer = import_client()(str(folder), flush_secs=1, filename_suffix=f".{secrets.token_hex(4)}")
     return TensorboardRun(writer, folder, description)
 
 

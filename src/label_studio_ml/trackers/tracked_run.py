@@ -60,6 +60,11 @@ _MODULES: Mapping[str, str] = {
 }
 
 
+def import_client(tracker: str) -> None:
+    """Import the package of a tracker, which may take minutes on a loaded machine. Raises ImportError without it."""
+    importlib.import_module(_MODULES[tracker]).import_client()
+
+
 def open_run(tracker: str, description: RunDescription) -> TrackedRun:
     """Start the run in a tracker, or continue it. Raises ImportError without its package, and the tracker's errors."""
     run: TrackedRun = importlib.import_module(_MODULES[tracker]).open_run(description)

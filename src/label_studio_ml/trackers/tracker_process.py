@@ -19,9 +19,9 @@ import msgspec
 
 from label_studio_ml.config.tracker_settings import TRACKER_TITLES
 from label_studio_ml.trackers.delivery import FLUSH_INTERVAL, Delivery
-from label_studio_ml.trackers.messages import RunResult, TrackerAnswer, TrackerMessage
+from label_studio_ml.trackers.messages import RunDescription, RunResult, TrackerAnswer, TrackerMessage
 from label_studio_ml.trackers.time_limit import Limits, TimeLimit
-from label_studio_ml.trackers.tracked_run import open_run
+from label_studio_ml.trackers.tracked_run import TrackedRun, import_client, open_run
 
 #: How a run ended whose worker is gone without a word.
 _LOST = RunResult(status="killed", message="its worker ended before it did; a later job has its events")
@@ -75,13 +75,22 @@ def follow(
     first = inbox.messages.get()
     if first.begin is None:
         return
-    delivery = Delivery(TRACKER_TITLES[tracker], partial(open_run, tracker), answer, first.begin)
+    delivery = Delivery(TRACKER_TITLES[tracker], partial(_open_run, tracker, limit), answer, first.begin)
     arguments = (limit, delivery, end_process)
     threading.Thread(target=_end_in_time, args=arguments, daemon=True, name="time limit").start()
     while not delivery.done:
         delivery.step()
         _take(inbox.messages, delivery)
     answer(TrackerAnswer(done=True))
+
+
+def _open_run(tracker: str, limit: TimeLimit, description: RunDescription) -> TrackedRun:
+    """Open the run; the time limits begin when the tracker's package is imported, or cannot be."""
+    try:
+        import_client(tracker)
+    finally:
+        limit.end_import()
+    return open_run(tracker, description)
 
 
 def _take(messages: "queue.SimpleQueue[TrackerMessage]", delivery: Delivery) -> None:
@@ -105,7 +114,7 @@ def _end_in_time(limit: TimeLimit, delivery: Delivery, end_process: Callable[[in
     """End this process when its time is up, also in the middle of a call of the tracker, unless all is delivered."""
     while not delivery.done:
         if limit.is_exceeded(stores_files=delivery.has_begun_files):
-            delivery.give_up()
+            delivery.give_up(is_importing=limit.is_importing)
             end_process(1)
             return
         time.sleep(_LIMIT_INTERVAL)

@@ -15,6 +15,11 @@ DEFAULT_PROJECT = "label-studio-ml"
 _NOT_IN_NAMES = re.compile(r"[^\w.-]")
 
 
+def import_client() -> None:
+    """Import wandb."""
+    import wandb  # noqa: F401
+
+
 def open_run(description: RunDescription) -> "WandbRun":
     """Start the job's run, or continue it if it has one. Raises the errors of wandb."""
     import wandb

@@ -22,7 +22,7 @@ import msgspec
 
 from label_studio_ml.support.arguments import wrong
 from label_studio_ml.support.secret_names import is_secret_name
-from label_studio_ml.support.url_secrets import mask_in_text
+from label_studio_ml.support.secret_values import mask_secrets, without_secrets
 from label_studio_ml.training.metric_history import History, new_point
 from label_studio_ml.versions.store.manifest import Manifest
 
@@ -35,6 +35,8 @@ MAX_METRICS = 100
 MAX_PARAM_LENGTH = 2000
 #: Tolerance for progress outside of 0 to 1: sums of fractions have rounding errors.
 _ROUNDING = 1e-6
+#: Whole numbers from here on become floats: reports and trackers have 64 bits for them.
+_MAX_WHOLE = 2**63
 
 
 class PreviousVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +136,7 @@ class TrainingJob:
         """
         try:
             done = _number(fraction)
-        except (TypeError, ValueError):
+        except ValueError:
             done = None
         if done is None or not -_ROUNDING <= done <= 1 + _ROUNDING:
             expected = "a number from 0 to 1, such as 0.5 when half is done"
@@ -163,11 +165,17 @@ class TrainingJob:
     def log_params(self, /, **params: Any) -> None:
         """Record parameters of the training, such as `epochs=3`, in the trackers that are switched on (`TRACKER`).
 
-        Values are recorded as texts, with logins and query values in URLs masked; those whose name says that they are
-        secrets are left out. The parameters of the class (`params`) are recorded without a call.
+        Values are recorded as texts. Logins and query values in URLs are masked, and what follows the name of a secret,
+        as in `token=…`. Values whose name says that they are secrets are left out, also in nested dicts. The parameters
+        of the class (`params`) are recorded without a call.
         """
         public = [(name, value) for name, value in params.items() if not is_secret_name(name)]
-        texts = {name: _cut_text(value) for name, value in public[:MAX_METRICS]}
+        texts = {}
+        for name, value in public[:MAX_METRICS]:
+            try:
+                texts[name] = _cut_text(value)
+            except Exception:  # noqa: BLE001 - values of any class, whose conversion may raise anything
+                self._warn_once(name, f"job.log_params: {name} cannot be converted to text; it is left out")
         if texts:
             self._report(Report(params=texts))
 
@@ -175,7 +183,7 @@ class TrainingJob:
         """Return `step` as a number; None, with a warning, if it is not a number."""
         try:
             return None if step is None else _number(step)
-        except (TypeError, ValueError):
+        except ValueError:
             expected = "a number (metrics have names: job.log(loss=0.3))"
             self._warn_once("step", str(wrong("step of job.log", expected, step)))
             return None
@@ -194,7 +202,7 @@ class TrainingJob:
         for name, value in list(metrics.items())[:MAX_METRICS]:
             try:
                 values[name] = _number(value)
-            except (TypeError, ValueError):
+            except ValueError:
                 self._warn_once(
                     name, f"{call}: {name} is {type(value).__name__}, not a number; it is left out"
                 )
@@ -209,18 +217,26 @@ class TrainingJob:
 def _number(value: Any) -> float | None:
     """Return a number of Python, NumPy or PyTorch as a JSON number; None for infinite values and NaN.
 
-    Raises TypeError or ValueError for other values.
+    Whole numbers of more than 63 bits are rounded. Raises ValueError for other values, also for those that are too
+    large for a float, or raise anything when they are converted.
     """
-    if isinstance(value, numbers.Integral):
-        return int(value)
     if isinstance(value, str | bytes):
-        raise TypeError("text is not a number")
-    number = float(value)
+        raise ValueError("text is not a number")
+    try:
+        number = float(value)
+        if isinstance(value, numbers.Integral) and abs(int(value)) < _MAX_WHOLE:
+            return int(value)
+    except Exception as error:
+        raise ValueError("it cannot be converted to a number") from error
     return number if math.isfinite(number) else None
 
 
 def _cut_text(value: Any) -> str:
-    return mask_in_text(str(value))[:MAX_PARAM_LENGTH].encode("utf-8", "backslashreplace").decode()
+    return (
+        mask_secrets(str(without_secrets(value)))[:MAX_PARAM_LENGTH]
+        .encode("utf-8", "backslashreplace")
+        .decode()
+    )
 
 
 def _line(text: Any) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 from label_studio_ml.conformance.answer import Answer
 from label_studio_ml.conformance.checks.predict_call import NO_ANSWER, predict
-from label_studio_ml.conformance.outcome import Outcome, found, skipped
+from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
 from label_studio_ml.conformance.stored_predictions import (
+    CALL,
     NO_SUGGESTION,
     NOT_STORED,
     answered_results,
@@ -27,6 +28,16 @@ _MANY = 20_000
 _NOTHING = "the model predicts nothing for the tasks, so that no prediction can be checked"
 
 
+_OTHER_ENCODING = Finding(
+    Severity.WARN,
+    CALL,
+    "a body that is not UTF-8",
+    "UTF-8",
+    "Label Studio guesses the encoding, or replaces what is not UTF-8: letters may become wrong",
+    "Encode the answer as UTF-8",
+)
+
+
 def one_task(trial: Trial) -> Outcome:
     """Check the prediction for a task that an annotator opens."""
     tasks = trial.first.tasks()[:1]
@@ -35,6 +46,8 @@ def one_task(trial: Trial) -> Outcome:
         trial.predicts = False
     results, findings = answered_results(answer, 1)
     findings += prediction_findings(results, tasks, trial.first_checks, trial.version)
+    if not answer.is_error and not answer.is_utf8:
+        findings.append(_OTHER_ENCODING)
     if not results and not findings:
         return skipped(_nothing(trial))
     return Outcome(

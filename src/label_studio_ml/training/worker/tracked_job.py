@@ -14,6 +14,7 @@ import msgspec
 
 from label_studio_ml.errors import BrokerError, VersionError
 from label_studio_ml.storage.retries import retry
+from label_studio_ml.support.secret_values import mask_secrets
 from label_studio_ml.support.url_secrets import mask_in_text
 from label_studio_ml.trackers.credentials import tracker_secrets
 from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult, Status
@@ -145,8 +146,16 @@ class TrackedJob:
         metrics: dict[str, Any] = msgspec.json.decode(str(fields.get("metrics") or "{}"))
         return RunResult(
             status=_STATUSES.get(end.kind) or _STATUSES_OF_STATES.get(state, "failed"),
-            message=self._public(
-                str(fields.get("error") or end.error or fields.get("ending") or fields.get("held_back") or "")
+            message=mask_secrets(
+                self._public(
+                    str(
+                        fields.get("error")
+                        or end.error
+                        or fields.get("ending")
+                        or fields.get("held_back")
+                        or ""
+                    )
+                )
             ),
             version=version,
             folder=folder,
