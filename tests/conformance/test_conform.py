@@ -698,10 +698,8 @@ def test_predictions_that_are_nested_deep_are_compared(backend: FakeBackend) -> 
 
 def test_a_body_that_is_not_utf8_is_a_warning(backend: FakeBackend) -> None:
     def predict(backend: FakeBackend, asked: Asked) -> Reply:
-        body = FakeBackend.predict(backend, asked).body.replace(
-            b'"score"', '"ö": 1, "score"'.encode("latin-1")
-        )
-        return Reply(200, body, {"Content-Type": "application/json"})
+        reply = FakeBackend.predict(backend, asked)
+        return replace(reply, body=reply.body.replace(b'"score"', '"ö": 1, "score"'.encode("latin-1")))
 
     backend.answers["/predict"] = predict
     found = findings(outcomes_of(trial_of(backend.url)))
