@@ -74,7 +74,7 @@ class Answer:
         from requests import Response
         from requests.utils import guess_json_utf
 
-        guess = None if self.encoding or len(self.content) <= 3 else guess_json_utf(self.content)
+        guess = None if self.encoding or len(self.content) <= 3 else guess_json_utf(self.content)  # type: ignore[no-untyped-call]
         if guess:
             with contextlib.suppress(UnicodeDecodeError):
                 return self.content.decode(guess)
