@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from label_studio_ml.conformance.checks.equal_predictions import comparable
 from label_studio_ml.conformance.checks.predict_call import predict, reason_to_skip
-from label_studio_ml.conformance.equal_predictions import comparable
 from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
 from label_studio_ml.conformance.sample_project import Json
 from label_studio_ml.conformance.stored_predictions import (
