@@ -25,6 +25,14 @@ def test_an_unknown_tracker_is_named_with_those_that_there_are() -> None:
     assert "mlflow, wandb, tensorboard" in raised.value.fix
 
 
+@pytest.mark.parametrize("variable", ["MLFLOW_UI_URL", "TENSORBOARD_URL"])
+@pytest.mark.parametrize("login", ["user:CANARY", "CANARY", "user:CA@NARY"])
+def test_pages_for_links_have_no_login(variable: str, login: str) -> None:
+    settings = TrackerSettings.from_env({variable: f"https://{login}@host:5000/ui/"})
+    page = settings.mlflow_page or settings.tensorboard_page
+    assert page == "https://host:5000/ui"
+
+
 def test_child_processes_get_the_settings() -> None:
     env = {
         "TRACKER": "mlflow,wandb",

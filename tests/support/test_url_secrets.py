@@ -94,3 +94,22 @@ def test_the_secrets_of_a_url_are_given_as_they_are_and_decoded() -> None:
     url = "https://user:CANARY%201/2@host/path?password=CANARY%203&table=x#f"
     assert secrets_of(url) == ["CANARY%201/2", "CANARY 1/2", "CANARY%203", "CANARY 3"]
     assert [text for text in secrets_of("https://host:80/path") if text] == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://CANARY@host/path",
+        "https://CANARY:@host",
+        "https://CANARY:x-oauth-basic@github.com/o/r",
+        "https://default:CANARY@host",
+        "https://git:CANARY@host",
+    ],
+)
+def test_a_token_may_be_the_user(url: str) -> None:
+    assert secrets_of(url) == ["CANARY"]
+
+
+@pytest.mark.parametrize("url", ["redis://default@host:6379/0", "ssh://git@host/path", "https://user:@host"])
+def test_a_usual_user_is_no_token(url: str) -> None:
+    assert [text for text in secrets_of(url) if text] == []

@@ -52,6 +52,9 @@ class StandIn:
         self.folders.append(folder)
         self._fail()
 
+    def remove_old_files(self, result: RunResult) -> None:
+        self._fail()
+
     def log_result(self, result: RunResult) -> None:
         self._fail()
         self.results.append(result)
@@ -106,7 +109,7 @@ def test_everything_arrives_in_order_and_once(bench: Bench) -> None:
     bench.step()
     assert bench.delivery.done
     assert bench.tracker.params == {"job": "j1", "lr": "0.1", "v": "1"}
-    assert [point.get("step") for point in bench.tracker.points] == [0, 1, None]
+    assert [point.get("step") for point in bench.tracker.points] == [0, 1, 2]
     assert bench.tracker.points[-1]["accuracy"] == 0.9
     assert "loss" not in bench.tracker.points[-1], "it was logged with this value"
     assert [answer.link.url for answer in bench.answers if answer.link] == ["http://tracker/1"]
@@ -155,6 +158,25 @@ def test_a_bad_value_keeps_no_other_back(bench: Bench, error: Exception) -> None
     bench.delivery.end(RunResult(status="finished"))
     bench.step()
     assert bench.delivery.done
+
+
+def test_points_without_a_step_have_their_number_also_after_a_refusal(bench: Bench) -> None:
+    bench.step()
+    bench.tracker.refuses = lambda point: Refused("bad value") if point.get("bad") == 1 else None
+    for bad in range(3):
+        bench.delivery.add_point(new_point({"loss": bad / 2, "bad": bad}))
+        bench.step()
+    bench.delivery.add_point(new_point({"accuracy": 0.9}, 70))
+    bench.delivery.end(RunResult(status="finished", metrics={"f1": 0.5}))
+    bench.step()
+    sent = [(point["step"], metrics_of(point)) for point in bench.tracker.points]
+    assert sent == [
+        (0, {"loss": 0.0, "bad": 0}),
+        (1, {"loss": 0.5}),
+        (2, {"loss": 1.0, "bad": 2}),
+        (70, {"accuracy": 0.9}),
+        (4, {"f1": 0.5}),
+    ]
 
 
 def test_a_bad_parameter_keeps_no_other_back(bench: Bench) -> None:
@@ -275,6 +297,20 @@ def test_files_that_cannot_be_stored_do_not_keep_the_run_open(
     assert bench.delivery.done
     assert bench.tracker.closed
     assert bench.warnings == ["MLflow: the files of version v1 are not stored: no space left"]
+
+
+def test_old_files_that_cannot_be_removed_are_no_failure_of_the_upload(bench: Bench, tmp_path: Path) -> None:
+    bench.step()
+
+    def fail(result: RunResult) -> None:
+        raise PermissionError("not allowed")
+
+    bench.tracker.remove_old_files = fail  # type: ignore[method-assign]
+    bench.delivery.end(RunResult(status="finished", version="v1", folder=str(tmp_path), max_bytes=1))
+    bench.step()
+    assert bench.delivery.done
+    assert bench.tracker.closed
+    assert bench.warnings == ["MLflow: the files of earlier versions are not removed: not allowed"]
 
 
 def test_points_that_wait_are_thinned_out(bench: Bench) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from label_studio_ml.trackers import mlflow_run
 from label_studio_ml.trackers.delivery import Delivery
 from label_studio_ml.trackers.local_artifacts import StoredRun, remove_old_files
 from label_studio_ml.trackers.messages import RunDescription, RunResult, TrackerAnswer
@@ -58,8 +59,8 @@ def test_params_and_points_are_stored_with_names_that_mlflow_allows(server: Mlfl
     run.log_points(
         [
             {"time": TIME, "step": 3, "loss": 0.5, "nothing": None},
-            {"time": TIME, "a,b": 1},
-            {"time": TIME, "a,b": 2},
+            {"time": TIME, "step": 1.4, "a,b": 1},
+            {"time": TIME, "step": 2, "a,b": 2},
         ]
     )
     assert server.params["my param_"] == "1", "MLflow allows no change of a parameter"
@@ -172,6 +173,30 @@ def test_a_run_has_ended_before_its_files_are_stored(server: MlflowStandIn, tmp_
     delivery.step()
     assert delivery.done
     assert server.statuses == ["FINISHED"]
+
+
+def test_old_files_that_cannot_be_removed_are_not_taken_for_those_of_the_version(
+    server: MlflowStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[TrackerAnswer] = []
+    monkeypatch.setattr(mlflow_run, "_is_local", lambda uri: True)
+    description = RunDescription(
+        job="j1", name="n", tags={"label_studio_ml.project": "7"}, log_dir=str(tmp_path / "logs")
+    )
+    delivery = Delivery("MLflow", open_run, answers.append, description)
+    delivery.step()
+    server.routes[f"{API}/runs/search"] = lambda _: Reply.of(
+        {"error_code": "BAD_REQUEST", "message": "no"}, 400
+    )
+    (tmp_path / "version").mkdir()
+    (tmp_path / "version" / "weights").write_text("w")
+    end = RunResult(
+        status="finished", version="v1", folder=str(tmp_path / "version"), max_bytes=1 << 20, versions=["v1"]
+    )
+    delivery.end(end)
+    delivery.step()
+    (warning,) = [answer.warning for answer in answers if answer.warning]
+    assert warning.startswith("MLflow: the files of earlier versions are not removed: BAD_REQUEST: no")
 
 
 def test_files_of_old_runs_without_a_version_are_removed(tmp_path: Path) -> None:

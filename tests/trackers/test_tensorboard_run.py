@@ -29,7 +29,7 @@ def test_tensorboard_reads_metrics_parameters_and_the_end(tmp_path: Path) -> Non
     run.log_points(
         [
             {"time": "2026-12-01T00:00:00.000+00:00", "step": 4, "loss": 0.5, "nothing": None},
-            {"time": "2026-12-01T00:00:01.000+00:00", "loss": 0.25},
+            {"time": "2026-12-01T00:00:01.000+00:00", "step": 1, "loss": 0.25},
         ]
     )
     result = RunResult(status="finished", version="v1")

@@ -12,7 +12,7 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.processes.interpreter import command
-from label_studio_ml.trackers import tracker_process
+from label_studio_ml.trackers import delivery, tracker_process
 from label_studio_ml.trackers.messages import RunDescription, RunResult, TrackerAnswer, TrackerMessage
 from label_studio_ml.trackers.time_limit import Limits, TimeLimit
 
@@ -29,12 +29,12 @@ def no_import(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _follow(
-    monkeypatch: pytest.MonkeyPatch, *messages: TrackerMessage
+    monkeypatch: pytest.MonkeyPatch, *messages: TrackerMessage, rest: bytes = b""
 ) -> tuple[StandIn, list[TrackerAnswer]]:
     tracker, answers = StandIn(), io.BytesIO()
     monkeypatch.setattr(tracker_process, "open_run", lambda name, description: tracker)
     monkeypatch.setattr(tracker_process, "FLUSH_INTERVAL", 0.01)
-    lines = io.BytesIO(b"".join(msgspec.json.encode(message) + b"\n" for message in messages))
+    lines = io.BytesIO(b"".join(msgspec.json.encode(message) + b"\n" for message in messages) + rest)
     tracker_process.follow("mlflow", lines, answers, TimeLimit(Limits()))
     return tracker, [
         msgspec.json.decode(line, type=TrackerAnswer) for line in answers.getvalue().splitlines()
@@ -54,6 +54,55 @@ def test_a_run_whose_worker_is_gone_is_killed(monkeypatch: pytest.MonkeyPatch) -
     tracker, _ = _follow(monkeypatch, BEGIN, POINT)
     assert [point["loss"] for point in tracker.points] == [0.5]
     assert [result.status for result in tracker.results] == ["killed"]
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("rest", [b'{"point": {"step": 2, "lo', b'{"end": {"status": "finish', b"\xff\n"])
+def test_a_run_whose_worker_is_gone_in_the_middle_of_a_line_is_killed(
+    monkeypatch: pytest.MonkeyPatch, rest: bytes
+) -> None:
+    tracker, answers = _follow(monkeypatch, BEGIN, POINT, rest=rest)
+    assert [point["loss"] for point in tracker.points] == [0.5]
+    assert [result.status for result in tracker.results] == ["killed"]
+    assert answers[-1].done
+
+
+def test_nothing_is_done_for_a_run_whose_first_line_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker, answers = _follow(monkeypatch, rest=b'{"begin": {"job": "j1", "na')
+    assert (tracker.results, answers) == ([], [])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.timeout(30)
+def test_a_process_ends_in_time_also_if_what_is_missing_cannot_be_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_over = threading.Event()
+    statuses: list[int] = []
+
+    def end_process(status: int) -> None:
+        statuses.append(status)
+        is_over.set()
+
+    def hang(*_: Any) -> None:
+        is_over.wait(10)
+
+    def change(_: object) -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    tracker = StandIn()
+    monkeypatch.setattr(tracker, "log_points", hang)
+    monkeypatch.setattr(delivery.Delivery, "give_up", change)
+    monkeypatch.setattr(tracker_process, "open_run", lambda name, description: tracker)
+    monkeypatch.setattr(tracker_process, "FLUSH_INTERVAL", 0.01)
+    monkeypatch.setattr(tracker_process, "_LIMIT_INTERVAL", 0.01)
+    clock_now = iter(range(0, 10**9, 30))
+    limit = TimeLimit(Limits(), lambda: float(next(clock_now)))
+    end = TrackerMessage(end=RunResult(status="finished"))
+    lines = io.BytesIO(b"".join(msgspec.json.encode(message) + b"\n" for message in (BEGIN, POINT, end)))
+    tracker_process.follow("mlflow", lines, io.BytesIO(), limit, end_process)
+    assert statuses == [1]
 
 
 def test_without_a_run_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from label_studio_ml.config.setting_values import (
 )
 from label_studio_ml.config.variables import read, setting
 from label_studio_ml.errors import SettingsError
+from label_studio_ml.support.url_secrets import page_url
 
 #: The names in TRACKER, each with the name for people.
 TRACKER_TITLES: Mapping[str, str] = {
@@ -38,6 +39,10 @@ def _trackers(variable: str, text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+#: The address of a web page for links, which have no login: everybody who may see a job sees them.
+_PAGE = Kind(lambda variable, text: page_url(URL.parse(variable, text)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerSettings:
     """Where trainings are logged. The trackers' own variables, such as MLFLOW_TRACKING_URI, apply as well."""
@@ -51,9 +56,9 @@ class TrackerSettings:
         "`MLFLOW_EXPERIMENT_NAME` and `WANDB_PROJECT`, else `label-studio-ml`")
     artifact_bytes: int = setting("TRACKER_ARTIFACT_MB", integer(0, MEGABYTE, maximum=MAX_MEGABYTES), 1024 * MEGABYTE,
         "MiB of a version's folder up to which a tracker gets its files; 0: never")
-    mlflow_page: str = setting("MLFLOW_UI_URL", URL, "",
+    mlflow_page: str = setting("MLFLOW_UI_URL", _PAGE, "",
         "address of MLflow for links, if browsers reach it at another one than trainings do", "`MLFLOW_TRACKING_URI`")
-    tensorboard_page: str = setting("TENSORBOARD_URL", URL, "",
+    tensorboard_page: str = setting("TENSORBOARD_URL", _PAGE, "",
         "address of a running TensorBoard, for links to it")
     tensorboard_dir: Path | None = setting("TENSORBOARD_DIR", path_for(PathUse.OUTPUT_FOLDER, in_backend=True), None,
         "folder of the event files for TensorBoard, relative to the backend's folder", "`logs/tensorboard`")

@@ -13,6 +13,10 @@ from label_studio_ml.support.texts import plural
 
 #: Query parameters whose values are shown in messages; other values are masked, because they may be secrets.
 _SHOWN_PARAMETERS = frozenset({"d", "filepath", "fileuri", "page", "page_size", "project"})
+#: What stands for a password where the user is a token, as in `https://TOKEN@host`.
+_NO_PASSWORDS = frozenset({"", "x-oauth-basic"})
+#: Users without a password that are no tokens.
+_USUAL_USERS = frozenset({"admin", "anonymous", "default", "git", "postgres", "redis", "root", "user"})
 #: Longest text of one URL in a message.
 _MAX_SHOWN = 200
 #: Ends a URL's host and port, and what can be a port.
@@ -37,11 +41,12 @@ def page_url(url: str) -> str:
 def secrets_of(url: str) -> list[str]:
     """Return the secrets in a URL as it has them and decoded: the password, and values in the query whose names say so.
 
-    Some may be empty.
+    Without a password, the user counts as a token. Some may be empty.
     """
     rest = url.partition("//")[2]
     length = _login_length(rest)
-    found = [rest[: max(0, length - 1)].partition(":")[2]]
+    user, _, password = rest[: max(0, length - 1)].partition(":")
+    found = [user if password in _NO_PASSWORDS and user not in _USUAL_USERS else password]
     query = rest[length:].partition("#")[0].partition("?")[2]
     pairs = (pair.partition("=") for pair in query.split("&"))
     found += [value for name, _, value in pairs if is_secret_name(name)]

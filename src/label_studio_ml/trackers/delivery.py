@@ -56,6 +56,7 @@ class Delivery:
         self._link: RunLink | None = None
         self._params = dict(description.params)
         self._points = History()
+        self._point_count = 0
         self._unsent: list[dict[str, Any]] = []
         self._logged_metrics: dict[str, object] = {}
         self._end: RunResult | None = None
@@ -72,8 +73,9 @@ class Delivery:
         self.done = False
 
     def add_point(self, point: dict[str, Any]) -> None:
-        """Add a point of metrics."""
-        self._points.add(point)
+        """Add a point of metrics. A point without a step gets its number, from 0, as its step."""
+        self._points.add({"step": self._point_count, **point})
+        self._point_count += 1
         self._logged_metrics.update(metrics_in(point))
 
     def add_params(self, params: dict[str, str]) -> None:
@@ -196,6 +198,7 @@ class Delivery:
         if result.folder and run.stores_files and not self.has_begun_files:
             self.has_begun_files = True  # one try: it may take minutes
             self._store_files(run, Path(result.folder), result)
+            self._remove_old_files(run, result)
         run.close(result)
         self.done = True
 
@@ -209,6 +212,12 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - a tracker may raise anything
             cause = _reason(error)
         self._warn(f"the files of version {result.version} are not stored: {cause}")
+
+    def _remove_old_files(self, run: TrackedRun, result: RunResult) -> None:
+        try:
+            run.remove_old_files(result)
+        except Exception as error:  # noqa: BLE001 - a tracker may raise anything
+            self._warn(f"the files of earlier versions are not removed: {_reason(error)}")
 
     def _warn(self, text: str) -> None:
         """Send a warning in one line, once: warnings that differ in words with digits are the same."""

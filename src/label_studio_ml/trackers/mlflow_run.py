@@ -119,7 +119,6 @@ class MlflowRun:
         self._local_folder = _artifact_folder(description) if _is_local(client.tracking_uri) else None
         self._id: str = run.info.run_id
         self._known_params: set[str] = set(run.data.params)
-        self._point_count = 0
         uri = client.tracking_uri
         page = description.page or (page_url(uri) if uri.startswith("http") else "")
         path = f"/#/experiments/{run.info.experiment_id}/runs/{self._id}"
@@ -145,27 +144,25 @@ class MlflowRun:
             self._known_params.update(param.key for param in part)
 
     def log_points(self, points: Sequence[Mapping[str, Any]]) -> None:
-        """Store points of metrics. Points without a step are numbered."""
+        """Store points of metrics."""
         from mlflow.entities import Metric
 
         metrics = []
-        for number, point in enumerate(points, self._point_count):
-            step = whole_step(point)
+        for point in points:
             milliseconds = round(datetime.fromisoformat(point["time"]).timestamp() * 1000)
             metrics += [
-                Metric(_name(name), value, milliseconds, number if step is None else step)
+                Metric(_name(name), value, milliseconds, whole_step(point))
                 for name, value in metrics_of(point).items()
             ]
         for part in _parts(metrics, _METRICS_PER_CALL):
             self._call(self._client.log_batch, self._id, metrics=part)
-        self._point_count += len(points)
 
     def log_folder(self, folder: Path, result: RunResult) -> None:
-        """Store the files of the version's folder as artifacts below `version`.
-
-        In a database in the backend's folder, remove those of earlier runs as `local_artifacts` says.
-        """
+        """Store the files of the version's folder as artifacts below `version`."""
         self._client.log_artifacts(self._id, str(folder), "version")
+
+    def remove_old_files(self, result: RunResult) -> None:
+        """Remove artifacts of the project's earlier runs in the backend's folder, as `local_artifacts` says."""
         if self._local_folder is not None and self._project and result.versions is not None:
             runs = self._client.search_runs(
                 [self._experiment],

@@ -39,7 +39,6 @@ class TensorboardRun:
     def __init__(self, writer: Any, folder: Path, description: RunDescription) -> None:
         self._writer = writer
         self._folder = folder
-        self._point_count = 0
         self._tags = description.tags
         self._params: dict[str, str] = {}
         self._page = description.page
@@ -56,17 +55,18 @@ class TensorboardRun:
         self._write_table("parameters", {**self._params, **self._tags})
 
     def log_points(self, points: Sequence[Mapping[str, Any]]) -> None:
-        """Write points of metrics as scalars. Points without a step are numbered."""
-        for number, point in enumerate(points, self._point_count):
-            step = whole_step(point)
+        """Write points of metrics as scalars."""
+        for point in points:
             seconds = datetime.fromisoformat(point["time"]).timestamp()
             for name, value in metrics_of(point).items():
-                self._writer.add_scalar(name, value, number if step is None else step, walltime=seconds)
-        self._point_count += len(points)
+                self._writer.add_scalar(name, value, whole_step(point), walltime=seconds)
         self._writer.flush()
 
     def log_folder(self, folder: Path, result: RunResult) -> None:
         """Do nothing: event files hold no files. The version's name is in the table that `log_result` writes."""
+
+    def remove_old_files(self, result: RunResult) -> None:
+        """Do nothing: event files hold no files."""
 
     def log_result(self, result: RunResult) -> None:
         """Write how the run ended as a table under Text."""

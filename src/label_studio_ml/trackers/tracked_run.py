@@ -40,10 +40,13 @@ class TrackedRun(Protocol):
         """Store parameters. A parameter that the run has already keeps its value."""
 
     def log_points(self, points: Sequence[Mapping[str, Any]]) -> None:
-        """Store points of metrics: each as `metric_history` describes it."""
+        """Store points of metrics: each as `metric_history` describes it, and with a step."""
 
     def log_folder(self, folder: Path, result: RunResult) -> None:
         """Store the files of the version's folder. It is called once, after `log_result`."""
+
+    def remove_old_files(self, result: RunResult) -> None:
+        """Remove files of earlier runs that nobody needs. It is called once, after `log_folder` or its error."""
 
     def log_result(self, result: RunResult) -> None:
         """Store how the run ended. The tracker shows this from now on, where it can before the files are stored."""
@@ -76,7 +79,6 @@ def metrics_of(point: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in metrics_in(point).items() if value is not None}
 
 
-def whole_step(point: Mapping[str, Any]) -> int | None:
-    """Return the step of a point as a whole number, None if it has none."""
-    step = point.get("step")
-    return None if step is None else round(step)
+def whole_step(point: Mapping[str, Any]) -> int:
+    """Return the step of a point as a whole number."""
+    return round(float(point["step"]))

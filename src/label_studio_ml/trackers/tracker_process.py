@@ -42,15 +42,19 @@ class _Inbox:
 
     def _read(self) -> None:
         has_ended = False
-        for line in self._lines:
-            message = msgspec.json.decode(line, type=TrackerMessage)
-            if message.end is not None:
-                has_ended = True
-                self._limit.end_run()
-            self.messages.put(message)
-        self._limit.end_worker()
-        if not has_ended:
-            self.messages.put(TrackerMessage(end=_LOST))
+        try:
+            for line in self._lines:
+                message = msgspec.json.decode(line, type=TrackerMessage)
+                if message.end is not None:
+                    has_ended = True
+                    self._limit.end_run()
+                self.messages.put(message)
+        except (msgspec.DecodeError, OSError):
+            pass  # the worker was killed in the middle of a line
+        finally:
+            self._limit.end_worker()
+            if not has_ended:
+                self.messages.put(TrackerMessage(end=_LOST))
 
 
 def follow(
@@ -114,8 +118,10 @@ def _end_in_time(limit: TimeLimit, delivery: Delivery, end_process: Callable[[in
     """End this process when its time is up, also in the middle of a call of the tracker, unless all is delivered."""
     while not delivery.done:
         if limit.is_exceeded(stores_files=delivery.has_begun_files):
-            delivery.give_up(is_importing=limit.is_importing)
-            end_process(1)
+            try:
+                delivery.give_up(is_importing=limit.is_importing)
+            finally:  # `give_up` may fail: the other thread goes on with the delivery
+                end_process(1)
             return
         time.sleep(_LIMIT_INTERVAL)
 

@@ -65,8 +65,7 @@ class WandbRun:
             metrics = metrics_of(point)
             if "step" in metrics:
                 metrics["step_"] = metrics.pop("step")
-            step = {"step": point["step"]} if point.get("step") is not None else {}
-            self._run.log({**step, **metrics})
+            self._run.log({"step": point["step"], **metrics})
 
     def log_folder(self, folder: Path, result: RunResult) -> None:
         """Store the files of the version's folder as an artifact of the type `model`.
@@ -79,6 +78,9 @@ class WandbRun:
         artifact = wandb.Artifact(name, type="model", metadata={"version": result.version})
         artifact.add_dir(str(folder), policy="immutable", skip_cache=True)
         self._run.log_artifact(artifact)
+
+    def remove_old_files(self, result: RunResult) -> None:
+        """Do nothing: an offline run has no copies of the version's files, and those in W&B are W&B's."""
 
     def log_result(self, result: RunResult) -> None:
         """Store status, version and error in the summary."""

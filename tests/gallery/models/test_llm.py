@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import json
 import logging
+import re
 import socket
 import struct
 import threading
@@ -320,6 +321,41 @@ class TestKey:
             (prediction,) = predict(model, "one")
         assert f"The endpoint http://127.0.0.1:{port}/v1 cannot be reached" in str(prediction)
         assert "hidden" not in str(prediction)
+
+    @pytest.mark.parametrize(
+        "login",
+        [
+            "CANARY",
+            "me:CANARY/CANARY",
+            "me:CANARY#CANARY",
+            "me:CA?NARY",
+            "me:CA@NARY",
+            "me:CA%2FNARY",
+            "me:CA/12@NARY",
+        ],
+    )
+    def test_no_part_of_a_login_is_in_a_message(self, build: Callable[..., Any], login: str) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{unused.getsockname()[1]}/v1"
+            try:
+                (prediction,) = predict(build(llm_url=f"http://{login}@{address}", llm_retries=0), "one")
+                message = str(prediction)
+            except ValueError as error:
+                message = str(error)
+        assert f"http://{address}" in message
+        assert not re.search("CA|NARY|me:", message)
+
+    @pytest.mark.parametrize(
+        "place",
+        ["http://127.0.0.1:{port}/v1/@cf/model", "http://127.0.0.1:{port}/v1"],
+    )
+    def test_an_at_sign_after_the_port_is_no_login(self, build: Callable[..., Any], place: str) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            url = place.format(port=unused.getsockname()[1])
+            (prediction,) = predict(build(llm_url=url, llm_retries=0), "one")
+        assert f"The endpoint {url} cannot be reached" in str(prediction)
 
     def test_it_is_not_in_what_a_training_stores(self, build: Callable[..., Any], tmp_path: Path) -> None:
         output = build().fit(annotated("good"), workdir=tmp_path)

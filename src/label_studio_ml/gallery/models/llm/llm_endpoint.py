@@ -8,7 +8,7 @@ import math
 import re
 import time
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -22,6 +22,9 @@ LONGEST_CAUSE = 300
 LONGEST_RESPONSE = 8 << 20
 #: Characters of a token, for endpoints that do not report `usage`.
 CHARACTERS_PER_TOKEN = 4
+#: The login that an address has after `//`. A password may contain `/`, `?` and `#`, which should have been encoded; a
+#: number after a host is its port.
+LOGIN = re.compile(r"[^/?#\\]*@|[^/?#\\:@\[]*:(?!\d{1,5}(?:[/?#\\]|$)).*@", re.DOTALL)
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs each request
 
@@ -62,10 +65,11 @@ class Endpoint:
         self.settings = settings
         self.url = settings.llm_url.rstrip("/") + "/chat/completions"
         self.place, password = without_login(settings.llm_url)
-        self._secrets = [secret for secret in (key, password) if secret]
+        self._secrets = [secret for secret in (key, password, unquote(password)) if secret]
         if not is_address(settings.llm_url):
+            advice = "; write /, ? and # in its password as %2F, %3F and %23" if password else ""
             raise ValueError(
-                f"LLM_URL has to be an address such as http://localhost:8080/v1, not {self.place!r}"
+                f"LLM_URL has to be an address such as http://localhost:8080/v1, not {self.place!r}{advice}"
             )
         self._key = key
         self._slots = asyncio.Semaphore(settings.llm_concurrency)
@@ -174,10 +178,13 @@ class Endpoint:
 
 
 def without_login(url):
-    """Return an address for messages, without a login, and the password that it has, which may be empty."""
-    place = re.sub(r"//[^/@]*@", "//", url)
-    login = re.search(r"//[^/@:]*:([^/@]*)@", url)
-    return place, login[1] if login else ""
+    """Return an address for messages, without a login, and the login's password, or its user if it has none."""
+    scheme, slashes, rest = url.partition("//")
+    login = LOGIN.match(rest)
+    if login is None:
+        return url, ""
+    user, _, password = login[0][:-1].partition(":")
+    return scheme + slashes + rest[login.end() :], password or user
 
 
 def is_address(url):
