@@ -115,7 +115,6 @@ def test_doubtful_annotations_are_printed_and_written(
         (("--doubtful", "5", "--version", "v1"), "--version does not go with --doubtful"),
         (("--plot", "x.svg"), "--plot goes with --curve"),
         (("--doubtful", "5", "--next", "3"), "--next goes with --curve"),
-        (("--doubtful", "5", "--tab", ""), "the name of the tab is empty"),
         (("--curve", "--tab", "mine"), "--tab goes with --doubtful"),
         (("--folds", "3"), "--folds goes with --curve or --doubtful"),
         (("--doubtful", "5", "--tab", "mine", "--no-tab"), "--tab and --no-tab do not go together"),
@@ -138,7 +137,13 @@ def test_what_does_not_go_together_or_is_too_little(
 
 
 @pytest.mark.parametrize(
-    "words", [("--curve", "--shares", "0,1"), ("--doubtful", "0"), ("--curve", "--folds", "1")]
+    "words",
+    [
+        ("--curve", "--shares", "0,1"),
+        ("--doubtful", "0"),
+        ("--doubtful", "5", "--tab", ""),
+        ("--curve", "--folds", "1"),
+    ],
 )
 def test_wrong_values_are_refused(evaluate: Evaluate, words: tuple[str, ...]) -> None:
     assert evaluate(*FROM_FILE, *words) == 2
