@@ -137,7 +137,7 @@ def _worker_says(live: Live, **env: str) -> str:
         check=False,
     )
     assert done.returncode == 1, done.stderr
-    (line,) = done.stderr.splitlines()
+    line, _ = done.stderr.splitlines()
     return line
 
 
@@ -198,7 +198,7 @@ def test_without_a_redis_it_is_said_what_to_do(make: Make, command: str) -> None
         [*CLI, command, str(make().folder)], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    line, _ = done.stderr.splitlines()
     assert "REDIS_URL is not set" in line
 
 

