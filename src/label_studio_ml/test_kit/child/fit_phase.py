@@ -27,8 +27,9 @@ from label_studio_ml.test_kit.child.trainings import Cancellation, Training
 from label_studio_ml.test_kit.report import Failure
 
 _METHODS = ("fit",)
-#: Seconds after which a training that asks and reports nothing is cancelled, or half of what it took before if less.
-_LONGEST_DELAY = 1.0
+#: Seconds after which a training that asks and reports nothing is cancelled. A shorter one ends by itself, and one that
+#: asks at its beginning is not cancelled before it has asked.
+_CANCELLATION_DELAY = 1.0
 
 
 class FitPhase:
@@ -164,8 +165,7 @@ class FitPhase:
         """
         tested, tasks = self._tested, self._plan.tasks
         before = self._last_predictions()
-        seconds = tested.values.get("fit_seconds", 2 * _LONGEST_DELAY)
-        self._again("cancelled", Cancellation(min(_LONGEST_DELAY, seconds / 2))).run(self._plan.labelled)
+        self._again("cancelled", Cancellation(_CANCELLATION_DELAY)).run(self._plan.labelled)
         after = self._last_predictions()
         if before and after and (unlike := first_unlike(before, after)):
             number, where = unlike
