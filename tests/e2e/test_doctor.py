@@ -366,7 +366,7 @@ def redis_that_forgets(ward: Ward) -> Iterator[None]:
     ward.redis.client().config_set("appendonly", "yes")
 
 
-@fault("disk", "MODEL_DIR", also=("webhook", "files"))
+@fault("disk", "MODEL_DIR", also=("settings", "webhook", "files"))
 def model_folder_that_cannot_be_written(ward: Ward) -> Iterator[None]:
     (ward.backend.folder / "a file").touch()
     ward.environ["MODEL_DIR"] = "a file"
