@@ -100,7 +100,7 @@ def test_a_folder_that_this_user_may_not_look_into_is_no_problem(
     def refused(self: Path, **_: Any) -> None:
         raise PermissionError(13, "Permission denied", str(self))
 
-    settings = Settings.from_env({"TOKENS_FILE": "/root/tokens"}, backend_dir=tmp_path)
+    settings = Settings.from_env({"TOKENS_FILE": str(tmp_path / "tokens")}, backend_dir=tmp_path)
     monkeypatch.setattr(Path, "stat", refused)
     assert list(path_problems(settings)) == []
 
