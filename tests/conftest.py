@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -33,6 +35,9 @@ _VARIABLES = (
     *("LABEL_STUDIO_API_KEY", "LABEL_STUDIO_ACCESS_TOKEN", "LABEL_STUDIO_ML_SCRIPT", "LABEL_STUDIO_ML_CLASS"),
 )
 
+#: Names of the modules of a backend's folder, wherever the folder is.
+_MODEL_MODULES = ("model", "_wsgi")
+
 
 api_answers.install()
 
@@ -57,6 +62,17 @@ def own_logging() -> Iterator[None]:
     for logger in logging.root.manager.loggerDict.values():
         if isinstance(logger, logging.Logger):
             logger.disabled = False
+
+
+@pytest.fixture(autouse=True)
+def _user_modules() -> Iterator[None]:
+    """Forget the model files that a test imports, because files of other tests have the same names."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if name in _MODEL_MODULES or file.startswith(tempfile.gettempdir() + os.sep):
+            del sys.modules[name]
 
 
 @pytest.fixture(params=all_captured(), ids=lambda one: one.name)

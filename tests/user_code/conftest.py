@@ -13,6 +13,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     made = tmp_path / "my backend"
     made.mkdir()
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "model", raising=False)  # from a fixture of other tests
     before = dict(sys.modules)
     yield made
     for name in set(sys.modules) - set(before):
