@@ -45,6 +45,7 @@ def test_a_word_of_it_says_so(name: str) -> None:
         ),
         *("maxTokens", "maxtokens", "max_new_tokens", "num_input_tokens_seen", "tokens_per_batch", "ntokens"),
         *("llm_token_budget", "pad_token_id", "special_tokens", "hotkeys", "keyword", "secretary"),
+        *("KeyError", "InvalidTokenError", "builtins.KeyError"),
     ],
 )
 def test_no_word_of_it_says_so(name: str) -> None:

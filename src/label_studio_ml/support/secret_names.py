@@ -25,6 +25,8 @@ _TEXT_WORDS = frozenset(
         *("suppress", "total", "unk"),
     }
 )
+#: A name with one of these words at its end is that of an error, such as `KeyError`.
+_ERROR_WORDS = frozenset({"error", "exception", "warning"})
 _TOKEN = re.compile("(.*?)tokens?")
 #: A word of a name: `maxTokens`, `max_tokens` and `MAX-TOKENS` have two, `APIKey` has `API` and `Key`.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -33,9 +35,11 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 def is_secret_name(name: str) -> bool:
     """Tell whether a word of `name`, or its ending, says that its value is a secret.
 
-    `api_key`, `dbPwd` and `accesstoken` do, `tokenizer` and `max_tokens` do not.
+    `api_key`, `dbPwd` and `accesstoken` do, `tokenizer`, `max_tokens` and `KeyError` do not.
     """
     words = [word.lower() for word in _WORD.findall(name)]
+    if not _ERROR_WORDS.isdisjoint(words[-1:]):
+        return False
     others = {match[1] if (match := _TOKEN.fullmatch(word)) else word for word in words}
     has_text_tokens = not _TEXT_WORDS.isdisjoint(others)
     return any(_is_secret_word(word) for word in words if not (has_text_tokens and _TOKEN.fullmatch(word)))

@@ -9,24 +9,45 @@ from label_studio_ml.support.url_secrets import mask_in_text
 
 #: The deepest nesting of containers that is kept.
 _MAX_DEPTH = 50
-#: A value after its name: in quotes, or up to a blank or punctuation, with the scheme of a header before it.
-_VALUE = r"""(?:(?:Bearer|Basic|Token|Digest)\s+)?(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;&'")\]}]+)"""
-#: `name=value`, `"name": "value"`, and `--name value` as in command lines.
-_NAMED = re.compile(rf"""(?P<name>[A-Za-z_][\w.-]*)(?P<between>['"]?\s*[=:]\s*){_VALUE}""", re.IGNORECASE)
-_OPTION = re.compile(rf"(?P<name>(?<!\S)--?[A-Za-z][\w-]*)(?P<between>\s+)(?!-){_VALUE}", re.IGNORECASE)
-_BEARER = re.compile(r"(?P<name>\bBearer)(?P<between>\s+)[\w.~+/=-]+", re.IGNORECASE)
+#: Parts of a value: in brackets without inner ones, in escaped quotes (JSON in JSON), in quotes, in a quote that is not
+#: closed, and a character that ends no value.
+_PARTS = (
+    *(r"\[[^\[\]]*\]", r"\{[^{}]*\}", r"\([^()]*\)"),
+    *(r'\\+"[^"]*"', r"\\+'[^']*'"),
+    *(r'"(?:[^"\\]|\\.)*"', r"'(?:[^'\\]|\\.)*'"),
+    *(r"""["'][^\s,;&)\]}]+""", r"""[^\s,;&'")\]}]"""),
+)
+#: A value after its name: up to a blank or punctuation that is in none of these, with a header's scheme before it.
+_VALUE = re.compile(rf"(?:(?:Bearer|Basic|Token|Digest)\s+)?(?:{'|'.join(_PARTS)})+", re.IGNORECASE)
+#: What stands before a value: `name=`, `"name": `, and `--name ` as in command lines. A name begins where a word does:
+#: one tried from each character of a long word, such as a file in base64, would take time that grows with its square.
+_NAME = re.compile(r"""(?P<name>(?<![\w.-])[\w.-]+)\\*['"]?\s*[=:]\s*""")
+_OPTION = re.compile(r"(?P<name>(?<!\S)--?[A-Za-z][\w-]*)\s+(?!-)")
+_BEARER = re.compile(r"(\bBearer\s+)[\w.~+/=-]+", re.IGNORECASE)
 
 
 def mask_secrets(text: str) -> str:
     """Return `text` with secrets masked: in URLs, after their names (`token=…`, `password: …`), and `Bearer …`."""
     text = mask_in_text(text)
-    for pattern in (_NAMED, _OPTION):
-        text = pattern.sub(lambda match: _masked(match) if is_secret_name(match["name"]) else match[0], text)
-    return _BEARER.sub(_masked, text)
+    for names in (_NAME, _OPTION):
+        text = _mask_values(text, names)
+    return _BEARER.sub(r"\1…", text)
 
 
-def _masked(match: re.Match[str]) -> str:
-    return f"{match['name']}{match['between']}…"
+def _mask_values(text: str, names: re.Pattern[str]) -> str:
+    """Return `text` with the values masked after those matches of `names` that are names of secrets.
+
+    The values of other names are searched, too: in `error="password=…"` one is in the other.
+    """
+    parts = []
+    end = 0
+    for match in names.finditer(text):
+        if match.start() < end or not is_secret_name(match["name"]):
+            continue
+        if value := _VALUE.match(text, match.end()):
+            parts += [text[end : match.end()], "…"]
+            end = value.end()
+    return "".join([*parts, text[end:]])
 
 
 def without_secrets(value: Any) -> Any:
