@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from label_studio_ml import samples
+from label_studio_ml.storage.temporary_folders import temporary_folder
 from label_studio_ml.studio.addresses.private_addresses import is_loopback
 from label_studio_ml.support.server_urls import server_url
 
@@ -45,8 +45,8 @@ def file_host(label_config: str, count: int, url: str) -> Iterator[tuple[str, li
     Files are found by the names in the tasks alone; any other request is answered 404. Raises LabelConfigError and
     OSError.
     """
-    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        files = Path(folder) / "files"
+    with temporary_folder("label-studio-ml-conformance-") as folder:
+        files = folder / "files"
         tasks = samples.tasks(label_config, count, files=files)
         host = own_address(url)
         server = _server(host, {path.name: path for path in files.iterdir()})
