@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from label_studio_ml.processes.process_table import find as find_process
 from label_studio_ml.processes.process_table import is_running
+from label_studio_ml.storage.temporary_folders import temporary_folder
 
 ENDLESS = """
 import os, pathlib
@@ -35,7 +37,9 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the child on Linux only")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_a_predict_that_never_returns_ends_with_the_command(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_predict_that_never_returns_ends_with_the_command(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     backend, temporary, pid_file = tmp_path / "backend", tmp_path / "temporary", tmp_path / "pid"
     backend.mkdir()
     temporary.mkdir()
@@ -64,4 +68,9 @@ def test_a_predict_that_never_returns_ends_with_the_command(tmp_path: Path, numb
             child.send(signal.SIGKILL)
     if number != signal.SIGKILL:
         assert status == 128 + number
-        assert list(temporary.glob("label-studio-ml-*")) == []
+    else:
+        monkeypatch.setenv("TMPDIR", str(temporary))
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        with temporary_folder("label-studio-ml-test-"):
+            pass  # removes what the killed command has left
+    assert list(temporary.glob("label-studio-ml-*")) == []

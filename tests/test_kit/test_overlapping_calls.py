@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
+from label_studio_ml.test_kit.child.effects.side_effects import SideEffects
 from label_studio_ml.test_kit.child.predict_calls import Answer
 from label_studio_ml.test_kit.child.requests import overlapping_calls as overlapping_calls_module
 from label_studio_ml.test_kit.child.requests.overlapping_calls import overlapping_calls
-from label_studio_ml.test_kit.child.side_effects import SideEffects
 from label_studio_ml.test_kit.child.tested_class import TestedClass
 from label_studio_ml.test_kit.code_places import UserCode
 

@@ -28,6 +28,8 @@ ALWAYS = {
     "a broken picture ends the batch",
     "percent taken for pixels",
     "a question on the terminal",
+    "a handler of SIGTERM",
+    "processes left behind",
     "fit raises",
     "weights not loaded",
     "native code writes beside the model file",

@@ -16,7 +16,7 @@ TEXT = '            text = str(task["data"].get(self.control.field) or "")\n'
 LOOP = "        predictions = []\n"
 SETUP = "    def setup(self):\n"
 FIT = "        weights = {}\n"
-KILLED = "__import__('os').kill(__import__('os').getpid(), 11)"
+KILLED = "__import__('signal').raise_signal(11)"
 
 
 def report_with(folder: Path, old: str, new: str, *checks: str, limits: Limits | None = None) -> Report:
@@ -44,7 +44,7 @@ def test_a_segmentation_fault_is_found_with_its_task(tmp_path: Path) -> None:
     assert failure.check == "predict"
     assert failure.task == "4"
     assert failure.message.endswith("the process was killed by SIGSEGV in predict for task 4")
-    assert failure.line == line_of(tmp_path, "getpid")
+    assert failure.line == line_of(tmp_path, "raise_signal")
 
 
 def test_a_segmentation_fault_for_the_batch_alone_names_the_batch(tmp_path: Path) -> None:

@@ -205,6 +205,12 @@ _PREDICT = (
         ("predict",),
     ),
     (
+        "processes",
+        "predict leaves no processes running",
+        "Wait for the end of processes that predict starts, as subprocess.run does, or start them in setup()",
+        ("predict",),
+    ),
+    (
         "memory",
         "repeated calls do not need more and more memory",
         "Keep nothing of a call in the model, in globals or in caches without a limit",
@@ -227,6 +233,12 @@ _PREDICT = (
         "environment",
         "environment variables stay",
         "Pass values as arguments: the variables hold for all projects of the process",
+        ("import",),
+    ),
+    (
+        "process-settings",
+        "signal handlers, resource limits and the time limit of sockets stay",
+        "Leave settings of the process alone: they hold for all of its projects",
         ("import",),
     ),
 )
@@ -271,7 +283,7 @@ _FIT = (
     ),
     (
         "fit-side-effects",
-        "fit leaves the working folder and environment variables, and reads no standard input",
+        "fit leaves the settings of its process, and reads no standard input",
         "Use absolute paths and arguments instead",
         ("fit",),
     ),

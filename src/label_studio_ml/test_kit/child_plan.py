@@ -33,6 +33,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     state: dict[str, str] = {}
 
 
+#: Exit status of a child that can no longer send events, because user code has closed the descriptor for them.
+DESCRIPTOR_LOST = 117
+
+
 class CallKind(StrEnum):
     """What is called in user code. The values are words for messages."""
 
@@ -47,12 +51,14 @@ class CallKind(StrEnum):
 class Call(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A call of user code that begins; `tasks` are the ids of the tasks of a `predict`.
 
-    A second Call with the number of a running one replaces it: its time limit begins again.
+    A second Call with the number of a running one replaces it: its time limit begins again. `thread` identifies the
+    thread in the stacks that `faulthandler` writes; 0 if it is not known.
     """
 
     number: int
     kind: CallKind
     tasks: list[str] = []
+    thread: int = 0
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -19,15 +19,26 @@ from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.open_file_limit import readable
 from label_studio_ml.test_kit.calls.running_calls import RunningCalls, within
-from label_studio_ml.test_kit.child_plan import Call, CallKind, Event, Plan
+from label_studio_ml.test_kit.child_plan import DESCRIPTOR_LOST, Call, CallKind, Event, Plan
 from label_studio_ml.test_kit.code_places import NOWHERE, Place, UserCode
 
 _MODULE = "label_studio_ml.test_kit.child.check_process"
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 #: Seconds for the stacks of a process to be written before it is killed.
 _TRACE_TIME = 1.0
+#: Seconds in which a process ends that sends nothing any more.
+_END_TIME = 5.0
 #: Characters of the exception with which a child has ended that are shown.
 _LONGEST = 500
+#: The longest event in bytes.
+_LONGEST_EVENT = 1 << 28
+#: Characters that are shown of what is no event.
+_SHOWN = 60
+#: What to do about user code that disturbs the descriptor for events.
+_OWN_DESCRIPTORS = (
+    "Close and write to file descriptors only that your code has opened: the server and a model's process talk through "
+    "others"
+)
 #: Seconds between two looks at the limits.
 _LOOK = 0.1
 
@@ -65,7 +76,7 @@ class ChildResult:
 
     If it did not come to its end, `ended_in` is the check that was running, `call` the call of user code, None between
     calls. `cause` says what the process did, `is_late` whether it was ended for its time, and `place` is the user's
-    line at which it was.
+    line at which it was. `fix` is what to do about it, empty if that follows from the call.
     """
 
     ends: dict[str, Event] = field(default_factory=dict)
@@ -76,6 +87,7 @@ class ChildResult:
     cause: str = ""
     is_late: bool = False
     place: Place = NOWHERE
+    fix: str = ""
     memory: float = 0.0
 
 
@@ -135,7 +147,11 @@ class _Child:
     def events(self) -> Iterator[Event]:
         """Yield the events of the child until it has ended, and end it when it goes beyond a limit."""
         for line in self._lines():
-            event = msgspec.json.decode(line, type=Event)
+            try:
+                event = msgspec.json.decode(line, type=Event)
+            except msgspec.DecodeError:
+                self._blame_for_bytes(line)
+                break
             self._calls.take(event)
             if event.begins or event.ends:
                 self._running = event.begins
@@ -146,6 +162,16 @@ class _Child:
             yield event
         if not self.result.finished:
             self._describe_end()
+
+    def _blame_for_bytes(self, received: bytes) -> None:
+        """Set the cause: user code has written bytes that are no event into the descriptor for events."""
+        result = self.result
+        result.call, _ = self._calls.longest()
+        beginning = received[:_SHOWN].decode(errors="replace")
+        result.cause = (
+            f"wrote {beginning!r} into a file descriptor that it has not opened{within(result.call)}"
+        )
+        result.fix = _OWN_DESCRIPTORS
 
     def _lines(self) -> Iterator[bytes]:
         """Yield the lines of the child until its end, or until it is beyond a limit, which sets `cause`."""
@@ -159,6 +185,9 @@ class _Child:
                     return
                 *lines, received = (received + data).split(b"\n")
                 yield from lines
+                if len(received) > _LONGEST_EVENT:
+                    self._blame_for_bytes(received)
+                    return
             elif ended:
                 return
             if time.monotonic() >= next_look:
@@ -188,11 +217,17 @@ class _Child:
             self._write_stacks()
         else:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_TRACE_TIME)
+                self._process.wait(_END_TIME)
             result.call, _ = self._calls.longest()
             status = self._process.poll()
-            last_line = self._last_error() if status and status > 0 else ""
-            result.cause = f"{describe_exit(status)}{within(result.call)}{last_line}"
+            if status in (None, DESCRIPTOR_LOST):
+                result.cause = f"closed a file descriptor that it has not opened{within(result.call)}"
+                result.fix = _OWN_DESCRIPTORS
+                if status is None:
+                    self._write_stacks()
+            else:
+                last_line = self._last_error() if status and status > 0 else ""
+                result.cause = f"{describe_exit(status)}{within(result.call)}{last_line}"
         result.place = self._place()
 
     def _write_stacks(self) -> None:
@@ -212,8 +247,7 @@ class _Child:
             text = self._trace.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return NOWHERE
-        before, current, after = text.partition("Current thread")
-        for file, line in _FRAME.findall(after + before if current else text):
+        for file, line in _FRAME.findall(_ordered(text, self.result.call)):
             if code.owns(file):
                 return code.shown((file, int(line)))
         return NOWHERE
@@ -230,6 +264,17 @@ class _Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         os.close(self._reading)
+
+
+def _ordered(stacks: str, call: Call | None) -> str:
+    """Return the stacks that `faulthandler` wrote: of the thread that got the signal, of that of `call`, the others."""
+    first = ("Current thread", f"Thread 0x{call.thread if call is not None else 0:016x}")
+    threads = re.split(r"^(?=Thread 0x|Current thread 0x)", stacks, flags=re.MULTILINE)
+
+    def rank(stack: str) -> int:
+        return next((number for number, start in enumerate(first) if stack.startswith(start)), len(first))
+
+    return "".join(sorted(threads, key=rank))
 
 
 def _resident(pid: int) -> float:

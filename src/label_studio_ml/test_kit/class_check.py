@@ -1,6 +1,5 @@
 """Check a model class: run the children of each phase for each label config, and put the report together."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ import msgspec
 
 from label_studio_ml import samples
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.storage.temporary_folders import temporary_folder
 from label_studio_ml.test_kit.annotated_tasks import annotated_tasks
 from label_studio_ml.test_kit.calls.call_fixes import METHODS, fix_of
 from label_studio_ml.test_kit.check_catalogue import CHECKS, FIRST, Phase
@@ -62,10 +62,8 @@ def check_class(
     figures: list[Figures] = []
     notes: list[str] = []
     for config in configs:
-        with tempfile.TemporaryDirectory(prefix="label-studio-ml-test-") as folder:
-            test = ConfigTest(
-                settings, config, options, Path(folder).resolve(), progress or (lambda outcome: None)
-            )
+        with temporary_folder("label-studio-ml-test-") as folder:
+            test = ConfigTest(settings, config, options, folder.resolve(), progress or (lambda outcome: None))
             test.run()
         outcomes += test.outcomes
         figures.append(test.figures)
@@ -209,7 +207,7 @@ class ConfigTest:
             message=f"{check.claim}: the process {result.cause}",
             field="process",
             task=call.tasks[0] if call is not None and len(call.tasks) == 1 else "",
-            fix=fix_of(kind, is_late=result.is_late) or check.fix,
+            fix=result.fix or fix_of(kind, is_late=result.is_late) or check.fix,
             file=file,
             line=line,
         )

@@ -6,6 +6,7 @@ nowhere.
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ def announced(kind: CallKind, tasks: Iterable[Mapping[str, Any]] = ()) -> Iterat
     """Announce that a call begins, and that it has ended when the block is left; yield its number."""
     number = next(_numbers)
     ids = [str(task.get("id", "")) for task in tasks]
-    _send(Event(call=Call(number=number, kind=kind, tasks=ids)))
+    _send(Event(call=Call(number=number, kind=kind, tasks=ids, thread=threading.get_ident())))
     try:
         yield number
     finally:

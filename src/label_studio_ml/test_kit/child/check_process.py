@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from label_studio_ml.test_kit.child.fit_phase import FitPhase
 from label_studio_ml.test_kit.child.predict_phase import PredictPhase, Run
 from label_studio_ml.test_kit.child.reload_phase import ReloadPhase
 from label_studio_ml.test_kit.child.tested_class import TestedClass
-from label_studio_ml.test_kit.child_plan import Event, Plan
+from label_studio_ml.test_kit.child_plan import DESCRIPTOR_LOST, Event, Plan
 from label_studio_ml.test_kit.report import Failure
 
 _PHASES: dict[Phase, Any] = {
@@ -36,12 +37,22 @@ _PHASES: dict[Phase, Any] = {
 }
 
 
+#: Checks of the import, which runs in the main thread.
+_IN_MAIN_THREAD = ("import", "import-network")
+
+
 class CheckProcess:
-    """Runs the checks of a plan and sends an event for each beginning and end."""
+    """Runs the checks of a plan and sends an event for each beginning and end.
+
+    As in a server, the model file is imported in the main thread, and a model is built and called in another one, where
+    code that needs the main thread fails, such as `signal.signal`. A training runs in the main thread, too.
+    """
 
     def __init__(self, descriptor: int, plan: Plan, tested: TestedClass) -> None:
         self._descriptor = descriptor
+        self._pipe = os.fstat(descriptor)
         self._plan = plan
+        self._thread = ThreadPoolExecutor(1, "model")
         self._tested = tested
         #: Why checks that need one of these are not run.
         self._not_passed = {check: f"{check} failed" for check in plan.failed}
@@ -49,11 +60,19 @@ class CheckProcess:
         self._sending = threading.Lock()
 
     def send(self, event: Event) -> None:
-        """Write an event as one line; threads of user code do so, too."""
+        """Write an event as one line; threads of user code do so, too.
+
+        If user code has closed the descriptor, or opened a file that has its number now, the process ends.
+        """
         data = msgspec.json.encode(event) + b"\n"
         with self._sending:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
+            try:
+                if not os.path.samestat(os.fstat(self._descriptor), self._pipe):
+                    os._exit(DESCRIPTOR_LOST)
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
+            except OSError:
+                os._exit(DESCRIPTOR_LOST)
 
     def run(self, runs: Mapping[str, Run]) -> None:
         """Run the steps that each process begins with, then the plan's checks."""
@@ -80,7 +99,8 @@ class CheckProcess:
             return
         self.send(Event(begins=check))
         began = time.monotonic()
-        failures = self._failures(check, run)
+        is_in_main_thread = check in _IN_MAIN_THREAD or self._plan.phase is Phase.FIT
+        failures = self._failures(check, run) if is_in_main_thread else self._in_thread(check, run)
         skipped = self._tested.values.pop("skipped", "")
         if failures or skipped:
             self._not_passed[check] = skipped or f"{check} failed"
@@ -90,6 +110,9 @@ class CheckProcess:
         self.send(
             Event(ends=check, failures=failures, skipped=skipped, seconds=seconds, values=self._tested.values)
         )
+
+    def _in_thread(self, check: str, run: Run) -> list[Failure]:
+        return self._thread.submit(self._failures, check, run).result()
 
     def _failures(self, check: str, run: Run) -> list[Failure]:
         """Run a check and return its failures; a further model that cannot be built is one of them."""
@@ -105,6 +128,7 @@ def main() -> int:
     """Run the plan; the process exits without waiting for threads of user code, and with the command on Linux."""
     end_with_parent()  # user code that never returns would outlive a killed command
     descriptor, plan_file, trace_file = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+    os.set_inheritable(descriptor, False)
     plan = msgspec.json.decode(plan_file.read_bytes(), type=Plan)
     trace = trace_file.open("w", encoding="utf-8")
     faulthandler.enable(trace, all_threads=True)

@@ -9,6 +9,11 @@ from label_studio_ml.errors import FitError
 from label_studio_ml.model_calls.adapter import json_output
 from label_studio_ml.support.texts import plural
 from label_studio_ml.test_kit.annotated_tasks import with_one_label
+from label_studio_ml.test_kit.child.effects.process_settings import (
+    ProcessSettings,
+    limits_lowered,
+    timeout_changed,
+)
 from label_studio_ml.test_kit.child.failure_texts import asks_elsewhere, explains_annotations
 from label_studio_ml.test_kit.child.predict_calls import by_task, first_unlike
 from label_studio_ml.test_kit.child.predict_phase import (
@@ -41,6 +46,7 @@ class FitPhase:
         self._workdir = Path(tested.plan.workdir)
         self._folder = Path.cwd()
         self._environment: dict[str, str] = {}
+        self._before = ProcessSettings.now()
         self._training: Training | None = None
         self._version: TrainedVersion | None = None
         self._folder_check: FolderCheck | None = None
@@ -71,6 +77,7 @@ class FitPhase:
             recorded.clear()
         settings = self._tested.settings
         self._environment = settings.child_env()
+        self._before = ProcessSettings.now()
         self._folder_check = FolderCheck(self._tested, [self._workdir, settings.model_dir, settings.log_dir])
 
     def fit(self) -> Iterator[Failure]:
@@ -157,6 +164,8 @@ class FitPhase:
         yield from stdin_read(self._tested, "fit-side-effects")
         yield from folder_changed(self._tested, "fit-side-effects", self._folder)
         yield from variables_changed(self._tested, "fit-side-effects", self._environment)
+        yield from timeout_changed(self._tested, "fit-side-effects", self._before)
+        yield from limits_lowered(self._tested, "fit-side-effects", self._before)
 
     def cancel(self) -> Iterator[Failure]:
         """Cancel a training in its middle, and fail if what it has written becomes a part of the version before it.

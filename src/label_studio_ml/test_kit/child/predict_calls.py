@@ -21,7 +21,7 @@ from label_studio_ml.protocol.prediction_json import (
     listed,
 )
 from label_studio_ml.test_kit.calls.announced_calls import announced
-from label_studio_ml.test_kit.child.side_effects import SideEffects
+from label_studio_ml.test_kit.child.effects.side_effects import SideEffects
 from label_studio_ml.test_kit.child_plan import CallKind
 
 Json = dict[str, Any]

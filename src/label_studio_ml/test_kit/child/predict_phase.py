@@ -8,12 +8,18 @@ from label_studio_ml.errors import BackendError, ModelFileError
 from label_studio_ml.model_api.api_generation import has_predict
 from label_studio_ml.test_kit.child.answer_checks import AnswerChecks
 from label_studio_ml.test_kit.child.bad_data import BadData
+from label_studio_ml.test_kit.child.effects.leak_checks import LeakChecks
+from label_studio_ml.test_kit.child.effects.process_settings import (
+    ProcessSettings,
+    handlers_changed,
+    limits_lowered,
+    timeout_changed,
+)
+from label_studio_ml.test_kit.child.effects.side_effects import Occurrence
 from label_studio_ml.test_kit.child.failure_texts import asks_elsewhere
-from label_studio_ml.test_kit.child.leak_checks import LeakChecks
 from label_studio_ml.test_kit.child.predict_calls import ask
 from label_studio_ml.test_kit.child.repeat_checks import RepeatChecks
 from label_studio_ml.test_kit.child.requests.click_checks import ClickChecks
-from label_studio_ml.test_kit.child.side_effects import Occurrence
 from label_studio_ml.test_kit.child.tested_class import TestedClass
 from label_studio_ml.test_kit.code_places import NOWHERE, Place
 from label_studio_ml.test_kit.report import Failure
@@ -44,6 +50,7 @@ class PredictPhase:
         self._tested = tested
         self._folder = Path.cwd()
         self._environment = tested.settings.child_env()
+        self._before_import = self._after_import = ProcessSettings.now()
 
     def load(self) -> Iterator[Failure]:
         """Import the class; fail with the line if that fails."""
@@ -57,8 +64,9 @@ class PredictPhase:
             )
 
     def build(self) -> Iterator[Failure]:
-        """Build a model for the label config. Environment variables that the import has set are its own."""
+        """Build a model for the label config. Variables and a time limit that the import has set are its own."""
         self._tested.effects.variables.clear()
+        self._after_import = ProcessSettings.now()
         self._environment = self._tested.settings.child_env()
         yield from building(self._tested)
 
@@ -92,11 +100,20 @@ class PredictPhase:
             **bad,
             "open-files": leaks.open_files,
             "threads": leaks.threads,
+            "processes": leaks.processes,
             "memory": leaks.memory,
             "stdin": lambda: stdin_read(tested, "stdin"),
             "working-folder": lambda: folder_changed(tested, "working-folder", self._folder),
             "environment": lambda: variables_changed(tested, "environment", self._environment),
+            "process-settings": self._settings_changed,
         }
+
+    def _settings_changed(self) -> Iterator[Failure]:
+        """Fail if the class has changed settings of the process; a time limit of sockets from the import is its own."""
+        check = "process-settings"
+        yield from timeout_changed(self._tested, check, self._after_import)
+        yield from handlers_changed(self._tested, check, self._before_import)
+        yield from limits_lowered(self._tested, check, self._before_import)
 
     def _with_bad_data(self, check: str) -> Run:
         return lambda: BadData(self._tested).try_values(check)

@@ -12,7 +12,7 @@ from label_studio_ml.model_calls.adapter import ClassInfo, ModelSpec, build, des
 from label_studio_ml.test_kit.calls import absent_studio
 from label_studio_ml.test_kit.calls.announced_calls import announced
 from label_studio_ml.test_kit.check_catalogue import CHECKS
-from label_studio_ml.test_kit.child.side_effects import SideEffects
+from label_studio_ml.test_kit.child.effects.side_effects import SideEffects
 from label_studio_ml.test_kit.child_plan import CallKind, Plan
 from label_studio_ml.test_kit.code_places import NOWHERE, Place, UserCode
 from label_studio_ml.test_kit.report import Failure

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from label_studio_ml.test_kit.annotated_tasks import annotated_tasks
+from label_studio_ml.test_kit.child.effects.side_effects import written_in
 from label_studio_ml.test_kit.child.predict_calls import first_unlike
-from label_studio_ml.test_kit.child.side_effects import written_in
 from label_studio_ml.test_kit.child.tested_class import TestedClass
 from label_studio_ml.test_kit.child.training.folder_snapshot import FolderSnapshot
 from label_studio_ml.test_kit.child.training.trained_version import TrainedVersion

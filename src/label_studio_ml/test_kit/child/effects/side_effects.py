@@ -1,13 +1,17 @@
 """Record what user code does to its process: the network, standard input, the working folder, files, variables."""
 
 import contextlib
+import functools
 import io
 import os
+import signal
+import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from label_studio_ml.test_kit.code_places import NOWHERE, Place, UserCode, caller
@@ -24,8 +28,9 @@ Occurrence = tuple[str, Place]
 class SideEffects:
     """What one process has done, each as what was concerned, with the line of the user's code.
 
-    `written` and `read` are absolute paths of files opened. Only what happens inside `watching` is recorded. While
-    `is_offline` is set, connections to other machines are refused.
+    `written` and `read` are absolute paths of files opened. `settings` has the functions by which settings of the
+    process were changed. Only what happens inside `watching` is recorded. While `is_offline` is set, connections to
+    other machines are refused.
     """
 
     code: UserCode
@@ -35,14 +40,29 @@ class SideEffects:
     variables: list[Occurrence] = field(default_factory=list)
     written: list[Occurrence] = field(default_factory=list)
     read: set[str] = field(default_factory=set)
+    settings: list[Occurrence] = field(default_factory=list)
     is_offline: bool = False
     _watching: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def install(self) -> None:
-        """Add the audit hook of this process, and watch its standard input."""
+        """Add the audit hook of this process, and watch its standard input and functions without an audit event."""
         sys.addaudithook(self._hook)
         sys.stdin = _Stdin(self)
+        self._watch(socket, "setdefaulttimeout")
+        self._watch(signal, "signal")
+
+    def _watch(self, module: ModuleType, name: str) -> None:
+        """Let a function of a module record where it is called, in `settings`."""
+        function: Callable[..., Any] = getattr(module, name)
+
+        @functools.wraps(function)
+        def recording(*arguments: Any, **options: Any) -> Any:
+            if self._watching:
+                self.settings.append((f"{module.__name__}.{name}", self.code.place_on_stack(caller(0))))
+            return function(*arguments, **options)
+
+        setattr(module, name, recording)
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -98,6 +118,9 @@ class SideEffects:
     def _changes_folder(self, arguments: tuple[Any, ...]) -> None:
         self.folders.append((str(arguments[0]), self.code.place_on_stack(caller(2))))
 
+    def _sets_limit(self, arguments: tuple[Any, ...]) -> None:
+        self.settings.append(("resource.setrlimit", self.code.place_on_stack(caller(2))))
+
     def _sets_variable(self, arguments: tuple[Any, ...]) -> None:
         frame = caller(2)
         while frame is not None and frame.f_globals.get("__name__") in _BETWEEN:
@@ -115,6 +138,8 @@ _HANDLERS = {
     "os.chdir": SideEffects._changes_folder,
     "os.putenv": SideEffects._sets_variable,
     "os.unsetenv": SideEffects._sets_variable,
+    "resource.setrlimit": SideEffects._sets_limit,
+    "resource.prlimit": SideEffects._sets_limit,
 }
 
 

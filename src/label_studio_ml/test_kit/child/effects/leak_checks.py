@@ -66,6 +66,20 @@ class LeakChecks:
                 place=self._tested.code.code_of(target),
             )
 
+    def processes(self) -> Iterator[Failure]:
+        """Fail if each call leaves at least one more process, running or ended without being waited for."""
+        self._call(1)
+        before = _child_processes()
+        self._call()
+        left = _child_processes() - before
+        if len(left) >= _CALLS:
+            number = min(left)
+            yield self._tested.failure(
+                "processes",
+                f"each call of predict leaves a process: {len(left)} after {_CALLS} calls",
+                field=_command_of(number),
+            )
+
     def memory(self) -> Iterator[Failure]:
         """Fail if each of several rounds of calls needs more memory."""
         self._call()
@@ -99,6 +113,27 @@ def _open_files() -> dict[str, str]:
         except OSError:  # that of the listing itself
             continue
     return found
+
+
+def _child_processes() -> set[int]:
+    """Return the ids of this process's children, also of those that have ended and are waited for; Linux only."""
+    gc.collect()  # a Popen without references is waited for as soon as another process is started
+    found: set[int] = set()
+    for listing in Path("/proc/self/task").glob("*/children"):
+        try:
+            found.update(map(int, listing.read_text(encoding="ascii").split()))
+        except OSError:  # a thread that has just ended
+            continue
+    return found
+
+
+def _command_of(number: int) -> str:
+    """Return the command line of a process; its id if it has none, as after its end."""
+    try:
+        line = Path(f"/proc/{number}/cmdline").read_bytes()
+    except OSError:
+        line = b""
+    return line.replace(b"\0", b" ").decode(errors="replace").strip() or f"process {number}"
 
 
 def _resident() -> float:
