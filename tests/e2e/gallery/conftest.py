@@ -16,6 +16,18 @@ from .journey import Journey
 MakeJourney = Callable[..., Journey]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test of this folder half an hour, unless it has a time-out of its own.
+
+    Each installs a model and opens dozens of pages: on a busy machine, the ten minutes that the folder above gives are
+    not enough.
+    """
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(1800))
+
+
 @pytest.fixture
 def journey(label_studio: Studio, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeJourney]:
     """Return a function that makes a `Journey` of a model in a project; its backend is stopped after the test."""

@@ -90,7 +90,7 @@ class Journey:
             missing = left
         return newest
 
-    def train(self, deadline: float = 240.0) -> str:
+    def train(self, deadline: float = 900.0) -> str:
         """Press the training button; return the new version when no training runs any more. Fails if the last one did.
 
         Annotations start trainings by themselves, too: the last one has seen all of them.
@@ -102,7 +102,7 @@ class Journey:
         seen: list[str] = []
 
         def is_done() -> str:
-            jobs = requests.get(url, timeout=10).json()["jobs"]
+            jobs = requests.get(url, timeout=60).json()["jobs"]
             # Between two jobs of the project, none may be listed as active for a moment: two readings have to agree.
             ended = [job["job"] for job in jobs if job["job_status"] not in ("queued", "started")]
             if len(ended) < len(jobs) or seen != ended:

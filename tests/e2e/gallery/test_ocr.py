@@ -127,7 +127,7 @@ def test_reads_a_box_that_a_person_draws(
     text, box = item.lines[0]
     _draw(page, project, task, box)
     try:
-        wait_until(lambda: len(page.evaluate(_DRAWN)) == 3, "box, label and text are in the editor", 20.0)
+        wait_until(lambda: len(page.evaluate(_DRAWN)) == 3, "box, label and text are in the editor")
         assert page.evaluate(_DRAWN) == [None, ["Text"], [text]]
     finally:
         keep_picture(page.page, "ocr-drawn")

@@ -158,9 +158,7 @@ class ClickPage:
         Return whether each of the clicks that the page sent is inside, and the shape that the model answered.
         """
         page = self.page.page
-        with page.expect_response(
-            lambda answer: "interactive-annotating" in answer.url, timeout=30_000
-        ) as answered:
+        with page.expect_response(lambda answer: "interactive-annotating" in answer.url) as answered:
             if not inside:
                 page.keyboard.down("Alt")
             page.mouse.click(*self.at(x, y, size))
@@ -177,7 +175,7 @@ class ClickPage:
 
     def wait_for(self, count: int) -> Json:
         """Wait until there are so many shapes; return the newest."""
-        wait_until(lambda: len(self.shapes()) == count, f"{count} shapes on the page", 90.0)
+        wait_until(lambda: len(self.shapes()) == count, f"{count} shapes on the page")
         return self.shapes()[-1]
 
 
@@ -304,7 +302,6 @@ def test_a_click_outside_and_the_next_picture(
     wait_until(
         lambda: {path for path in computed.rglob("*") if path.is_file()} - of_first,
         "the next picture is prepared",
-        90.0,
     )
     y, x = np.nonzero(whole)
     farthest = int(np.argmax((x - face[0]) ** 2 + (y - face[1]) ** 2))

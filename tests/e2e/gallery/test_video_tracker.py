@@ -108,7 +108,7 @@ def test_follows_boxes(
     page.open_task(project, tasks[shown], prediction["id"])
     for frame in (0, 20, 60):
         box = boxes_of(prediction, clip, size).get(clip.start + frame)
-        wait_until(partial(is_drawn, page, frame, box, size), f"the box of frame {frame} is drawn", 30.0)
+        wait_until(partial(is_drawn, page, frame, box, size), f"the box of frame {frame} is drawn")
     keep_picture(page.page, "video-tracker")
 
     # A person corrects a track in a later frame: it is followed from there.

@@ -14,6 +14,7 @@ from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import TimeoutError as Late
 from playwright.sync_api import expect
 
+from ..browser import PATIENCE
 from ..processes import wait_until
 from ..studio import Json, Studio
 
@@ -109,7 +110,7 @@ class Labelling:
     def open_task(self, project: int, task: int, prediction: int) -> None:
         """Open a task of any project; the page then shows this one of its predictions."""
         self.project, self.task = project, task
-        self._show(60_000, f"store.predictions.find((item) => item.pk === '{prediction}')")
+        self._show(PATIENCE, f"store.predictions.find((item) => item.pk === '{prediction}')")
 
     def _show(self, patience: float, prediction: str = "store.predictions[0]") -> None:
         """Load the page and select a prediction, which the JavaScript `prediction` finds in the editor's `store`."""
