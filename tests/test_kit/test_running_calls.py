@@ -1,7 +1,15 @@
 """Which call of user code runs longest, and for how long: the time between calls is not counted."""
 
+from typing import Any
+
+import pytest
+
+from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.test_kit.calls import announced_calls
 from label_studio_ml.test_kit.calls.running_calls import RunningCalls, within
+from label_studio_ml.test_kit.child.predict_calls import ask
 from label_studio_ml.test_kit.child_plan import Call, CallKind, Event
+from label_studio_ml.test_kit.child_runner import Limits
 
 
 class Clock:
@@ -59,3 +67,22 @@ def test_a_call_names_its_tasks() -> None:
     assert words("7") == " in predict for task 7"
     assert words("7", "8") == " in predict for a batch of 2 tasks (7, 8)"
     assert words(*map(str, range(13))).endswith("10, 11, …)")
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "seconds"), [(128, 6, 60), (6, 6, 60), (4, 6, 120), (1, 6, 360), (1, 0, 60)]
+)
+def test_each_part_of_a_batch_that_the_server_would_divide_has_the_time_of_a_call(
+    size: int, count: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dividing(LabelStudioMLBase):
+        max_batch_size = size
+
+        def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
+            return [{"result": []} for _ in tasks]
+
+    events: list[Event] = []
+    monkeypatch.setattr(announced_calls, "_senders", [events.append])
+    ask(Dividing(label_config="<View/>"), [{"id": number, "data": {}} for number in range(count)])
+    (call,) = [event.call for event in events if event.call is not None]
+    assert Limits(timeout=60).seconds(call) == seconds

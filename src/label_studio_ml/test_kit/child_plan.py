@@ -51,6 +51,7 @@ class CallKind(StrEnum):
 class Call(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A call of user code that begins; `tasks` are the ids of the tasks of a `predict`.
 
+    `parts` is the number of calls in which the server would give these tasks to `predict`: each has the time of one.
     A second Call with the number of a running one replaces it: its time limit begins again. `thread` identifies the
     thread in the stacks that `faulthandler` writes; 0 if it is not known.
     """
@@ -58,6 +59,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     number: int
     kind: CallKind
     tasks: list[str] = []
+    parts: int = 1
     thread: int = 0
 
 

@@ -47,9 +47,10 @@ _LOOK = 0.1
 class Limits:
     """Limits of single calls in seconds, and of the process's `memory` in MiB.
 
-    `timeout` is for a call of `predict`, `fit_timeout` for one of `fit`, `cancel_grace` for the rest of one whose
-    training has been cancelled, and `start` for the import of the model file and for building a model. What the test
-    itself does between calls does not count; `own` ends a test that hangs there.
+    `timeout` is for a call of `predict`: for each of several, if the server would divide the tasks. `fit_timeout` is
+    for one of `fit`, `cancel_grace` for the rest of one whose training has been cancelled, and `start` for the import
+    of the model file and for building a model. What the test itself does between calls does not count; `own` ends a
+    test that hangs there.
     """
 
     timeout: float = 60.0
@@ -59,8 +60,12 @@ class Limits:
     start: float = 180.0
     own: float = 600.0
 
+    def seconds(self, call: Call) -> float:
+        """Return the seconds for a call: for each of the parts into which the server would divide its tasks."""
+        return self.of(call.kind) * call.parts
+
     def of(self, kind: CallKind) -> float:
-        """Return the seconds for a call."""
+        """Return the seconds for a call of a kind."""
         return {
             CallKind.IMPORT: self.start,
             CallKind.BUILD: self.start,
@@ -201,7 +206,7 @@ class _Child:
         size = _resident(self._process.pid)
         result.memory = max(result.memory, size)
         call, seconds = self._calls.longest()
-        limit = self._limits.of(call.kind) if call is not None else self._limits.own
+        limit = self._limits.seconds(call) if call is not None else self._limits.own
         if seconds > limit:
             result.is_late = True
             result.cause = f"did not return{within(call, 'from')} within {limit:g} s"

@@ -22,11 +22,15 @@ def announce_to(send: Callable[[Event], None]) -> None:
 
 
 @contextlib.contextmanager
-def announced(kind: CallKind, tasks: Iterable[Mapping[str, Any]] = ()) -> Iterator[int]:
-    """Announce that a call begins, and that it has ended when the block is left; yield its number."""
+def announced(kind: CallKind, tasks: Iterable[Mapping[str, Any]] = (), *, parts: int = 1) -> Iterator[int]:
+    """Announce that a call begins, and that it has ended when the block is left; yield its number.
+
+    `parts` is the number of calls that the server would make of it.
+    """
     number = next(_numbers)
     ids = [str(task.get("id", "")) for task in tasks]
-    _send(Event(call=Call(number=number, kind=kind, tasks=ids, thread=threading.get_ident())))
+    call = Call(number=number, kind=kind, tasks=ids, parts=parts, thread=threading.get_ident())
+    _send(Event(call=call))
     try:
         yield number
     finally:

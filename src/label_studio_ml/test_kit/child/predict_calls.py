@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from label_studio_ml.model import LabelStudioMLBase
-from label_studio_ml.model_calls.adapter import call_predict
+from label_studio_ml.model_calls.adapter import MAX_BATCH, call_predict
+from label_studio_ml.model_calls.class_attributes import limit
 from label_studio_ml.processes.forked_children import UserCode
 from label_studio_ml.protocol.prediction_json import (
     InvalidPrediction,
@@ -65,8 +66,9 @@ def ask(
     copies = copy.deepcopy(list(tasks))
     given = list(copies)
     answer = Answer(tasks=copies)
+    parts = math.ceil(len(copies) / limit(type(model), "max_batch_size", MAX_BATCH, least=1))
     try:
-        with announced(CallKind.PREDICT, copies):
+        with announced(CallKind.PREDICT, copies, parts=max(1, parts)):
             with effects.watching() if effects is not None else contextlib.nullcontext():
                 returned = call_predict(model, given, params)
             with UserCode():  # a returned generator runs user code

@@ -5,8 +5,10 @@ import itertools
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from label_studio_ml.support.texts import plural
 from label_studio_ml.test_kit.child.answer_checks import AnswerChecks
@@ -20,6 +22,8 @@ _CALLS = 4
 #: Rounds of calls in which the memory is measured, and the growth in MiB that is too much.
 _ROUNDS = 3
 _TOO_MUCH = 24.0
+
+K = TypeVar("K", bound=Hashable)
 
 _DESCRIPTORS = Path("/proc/self/fd") if sys.platform == "linux" else Path("/dev/fd")
 
@@ -35,14 +39,25 @@ class LeakChecks:
         for _ in range(times):
             ask(self._tested.model, self._first.tasks, self._tested.effects)
 
+    def _left(self, observe: Callable[[], dict[K, str]]) -> dict[K, str]:
+        """Return what calls leave of what `observe` returns by key; nothing unless each of them leaves something.
+
+        A library may open several files, or start several threads, during one of the calls and keep them.
+        """
+        self._call(1)
+        first = now = observe()
+        for _ in range(_CALLS):
+            self._call(1)
+            before, now = now, observe()
+            if not now.keys() - before.keys():
+                return {}
+        return {key: name for key, name in now.items() if key not in first}
+
     def open_files(self) -> Iterator[Failure]:
         """Fail if each call leaves at least one more file open."""
-        self._call(1)
-        before = _open_files()
-        self._call()
-        left = {number: path for number, path in _open_files().items() if number not in before}
+        left = self._left(_open_files)
         if len(left) >= _CALLS:
-            path = next(iter(left.values()))
+            ((path, _),) = Counter(left.values()).most_common(1)
             place = next((place for opened, place in self._tested.effects.written if opened == path), NOWHERE)
             yield self._tested.failure(
                 "open-files",
@@ -53,17 +68,14 @@ class LeakChecks:
 
     def threads(self) -> Iterator[Failure]:
         """Fail if each call leaves at least one more thread running."""
-        self._call(1)
-        before = set(threading.enumerate())
-        self._call()
-        left = [thread for thread in threading.enumerate() if thread not in before]
+        left = self._left(lambda: {thread: thread.name for thread in threading.enumerate()})
         if len(left) >= _CALLS:
-            target = getattr(left[0], "_target", None)
+            thread = next(iter(left))
             yield self._tested.failure(
                 "threads",
                 f"each call of predict leaves a thread running: {_CALLS} calls leave {plural(len(left), 'thread')}",
-                field=left[0].name,
-                place=self._tested.code.code_of(target),
+                field=thread.name,
+                place=self._tested.code.code_of(getattr(thread, "_target", None)),
             )
 
     def processes(self) -> Iterator[Failure]:
