@@ -221,6 +221,9 @@ HEAVY_ALLOWED: dict[str, tuple[str, ...]] = {
         ("training.worker.rq_worker", "training.scheduling.lease", "training.redis.rq_jobs"), ("rq",)
     ),  # the RQ worker's process
     "runtime.wsgi_application": ("flask",),  # makes a Flask application; only users' _wsgi.py files import it
+    "conformance.transport.studio_session": (
+        "requests",
+    ),  # a subclass of its session; imported by the first call
 }
 
 #: Importing these must be quick: no heavy module comes with them, not even through others.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from label_studio_ml.conformance.checks import body_checks
 from label_studio_ml.conformance.conform import CHECKS
 from label_studio_ml.conformance.first_contact import NoBackend
 from label_studio_ml.conformance.outcome import Finding, Outcome
@@ -706,3 +707,34 @@ def test_a_body_that_is_not_utf8_is_a_warning(backend: FakeBackend) -> None:
     assert [(name, finding.severity.name, finding.received) for name, finding in found] == [
         ("one-task", "WARN", "a body that is not UTF-8")
     ]
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800"], ids=["zero", "half"])
+def test_a_text_that_postgresql_cannot_hold_is_a_finding(backend: FakeBackend, text: str) -> None:
+    def predict(fake: FakeBackend, asked: Asked) -> Reply:
+        body = json.loads(FakeBackend.predict(fake, asked).body)
+        for result in body["results"]:
+            result["result"][0]["meta"] = {"text": [text]}
+        return Reply.of(body)
+
+    backend.answers["/predict"] = predict
+    outcomes = outcomes_of(trial_of(backend.url), ["one-task"])
+    ((_, finding),) = findings(outcomes)
+    assert "U+0000 or half a surrogate pair" in finding.received
+    assert "PostgreSQL refuses" in finding.effect
+
+
+def test_a_call_that_is_never_answered_is_not_repeated_in_other_forms(
+    backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_checks, "_LIMIT", 0.2)
+
+    def hang(fake: FakeBackend, asked: Asked) -> Reply:
+        fake.hang()
+        return closed()
+
+    backend.answers["/webhook"] = hang
+    outcomes = outcomes_of(trial_of(backend.url, limits=IMPATIENT), ["bad-input", "events"])
+    assert [finding.severity for _, finding in findings(outcomes)] == ["fail", "fail"]
+    assert "(1 of 8 wrong bodies)" in outcomes["bad-input"].findings[0].received
+    assert backend.paths().count("/webhook") == 2

@@ -12,8 +12,9 @@ import pytest
 import requests
 
 from helpers import captured
-from label_studio_ml.conformance.bounded_call import bounded_call
 from label_studio_ml.conformance.studio_calls import Limits, StudioCalls
+from label_studio_ml.conformance.transport.bounded_call import Endless, bounded_call
+from label_studio_ml.conformance.transport.studio_session import StudioSession
 from studio.fake import Asked, FakeServer, Reply
 
 HEADERS = ("user-agent", "accept", "accept-encoding", "connection", "content-type", "authorization")
@@ -211,9 +212,8 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 def test_an_answer_without_an_end_is_given_up(server: FakeServer, reply: Reply) -> None:
     server.on("/setup", reply)
     answer = StudioCalls(server.url, limits=Limits(connect=0.1, rest=0.1)).post("/setup", {}, 0.3)
-    assert answer.failure == (
-        "an answer that has not ended after 1 s: Label Studio has no limit for it, and reads on"
-    )
+    assert answer.failure == "an answer that has not ended after 1 s"
+    assert "reads as long as it goes on" in answer.hang
     assert (answer.is_error, answer.unreachable) == (True, False)
 
 
@@ -257,3 +257,70 @@ def test_bodies_are_decoded_as_by_the_library_of_label_studio(
     answer = StudioCalls(server.url).get("/health", 30)
     assert answer.body().value == value == requests.get(f"{server.url}/health", timeout=30).json()
     assert not answer.is_utf8
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("http://[::1", "cannot read"),
+        ("ftp://host/setup", "a redirect to ftp://host/setup: no address of a web server"),
+        ("http://127.0.0.1:9/setup", "a redirect to http://127.0.0.1:9/setup: nothing listens"),
+    ],
+)
+def test_a_redirect_that_leads_nowhere_is_no_server_that_is_away(
+    server: FakeServer, target: str, said: str
+) -> None:
+    server.on("/setup", Reply.to(target, 307))
+    answer = StudioCalls(server.url).post("/setup", {}, 30)
+    assert said in answer.failure
+    assert not answer.unreachable
+
+
+def test_secrets_in_redirects_are_not_shown(server: FakeServer) -> None:
+    within = server.url.replace("//", "//me:pass-word@")
+    server.on("/setup", Reply.to(f"{within}/end?token=to-ken", 307))
+    server.on("/health", Reply.to("http://me:pass-word@127.0.0.1:9/?token=to-ken", 307))
+    server.on("/end", Reply.of({}))
+    calls = StudioCalls(server.url)
+    shown = f"{calls.post('/setup', {}, 30)} {calls.get('/health', 30)}"
+    assert "redirect (307) to" in shown
+    assert "a redirect to" in shown
+    assert "pass-word" not in shown
+    assert "to-ken" not in shown
+
+
+def test_the_body_of_a_redirect_is_limited_too() -> None:
+    """`requests` reads it whole, into memory, before it follows the redirect."""
+    fake = FakeServer()
+    head = f"HTTP/1.1 307 x\r\nLocation: {fake.url}/end\r\nTransfer-Encoding: chunked\r\n\r\n"
+    fake.on("/setup", drip(head.encode(), b"20000\r\n" + b" " * 0x20000 + b"\r\n", 0.0))
+    try:
+        with StudioSession(0, 60, max_bytes=1 << 20) as session, pytest.raises(Endless, match="1 MiB"):
+            session.post(f"{fake.url}/setup", timeout=60)
+    finally:
+        fake.stop()
+
+
+def test_a_long_wait_that_a_get_is_asked_for_is_said_and_not_waited_for(server: FakeServer) -> None:
+    """Label Studio's client waits as long as Retry-After says, whatever its time limits."""
+    server.on("/health", Reply(503, b"{}", {"Retry-After": "3600"}))
+    answer = StudioCalls(server.url).get("/health", 30)
+    assert "503" in answer.failure
+    assert answer.failure.endswith("with Retry-After: 3600 s")
+    assert "waits so long" in answer.hang
+    assert not answer.unreachable
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_asks_for_short_waits_is_asked_again(server: FakeServer) -> None:
+    server.sequence("/health", Reply(503, b"{}", {"Retry-After": "0"}), Reply.of({"status": "UP"}))
+    assert StudioCalls(server.url).get("/health", 30).status == 200
+    server.on("/health", Reply(503, b"{}", {"Retry-After": "0"}))
+    answer = StudioCalls(server.url).get("/health", 30)
+    assert (answer.status, answer.failure) == (503, "")
+
+
+def test_json_with_the_content_type_of_a_page_is_no_page(server: FakeServer) -> None:
+    for content, is_page in ((b'{"detail": "wrong"}', False), (b"wrong", True)):
+        server.on("/health", Reply(400, content, {"Content-Type": "text/html"}))
+        assert StudioCalls(server.url).get("/health", 30).is_html is is_page

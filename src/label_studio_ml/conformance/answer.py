@@ -1,5 +1,6 @@
 """A backend's answer to a call, or why there is none."""
 
+import codecs
 import contextlib
 import io
 import json
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from label_studio_ml.support.texts import plural
+
+_PAGE_STARTS = (b"<!doctype", b"<html>")
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,9 @@ class Answer:
     """The answer to `call`, such as `POST /predict`, for which the client waits at most `limit` seconds.
 
     Without a response, `failure` says why, `failure_fix` what to do about it, and `status` is 0; `unreachable` tells
-    that not even a connection was made. `encoding` is the one that the header says. `redirects` are the statuses of the
-    redirects that led to `url`, the final address, which was asked with `method`.
+    that not even a connection was made, and `hang` what Label Studio does if it waits without a limit. `encoding` is
+    the one that the header says. `redirects` are the statuses of the redirects that led to `url`, the final address,
+    which was asked with `method`.
     """
 
     call: str
@@ -38,6 +43,7 @@ class Answer:
     failure_fix: str = ""
     unreachable: bool = False
     timed_out: bool = False
+    hang: str = ""
     status: int = 0
     reason: str = ""
     content: bytes = b""
@@ -55,7 +61,9 @@ class Answer:
     @property
     def is_html(self) -> bool:
         """Whether the body is a web page."""
-        return "html" in self.content_type or self.content.lstrip()[:9].lower() in (b"<!doctype", b"<html>")
+        if self.content.lstrip()[:9].lower() in _PAGE_STARTS:
+            return True
+        return "html" in self.content_type and bool(self.body().error)
 
     @property
     def lost_body(self) -> bool:
@@ -103,8 +111,12 @@ class Answer:
     def _described_body(self, error: Exception) -> str:
         if not self.content.strip():
             return "empty"
+        if self.content.startswith(_BYTE_ORDER_MARKS):
+            return "text with a byte order mark, which JSON does not have"
         start = " ".join(self.content[:80].decode("utf-8", "replace").split())
-        if self.is_html:
+        if isinstance(error, RecursionError):
+            return f"nested too deep, beginning {start!r}"
+        if "html" in self.content_type or self.content.lstrip()[:9].lower() in _PAGE_STARTS:
             return f"a web page, beginning {start!r}"
         if isinstance(error, json.JSONDecodeError) and self.content[:1] in b"{[" and self._ends_early(error):
             return f"JSON that ends too early, after {plural(len(self.content), 'byte')}, beginning {start!r}"

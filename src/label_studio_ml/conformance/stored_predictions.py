@@ -30,6 +30,9 @@ SHOWN_ELSEWHERE = (
     "Label Studio shows the region in part or at another place, or refuses it when it is submitted"
 )
 
+#: Characters that JSON can hold, and PostgreSQL cannot.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
 _ONE_EACH = "an object with `results`, a list with one prediction for each task, in the order of the tasks"
 
 
@@ -64,6 +67,15 @@ def answered_results(answer: Answer, count: int) -> tuple[list[Any], list[Findin
                 "Replace them before the answer is encoded",
             )
         )
+    if _UNSTORABLE.search("\n".join(_texts(body.value))):
+        findings.append(
+            _finding(
+                "a text with U+0000 or half a surrogate pair",
+                "texts of whole characters other than U+0000",
+                "PostgreSQL refuses to store it: Label Studio answers 500 to whoever opens one of the tasks",
+                "Remove such characters, which come from damaged files and cut texts, before the answer is encoded",
+            )
+        )
     results = body.value.get("results") if isinstance(body.value, Mapping) else None
     if not isinstance(results, list):
         got = "`results` is " + kind_of(results) if isinstance(body.value, Mapping) else kind_of(body.value)
@@ -73,6 +85,19 @@ def answered_results(answer: Answer, count: int) -> tuple[list[Any], list[Findin
     if len(results) not in (0, count):
         return [], [*findings, _wrong_count(len(results), count)]
     return results, findings
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a JSON value, keys too. It needs no recursion, so that no value is nested too deep."""
+    rest: list[Any] = [value]
+    while rest:
+        item = rest.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, Mapping):
+            rest += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            rest += item
 
 
 def _wrong_count(results: int, count: int) -> Finding:
@@ -106,13 +131,13 @@ def failed_call(answer: Answer, effect: str) -> Finding:
     elif answer.status in (404, 405):
         fix = f"Answer {answer.call} below the address that is entered in Label Studio"
     expected = f"an answer within {answer.limit:g} s" if answer.failure else "a status below 400"
-    return Finding(Severity.FAIL, answer.call, str(answer), expected, effect, fix)
+    return Finding(Severity.FAIL, answer.call, str(answer), expected, answer.hang or effect, fix)
 
 
 def _base(answer: Answer) -> str:
     """Return the address of the backend that a redirect names."""
     path = answer.call.partition(" ")[2]
-    return answer.url.rstrip("/").removesuffix(path)
+    return answer.url.partition("?")[0].rstrip("/").removesuffix(path)
 
 
 def prediction_findings(

@@ -6,12 +6,15 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from label_studio_ml.conformance.answer import Answer
-from label_studio_ml.conformance.bounded_call import Endless, bounded_call
+from label_studio_ml.conformance.transport.bounded_call import Endless, bounded_call
 from label_studio_ml.support.pinned_requests import distrust_reason
-from label_studio_ml.support.url_secrets import without_login
+from label_studio_ml.support.url_secrets import mask, without_login
+
+if TYPE_CHECKING:
+    from label_studio_ml.conformance.transport.studio_session import StudioSession
 
 #: The `User-Agent` of Label Studio's client. That of its webhooks is the one of `requests`.
 USER_AGENT = "heartex/1.23.2"
@@ -25,7 +28,7 @@ class Limits:
     """Seconds that Label Studio waits for an answer, by default, and for a connection.
 
     `webhook` is for events; a request for a training has the limit of predictions. `rest` is a limit that Label Studio
-    does not have: for the time after the other limits, or as long as the limit of the call if that is longer.
+    does not have: for the time after the other limits, or a quarter of the limit of the call if that is longer.
     """
 
     connect: float = 1.0
@@ -39,7 +42,7 @@ class Limits:
     def total(self, call: str, connect: float, limit: float) -> float:
         """Return the seconds after which a call is given up, whatever arrives: after all tries, and `rest`."""
         tries = RETRIES + 1
-        return tries * connect + (tries if call.startswith("GET") else 1) * limit + max(self.rest, limit)
+        return tries * connect + (tries if call.startswith("GET") else 1) * limit + max(self.rest, limit / 4)
 
 
 class Untrusted(Exception):
@@ -99,15 +102,17 @@ class StudioCalls:
 
     def event(self, payload: Any) -> Answer:
         """Send an event to the webhook that Label Studio makes for a backend: once, without login. Raises Untrusted."""
-        import requests
+        from label_studio_ml.conformance.transport.studio_session import StudioSession
 
-        url = f"{self.url.rstrip('/')}/webhook"
-        with requests.Session() as session:
+        url, limit = f"{self.url.rstrip('/')}/webhook", self.limits.webhook
+        total = self.limits.total("POST", limit, limit)
+        with StudioSession(0, total) as session:
             return _timed(
                 "POST /webhook",
-                self.limits.webhook,
-                self.limits.total("POST", self.limits.webhook, self.limits.webhook),
-                lambda: session.post(url, json=payload, headers={}, timeout=self.limits.webhook, stream=True),
+                limit,
+                total,
+                session,
+                lambda: session.post(url, json=payload, headers={}, timeout=limit, stream=True),
             )
 
     def _call(
@@ -120,22 +125,21 @@ class StudioCalls:
         extra_headers: dict[str, str] | None = None,
         **arguments: Any,
     ) -> Answer:
-        import requests
-        from requests.adapters import HTTPAdapter
+        from label_studio_ml.conformance.transport.studio_session import StudioSession
 
         login = login or self.login
         # Label Studio 1.23 has no limit of its own for connections if a login is set.
         connect = limit if login else self.limits.connect
         url = f"{self.url.rstrip('/')}{path}"
-        with requests.Session() as session:
+        total = self.limits.total(method, connect, limit)
+        with StudioSession(RETRIES, total) as session:
             session.headers.update({"User-Agent": USER_AGENT, **(extra_headers or {})})
             session.auth = login
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
             return _timed(
                 f"{method} {path}",
                 limit,
-                self.limits.total(method, connect, limit),
+                total,
+                session,
                 lambda: session.request(method, url, timeout=(connect, limit), stream=True, **arguments),
             )
 
@@ -155,36 +159,47 @@ class _WatchedBody(io.BytesIO):
         return part
 
 
-def _timed(call: str, limit: float, total: float, send: Any) -> Answer:
-    """Send a request and return its answer. `total` limits the seconds for all of it.
+_READS_ON = (
+    "Label Studio reads as long as it goes on, and so long the person waits who opens the page or submits"
+)
+_WAITS = "Label Studio waits so long before it asks again, twice, and with it the person who opens the page"
+
+
+def _timed(call: str, limit: float, total: float, session: "StudioSession", send: Any) -> Answer:
+    """Send a request of a session and return its answer. `total` limits the seconds for all of it.
 
     Raises Untrusted if the server's certificate is refused.
     """
     import requests
 
+    from label_studio_ml.conformance.transport.studio_session import LongWait
+
     start = time.monotonic()
+
+    def failed(failure: str, fix: str, **fields: Any) -> Answer:
+        return Answer(call, time.monotonic() - start, limit, failure=failure, failure_fix=fix, **fields)
+
     try:
         response, content = bounded_call(send, total)
     except Endless as error:
-        failure = (
-            f"an answer that has not ended after {error}: Label Studio has no limit for it, and reads on"
-        )
+        failure = f"an answer that has not ended after {error}"
         fix = "End each answer: send it in one piece, with a Content-Length"
-        return Answer(call, time.monotonic() - start, limit, failure=failure, failure_fix=fix, timed_out=True)
+        return failed(failure, fix, timed_out=True, hang=_READS_ON)
+    except LongWait as error:
+        fix = "Leave Retry-After out of answers to GET, or let it be a second"
+        return failed(str(error), fix, hang=_WAITS)
     except requests.RequestException as error:
         if reason := distrust_reason(error):
             raise Untrusted(reason) from None
-        seconds = time.monotonic() - start
         cause = _cause(call, limit, error)
-        return Answer(
-            call,
-            seconds,
-            limit,
-            failure=cause.meaning,
-            failure_fix=cause.fix,
-            unreachable=cause.unreachable,
-            timed_out=_timed_out(error),
-        )
+        if session.targets and not isinstance(error, requests.TooManyRedirects):
+            fix = "Correct the redirect, or enter the final address in Label Studio"
+            meaning = f"a redirect to {mask(session.targets[-1])}: {cause.meaning}"
+            return failed(meaning, fix, timed_out=_timed_out(error))
+        return failed(cause.meaning, cause.fix, unreachable=cause.unreachable, timed_out=_timed_out(error))
+    except Exception as error:  # noqa: BLE001 - an address that a redirect names may be of any form
+        cause_text = f"{type(error).__name__}: {error}"[:_LONGEST]
+        return failed(f"an answer that Label Studio's client cannot read ({cause_text})", _CORRECT)
     return Answer(
         call,
         time.monotonic() - start,
@@ -195,7 +210,7 @@ def _timed(call: str, limit: float, total: float, send: Any) -> Answer:
         encoding=response.encoding,
         content_type=response.headers.get("Content-Type", "").lower(),
         redirects=tuple(step.status_code for step in response.history),
-        url=without_login(response.url),
+        url=mask(response.url),
         method=response.request.method or "",
     )
 
@@ -220,7 +235,10 @@ class _Cause:
     unreachable: bool = False
 
 
+#: Characters of an error that are shown.
+_LONGEST = 200
 _START = "Start the backend, or correct the URL"
+_CORRECT = "Correct the answer's status, headers and redirects"
 _CRASHED = "See the log of the backend, and of a proxy before it: the process that answers may have ended"
 
 
@@ -233,6 +251,8 @@ def _cause(call: str, limit: float, error: Exception) -> _Cause:
         asked = f", asked {RETRIES + 1} times" if call.startswith("GET") else ""
         fix = "Answer sooner: do slow work in the background, or in a faster model"
         return _Cause(f"no answer within {limit:g} s{asked}", fix)
+    if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
+        return _Cause("no address of a web server", _CORRECT)
     if isinstance(error, requests.ConnectTimeout):
         return _Cause("no connection within the time limit", _START, unreachable=True)
     if isinstance(error, requests.TooManyRedirects):
@@ -247,6 +267,7 @@ def _cause(call: str, limit: float, error: Exception) -> _Cause:
     return _Cause(f"no answer: {text.rpartition(': ')[2].rstrip(')')[:200]}", _START, unreachable=True)
 
 
+_TOO_MANY_HEADERS = _Cause("an answer with headers that are too many or too long", _CORRECT)
 _UNKNOWN_HOST = _Cause("the host name is not known", "Correct the URL", unreachable=True)
 _CLOSED = _Cause("the connection was closed without an answer", _CRASHED)
 
@@ -257,6 +278,8 @@ _CAUSES = {
     "nodename nor servname": _UNKNOWN_HOST,
     "No address associated": _UNKNOWN_HOST,
     "Temporary failure in name resolution": _UNKNOWN_HOST,
+    "got more than": _TOO_MANY_HEADERS,
+    "LineTooLong": _TOO_MANY_HEADERS,
     "BadStatusLine": _Cause(
         "an answer that is not HTTP", "Correct the port: another kind of server answers there"
     ),

@@ -37,7 +37,13 @@ _WRONG = (
 
 def bad_input(trial: Trial) -> Outcome:
     """Check that wrong bodies are refused with a status from 400 to 499, and that the backend lives on."""
-    answers = [(wrong, trial.calls.send(wrong.path, wrong.content, _LIMIT)) for wrong in _WRONG]
+    answers: list[tuple[_WrongBody, Answer]] = []
+    late: set[str] = set()
+    for wrong in _WRONG:
+        if wrong.path not in late:
+            answers.append((wrong, trial.calls.send(wrong.path, wrong.content, _LIMIT)))
+        if answers[-1][1].timed_out:  # another wrong body would wait as long
+            late.add(wrong.path)
     findings = [finding for rule in _RULES for finding in _summed(answers, rule)]
     alive = trial.calls.get("/health", trial.calls.limits.health)
     if alive.is_error and not (trial.health and trial.health.is_error):

@@ -51,7 +51,11 @@ def _sent(trial: Trial, payloads: list[Json], bare: list[str]) -> Outcome:
 
     Returns the findings about the answers, each once.
     """
-    answers = [(payload["action"], trial.calls.event(payload)) for payload in payloads]
+    answers: list[tuple[str, Answer]] = []
+    for payload in payloads:
+        answers.append((payload["action"], trial.calls.event(payload)))
+        if answers[-1][1].timed_out:  # the others would be so, too, each after a wait
+            break
     found_each = [_event_finding(trial, action, answer) for action, answer in answers]
     if not any(found_each):
         found_each += [
@@ -85,6 +89,8 @@ def _event_finding(trial: Trial, action: str, answer: Answer) -> Finding | None:
     """Return what is wrong with the answer to an event."""
     received = f"{answer}, for {action}"
     expected = f"a status below 400 within {answer.limit:g} s: store the event, and train afterwards"
+    if answer.hang:
+        return replace(failed_call(answer, _LOST), received=received, expected=expected)
     if answer.timed_out:
         effect = (
             f"the annotator who submits waits {answer.limit:g} s longer; Label Studio then hangs up, and does not send "

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from requests import Response
 
 #: The largest answer in bytes that is read.
-MAX_BYTES = 256 << 20
+MAX_BYTES = 64 << 20
 #: Bytes that are read at a time.
 _CHUNK = 1 << 16
 
@@ -33,7 +33,7 @@ def bounded_call(
     def call() -> None:
         try:
             response = send()
-            results.put((response, _body(response, deadline, max_bytes)))
+            results.put((response, read_body(response, deadline, max_bytes)))
         except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
             results.put(error)
 
@@ -42,12 +42,15 @@ def bounded_call(
         result = results.get(timeout=max(0.0, deadline - time.monotonic()))
     except queue.Empty:
         raise Endless(f"{seconds:.0f} s") from None
+    if isinstance(result, Endless) and not str(result):
+        raise Endless(f"{seconds:.0f} s")
     if isinstance(result, BaseException):
         raise result
     return result
 
 
-def _body(response: "Response", deadline: float, max_bytes: int) -> bytes:
+def read_body(response: "Response", deadline: float, max_bytes: int) -> bytes:
+    """Return the body of a response. Raises Endless after `deadline`, without a text, and beyond `max_bytes`."""
     content = bytearray()
     for chunk in response.iter_content(_CHUNK):
         content += chunk
@@ -56,5 +59,5 @@ def _body(response: "Response", deadline: float, max_bytes: int) -> bytes:
             raise Endless(f"{max_bytes >> 20} MiB")
         if time.monotonic() > deadline:
             response.close()
-            break
+            raise Endless
     return bytes(content)

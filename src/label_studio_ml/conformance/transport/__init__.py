@@ -1,0 +1,1 @@
+"""Requests to the backend: limits where the library that Label Studio uses has none."""
