@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from label_studio_ml.trackers.delivery import Delivery
-from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult, TrackerAnswer
+from label_studio_ml.trackers.messages import Gap, RunDescription, RunLink, RunResult, TrackerAnswer
 from label_studio_ml.trackers.tracked_run import Refused, Unavailable, metrics_of
 from label_studio_ml.training.metric_history import MAX_POINTS, new_point
 
@@ -85,6 +85,11 @@ class Bench:
     @property
     def warnings(self) -> list[str]:
         return [answer.warning for answer in self.answers if answer.warning]
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """The gaps that were reported, in order."""
+        return [answer.gap for answer in self.answers if answer.gap is not None]
 
 
 @pytest.fixture
@@ -348,3 +353,43 @@ def test_an_upload_that_did_not_end_in_time_is_said(
     assert bench.warnings == [
         "MLflow: it did not answer in time: the files of the version may be missing there"
     ]
+
+
+def test_an_outage_is_a_gap_until_everything_has_arrived(bench: Bench) -> None:
+    bench.tracker.errors = [ConnectionError("http://user:secret@host is away")] * 2
+    bench.delivery.add_point(_point(0))
+    bench.step()
+    bench.step()
+    (gap,) = bench.gaps
+    assert gap.problem == "http://…@host is away (tried again until 2 minutes after the training)"
+    bench.step()
+    assert bench.gaps[1:] == [Gap()]
+
+
+def test_what_was_refused_stays_a_gap(bench: Bench) -> None:
+    bench.step()
+    for number in range(5):
+        bench.delivery.add_point(_point(number))
+        bench.tracker.errors = [Refused(f"value {number}")]
+        bench.step()
+    bench.delivery.end(RunResult(status="finished"))
+    bench.step()
+    assert bench.delivery.done
+    assert bench.gaps[0].problem == "it refused a value, which is left out: value 0"
+    assert bench.gaps[-1].problem.endswith("value 4; more is in the job's log")
+    assert "value 1" not in bench.gaps[-1].problem
+
+
+def test_a_missing_package_is_a_gap_with_its_command(bench: Bench) -> None:
+    bench.tracker.errors = [ModuleNotFoundError("No module named 'mlflow'", name="mlflow")]
+    bench.step()
+    assert bench.gaps == [Gap(problem="its package mlflow is not installed", fix="pip install mlflow")]
+
+
+def test_a_gap_at_the_end_names_the_last_error(bench: Bench) -> None:
+    bench.tracker.errors = [ConnectionError("Connection refused")]
+    bench.step()
+    bench.delivery.give_up()
+    assert bench.gaps[-1].problem == (
+        "it did not answer in time: the end of the run did not reach it (the last error: Connection refused)"
+    )

@@ -14,10 +14,11 @@ from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.config.tracker_settings import TrackerSettings
 from label_studio_ml.trackers import run_trackers
-from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult
+from label_studio_ml.trackers.messages import Gap, RunDescription, RunLink, RunResult
 from label_studio_ml.trackers.run_trackers import MAX_ENDED, RunTrackers
 
-#: A process that says where its run is if the name of the run begins with "reached", and warns if it is "away".
+#: A process that says where its run is if the name of the run begins with "reached", and warns if it is "away";
+#: with "gap" in it, it says that something is missing, and at the end of the run, a "quick" one is done.
 PROCESS = """
 import os, sys
 first = sys.stdin.readline()
@@ -25,8 +26,10 @@ if '"reached' in first:
     os.write(int(sys.argv[1]), b'{"link": {"run": "1", "url": "http://tracker/1"}}\\n')
 if '"away' in first:
     os.write(int(sys.argv[1]), b'{"warning": "MLflow: away"}\\n')
+if 'gap' in first:
+    os.write(int(sys.argv[1]), b'{"gap": {"problem": "refused"}}\\n')
 for line in sys.stdin:
-    if '"end"' in line and '"quick' in first:
+    if '"end"' in line and 'quick"' in first:
         os.write(int(sys.argv[1]), b'{"done": true}\\n')
         break
 """
@@ -39,15 +42,21 @@ class Worker:
         self._settings = Settings(backend_dir=folder, trackers=TrackerSettings(names=("mlflow",)))
         self.warnings: list[str] = []
         self.links: list[RunLink] = []
+        self.gaps: list[str] = []
 
     def begin(self, job: str, name: str = "away") -> RunTrackers:
         trackers = RunTrackers(
             self._settings,
-            lambda _, link: self.links.append(link),
+            self._add_state,
             lambda text: self.warnings.append(f"{job}: {text}"),
         )
         trackers.begin(lambda _: RunDescription(job=job, name=name))
         return trackers
+
+    def _add_state(self, tracker: str, link: RunLink | None, gap: Gap) -> None:
+        if link is not None:
+            self.links.append(link)
+        self.gaps.append(gap.problem)
 
     def wait_for_warning(self, warning: str) -> None:
         wait_until(lambda: warning in self.warnings, warning, every=0.01)
@@ -139,3 +148,52 @@ def test_the_end_is_never_dropped(worker: Worker, monkeypatch: pytest.MonkeyPatc
     os.kill(pid, signal.SIGCONT)
     wait_until(lambda: not run_trackers._running, "it has got the end", every=0.01)
     assert process._popen.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "gaps"),
+    [
+        ("reached-quick", ["it has not been reached yet", ""]),
+        ("reached-gap-quick", ["it has not been reached yet", "", "refused"]),
+        ("reached", ["it has not been reached yet", "", "cause; what did not reach it is missing there"]),
+        ("silent", ["it has not been reached yet", "cause; what did not reach it is missing there"]),
+        (
+            "gap",
+            [
+                "it has not been reached yet",
+                "refused",
+                "refused; cause; what did not reach it is missing there",
+            ],
+        ),
+    ],
+)
+def test_what_is_missing_is_reported_when_it_changes(worker: Worker, name: str, gaps: list[str]) -> None:
+    trackers = worker.begin("j1", name)
+    wait_until(lambda: worker.gaps[: len(gaps) - 1] == gaps[:-1], "the first ones are reported", every=0.01)
+    trackers.end(RunResult(status="finished"))
+    if not name.endswith("quick"):
+        for process in list(run_trackers._running):
+            process.abandon("cause")
+    wait_until(lambda: not run_trackers._running, "the process has ended", every=0.01)
+    assert list(dict.fromkeys(worker.gaps)) == gaps
+
+
+def test_a_process_that_dies_leaves_a_gap(worker: Worker) -> None:
+    worker.begin("j1", "reached")
+    wait_until(lambda: worker.links, "the run is there", every=0.01)
+    (process,) = run_trackers._running
+    os.kill(process._popen.pid, signal.SIGKILL)
+    wait_until(lambda: not run_trackers._running, "the process has ended", every=0.01)
+    assert "SIGKILL" in worker.gaps[-1]
+    assert worker.gaps[-1].endswith("what did not reach it is missing there")
+
+
+def test_an_earlier_try_reports_nothing_once_there_is_a_new_one(worker: Worker) -> None:
+    worker.begin("j1", "reached")
+    wait_until(lambda: worker.links, "the run is there", every=0.01)
+    (earlier,) = run_trackers._running
+    worker.begin("j1", "reached")
+    wait_until(lambda: len(worker.links) == 2, "the run of the new try is there", every=0.01)
+    os.kill(earlier._popen.pid, signal.SIGKILL)
+    wait_until(lambda: len(run_trackers._running) == 1, "the earlier process has ended", every=0.01)
+    assert worker.gaps[-1] == ""

@@ -41,6 +41,12 @@ def _login(server: MlflowStandIn) -> str:
     return server.url.replace("://", f"://user:{PASSWORD}@")
 
 
+def _is_complete(live: Live, job: str) -> bool:
+    """Tell whether the job's record has where both trackers have it, and that they lack nothing."""
+    trackers = live.job(job).get("trackers", {})
+    return len(trackers) == 2 and not any("problem" in tracker for tracker in trackers.values())
+
+
 def test_a_training_is_in_mlflow_and_tensorboard(launch: Callable[..., Live], mlflow: MlflowStandIn) -> None:
     package("tensorboardX")
     env = {"TRACKER": "mlflow,tensorboard", "MLFLOW_TRACKING_URI": _login(mlflow)}
@@ -74,7 +80,7 @@ def test_a_training_is_in_mlflow_and_tensorboard(launch: Callable[..., Live], ml
     assert json.loads((files / "manifest.json").read_text())["job"] == job, (
         "the files of the committed version"
     )
-    wait_until(lambda: len(live.job(job).get("trackers", {})) == 2, "the links are in the record", every=0.05)
+    wait_until(lambda: _is_complete(live, job), "the links are in the record", every=0.05)
     record = live.job(job)["trackers"]
     assert record["mlflow"] == {"url": f"{mlflow.url}/#/experiments/3/runs/r1"}
     folder = Path(record["tensorboard"]["place"])
@@ -117,6 +123,11 @@ def test_a_tracker_that_does_not_work_harms_no_training(
     (line,) = [line for line in _job_log(live, job).splitlines() if "MLflow" in line]
     assert "the training goes on" in line
     wait_until(lambda: line in "\n".join(_lines(live, job)), "the warning can be followed")
+    wait_until(lambda: "fix" in live.job(job)["trackers"]["mlflow"], "the record says what is missing")
+    record = live.job(job)["trackers"]["mlflow"]
+    assert record["missing"] == "everything"
+    assert record["fix"].startswith("Check that MLflow runs, MLFLOW_TRACKING_URI and its login.")
+    assert f"MLflow lacks this training: {record['problem']}" in live.run_command("jobs").stdout
     assert PASSWORD.encode() not in b"".join(texts_below(live.folder).values())
     for pid in live.processes("tracker_process"):  # it goes on for a minute
         os.kill(pid, signal.SIGKILL)
@@ -135,6 +146,8 @@ def test_a_missing_package_is_said_in_the_log(launch: Callable[..., Live], tmp_p
     assert live.wait(job)["job_status"] == "finished"
     warning = "[label-studio-ml: Weights & Biases: its package wandb is not installed: pip install wandb]"
     wait_until(lambda: warning in _job_log(live, job), "the warning is in the log")
+    wait_until(lambda: "fix" in live.job(job)["trackers"]["wandb"], "the record says so")
+    assert live.job(job)["trackers"]["wandb"]["fix"].startswith("pip install wandb.")
 
 
 def test_a_cancelled_training_is_killed_and_has_no_files(

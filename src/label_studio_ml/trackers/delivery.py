@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from label_studio_ml.storage.retries import pause_after
 from label_studio_ml.support.texts import plural, shell_command
 from label_studio_ml.support.url_secrets import mask_in_text
-from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult, TrackerAnswer
+from label_studio_ml.trackers.gaps import GapList
+from label_studio_ml.trackers.messages import Gap, RunDescription, RunLink, RunResult, TrackerAnswer
 from label_studio_ml.trackers.tracked_run import Refused, TrackedRun, is_outage
 from label_studio_ml.training.metric_history import MAX_POINTS, History, Point, metrics_in, new_point
 
@@ -37,8 +38,8 @@ _WITH_DIGIT = re.compile(r"\w*\d\w*")
 class Delivery:
     """What one run still has to deliver to its tracker. `title` is the tracker's name for people.
 
-    `open_run` starts the run in the tracker. `answer` is called with the run's link and with warnings. Points are
-    thinned out if more than MAX_POINTS of them wait (`History`).
+    `open_run` starts the run in the tracker. `answer` is called with the run's link, with warnings, and with what is
+    missing in the tracker whenever that changes. Points are thinned out if more than MAX_POINTS wait (`History`).
     """
 
     def __init__(
@@ -62,10 +63,13 @@ class Delivery:
         self._end: RunResult | None = None
         self._has_result = False
         self._failures = 0
+        self._last_error = ""
         #: Errors in a row, other than outages, of one call with the same values.
         self._errors_of_call = 0
         self._next_try = 0.0
         self._warned: set[str] = set()
+        self._gaps = GapList()
+        self._reported_gap = Gap()
         self._without_package = False
         #: Whether the tracker was asked to store the version's files.
         self.has_begun_files = False
@@ -104,26 +108,34 @@ class Delivery:
             return
         try:
             self._deliver()
-            self._failures = 0
+            self._failures, self._last_error = 0, ""
+            self._gaps.delay("")
         except ImportError as error:
             self._without_package = True
-            self._warn(_advice(error))
+            text, fix = _advice(error)
+            self._lose(f"{text}: {fix}" if fix else text, text, fix)
             self.done = self._end is not None
         except Exception as error:  # noqa: BLE001 - a tracker may raise anything
             self._failures += 1
             longest = _LONGEST_PAUSE if self._end is None else _LONGEST_PAUSE_AT_END
             self._next_try = clock() + pause_after(self._failures, first=_FIRST_PAUSE, longest=longest)
-            self._warn(f"{_reason(error)}; the training goes on, and what is logged is sent later")
+            self._last_error = _reason(error)
+            self._warn(f"{self._last_error}; the training goes on, and what is logged is sent later")
+            self._gaps.delay(f"{self._last_error} (tried again until 2 minutes after the training)")
+        self._report_gap()
 
     def give_up(self, *, is_importing: bool = False) -> None:
         """Warn of what was not delivered, because there is no time left. `is_importing`: its package still loads."""
         if self._has_result:
-            self._warn("it did not answer in time: the files of the version may be missing there")
-            return
-        waiting = len(self._unsent) + len(self._points.points())
-        points = f"{plural(waiting, 'point of metrics', 'points of metrics')} and " if waiting else ""
-        cause = "its package was not imported in time" if is_importing else "it did not answer in time"
-        self._warn(f"{cause}: {points}the end of the run did not reach it")
+            self._lose("it did not answer in time: the files of the version may be missing there")
+        else:
+            waiting = len(self._unsent) + len(self._points.points())
+            points = f"{plural(waiting, 'point of metrics', 'points of metrics')} and " if waiting else ""
+            cause = "its package was not imported in time" if is_importing else "it did not answer in time"
+            text = f"{cause}: {points}the end of the run did not reach it"
+            self._lose(text, f"{text} (the last error: {self._last_error})" if self._last_error else text)
+        self._gaps.delay("")
+        self._report_gap()
 
     def _deliver(self) -> None:
         """Deliver everything that waits, in order. Raises the errors of the tracker."""
@@ -175,7 +187,7 @@ class Delivery:
                     items[:1] = parts
                     single = max(0, single - 1) + len(parts)
                     continue
-                self._warn(f"it refused a value, which is left out: {_reason(error)}")
+                self._lose(f"it refused a value, which is left out: {_reason(error)}")
             self._errors_of_call = 0
             del items[: len(part)]
             single = max(0, single - 1)
@@ -193,7 +205,7 @@ class Delivery:
             try:
                 run.log_result(result)
             except Refused as error:
-                self._warn(f"it refused a part of the run's end, which is left out: {_reason(error)}")
+                self._lose(f"it refused a part of the run's end, which is left out: {_reason(error)}")
             self._has_result = True
         if result.folder and run.stores_files and not self.has_begun_files:
             self.has_begun_files = True  # one try: it may take minutes
@@ -211,13 +223,25 @@ class Delivery:
             cause = f"they have {size >> 20:,} MiB, more than TRACKER_ARTIFACT_MB={result.max_bytes >> 20}"
         except Exception as error:  # noqa: BLE001 - a tracker may raise anything
             cause = _reason(error)
-        self._warn(f"the files of version {result.version} are not stored: {cause}")
+        self._lose(f"the files of version {result.version} are not stored: {cause}")
 
     def _remove_old_files(self, run: TrackedRun, result: RunResult) -> None:
         try:
             run.remove_old_files(result)
         except Exception as error:  # noqa: BLE001 - a tracker may raise anything
             self._warn(f"the files of earlier versions are not removed: {_reason(error)}")
+
+    def _lose(self, warning: str, gap: str = "", fix: str = "") -> None:
+        """Send a warning, and add what it says to the gaps: as `gap`, if that is not empty."""
+        self._warn(warning)
+        self._gaps.lose(gap or warning, fix)
+
+    def _report_gap(self) -> None:
+        """Send what is missing in the tracker, if it is not what was sent last."""
+        gap = self._gaps.gap()
+        if gap != self._reported_gap:
+            self._reported_gap = gap
+            self._answer(TrackerAnswer(gap=gap))
 
     def _warn(self, text: str) -> None:
         """Send a warning in one line, once: warnings that differ in words with digits are the same."""
@@ -245,9 +269,9 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _advice(error: ImportError) -> str:
-    """Return what to do about a package that cannot be imported."""
+def _advice(error: ImportError) -> tuple[str, str]:
+    """Return why a package cannot be imported, and the command that installs it, empty if it may be installed."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
-        return f"its package cannot be imported: {_reason(error)}"
+        return f"its package cannot be imported: {_reason(error)}", ""
     package = error.name.partition(".")[0]
-    return f"its package {package} is not installed: {shell_command('pip', 'install', package)}"
+    return f"its package {package} is not installed", shell_command("pip", "install", package)

@@ -63,9 +63,21 @@ class RunLink(msgspec.Struct, frozen=True, kw_only=True):
     place: str = ""
 
 
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the tracker lacks something that the run has logged, and what to do; empty texts if it lacks nothing."""
+
+    problem: str = ""
+    fix: str = ""
+
+
 class TrackerAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """A line from the tracker's process: where the run is, a warning in one line, or that everything was delivered."""
+    """A line from the tracker's process.
+
+    It has where the run is, a warning in one line, what is missing in the tracker from now on, or that nothing is left
+    to deliver.
+    """
 
     link: RunLink | None = None
     warning: str = ""
+    gap: Gap | None = None
     done: bool = False

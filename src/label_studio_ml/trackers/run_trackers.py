@@ -25,7 +25,9 @@ from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.guard import kill_group
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.trackers.environment import tracker_environment
+from label_studio_ml.trackers.gaps import NOT_REACHED, GapList
 from label_studio_ml.trackers.messages import (
+    Gap,
     RunDescription,
     RunLink,
     RunResult,
@@ -42,36 +44,45 @@ MAX_WAITING = 10_000
 MAX_ENDED = 3
 END_GRACE = 30.0
 
+#: Called with a tracker's name, where it has the run (None if it has nothing of it), and what is missing there.
+OnState = Callable[[str, RunLink | None, Gap], None]
+
 #: The processes of trackers that have not ended, of all runs of this worker.
 _running: set["TrackerProcess"] = set()
 _running_lock = threading.Lock()
 
 
 class TrackerProcess:
-    """The process of `tracker` for one run of `job`. `on_link` and `on_warning` are called in a thread."""
+    """The process of `tracker` for one run of `job`.
+
+    `on_state` is called in a thread, first when nothing is in the tracker yet, then with each change until the process
+    has ended. `on_warning` is called in this or another thread.
+    """
 
     def __init__(
         self,
         tracker: str,
         job: str,
         settings: Settings,
-        on_link: Callable[[str, RunLink], None],
+        on_state: OnState,
         on_warning: Callable[[str], None],
     ) -> None:
         """Start the process. Raises OSError and InterpreterError."""
         self.tracker = tracker
         self.job = job
-        #: Whether the run is in the tracker.
-        self.has_link = False
         #: Whether it has sent a warning.
         self.has_warned = False
+        #: Whether another process continues the run, for a later try of the job.
+        self.is_superseded = False
         #: When the run ended, on the clock of `time.monotonic`; None while it goes on.
         self.ended: float | None = None
-        self._on_link = on_link
+        self._on_state = on_state
         self._on_warning = on_warning
+        self._link: RunLink | None = None
+        self._gap = NOT_REACHED
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._has_dropped = False
-        self._is_abandoned = False
+        self._abandoned_for = ""
         reader, writer = os.pipe()
         try:
             self._popen = subprocess.Popen(
@@ -96,6 +107,11 @@ class TrackerProcess:
         )
         self._thread.start()
 
+    @property
+    def has_link(self) -> bool:
+        """Whether the run is in the tracker."""
+        return self._link is not None
+
     def send(self, message: TrackerMessage) -> None:
         """Send a message, or drop it if too many wait; never the end of the run, without which the process goes on."""
         if message.end is not None:
@@ -111,9 +127,9 @@ class TrackerProcess:
 
     def abandon(self, cause: str) -> None:
         """Kill the process, and warn with the cause that the rest of its run is missing in the tracker."""
-        if self._is_abandoned or self._popen.poll() is not None:
+        if self._abandoned_for or self._popen.poll() is not None:
             return
-        self._is_abandoned = True
+        self._abandoned_for = cause
         kill_group(self._popen.pid, signal.SIGKILL)
         self._on_warning(f"{TRACKER_TITLES[self.tracker]}: {cause}; what did not reach it is missing there")
 
@@ -138,38 +154,65 @@ class TrackerProcess:
         """Pass on the answers of the process, until it has ended."""
         done = False
         try:
+            self._report_state()
             with os.fdopen(reader, "rb") as answers:
                 for line in answers:
                     answer = msgspec.json.decode(line, type=TrackerAnswer)
                     done = done or answer.done
-                    if answer.link is not None:
-                        self.has_link = True
-                        self._on_link(self.tracker, answer.link)
-                    if answer.warning:
-                        self.has_warned = True
-                        self._on_warning(answer.warning)
-                        _limit_ended(self.tracker)
-            status = self._popen.wait()
-            if not done and not self.has_warned and not self._is_abandoned:
-                self._on_warning(f"{TRACKER_TITLES[self.tracker]}: its process {describe_exit(status)}")
+                    self._take(answer)
+            self._note_end(self._popen.wait(), done=done)
         except Exception:
             logger.exception("The answers of %s cannot be processed", TRACKER_TITLES[self.tracker])
         finally:
             with _running_lock:
                 _running.discard(self)
 
+    def _take(self, answer: TrackerAnswer) -> None:
+        """Pass on one answer."""
+        if answer.link is not None:
+            self._link, self._gap = answer.link, Gap()
+        if answer.gap is not None:
+            self._gap = answer.gap
+        if answer.link is not None or answer.gap is not None:
+            self._report_state()
+        if answer.warning:
+            self.has_warned = True
+            self._on_warning(answer.warning)
+            _limit_ended(self.tracker)
+
+    def _note_end(self, status: int, *, done: bool) -> None:
+        """Pass on what is missing after the end of the process: whatever was left, unless it was `done`."""
+        cause = self._abandoned_for or f"its process {describe_exit(status)}"
+        if not done and not self._abandoned_for and not self.has_warned:
+            self._on_warning(f"{TRACKER_TITLES[self.tracker]}: {cause}")
+        reported = Gap() if self._gap == NOT_REACHED else self._gap
+        has_given_up = status == 1 and bool(reported.problem)
+        gaps = GapList()
+        if reported.problem:
+            gaps.lose(reported.problem, reported.fix)
+        if self._has_dropped:
+            gaps.lose("its process took nothing for a while; metrics are left out")
+        if not done and not has_given_up:
+            gaps.lose(f"{cause}; what did not reach it is missing there")
+        self._gap = gaps.gap()
+        self._report_state()
+
+    def _report_state(self) -> None:
+        if not self.is_superseded:
+            self._on_state(self.tracker, self._link, self._gap)
+
 
 class RunTrackers:
-    """The trackers of one run. `on_link` and `on_warning` are called in threads, also after the end of the run."""
+    """The trackers of one run. `on_state` and `on_warning` are called in threads, also after the end of the run."""
 
     def __init__(
         self,
         settings: Settings,
-        on_link: Callable[[str, RunLink], None],
+        on_state: OnState,
         on_warning: Callable[[str], None],
     ) -> None:
         self._settings = settings
-        self._on_link = on_link
+        self._on_state = on_state
         self._on_warning = on_warning
         self._processes: list[TrackerProcess] = []
         self._begun = False
@@ -185,10 +228,13 @@ class RunTrackers:
             _abandon_earlier_try(tracker, description.job)
             try:
                 process = TrackerProcess(
-                    tracker, description.job, self._settings, self._on_link, self._on_warning
+                    tracker, description.job, self._settings, self._on_state, self._on_warning
                 )
             except (OSError, BackendError) as error:
-                self._on_warning(f"{TRACKER_TITLES[tracker]}: its process cannot be started: {error}")
+                cause = f"its process cannot be started: {error}"
+                self._on_warning(f"{TRACKER_TITLES[tracker]}: {cause}")
+                state = (tracker, None, Gap(problem=cause))
+                threading.Thread(target=self._on_state, args=state, daemon=True).start()
                 continue
             self._processes.append(process)
             process.send(TrackerMessage(begin=description))
@@ -218,10 +264,15 @@ class RunTrackers:
 
 
 def _abandon_earlier_try(tracker: str, job: str) -> None:
-    """End the processes of earlier tries of a job whose run is not in the tracker, so that the job gets one run."""
+    """End the processes of earlier tries of a job whose run is not in the tracker, so that the job gets one run.
+
+    The others go on, but the job's record is left to the process of the new try.
+    """
     for process in _processes_of(tracker):
-        if process.job == job and not process.has_link:
-            process.abandon("it was not reached before the training was tried again")
+        if process.job == job:
+            process.is_superseded = True
+            if not process.has_link:
+                process.abandon("it was not reached before the training was tried again")
 
 
 def _limit_ended(tracker: str) -> None:

@@ -82,7 +82,7 @@ def follow(
 def outcome(job: "Job") -> int:
     """Print the outcome of a job that has ended, and return the exit code: 0 if it finished, else 1."""
     for text in tracker_texts(job):
-        say(f"Tracked in {text}")
+        say(f"Tracker {text}")
     if job.state == "cancelled":
         say(f"label-studio-ml: the training was cancelled: {job.ending}", file=sys.stderr)
         return 1

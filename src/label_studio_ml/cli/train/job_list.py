@@ -7,6 +7,7 @@ from label_studio_ml.cli.shared.tables import Column, Row
 from label_studio_ml.cli.shared.units import duration, metrics_text, moment
 from label_studio_ml.config.tracker_settings import TRACKER_TITLES
 from label_studio_ml.support.texts import plural
+from label_studio_ml.trackers.gaps import gap_text
 
 if TYPE_CHECKING:
     from label_studio_ml.training.records.job_record import Job
@@ -40,7 +41,7 @@ def row(job: "Job") -> Row:
     state = _state(job)
     message = job.error or job.ending or job.held_back or job.comparison or job.message
     tasks = str(job.annotations) if job.annotations >= 0 else ""
-    metrics, tracked = metrics_text(job.metrics), ", ".join(tracker_texts(job))
+    metrics, tracked = metrics_text(job.metrics), "; ".join(tracker_texts(job))
     return Row(
         (
             job.id,
@@ -62,11 +63,13 @@ def row(job: "Job") -> Row:
 
 
 def tracker_texts(job: "Job") -> list[str]:
-    """Return for each tracker its name, and the URL, folder or database where it has the run."""
-    return [
-        f"{TRACKER_TITLES.get(name, name)}: {link.get('url') or link.get('place', '')}"
-        for name, link in job.trackers.items()
-    ]
+    """Return for each tracker its name and the URL, folder or database where it has the run, and what it lacks."""
+    texts = []
+    for name, record in job.trackers.items():
+        place, gap = record.get("url") or record.get("place", ""), gap_text(name, record)
+        texts += [f"{TRACKER_TITLES.get(name, name)}: {place}"] if place else []
+        texts += [gap] if gap else []
+    return texts
 
 
 def _state(job: "Job") -> str:

@@ -43,7 +43,8 @@ class Job:
     `asked_by` names the sender of the training request, or else of the job's first event with a login: `token NAME`,
     `user NAME`, or this package's own command; empty if no event had a login. `woken`: a wake-up created the job, and
     no event was stored for it, so that nobody was told its id. `retried`: its run broke off, and a later job has its
-    events. `trackers` says by name where the trackers have the run: `url`, or else `place`, a folder or database.
+    events. `trackers` says by name where the trackers have the run: `url`, or else `place`, a folder or database; and
+    what they lack: `missing` ("part" or "everything"), `problem` and `fix`.
     """
 
     id: str

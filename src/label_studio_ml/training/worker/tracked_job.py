@@ -1,6 +1,7 @@
 """A training in the trackers that are switched on: what it is, what it reports, how it ended, and where to look.
 
-Trackers write nothing but the links in the job's record and warnings in its log; they have no say in how a run ends.
+Trackers write nothing but where they have the run and what is missing there in the job's record, and warnings in its
+log; they have no say in how a run ends.
 """
 
 import contextlib
@@ -17,7 +18,8 @@ from label_studio_ml.storage.retries import retry
 from label_studio_ml.support.secret_values import mask_secrets
 from label_studio_ml.support.url_secrets import mask_in_text
 from label_studio_ml.trackers.credentials import tracker_secrets
-from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult, Status
+from label_studio_ml.trackers.gaps import record_of
+from label_studio_ml.trackers.messages import Gap, RunDescription, RunLink, RunResult, Status
 from label_studio_ml.trackers.run_trackers import RunTrackers
 from label_studio_ml.training.job import Report
 from label_studio_ml.training.process.run_request import RunRequest
@@ -36,7 +38,7 @@ _STATUSES: Mapping[EndKind, Status] = {
     EndKind.OVERTAKEN: "killed",
 }
 _STATUSES_OF_STATES: Mapping[str, Status] = {"finished": "finished", "cancelled": "killed"}
-#: Seconds during which the write of a link is tried again.
+#: Seconds during which the write of what a tracker has is tried again.
 _WRITE_TIMEOUT = 60.0
 
 
@@ -49,9 +51,9 @@ class TrackedJob:
         self._version_id = version_id
         self._log: RunLog | None = None
         self._scrubber = Scrubber(tracker_secrets())
-        self._links: dict[str, dict[str, str]] = {}
-        self._lock = threading.Lock()
-        self._trackers = RunTrackers(project.settings, self._write_link, self._warn)
+        self._records: dict[str, dict[str, str]] = {}
+        self._lock, self._write_lock = threading.Lock(), threading.Lock()
+        self._trackers = RunTrackers(project.settings, self._write_state, self._warn)
 
     @contextlib.contextmanager
     def logging_to(self, log: RunLog, scrubber: Scrubber) -> Iterator[None]:
@@ -173,22 +175,25 @@ class TrackedJob:
             logger.warning("Job %s: the project's versions cannot be read: %s", self._job_id, error)
             return None
 
-    def _write_link(self, tracker: str, link: RunLink) -> None:
-        """Write where the run is to the job's record; retry while Redis cannot be reached."""
+    def _write_state(self, tracker: str, link: RunLink | None, gap: Gap) -> None:
+        """Write where the run is and what is missing there to the job's record; retry while Redis cannot be reached."""
+        place = {} if link is None else {"url": link.url} if link.url else {"place": link.place}
         with self._lock:
-            self._links[tracker] = {"url": link.url} if link.url else {"place": link.place}
-            fields = {"trackers": msgspec.json.encode(self._links).decode()}
-        job_store, job_id = self._project.job_store, self._job_id
-        try:
-            retry(
-                lambda: write_progress(job_store, job_id, fields, points=None, first=0, lines=[]),
-                on=BrokerError,
-                seconds=_WRITE_TIMEOUT,
-                first=0.5,
-                longest=5.0,
+            self._records[tracker] = record_of(
+                tracker, place, Gap(problem=self._public(gap.problem), fix=gap.fix)
             )
+        job_store, job_id = self._project.job_store, self._job_id
+
+        def write() -> None:
+            with self._lock:  # the latest states, also if this write has waited for another one
+                fields = {"trackers": msgspec.json.encode(self._records).decode()}
+            write_progress(job_store, job_id, fields, points=None, first=0, lines=[])
+
+        try:
+            with self._write_lock:
+                retry(write, on=BrokerError, seconds=_WRITE_TIMEOUT, first=0.5, longest=5.0)
         except BrokerError as error:
-            logger.warning("Job %s: the link to %s cannot be written: %s", job_id, tracker, error)
+            logger.warning("Job %s: what %s has cannot be written: %s", job_id, tracker, error)
 
     def _warn(self, text: str) -> None:
         """Write a warning of a tracker to the log of this process and to the job's log, also after the run's end."""

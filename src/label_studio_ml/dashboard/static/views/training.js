@@ -13,12 +13,9 @@ import { Ago } from "../parts/time.js";
 import { Log } from "./training/log.js";
 import { Metrics } from "./training/metrics.js";
 import { TrainingActions } from "./trainings/actions.js";
-import { isActive, projectName, secondsOf, stateOf } from "./trainings/states.js";
+import { TRACKERS, isActive, projectName, secondsOf, stateOf } from "./trainings/states.js";
 
 export const title = "Training";
-
-/** The names of trackers for people. */
-const TRACKERS = { mlflow: "MLflow", wandb: "Weights & Biases", tensorboard: "TensorBoard" };
 
 /** The view of one training: progress, metrics and log as it runs, and what came of it. */
 export default function Training({ route }) {
@@ -38,6 +35,7 @@ export default function Training({ route }) {
     </div>
     ${training.state === "started" && html`<${Running} training=${training} />`}
     <${Outcome} training=${training} />
+    <${TrackerGaps} training=${training} />
     <${Facts} training=${training} />
     <${Metrics} points=${training.points.length ? training.points : stored} />
     <${Log} key=${job} job=${job} log=${training.log} active=${active} />
@@ -104,7 +102,7 @@ function Facts({ training }) {
     ${training.ended && html`<dt>Ended</dt><dd>${dateTime(training.ended)}${training.started && ` (took ${duration(secondsOf(training))})`}</dd>`}
     ${training.events > 0 && html`<dt>Events</dt><dd>${number(training.events)}</dd>`}
     ${training.annotations !== undefined && html`<dt>Learned from</dt><dd>${count(training.annotations, "labelled task")}${training.source && html`, from <${ShortText} text=${training.source} />`}</dd>`}
-    ${Object.entries(training.trackers ?? {}).map(([name, link]) => html`<dt>${TRACKERS[name] ?? name}</dt><dd><${TrackedRun} link=${link} name=${TRACKERS[name] ?? name} /></dd>`)}
+    ${Object.entries(training.trackers ?? {}).filter(([, tracker]) => tracker.url || tracker.place).map(([name, link]) => html`<dt>${TRACKERS[name] ?? name}</dt><dd><${TrackedRun} link=${link} name=${TRACKERS[name] ?? name} /></dd>`)}
     ${training.model_class && html`<dt>Model class</dt><dd><${ShortText} text=${training.model_class} /></dd>`}
     ${metrics.length > 0 && html`<dt>Last metrics</dt><dd>${metrics.map(([name, value], index) => html`${index > 0 && ", "}<${ShortText} text=${name} most=${60} /> ${number(value)}`)}</dd>`}
   </dl>`;
@@ -114,6 +112,14 @@ function Facts({ training }) {
 function TrackedRun({ link: { url, place }, name }) {
   if (!/^https?:\/\//.test(url ?? "")) return html`<${ShortText} text=${place ?? url ?? ""} most=${200} />`;
   return html`<a href=${url} target="_blank" rel="noopener noreferrer">This training in ${name}<span class="visually-hidden">, in a new tab</span></a>`;
+}
+
+/** What trackers lack of the training, why, and what to do. */
+function TrackerGaps({ training }) {
+  return Object.entries(training.trackers ?? {}).filter(([, tracker]) => tracker.problem).map(([name, tracker]) => html`<${Notice} kind=${tracker.fix ? "warning" : "info"} key=${name}>
+    ${TRACKERS[name] ?? name} lacks ${tracker.missing === "part" ? "a part of this training" : "this training"}: <${ShortText} text=${tracker.problem} most=${500} />.
+    ${tracker.fix && html`<br />What to do: ${tracker.fix}.`}
+  </${Notice}>`);
 }
 
 /** Read the points of an ended training that Redis has forgotten. */

@@ -24,10 +24,16 @@ class JobBody(TypedDict):
 
 
 class TrackerLink(TypedDict):
-    """Where a tracker, such as MLflow, has a training: the URL of its page, or else a folder or database."""
+    """Where a tracker, such as MLflow, has a training: the URL of its page, or else a folder or database.
+
+    If it lacks something of the training, `missing` says how much, `problem` why, and `fix` what to do.
+    """
 
     url: NotRequired[str]
     place: NotRequired[str]
+    missing: NotRequired[Literal["part", "everything"]]
+    problem: NotRequired[str]
+    fix: NotRequired[str]
 
 
 class JobAnswer(TypedDict):
@@ -35,7 +41,7 @@ class JobAnswer(TypedDict):
 
     `message` is the run's last message, or what a queued job waits for. `model_version` is the version that it made,
     `held_back` says why that is not served. `progress` is from 0 to 1. `log` has the last lines of its log,
-    `trackers` says by name where trackers have the training.
+    `trackers` says by name where trackers have the training, and what they lack.
     """
 
     job_status: JobState

@@ -11,6 +11,9 @@ export const LISTS = [
   ["parked", "Set aside", ""],
 ];
 
+/** The names of trackers for people. */
+export const TRACKERS = { mlflow: "MLflow", wandb: "Weights & Biases", tensorboard: "TensorBoard" };
+
 const STATES = {
   queued: ["waiting", "waiting"],
   started: ["busy", "running"],

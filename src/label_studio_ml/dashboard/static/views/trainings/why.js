@@ -1,6 +1,7 @@
 import { html } from "../../lib/html.js";
 import { ShortText } from "../../parts/short-text.js";
 import { Ago } from "../../parts/time.js";
+import { TRACKERS } from "./states.js";
 
 /** Why a training is in its state: what it waits for, why it failed or was held back, and what a person can do. */
 export function Why({ training, most = 160 }) {
@@ -15,5 +16,7 @@ export function Why({ training, most = 160 }) {
       ${advice && html`<br /><small>${advice.fix}</small>`}`;
   }
   const text = training.ending || training.held_back || training.comparison || training.message || "";
-  return text ? html`<${ShortText} text=${text} most=${most} />` : "";
+  const gaps = Object.entries(training.trackers ?? {}).filter(([, tracker]) => tracker.fix);
+  return html`${text && html`<${ShortText} text=${text} most=${most} />`}
+    ${gaps.map(([name, tracker]) => html`${text && html`<br />`}<small>${TRACKERS[name] ?? name} lacks ${tracker.missing === "part" ? "a part of it" : "it"}</small>`)}`;
 }
