@@ -275,7 +275,7 @@ class Live:
                 found = self.job(job)
             except (requests.RequestException, AssertionError):
                 return {}
-            return found if found["job_status"] in ("finished", "failed", "cancelled") else {}
+            return found if found["job_status"] in ("finished", "failed", "interrupted", "cancelled") else {}
 
         return wait_until(outcome, f"job {job} has an outcome", deadline, every=0.05)
 

@@ -99,7 +99,7 @@ def test_it_serves_and_trains_there(beside_studio: Path, tmp_path: Path) -> None
 
     def status() -> dict[str, Any]:
         answer = requests.post(f"{url}/job_status", json={"job": job}, timeout=60).json()
-        return answer if answer["job_status"] in ("finished", "failed") else {}
+        return answer if answer["job_status"] in ("finished", "failed", "interrupted") else {}
 
     try:
         wait_until(answers, "it is ready")

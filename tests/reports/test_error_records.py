@@ -12,6 +12,7 @@ from label_studio_ml.monitoring.error_groups import ErrorGroup, ErrorGroups
 from label_studio_ml.reports.error_records import ErrorRecords
 from label_studio_ml.reports.error_reporter import ErrorReporter
 from label_studio_ml.reports.worker_errors import WorkerErrors
+from label_studio_ml.training.records.job_record import JobFailure
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.keys import Keys
 from redis_server import MakeRedis, make_redis
@@ -125,17 +126,18 @@ def test_what_another_release_wrote_is_left_out(connection: redis.Redis) -> None
 
 def test_a_worker_reports_failed_trainings_and_tasks(connection: redis.Redis, tmp_path: Path) -> None:
     job_store = JobStore(connection, "queue")
-    noticed: list[tuple[str, str, str]] = []
-    job_store.on_failure = lambda project, job, cause: noticed.append((project, job, cause))
+    noticed: list[JobFailure] = []
+    job_store.on_failure = noticed.append
     errors = WorkerErrors(job_store)
     job_store.on_failure = errors.after(job_store.on_failure)
     job_store.jobs.create("1.5", "j1", asked_by="", woken=False)
-    job_store.update_job("j1", state="failed", error="ValueError: too few (model.py, line 3)")
-    assert noticed == [("1.5", "j1", "ValueError: too few (model.py, line 3)")]
+    cause = "ValueError: too few (model.py, line 3)"
+    job_store.update_job("j1", state="failed", error=cause, error_code="LSML-E340")
+    assert noticed == [JobFailure("1.5", "j1", cause, "LSML-E340")]
     errors.tasks("1.5", "v1", {"no text": 7}, {"no text": ["4", "5"]})
     errors.job("1.5", "v1", BrokerError("It ended", fix="Begin again"))
     shown = {group.message: group for group in ErrorRecords(connection, Keys("queue")).all()}
-    assert shown["ValueError: too few (model.py, line 3)"].job == "j1"
+    assert (shown[cause].job, shown[cause].code) == ("j1", "LSML-E340")
     assert (shown["no text"].count, shown["no text"].tasks) == (7, ["4", "5"])
     assert shown["It ended"].fix == "Begin again"
 

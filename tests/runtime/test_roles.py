@@ -236,7 +236,7 @@ class TestATrainingWhoseWorkerIsToldToStop:
         assert first.stop() == []
         live.control(1).wait_for_fit(2)
         live.control(1).open_gate()
-        assert live.wait(job)["job_status"] == "failed"
-        assert "will run again" in live.job(job)["error"]
+        assert live.wait(job)["job_status"] == "interrupted"
+        assert live.job(job)["error"] == "the worker was stopped"
         assert live.wait_served(1, lambda entry: entry["model_version"] != "INITIAL")
         assert live.control(1).overlaps == 0

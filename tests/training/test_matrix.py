@@ -140,7 +140,7 @@ def _comes_to_rest(live: Live, control: Control, jobs: list[str]) -> None:
     states = {job.id: job for job in job_store.jobs.of(uid(PROJECT))}
     job_store.redis.close()
     assert set(jobs) <= set(states)
-    assert {job.state for job in states.values()} <= {"finished", "failed"}
+    assert {job.state for job in states.values()} <= {"finished", "failed", "interrupted"}
     by_version = [job.version for job in states.values() if job.version]
     assert sorted(by_version) == sorted(manifest.name for manifest in store.versions(uid(PROJECT)))
     folders = {path.name for path in store.folder(uid(PROJECT)).iterdir() if path.is_dir()}

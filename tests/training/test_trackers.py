@@ -189,7 +189,7 @@ def test_a_crash_fails_its_run_and_the_next_job_has_a_marked_one(
     live.control(7).wait_for_fit()
     wait_until(lambda: runs, "the first run is there", every=0.05)
     live.kill(TRAINING)
-    assert live.wait(job)["job_status"] == "failed"
+    assert live.wait(job)["job_status"] == "interrupted"
     live.control(7).open_gate()
     wait_until(lambda: len(runs) == 2 and mlflow.statuses[-1:] == ["FINISHED"], "the second run has ended")
     assert mlflow.statuses[0] == "FAILED"

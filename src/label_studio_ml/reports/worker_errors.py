@@ -8,10 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from label_studio_ml.errors import BackendError, BrokerError, PredictError, StudioAuthError
 from label_studio_ml.monitoring.error_groups import ErrorGroups
 from label_studio_ml.reports.error_records import ErrorRecords
+from label_studio_ml.training.records.job_record import JobFailure
 from label_studio_ml.training.records.job_store import JobStore
 
 logger = logging.getLogger(__name__)
 
+FIX_INTERRUPTED = (
+    "A later training has its events. If it is interrupted again, see its log, and logs/rq.log for its worker"
+)
 FIX_TRAINING = "See the training's log for the traceback, correct the cause, then start the training again"
 
 
@@ -21,13 +25,21 @@ class WorkerErrors:
     def __init__(self, job_store: JobStore) -> None:
         self._records = ErrorRecords(job_store.redis, job_store.keys)
 
-    def after(self, on_failure: Callable[[str, str, str], None]) -> Callable[[str, str, str], None]:
-        """Return a function for `JobStore.on_failure` that calls `on_failure`, then reports the failed training."""
+    def after(self, on_failure: Callable[[JobFailure], None]) -> Callable[[JobFailure], None]:
+        """Return a function for `JobStore.on_failure` that calls `on_failure`, then reports the training."""
 
-        def failed(project: str, job_id: str, cause: str) -> None:
-            on_failure(project, job_id, cause)
+        def failed(failure: JobFailure) -> None:
+            on_failure(failure)
+            fix = FIX_INTERRUPTED if failure.is_interrupted else FIX_TRAINING
             self._write(
-                lambda groups: groups.add("training", cause, fix=FIX_TRAINING, project=project, job=job_id)
+                lambda groups: groups.add(
+                    "training",
+                    failure.error,
+                    fix=fix,
+                    code=failure.error_code,
+                    project=failure.project,
+                    job=failure.job,
+                )
             )
 
         return failed

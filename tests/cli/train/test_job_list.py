@@ -122,7 +122,44 @@ def test_so_is_what_is_said_at_the_end(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_job_whose_events_run_again_is_not_shown_as_failed(capsys: pytest.CaptureFixture[str]) -> None:
-    job = replace(FAILED, error="the worker was stopped; the training will run again", retried=True)
+    job = replace(FAILED, state="interrupted", error="the worker was stopped", error_code="LSML-E651")
     assert lines([job], 80)[1].split()[2] == "interrupted"
     assert outcome(job) == 1
-    assert capsys.readouterr().err == f"label-studio-ml: the training was interrupted: {job.error}\n"
+    assert capsys.readouterr().err == (
+        "label-studio-ml: the training was interrupted: the worker was stopped; a later job gets its events\n"
+        "More: label-studio-ml explain LSML-E651\n"
+    )
+
+
+def test_an_interrupted_job_and_its_repeat_name_each_other() -> None:
+    job = replace(FAILED, state="interrupted", error="the worker was stopped", retried_by=FINISHED.id)
+    repeat = replace(FINISHED, retry_of=FAILED.id)
+    interrupted, repeated = lines([job, repeat], None)[1:]
+    assert f"the worker was stopped; job {FINISHED.id} has its events" in interrupted
+    assert f"repeats job {FAILED.id}; measured against" in repeated
+
+
+def test_the_code_of_an_error_can_be_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    job = replace(FAILED, error="it is wrong", error_code="LSML-E340")
+    assert lines([job], None)[1].endswith("it is wrong. More: label-studio-ml explain LSML-E340")
+    outcome(job)
+    assert capsys.readouterr().err == (
+        "label-studio-ml: the training failed: it is wrong\nMore: label-studio-ml explain LSML-E340\n"
+    )
+
+
+def test_what_a_tracker_lacks_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    trackers = {
+        "tensorboard": {"place": "/logs"},
+        "mlflow": {"missing": "everything", "problem": "Connection refused", "fix": "Check it. Kept"},
+        "wandb": {"place": "/w", "missing": "part", "problem": "it refused a value", "fix": "Check it"},
+    }
+    shown = (
+        "TensorBoard: /logs; MLflow lacks this training: Connection refused. Check it. Kept; "
+        "Weights & Biases: /w; Weights & Biases lacks a part of this training: it refused a value. Check it"
+    )
+    job = replace(FINISHED, trackers=trackers)
+    assert shown in lines([job], None)[1]
+    assert shown in " ".join(" ".join(lines([job], 80)).split())
+    outcome(job)
+    assert "Tracker MLflow lacks this training: Connection refused" in capsys.readouterr().out

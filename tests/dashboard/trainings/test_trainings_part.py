@@ -115,6 +115,7 @@ def test_the_list_has_titles_and_pages_and_filters(page: Page) -> None:
         "started": 0,
         "finished": 0,
         "failed": 1,
+        "interrupted": 0,
         "cancelled": 0,
         "parked": 0,
     }

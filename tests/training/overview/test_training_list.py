@@ -64,7 +64,7 @@ def _fill(job_store: JobStore, jobs: int, projects: int) -> list[str]:
     for start in range(0, jobs, 1000):
         with job_store.redis.pipeline(transaction=False) as pipe:
             for number, job_id in enumerate(ids[start : start + 1000], start):
-                project, state = uid(number % projects), STATES[number % 5]
+                project, state = uid(number % projects), STATES[number % len(STATES)]
                 fields = {"project": project, "state": state, "created": "2026-01-01T00:00:00+00:00"}
                 error = {"error": "ValueError: no"} if state == "failed" else {}
                 pipe.hset(job_store.keys.job(job_id), mapping={**fields, **error})
@@ -73,16 +73,16 @@ def _fill(job_store: JobStore, jobs: int, projects: int) -> list[str]:
     return sorted(ids)
 
 
-def test_a_page_of_ten_thousand_jobs_takes_few_calls(
+def test_a_page_of_twelve_thousand_jobs_takes_few_calls(
     job_store: JobStore, count_calls: Callable[[], int]
 ) -> None:
-    ids = _fill(job_store, 10_000, 5000)
+    ids = _fill(job_store, 12_000, 6000)
     job_store.index.build()
     count_calls()
     page = _page(job_store)
     assert count_calls() <= FEW
     assert [row["job"] for row in page["jobs"]] == ids[:-51:-1]
-    assert page["total"] == 10_000
+    assert page["total"] == 12_000
     failed = _page(job_store, "failed", offset=1950)
     assert count_calls() <= FEW
     assert (len(failed["jobs"]), failed["total"]) == (50, 2000)

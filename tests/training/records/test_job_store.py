@@ -17,11 +17,12 @@ from label_studio_ml.errors import BrokerError
 from label_studio_ml.training.policy import Decision, training_requester
 from label_studio_ml.training.records import job_record
 from label_studio_ml.training.records.event_queue import StoredEvent
-from label_studio_ml.training.records.job_store import TOKEN_TTL, JobStore
+from label_studio_ml.training.records.job_store import TOKEN_TTL, WORKER_ENDED, JobStore
 from label_studio_ml.training.records.job_views import describe
 from label_studio_ml.training.records.postponement import Postponement
 from label_studio_ml.training.redis import keys as keys_module
 from label_studio_ml.training.redis.redis_client import connect
+from label_studio_ml.training.worker.child_process import TrainingInterrupted
 from label_studio_ml.training.worker.rq_worker import make_worker
 from label_studio_ml.versions.state.project_state import Project
 from live import annotation, task
@@ -113,10 +114,46 @@ def test_lost_jobs_get_an_end_and_waiting_ones_stay(job_store: JobStore) -> None
     waiting = job_store.record(P, _event())
     job_store.close_lost(P, mine)
     states = {job.id: job.state for job in job_store.jobs.of(P)}
-    assert states == {started: "failed", taken: "failed", mine: "queued", waiting: "queued"}
-    lost = job_store.jobs.get(started)
+    assert states == {started: "interrupted", taken: "interrupted", mine: "queued", waiting: "queued"}
+    lost, current = job_store.jobs.get(started), job_store.jobs.get(mine)
     assert lost is not None
-    assert mine in lost.error
+    assert current is not None
+    assert (lost.error, lost.error_code, lost.retried_by) == (
+        "its worker ended before it did",
+        "LSML-E651",
+        mine,
+    )
+    assert lost.full_error == f"its worker ended before it did; job {mine} has its events"
+    assert current.retry_of == taken
+
+
+def test_a_lost_job_has_the_code_of_an_interrupted_training() -> None:
+    assert TrainingInterrupted.code == WORKER_ENDED
+
+
+def test_a_job_names_the_interrupted_ones_since_the_last_outcome(job_store: JobStore) -> None:
+    jobs = []
+    for state in ("interrupted", "finished", "interrupted", "interrupted", "queued"):
+        jobs.append(job_store.record(P, _event()))
+        job_store.take_waiting(P)
+        if state != "queued":
+            job_store.update_job(jobs[-1], state=state, started="2026-12-01T00:00:00.000+00:00")
+        job_store.close_lost(P, jobs[-1])
+    found = {job.id: job for job in job_store.jobs.of(P)}
+    assert [found[job].retried_by for job in jobs] == [jobs[1], "", jobs[3], jobs[4], ""]
+    assert [found[job].retry_of for job in jobs] == ["", jobs[0], "", jobs[2], jobs[3]]
+
+
+def test_an_interrupted_job_of_an_older_release_is_interrupted(job_store: JobStore) -> None:
+    job = job_store.record(P, _event())
+    job_store.redis.hset(job_store.keys.job(job), mapping={"state": "failed", "retried": "1", "error": "x"})
+    found = job_store.jobs.get(job)
+    assert found is not None
+    assert (found.state, found.error_code, found.full_error) == (
+        "interrupted",
+        "",
+        "x; a later job gets its events",
+    )
 
 
 def test_a_wake_up_that_rq_lost_is_sent_again(job_store: JobStore) -> None:

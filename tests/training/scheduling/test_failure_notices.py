@@ -13,6 +13,7 @@ from e2e.backend import CLI
 from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.studio.transport.api_tokens import Token
+from label_studio_ml.training.records.job_record import JobFailure
 from label_studio_ml.training.scheduling import failure_notices
 from label_studio_ml.training.scheduling.failure_notices import Notice, Notices, read_notice
 from live import Live, created, start_training
@@ -31,7 +32,7 @@ def said_by(folder: Path, stopping: bool = False) -> tuple[Notices, list[str]]:
 
 def test_a_failed_job_is_one_line_with_a_command_that_can_be_pasted() -> None:
     notice, said = said_by(Path("/my backends/be"))
-    notice.failed("7.1767225600", "20261128-1", "ValueError: no\nlabels " + "x" * 1000)
+    notice.failed(JobFailure("7.1767225600", "20261128-1", "ValueError: no\nlabels " + "x" * 1000))
     (line,) = said
     assert line.startswith("Project 7: training job 20261128-1 failed: ValueError: no labels xxx")
     assert line.endswith("label-studio-ml jobs '/my backends/be' --follow 20261128-1")
@@ -39,18 +40,30 @@ def test_a_failed_job_is_one_line_with_a_command_that_can_be_pasted() -> None:
     assert "\n" not in line
 
 
+def test_a_notice_names_the_code_and_tells_an_interrupted_job_from_a_failed_one() -> None:
+    notice, said = said_by(Path("/be"))
+    notice.failed(JobFailure("7", "1", "it crashed", "LSML-E650", is_interrupted=True))
+    (line,) = said
+    assert line == (
+        "Project 7: training job 1 was interrupted, and a later job tries again: it crashed | "
+        "More: label-studio-ml explain LSML-E650 | See its log: label-studio-ml jobs /be --follow 1"
+    )
+
+
 def test_a_refused_token_is_said_once_until_it_is_taken_again() -> None:
     notice, said = said_by(Path("/be"))
     for job in ("1", "2", "3"):
         notice.login("7", job, "Label Studio refused the token: 401", trained=False)
-        notice.failed("7", job, "The annotations cannot be read: Label Studio refused the token: 401")
+        notice.failed(
+            JobFailure("7", job, "The annotations cannot be read: Label Studio refused the token: 401")
+        )
     notice.login("8", "4", "Label Studio refused the token: 401", trained=False)
     assert [line.partition(" |")[0] for line in said] == [
         "Project 7: job 1: Label Studio refused the token: 401",
         "Project 8: job 4: Label Studio refused the token: 401",
     ]
     notice.login("7", "5", "", trained=False)
-    notice.failed("7", "5", "no memory")
+    notice.failed(JobFailure("7", "5", "no memory"))
     notice.login("7", "6", "Label Studio refused the token: 401", trained=False)
     assert [line.partition(" |")[0] for line in said[2:]] == [
         "Project 7: training job 5 failed: no memory",
@@ -71,7 +84,7 @@ def test_a_refused_token_is_a_warning_where_the_run_has_trained(trained: bool, l
 def test_a_run_that_crashes_after_one_whose_token_was_refused_is_said() -> None:
     notice, said = said_by(Path("/be"))
     notice.login("7", "1", "Label Studio refused the token: 401", trained=False)
-    notice.failed("7", "2", "the training process was killed by SIGKILL")
+    notice.failed(JobFailure("7", "2", "the training process was killed by SIGKILL"))
     assert [line.partition(" |")[0] for line in said[1:]] == [
         "Project 7: training job 2 failed: the training process was killed by SIGKILL"
     ]
@@ -97,7 +110,7 @@ def test_a_long_notice_reaches_the_server_whole(capfdbinary: pytest.CaptureFixtu
 
 def test_what_ends_with_the_worker_is_no_news() -> None:
     notice, said = said_by(Path("/be"), stopping=True)
-    notice.failed("7", "1", "the worker was stopped; the training will run again")
+    notice.failed(JobFailure("7", "1", "the worker was stopped"))
     assert said == []
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from label_studio_ml.config.settings import Settings
+from label_studio_ml.errors import BackendError
 from label_studio_ml.training.policy import Policy
 from label_studio_ml.training.process import progress_file
 from label_studio_ml.training.process.run_request import Outcome
 from label_studio_ml.training.records.event_queue import StoredEvent
+from label_studio_ml.training.records.job_record import JobFailure
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.redis_client import connect
 from label_studio_ml.training.worker.child_process import Crashed, RunProcess, TrainingInterrupted
@@ -58,13 +60,13 @@ def _ends_after_the_first_event(job_store: JobStore, error: Exception) -> Callab
     ids=["crashed", "interrupted"],
 )
 def test_a_run_that_ends_after_a_completed_event_is_reported_once(
-    job_store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    job_store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BackendError
 ) -> None:
     """The completed event is in a version; record and notice name the cause and what became of the event."""
     job_id, _ = [job_store.record(P, StoredEvent("ANNOTATION_CREATED", {})) for _ in range(2)]
     second = job_store.queues.entries(P)[1]
-    notices: list[tuple[str, str]] = []
-    job_store.on_failure = lambda project, job, cause: notices.append((job, cause))
+    notices: list[JobFailure] = []
+    job_store.on_failure = notices.append
     monkeypatch.setattr(RunProcess, "run", _ends_after_the_first_event(job_store, error))
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
     Trainer(settings, job_store, threading.Event()).train(P)
@@ -72,9 +74,10 @@ def test_a_run_that_ends_after_a_completed_event_is_reported_once(
     (manifest,) = VersionStore(tmp_path / "models").history(P)
     job = job_store.jobs.get(job_id)
     assert job is not None
-    assert (job.state, job.version) == ("failed", manifest.name)
+    assert (job.state, job.version) == ("interrupted", manifest.name)
     assert job.error == f"{error}; 1 event before that went into a version"
-    assert notices == [(job_id, job.error)]
+    assert job.error_code == error.code
+    assert notices == [JobFailure(P, job_id, job.error, error.code, is_interrupted=True)]
 
 
 def test_a_run_that_is_not_due_counts_as_no_run_that_ended_with_its_worker(

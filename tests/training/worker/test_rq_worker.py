@@ -178,7 +178,7 @@ def test_a_fit_that_crashes_is_tried_three_times_and_set_aside(seed: Live, what:
     control = seed.control(project)
     control.do(what)
     failed = seed.wait(seed.send(created(project, 601)))
-    assert failed["job_status"] == "failed"
+    assert failed["job_status"] == "interrupted"
     assert cause in failed["error"]
     wait_until(lambda: len(control.fits()) == 3 and not seed.running(project), "it was tried three times")
     control.do("ok")

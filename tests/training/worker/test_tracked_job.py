@@ -50,7 +50,7 @@ def tracked(tmp_path: Path, recorder: Recorder) -> TrackedJob:
         uid="7.1",
         settings=Settings(backend_dir=tmp_path),
         store=SimpleNamespace(versions=_versions, folder=lambda uid, version: tmp_path / version),
-        job_store=SimpleNamespace(jobs=SimpleNamespace(of=lambda uid, count: [])),
+        job_store=SimpleNamespace(jobs=SimpleNamespace(interrupted_before=lambda uid, job: [])),
     )
     tracked = TrackedJob(project, "j1", "v1")
     tracked._trackers = recorder  # type: ignore[assignment]

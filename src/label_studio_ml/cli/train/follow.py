@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.shared.progress_display import UPDATE, ProgressState, progress_display
 from label_studio_ml.cli.shared.units import metrics_text
-from label_studio_ml.cli.streams import say
+from label_studio_ml.cli.streams import explanation, say
 from label_studio_ml.cli.train.job_list import tracker_texts
 from label_studio_ml.support.texts import plural
 
@@ -87,8 +87,9 @@ def outcome(job: "Job") -> int:
         say(f"label-studio-ml: the training was cancelled: {job.ending}", file=sys.stderr)
         return 1
     if job.state != "finished":
-        ended = "was interrupted" if job.retried else "failed"
-        say(f"label-studio-ml: the training {ended}: {job.error}", file=sys.stderr)
+        ended = "was interrupted" if job.state == "interrupted" else "failed"
+        more = [explanation(job.error_code)] if job.error_code else []
+        say(f"label-studio-ml: the training {ended}: {job.full_error}", *more, file=sys.stderr)
         return 1
     if not job.version and not job.events:
         say("Finished without a training of its own: an earlier job had its event already")

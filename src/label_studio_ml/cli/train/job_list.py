@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.shared.tables import Column, Row
 from label_studio_ml.cli.shared.units import duration, metrics_text, moment
+from label_studio_ml.cli.streams import explanation
 from label_studio_ml.config.tracker_settings import TRACKER_TITLES
 from label_studio_ml.support.texts import plural
 from label_studio_ml.trackers.gaps import gap_text
@@ -39,7 +40,7 @@ _COLOURS = {
 def row(job: "Job") -> Row:
     """Return the row of a job. WHAT is why it failed, ended or was held back, else its comparison or last message."""
     state = _state(job)
-    message = job.error or job.ending or job.held_back or job.comparison or job.message
+    message = _with_code(job, job.full_error or job.ending or job.held_back or job.comparison or job.message)
     tasks = str(job.annotations) if job.annotations >= 0 else ""
     metrics, tracked = metrics_text(job.metrics), "; ".join(tracker_texts(job))
     return Row(
@@ -57,7 +58,7 @@ def row(job: "Job") -> Row:
             tracked,
             message,
         ),
-        _COLOURS.get(state if state in _COLOURS else job.state, ""),
+        _COLOURS.get(job.state, ""),
         details=(_numbers(job), job.version and f"version {job.version}", metrics, tracked, message),
     )
 
@@ -73,9 +74,7 @@ def tracker_texts(job: "Job") -> list[str]:
 
 
 def _state(job: "Job") -> str:
-    """Return the state in words. A job is `interrupted` whose run broke off and whose events a later job has."""
-    if job.state == "failed" and job.retried:
-        return "interrupted"
+    """Return the state in words, with the progress of a running job."""
     state = "cancelling" if job.cancel and job.running else str(job.state)
     return f"{state} {job.progress:.0%}" if job.state == "started" and job.progress >= 0 else state
 
@@ -84,7 +83,16 @@ def _numbers(job: "Job") -> str:
     events = plural(job.events, "event") if job.events else ""
     tasks = plural(job.annotations, "labelled task") if job.annotations >= 0 else ""
     asked_by = f"asked for by {job.asked_by}" if job.asked_by else ""
-    return ", ".join(text for text in (events, tasks, asked_by) if text)
+    repeats = f"repeats job {job.retry_of}" if job.retry_of else ""
+    return ", ".join(text for text in (events, tasks, asked_by, repeats) if text)
+
+
+def _with_code(job: "Job", message: str) -> str:
+    """Return the message of a job with what it repeats, and the call that explains its error's code."""
+    texts = [f"repeats job {job.retry_of}"] if job.retry_of else []
+    texts += [message] if message else []
+    text = "; ".join(texts)
+    return f"{text}. {explanation(job.error_code)}" if job.error_code and job.error else text
 
 
 def _took(job: "Job") -> str:

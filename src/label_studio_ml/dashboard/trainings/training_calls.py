@@ -38,6 +38,9 @@ class TrainingRecord(TypedDict):
     message: NotRequired[str]
     version: NotRequired[str]
     error: NotRequired[str]
+    error_code: NotRequired[str]
+    retried_by: NotRequired[str]
+    retry_of: NotRequired[str]
     ending: NotRequired[str]
     held_back: NotRequired[str]
     comparison: NotRequired[str]
@@ -69,6 +72,7 @@ class TrainingCounts(TypedDict):
     started: int
     finished: int
     failed: int
+    interrupted: int
     cancelled: int
     parked: int
 

@@ -8,7 +8,7 @@ import msgspec
 
 from label_studio_ml.training.overview.failure_advice import advice_for
 from label_studio_ml.training.overview.wait_reason import Wait, Workers, wait_of
-from label_studio_ml.training.records.job_record import KEPT_JOBS, Job, read_job
+from label_studio_ml.training.records.job_record import ERROR_STATES, KEPT_JOBS, Job, read_job
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.redis.job_index import STATES
 from label_studio_ml.training.redis.redis_errors import broker_errors
@@ -84,7 +84,7 @@ def rows(
 
 def row_of(job: Job, folder: str, wait: Wait | None = None, most: int = MAX_TEXT) -> dict[str, Any]:
     """Return a job as JSON values without empty fields; texts are cut after `most` characters."""
-    advice = advice_for(job.error, folder) if job.state == "failed" else None
+    advice = advice_for(job.error, folder) if job.state in ERROR_STATES else None
     names = list(job.metrics)[: MAX_METRICS if most == MAX_TEXT else None]
     texts = {
         "created": job.created,
@@ -93,6 +93,9 @@ def row_of(job: Job, folder: str, wait: Wait | None = None, most: int = MAX_TEXT
         "message": job.message,
         "version": job.version,
         "error": job.error,
+        "error_code": job.error_code,
+        "retried_by": job.retried_by,
+        "retry_of": job.retry_of,
         "ending": job.ending,
         "held_back": job.held_back,
         "comparison": job.comparison,

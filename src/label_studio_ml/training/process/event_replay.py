@@ -18,7 +18,7 @@ from label_studio_ml.protocol.prediction_json import plain
 from label_studio_ml.support.texts import plural, whole_number
 from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.training.process import progress_file
-from label_studio_ml.training.process.failures import may_pass
+from label_studio_ml.training.process.failures import code_of, may_pass
 from label_studio_ml.training.process.folder_changes import Snapshot, snapshot
 from label_studio_ml.training.process.run_request import Outcome, RunRequest, client_of, refusal
 from label_studio_ml.training.process.single_events import Single, single_events
@@ -179,6 +179,7 @@ class _Replay:
         published = changed and results.done > 0
         return Outcome(
             error=results.error,
+            error_code=results.error_code,
             changed=published,
             message="" if published else _nothing_new(results),
             version=self._staged.changes.get("model_version", ""),
@@ -256,6 +257,11 @@ class _Results:
     def only_error(self) -> BaseException | None:
         """The error of `fit` if it was called once and failed, else None."""
         return self.last if self.done == 0 and len(self.failures) == 1 else None
+
+    @property
+    def error_code(self) -> str:
+        """The code of the last error, empty if there is none; user code's own errors have that of FitError."""
+        return "" if self.last is None else code_of(self.last)
 
     @property
     def error(self) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from label_studio_ml.errors import (
     BackendError,
     DecisionError,
+    FitError,
     NoLabelConfig,
     ParamsError,
     StoreError,
@@ -36,6 +37,11 @@ def explained(error: BackendError | OSError, model_dir: Path) -> str:
         return str(error)
     fix = disk_fix(error, model_dir, "Check the disk, and the rights on MODEL_DIR and the logs folder")
     return f"{error}. {fix}"
+
+
+def code_of(error: BaseException, otherwise: type[BackendError] = FitError) -> str:
+    """Return the code of an error that ended a training: its own, or that of `otherwise` if it is no BackendError."""
+    return error.code if isinstance(error, BackendError) else otherwise.code
 
 
 def parent_is_damaged(store: VersionStore, request: RunRequest | None) -> bool:

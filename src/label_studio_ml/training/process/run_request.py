@@ -54,13 +54,13 @@ class RunRequest(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a run.
 
-    `error` is empty if no fit failed; with `changed`, it reports failed events of a run in which others succeeded.
-    `changed` tells whether there is a version to publish; `message` says why there is none. `version` is the name that
-    fit set, empty if it set none; `served` the name of the version served until now; `state` the key/value pairs that
-    fit set. `metrics` are the last logged values; `previous_metrics` those logged for the previous version;
-    `comparison` has the metrics of both on the same tasks, None if nothing was compared. `annotations` is the number of
-    labelled tasks, -1 if it does not apply; `source` says where they were read from. `promote_if` and `keep_versions`
-    are the attributes of the class, `code` is the identity of the code that ran.
+    `error` is empty if no fit failed, `error_code` is its code; with `changed`, it reports failed events of a run in
+    which others succeeded. `changed` tells whether there is a version to publish; `message` says why there is none.
+    `version` is the name that fit set, empty if it set none; `served` the name of the version served until now; `state`
+    the key/value pairs that fit set. `metrics` are the last logged values; `previous_metrics` those logged for the
+    previous version; `comparison` has the metrics of both on the same tasks, None if nothing was compared.
+    `annotations` is the number of labelled tasks, -1 if it does not apply; `source` says where they were read from.
+    `promote_if` and `keep_versions` are the attributes of the class, `code` is the identity of the code that ran.
 
     `last` is the id of the last event that the outcome covers, empty if it covers all; with `last`, `error` says why
     the run ended there. `passing` tells that the cause of `error` may pass, so that the remaining events are tried
@@ -70,6 +70,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     error: str = ""
+    error_code: str = ""
     trace: str = ""
     changed: bool = False
     version: str = ""

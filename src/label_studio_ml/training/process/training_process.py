@@ -42,13 +42,13 @@ from label_studio_ml.monitoring import logs
 from label_studio_ml.params.class_params import shown_params
 from label_studio_ml.processes.guard import fork_guarded
 from label_studio_ml.storage.disk_errors import full_disk_fix, is_full
-from label_studio_ml.support.texts import plural
+from label_studio_ml.support.texts import our_command, plural
 from label_studio_ml.training.dataset import LabelledTasks, from_delivered, from_studio, from_version
 from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.training.passing_errors import studio_may_recover
 from label_studio_ml.training.policy import Policy, decide
 from label_studio_ml.training.process.event_replay import fit_events
-from label_studio_ml.training.process.failures import may_pass
+from label_studio_ml.training.process.failures import code_of, may_pass
 from label_studio_ml.training.process.messages import CANCEL_GRACE, Limits, RunMessage, WorkerConnection
 from label_studio_ml.training.process.run_request import Outcome, RunRequest, client_of, refusal
 from label_studio_ml.training.process.version_comparison import compared, metrics_to_compare
@@ -126,7 +126,7 @@ def _perform(
     )
     logger.info("Training on %s from %s", task_count, tasks.source)
     if job.cancelled:
-        return Outcome(error="it was cancelled before fit began")
+        return Outcome(error="it was cancelled before fit began", error_code=TrainingCancelled.code)
     tasks.use_files(model._files())
     tasks.use_workdir(Path(request.workdir))
     job.begin()
@@ -229,10 +229,11 @@ def run(
         elif isinstance(error, TrainingCancelled):
             logger.info("The training was cancelled")
         else:
-            logger.exception("The training failed")
+            logger.exception("The training failed. More: %s", our_command("explain", code_of(error)))
         full = is_full(error)
         outcome = Outcome(
             error=_as_text(_full_disk(error, request, settings) if full else reason(error)),
+            error_code=code_of(error),
             trace="" if isinstance(error, BackendError) else _as_text(traceback.format_exc()),
             passing=isinstance(error, AnnotationsUnavailable)
             or studio_may_recover(error)
@@ -316,7 +317,13 @@ def encoded(outcome: Outcome) -> bytes:
         message = ascii(outcome.error) if field == "error" else f"{field} of the run cannot be kept: {error}"
         logger.error("%s", message)
         return msgspec.json.encode(
-            Outcome(error=message, policy=outcome.policy, generation=outcome.generation, code=outcome.code)
+            Outcome(
+                error=message,
+                error_code=outcome.error_code or FitError.code,
+                policy=outcome.policy,
+                generation=outcome.generation,
+                code=outcome.code,
+            )
         )
 
 

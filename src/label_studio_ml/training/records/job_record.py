@@ -17,7 +17,10 @@ KEPT_JOBS = 200
 #: Number of recent job records that are searched for unfinished jobs: each run closes the lost jobs before it.
 RECENT_JOBS = 20
 
-JobState = Literal["queued", "started", "finished", "failed", "cancelled"]
+#: "interrupted": the run broke off, and a later job has its events; "failed": it is not tried again by itself.
+JobState = Literal["queued", "started", "finished", "failed", "interrupted", "cancelled"]
+#: The states in which a run ended with an error.
+ERROR_STATES = ("failed", "interrupted")
 
 
 def now() -> str:
@@ -39,12 +42,14 @@ class Job:
     its comparison with the previous version. `source` says where the `annotations` (number of labelled tasks, -1 if
     unknown) were read from. `progress` is from 0 to 1, -1 before the first report; `metrics` are the latest values.
     `cancel` is the time of the cancellation request, `ending` describes how a stopped run ended. `upto` is the id of
-    the job's last event, set by a cancellation. `model_class` is the class to train, empty if not recorded.
-    `asked_by` names the sender of the training request, or else of the job's first event with a login: `token NAME`,
-    `user NAME`, or this package's own command; empty if no event had a login. `woken`: a wake-up created the job, and
-    no event was stored for it, so that nobody was told its id. `retried`: its run broke off, and a later job has its
-    events. `trackers` says by name where the trackers have the run: `url`, or else `place`, a folder or database; and
-    what they lack: `missing` ("part" or "everything"), `problem` and `fix`.
+    the job's last event, set by a cancellation. `model_class` is the class to train, empty if not recorded. `asked_by`
+    names the sender of the training request, or else of the job's first event with a login: `token NAME`, `user NAME`,
+    or this package's own command; empty if no event had a login. `woken`: a wake-up created the job, and no event was
+    stored for it, so that nobody was told its id. `error_code` is the code of the error, such as `LSML-E340`, empty if
+    an older release wrote the record. `retried_by` is the job that has the events of an interrupted one, `retry_of` the
+    interrupted job whose events this one has; empty if there is none yet. `trackers` says by name where the trackers
+    have the run: `url`, or else `place`, a folder or database; and what they lack: `missing` ("part" or "everything"),
+    `problem` and `fix`.
     """
 
     id: str
@@ -69,7 +74,9 @@ class Job:
     model_class: str = ""
     asked_by: str = ""
     woken: bool = False
-    retried: bool = False
+    error_code: str = ""
+    retried_by: str = ""
+    retry_of: str = ""
     trackers: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
@@ -82,6 +89,25 @@ class Job:
         """Whether the job waits for another condition than a free worker."""
         return self.state == "queued" and bool(self.message)
 
+    @property
+    def full_error(self) -> str:
+        """The error, and for an interrupted job who has its events; empty if there is no error."""
+        if self.state != "interrupted":
+            return self.error
+        successor = f"job {self.retried_by} has" if self.retried_by else "a later job gets"
+        return f"{self.error or 'its run broke off'}; {successor} its events"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """A job that has ended with `error`. `is_interrupted`: a later job has its events, and tries again."""
+
+    project: str
+    job: str
+    error: str
+    error_code: str = ""
+    is_interrupted: bool = False
+
 
 def read_job(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
     """Return the record of the job `job_id` from the fields of its hash in Redis."""
@@ -89,7 +115,7 @@ def read_job(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
     return Job(
         id=job_id,
         project=texts.get("project", ""),
-        state=cast("JobState", texts.get("state", "queued")),
+        state=_read_state(texts),
         created=texts.get("created", ""),
         started=texts.get("started", ""),
         ended=texts.get("ended", ""),
@@ -109,9 +135,17 @@ def read_job(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
         model_class=texts.get("class", ""),
         asked_by=texts.get("asked_by", ""),
         woken="woken" in texts,
-        retried="retried" in texts,
+        error_code=texts.get("error_code", ""),
+        retried_by=texts.get("retried_by", ""),
+        retry_of=texts.get("retry_of", ""),
         trackers=msgspec.json.decode(texts.get("trackers", "{}")),
     )
+
+
+def _read_state(texts: Mapping[str, str]) -> JobState:
+    """Return the state in a record. Earlier releases wrote the field `retried` into the records of interrupted jobs."""
+    state = cast("JobState", texts.get("state", "queued"))
+    return "interrupted" if state == "failed" and "retried" in texts else state
 
 
 @raises_broker_errors
@@ -133,6 +167,18 @@ class JobRecords:
         for job_id in self._redis.lrange(self._keys.jobs(project), 0, limit - 1):
             if (job := self.get(job_id.decode())) is not None:
                 yield job
+
+    def interrupted_before(self, project: str, job_id: str) -> list[Job]:
+        """Return the interrupted jobs whose events a job has, newest first: those since the last outcome."""
+        interrupted: list[Job] = []
+        is_earlier = False
+        for job in self.of(project, RECENT_JOBS):
+            if is_earlier and job.state == "interrupted":
+                interrupted.append(job)
+            elif is_earlier and job.started:
+                break
+            is_earlier = is_earlier or job.id == job_id
+        return interrupted
 
     def create(self, project: str, job_id: str, *, asked_by: str, woken: bool) -> None:
         """Write the record of a new job, less the fields that a worker has written already."""

@@ -6,7 +6,7 @@ only to wake a worker: the sweeper repeats wake-ups that were lost.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -15,7 +15,15 @@ from label_studio_ml.errors import BrokerError, ProjectBusy
 from label_studio_ml.protocol.webhook_payload import counted
 from label_studio_ml.training.policy import Decision, Entry, training_requester
 from label_studio_ml.training.records.event_queue import EventQueues, StoredEvent, new_token
-from label_studio_ml.training.records.job_record import RECENT_JOBS, Job, JobRecords, new_job_id, now
+from label_studio_ml.training.records.job_record import (
+    ERROR_STATES,
+    RECENT_JOBS,
+    Job,
+    JobFailure,
+    JobRecords,
+    new_job_id,
+    now,
+)
 from label_studio_ml.training.records.postponement import Postponement
 from label_studio_ml.training.records.run_inputs import DeliveredAnnotations, ProjectDescriptions
 from label_studio_ml.training.records.untrusted_events import script_limits
@@ -29,6 +37,8 @@ from label_studio_ml.training.redis.wake_ups import WakeUps
 
 logger = logging.getLogger(__name__)
 
+#: The error's code of a run whose worker ended: that of `TrainingInterrupted`.
+WORKER_ENDED = "LSML-E651"
 #: Seconds for which an event's token is stored.
 TOKEN_TTL = 6 * 3600
 #: The arguments of STORE_EVENT that stand for no limits.
@@ -54,8 +64,8 @@ class JobStore:
         self.wake_ups = WakeUps(connection, self.keys, owner)
         self.descriptions = ProjectDescriptions(connection, self.keys)
         self.delivered = DeliveredAnnotations(connection, self.keys)
-        #: Called for each job that fails, with project, job id and cause.
-        self.on_failure: Callable[[str, str, str], None] = lambda project, job_id, error: None
+        #: Called for each job that fails or is interrupted.
+        self.on_failure: Callable[[JobFailure], None] = lambda failure: None
         #: Called at the end of each run with project, job id, why Label Studio could not be read (empty if there was
         #: no such problem), and whether the run trained without error.
         self.on_login: Callable[[str, str, str, bool], None] = lambda project, job_id, refused, trained: None
@@ -160,12 +170,14 @@ class JobStore:
         return job_id
 
     def update_job(self, job_id: str, **fields: object) -> None:
-        """Write fields of a job's record. The state "failed" calls `on_failure`."""
+        """Write fields of a job's record. The states "failed" and "interrupted" call `on_failure`."""
         with self.redis.pipeline(transaction=True) as pipe:
             self._write_in(pipe, job_id, fields)
             pipe.execute()
-        if fields.get("state") == "failed" and (job := self.jobs.get(job_id)) is not None:
-            self.on_failure(job.project, job_id, job.error)
+        if fields.get("state") in ERROR_STATES and (job := self.jobs.get(job_id)) is not None:
+            self._report_failure(
+                job.project, job_id, {"error": job.error, "error_code": job.error_code, **fields}
+            )
 
     def take_waiting(self, project: str) -> str | None:
         """Return the id of the waiting job, which begins now, None if there is none; later events make a new job."""
@@ -182,8 +194,8 @@ class JobStore:
             pipe.delete(self.keys.attempts(project))
             self.queues.remove_in(pipe, project, event_ids)
             pipe.execute()
-        if fields.get("state") == "failed":
-            self.on_failure(project, job_id, str(fields.get("error", "")))
+        if fields.get("state") in ERROR_STATES:
+            self._report_failure(project, job_id, fields)
 
     def end_without_events(self, project: str, job_id: str) -> None:
         """End a job for which no events are left, because they went to an earlier job that has an outcome by now.
@@ -198,17 +210,36 @@ class JobStore:
             self.update_job(job_id, state="finished", ended=now())
 
     def close_lost(self, project: str, current: str | None) -> None:
-        """Mark unfinished jobs as failed whose worker is gone. The caller must hold the project's lease.
+        """Mark unfinished jobs as interrupted whose worker is gone. The caller must hold the project's lease.
 
-        The `current` job, which begins now, and the waiting job are left unchanged.
+        The waiting job is left unchanged, and so is the `current` job, which begins now, but that it and the
+        interrupted jobs whose events it has name each other from then on.
         """
         unfinished = [job for job in self.jobs.of(project, limit=RECENT_JOBS) if job.running]
         kept_ids = {current, self.waiting_id(project)}
         for job in unfinished:
             if job.id not in kept_ids:
-                successor = f"job {current}" if current else "a later job"
-                error = f"its worker ended before it did; its events went to {successor}"
-                self.update_job(job.id, state="failed", ended=now(), error=error, retried="1")
+                fields = {"error": "its worker ended before it did", "error_code": WORKER_ENDED}
+                self.update_job(job.id, state="interrupted", ended=now(), **fields)
+        if current is not None:
+            self._link_tries(project, current)
+
+    def _link_tries(self, project: str, job_id: str) -> None:
+        """Name `job_id` in the interrupted jobs whose events it has, and the newest of them in its own record."""
+        interrupted = self.jobs.interrupted_before(project, job_id)
+        if not interrupted:
+            return
+        with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(self.keys.job(job_id), "retry_of", interrupted[0].id)
+            for job in interrupted:
+                if not job.retried_by:
+                    pipe.hset(self.keys.job(job.id), "retried_by", job_id)
+            pipe.execute()
+
+    def _report_failure(self, project: str, job_id: str, fields: Mapping[str, object]) -> None:
+        error, code = str(fields.get("error", "")), str(fields.get("error_code", ""))
+        is_interrupted = fields.get("state") == "interrupted"
+        self.on_failure(JobFailure(project, job_id, error, code, is_interrupted))
 
     def forget(self, project: str) -> None:
         """Remove all that Redis holds of a project, except its lease and its fence.

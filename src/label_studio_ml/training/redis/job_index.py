@@ -14,7 +14,7 @@ from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 from label_studio_ml.training.redis.scripts import LIST_JOB
 
 #: The states of jobs, those that have not ended first.
-STATES = ("queued", "started", "finished", "failed", "cancelled")
+STATES = ("queued", "started", "finished", "failed", "interrupted", "cancelled")
 ENDED = STATES[2:]
 #: Number of ended jobs that are listed for each state.
 MAX_LISTED = 20_000

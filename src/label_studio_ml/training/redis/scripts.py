@@ -9,7 +9,7 @@ empty argument or result.
 #: Arguments: prefix of the index's keys, job, state, time of creation in ms of a job without an entry.
 _LIST_JOB = """
 local function list_job(prefix, job, state, created)
-  for _, other in ipairs({'queued', 'started', 'finished', 'failed', 'cancelled'}) do
+  for _, other in ipairs({'queued', 'started', 'finished', 'failed', 'interrupted', 'cancelled'}) do
     created = redis.call('zscore', prefix .. other, job) or created
     if other ~= state then redis.call('zrem', prefix .. other, job) end
   end

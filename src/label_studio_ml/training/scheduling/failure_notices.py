@@ -9,6 +9,7 @@ import msgspec
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.support.texts import our_command
+from label_studio_ml.training.records.job_record import JobFailure
 
 logger = logging.getLogger(__name__)
 
@@ -73,16 +74,19 @@ class Notices:
             self._report(uid, f"job {job}: {refused}", job, logging.WARNING if trained else logging.ERROR)
         self._refused[uid] = job
 
-    def failed(self, uid: str, job: str, error: str) -> None:
-        """Report that a job failed, unless it could not read Label Studio: `login` handles that."""
+    def failed(self, failure: JobFailure) -> None:
+        """Report a job that failed or was interrupted, unless it could not read Label Studio: `login` handles that."""
+        uid, job = failure.project, failure.job
         if self._refused.get(uid) != job and not self._stopping.is_set():
-            self._report(uid, f"training job {job} failed: {error}", job)
+            ended = "was interrupted, and a later job tries again" if failure.is_interrupted else "failed"
+            self._report(uid, f"training job {job} {ended}: {failure.error}", job, code=failure.error_code)
 
-    def _report(self, uid: str, cause: str, job: str, level: int = logging.ERROR) -> None:
+    def _report(self, uid: str, cause: str, job: str, level: int = logging.ERROR, code: str = "") -> None:
         text = " ".join(cause.split())
         text = text if len(text) <= MAX_CAUSE_LENGTH else f"{text[: MAX_CAUSE_LENGTH - 1]}…"
         log_command = our_command("jobs", self._folder, "--follow", job)
+        more = f"More: {our_command('explain', code)} | " if code else ""
         try:
-            self._send(f"Project {uid.partition('.')[0]}: {text} | See its log: {log_command}", level)
+            self._send(f"Project {uid.partition('.')[0]}: {text} | {more}See its log: {log_command}", level)
         except OSError as error:  # the server is gone
             logger.debug("The notice cannot be sent to the server: %s", error)

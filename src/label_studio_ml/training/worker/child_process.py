@@ -47,7 +47,7 @@ _COMPARISON_GRACE = 60.0
 #: Limit in seconds for loading the model if `fit_timeout` is set; a longer `fit_timeout` applies to loading too.
 _LOADING_TIMEOUT = 600.0
 #: What the record of a run says whose worker was told to stop.
-_STOPPED_MESSAGE = "the worker was stopped; the training will run again"
+_STOPPED_MESSAGE = "the worker was stopped"
 
 
 class TrainingInterrupted(BackendError):

@@ -1,7 +1,7 @@
 """End the runs of a project: for each way of ending, the events, the job's record and the next run.
 
-The table is `run_end.RULES`. Each write of the state "failed" sends a notice (`JobStore.on_failure`), so the end of a
-run writes it once.
+The table is `run_end.RULES`. Each write of the state "failed" or "interrupted" sends a notice (`JobStore.on_failure`),
+so the end of a run writes it once.
 """
 
 import contextlib
@@ -62,7 +62,7 @@ class ResultHandler:
             project.lease.renew()
         if rule.counted:
             count(self._job_store, str(end.fields["state"]) if rule.counted == FINAL_STATE else rule.counted)
-        recovery = self.recover(end.error) if rule.recovers else Recovery()
+        recovery = self.recover(end.error, end.error_code) if rule.recovers else Recovery()
         if rule.starts is Starts.UNDONE:
             self._job_store.queues.undo_begin(self._uid)
         elif rule.starts is Starts.RESET:
@@ -75,27 +75,28 @@ class ResultHandler:
         runs = self._count(rule.limit.counter) if rule.limit is not None else 0
         if rule.limit is not None and runs >= rule.limit.most:
             events = recovery.unprocessed(end.entries)
-            self._set_aside(end.job_id, events, f"{end.error} ({runs} {rule.limit.runs})")
+            self._set_aside(end.job_id, events, f"{end.error} ({runs} {rule.limit.runs})", end.error_code)
         elif rule.fate is Fate.REMOVED:
             self._settle(end)
         elif rule.fate is Fate.SET_ASIDE:
-            self._set_aside(end.job_id, end.entries, end.error)
+            self._set_aside(end.job_id, end.entries, end.error, end.error_code)
         elif rule.fate is Fate.POSTPONED:
             self.postpone(end.job_id, end.decision or self._next_try(end.error, runs), end.entries)
         elif end.job_id is not None and not recovery.is_recorded:
-            self._job_store.update_job(end.job_id, state="failed", ended=now(), error=end.error, retried="1")
+            fields = {"error": end.error, "error_code": end.error_code}
+            self._job_store.update_job(end.job_id, state="interrupted", ended=now(), **fields)
 
-    def recover(self, cause: str = "") -> Recovery:
+    def recover(self, cause: str = "", code: str = "") -> Recovery:
         """Commit the completed events of a run over single events that broke off, if there is one.
 
-        `cause` says why it broke off, empty if its worker died. Raises VersionError, and OSError if the progress file
-        cannot be removed.
+        `cause` says why it broke off, empty if its worker died; `code` is the error's. Raises VersionError, and OSError
+        if the progress file cannot be removed.
         """
         path = self._project.progress_path
         progress = progress_file.read(path, Outcome)
         if progress is None:
             return Recovery()
-        end = commit_progress(self._project, progress, cause)
+        end = commit_progress(self._project, progress, cause, code)
         completed: frozenset[str] = frozenset()
         if end is not None:
             self.finish(end)
@@ -124,14 +125,15 @@ class ResultHandler:
         """Increment a counter of runs without an outcome, and return it."""
         return int(self._job_store.redis.hincrby(self._job_store.keys.attempts(self._uid), counter, 1))
 
-    def _set_aside(self, job_id: str | None, entries: Sequence[Entry], cause: str) -> None:
+    def _set_aside(self, job_id: str | None, entries: Sequence[Entry], cause: str, code: str) -> None:
         """Set events aside, and fail the job with the cause and the command that brings the events back."""
         job_id = job_id or self._job_store.new_job(self._uid)
         command = our_command("jobs", self._project.settings.backend_dir, "--retry")
         error = f"{cause}; {plural(len(entries), 'event is', 'events are')} set aside. Bring back: {command}"
         logger.error("Job %s: %s", job_id, error)
         self._job_store.queues.park(self._uid, [entry.id for entry in entries], why=cause, since=now())
-        self._job_store.settle(self._uid, job_id, [], state="failed", ended=now(), error=error)
+        fields = {"error": error, "error_code": code}
+        self._job_store.settle(self._uid, job_id, [], state="failed", ended=now(), **fields)
 
     def _settle(self, end: RunEnd) -> None:
         """Write the outcome of a run to its record, and remove its events; retry for WRITE_TIMEOUT seconds.

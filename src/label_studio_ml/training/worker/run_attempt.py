@@ -12,9 +12,10 @@ from label_studio_ml.errors import BackendError, BrokerError, VersionError
 from label_studio_ml.monitoring.logs import run_id
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.policy import Decision, Entry, order, training_requester
-from label_studio_ml.training.process.failures import explained, may_pass, parent_is_damaged
+from label_studio_ml.training.process.failures import code_of, explained, may_pass, parent_is_damaged
 from label_studio_ml.training.process.run_request import Outcome, RunRequest
 from label_studio_ml.training.records.job_record import now
+from label_studio_ml.training.records.job_store import WORKER_ENDED
 from label_studio_ml.training.scheduling.lease import LeaseLost
 from label_studio_ml.training.worker.child_process import Crashed, RunProcess, TrainingInterrupted
 from label_studio_ml.training.worker.handover import handed_over
@@ -61,11 +62,12 @@ class RunAttempt:
             store.line(project.uid)  # raises DecisionError if the new version's parent cannot be determined
             version_id = store.new_id(project.uid)
         except (VersionError, OSError) as error:
-            return [self._run_end(EndKind.MAY_PASS, str(error))]
+            return [self._run_end(EndKind.MAY_PASS, str(error), code=code_of(error, VersionError))]
         code, clock = project.policies.code, project.job_store.queues.clock()
         starts = project.job_store.queues.begin(project.uid)
         if starts > MAX_STARTS:
-            return [self._run_end(EndKind.WORN_OUT, f"{starts - 1} runs ended with their worker")]
+            cause = f"{starts - 1} runs ended with their worker"
+            return [self._run_end(EndKind.WORN_OUT, cause, code=WORKER_ENDED)]
         self.version_id = version_id
         self._write_start()
         tracked = TrackedJob(project, self.job_id, version_id)
@@ -130,16 +132,18 @@ class RunAttempt:
                 logging.ERROR if kind is EndKind.CRASHED else logging.INFO, "Job %s: %s", self.job_id, error
             )
             fields = error.fields if isinstance(error, Ended) else {}
-            return request, self._run_end(kind, str(error), fields)
+            return request, self._run_end(kind, str(error), fields, code=code_of(error))
 
     def _failure(self, error: Exception) -> Outcome:
         """Return the outcome of a run that failed with an error in this process."""
         model_dir = self.project.settings.model_dir
         if isinstance(error, OSError):
-            return Outcome(error=explained(error, model_dir), passing=True)
+            return Outcome(error=explained(error, model_dir), error_code=VersionError.code, passing=True)
         if isinstance(error, BackendError):
-            return Outcome(error=str(error), passing=may_pass(error, model_dir))
-        return Outcome(error=f"the training process answered with something unreadable: {error}")
+            return Outcome(error=str(error), error_code=error.code, passing=may_pass(error, model_dir))
+        return Outcome(
+            error=f"the training process answered with something unreadable: {error}", error_code=Crashed.code
+        )
 
     def _not_due(self, outcome: Outcome, clock: int) -> RunEnd:
         """Return the end of a run that the training process refused as not due."""
@@ -156,7 +160,8 @@ class RunAttempt:
     def _commit_outcome(self, outcome: Outcome, request: RunRequest | None, fence: int) -> list[RunEnd]:
         """Commit the version of a run that returned `outcome`; return its end, and the end of the events left over."""
         if outcome.error:
-            logger.error("Job %s failed: %s", self.job_id, outcome.error)
+            code = f" ({outcome.error_code})" if outcome.error_code else ""
+            logger.error("Job %s failed: %s%s", self.job_id, outcome.error, code)
         processed = self._processed(outcome, request)
         ends = []
         if processed:
@@ -176,7 +181,7 @@ class RunAttempt:
         if remaining := self.entries[len(processed) :]:
             kind = EndKind.STUCK if outcome.stuck else EndKind.MAY_PASS
             job_id, version_id = (None, "") if processed else (self.job_id, self.version_id)
-            ends.append(RunEnd(kind, remaining, job_id, version_id, outcome.error))
+            ends.append(RunEnd(kind, remaining, job_id, version_id, outcome.error, outcome.error_code))
         return ends
 
     def _processed(self, outcome: Outcome, request: RunRequest | None) -> list[Entry]:
@@ -188,5 +193,7 @@ class RunAttempt:
             return []
         return self.entries
 
-    def _run_end(self, kind: EndKind, error: str, fields: Mapping[str, object] | None = None) -> RunEnd:
-        return RunEnd(kind, self.entries, self.job_id, self.version_id, error, fields or {})
+    def _run_end(
+        self, kind: EndKind, error: str, fields: Mapping[str, object] | None = None, *, code: str = ""
+    ) -> RunEnd:
+        return RunEnd(kind, self.entries, self.job_id, self.version_id, error, code, fields or {})

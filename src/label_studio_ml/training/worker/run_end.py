@@ -39,7 +39,7 @@ class Fate(Enum):
 
     #: The events are removed, and the record has their outcome. Later events wake a worker.
     REMOVED = auto()
-    #: The events stay queued, and the job is failed. The sweeper wakes a worker for them.
+    #: The events stay queued, and the job is interrupted. The sweeper wakes a worker for them.
     KEPT = auto()
     #: The events stay queued, and the job waits until the decision is due.
     POSTPONED = auto()
@@ -127,7 +127,8 @@ class RunEnd:
 
     `entries` are the events, `job_id` is their job, None if they have none yet. `version_id` names the version that the
     run began, empty if it began none, or if another end of the run names it. `error` is the cause, empty if there is no
-    error. `fields` are those of the job's record; `decision` says until when a run that is not due is postponed.
+    error, `error_code` its code. `fields` are those of the job's record; `decision` says until when a run that is not
+    due is postponed.
     """
 
     kind: EndKind
@@ -135,5 +136,6 @@ class RunEnd:
     job_id: str | None
     version_id: str = ""
     error: str = ""
+    error_code: str = ""
     fields: Mapping[str, object] = field(default_factory=dict)
     decision: Decision | None = None

@@ -26,7 +26,7 @@ class Ended(BackendError):
     @property
     def fields(self) -> dict[str, object]:
         """The fields of the job's record."""
-        error = {"error": str(self)} if self.state == "failed" else {}
+        error = {"error": str(self), "error_code": self.code} if self.state == "failed" else {}
         return {"state": self.state, "ending": self.ending, **error}
 
 

@@ -24,7 +24,6 @@ from label_studio_ml.trackers.run_trackers import RunTrackers
 from label_studio_ml.training.job import Report
 from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.training.records.job_pages import append_line, write_progress
-from label_studio_ml.training.records.job_record import RECENT_JOBS
 from label_studio_ml.training.records.run_log import RunLog, Scrubber, append_to_log
 from label_studio_ml.training.worker.leased_project import LeasedProject
 from label_studio_ml.training.worker.run_end import EndKind, RunEnd
@@ -123,19 +122,12 @@ class TrackedJob:
 
     def _earlier_tries(self) -> list[str]:
         """Return the jobs before this one, newest first, whose runs broke off so that this one has their events."""
-        tries: list[str] = []
         try:
-            jobs = list(self._project.job_store.jobs.of(self._project.uid, RECENT_JOBS))
+            tries = self._project.job_store.jobs.interrupted_before(self._project.uid, self._job_id)
         except BrokerError as error:
             logger.warning("Job %s: the jobs before it cannot be read: %s", self._job_id, error)
-            return tries
-        for job in jobs:
-            if job.id >= self._job_id or not job.started:
-                continue
-            if not job.retried:
-                break
-            tries.append(job.id)
-        return tries
+            return []
+        return [job.id for job in tries if job.started]
 
     def _result(self, end: RunEnd) -> RunResult:
         fields, settings = end.fields, self._project.settings

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import VersionError
 from label_studio_ml.monitoring.logs import run_id
+from label_studio_ml.training.process.failures import code_of
 from label_studio_ml.training.records.job_store import JobStore
 from label_studio_ml.training.scheduling.cancellation import settle_cancelled
 from label_studio_ml.training.scheduling.lease import Lease, LeaseLost
@@ -72,7 +73,8 @@ class Trainer:
                 logger.warning("Project %s: %s", uid, error)
             except (VersionError, OSError) as error:
                 if entries := job_store.queues.entries(uid):
-                    handler.finish(RunEnd(EndKind.MAY_PASS, entries, None, error=str(error)))
+                    code = code_of(error, VersionError)
+                    handler.finish(RunEnd(EndKind.MAY_PASS, entries, None, error=str(error), error_code=code))
         has_attempts = bool(job_store.redis.exists(job_store.keys.attempts(uid)))
         if not self._stopping.is_set() and not has_attempts and job_store.wakeable(uid):
             job_store.wake(uid)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from label_studio_ml.errors import BackendError, StaleFence, StoreError
+from label_studio_ml.errors import BackendError, StaleFence, StoreError, VersionError
 from label_studio_ml.support.texts import plural
 from label_studio_ml.training.policy import Entry, order
 from label_studio_ml.training.process import progress_file
-from label_studio_ml.training.process.failures import explained, may_pass
+from label_studio_ml.training.process.failures import code_of, explained, may_pass
 from label_studio_ml.training.process.publish import publish, published
 from label_studio_ml.training.process.run_request import Outcome, RunRequest
+from label_studio_ml.training.records.job_store import WORKER_ENDED
 from label_studio_ml.training.scheduling.lease import LeaseLost
 from label_studio_ml.training.worker.handover import without_payloads
 from label_studio_ml.training.worker.leased_project import LeasedProject
@@ -42,7 +43,8 @@ def commit(
     version meanwhile.
     """
     model_dir = project.settings.model_dir
-    fields: dict[str, object] = {"state": "failed" if outcome.error else "finished", "error": outcome.error}
+    error_fields = {"error": outcome.error, "error_code": outcome.error_code}
+    fields: dict[str, object] = {"state": "failed" if outcome.error else "finished", **error_fields}
     try:
         if request is not None and outcome.changed:
             with project.lease.renewing() as check_lease:
@@ -56,30 +58,32 @@ def commit(
                     check_lease=check_lease,
                 )
             _log_version(manifest, outcome, len(processed))
-            fields = {**published(manifest), "error": outcome.error}
+            fields = {**published(manifest), **error_fields}
         else:
             project.store.discard(project.uid, version_id)
             if outcome.message and not outcome.error:
                 fields["message"] = outcome.message
     except (LeaseLost, StaleFence) as error:
-        return RunEnd(EndKind.OVERTAKEN, entries, job_id, version_id, str(error))
+        return RunEnd(EndKind.OVERTAKEN, entries, job_id, version_id, str(error), error.code)
     except (BackendError, OSError) as error:
         if isinstance(error, StoreError | OSError) or may_pass(error, model_dir):
             # If the version was committed in spite of the error, the next run finds the events in its manifest.
-            return RunEnd(EndKind.MAY_PASS, entries, job_id, version_id, explained(error, model_dir))
+            cause = explained(error, model_dir)
+            return RunEnd(EndKind.MAY_PASS, entries, job_id, version_id, cause, code_of(error, VersionError))
         logger.error("Job %s: %s", job_id, error)
         project.store.discard(project.uid, version_id)
-        fields = {"state": "failed", "error": str(error)}
+        fields = {"state": "failed", "error": str(error), "error_code": code_of(error, VersionError)}
     return RunEnd(EndKind.SETTLED, processed, job_id, version_id, fields={**fields, "events": len(processed)})
 
 
 def commit_progress(
-    project: LeasedProject, progress: progress_file.Progress[Outcome], cause: str
+    project: LeasedProject, progress: progress_file.Progress[Outcome], cause: str, code: str
 ) -> RunEnd | None:
     """Commit the completed events of a run over single events that broke off; return the end of that run.
 
-    `cause` says why the run broke off, empty if its worker died. Returns None if no event was completed, the run was
-    cancelled, its files are gone, or another version is served since: then its events are processed again.
+    `cause` says why the run broke off, empty if its worker died; `code` is the error's. Returns None if no event was
+    completed, the run was cancelled, its files are gone, or another version is served since: then its events are
+    processed again.
     """
     parent, job = project.store.served(project.uid), project.job_store.jobs.get(progress.job)
     is_usable = progress.last and progress.parent == (parent.name if parent else "")
@@ -101,10 +105,11 @@ def commit_progress(
     )
     if end.kind is not EndKind.SETTLED:
         return end
-    error = "its run broke off; the completed events are in a version, the others went to a later job"
-    if cause:
-        error = f"{cause}; {plural(len(processed), 'event')} before that went into a version"
-    return replace(end, kind=EndKind.RECOVERED, fields={**end.fields, "state": "failed", "error": error})
+    before = f"{plural(len(processed), 'event')} before that went into a version"
+    error = f"{cause or 'its worker ended before it did'}; {before}"
+    # The event that was under way goes to a later job, and so do those after it.
+    fields = {**end.fields, "state": "interrupted", "error": error, "error_code": code or WORKER_ENDED}
+    return replace(end, kind=EndKind.RECOVERED, fields=fields)
 
 
 def _log_version(manifest: Manifest, outcome: Outcome, events: int) -> None:

@@ -12,6 +12,8 @@ import { Status } from "../parts/status.js";
 import { Ago } from "../parts/time.js";
 import { Log } from "./training/log.js";
 import { Metrics } from "./training/metrics.js";
+import { ErrorCode } from "../parts/error-code.js";
+import { Successor } from "./trainings/why.js";
 import { TrainingActions } from "./trainings/actions.js";
 import { TRACKERS, isActive, projectName, secondsOf, stateOf } from "./trainings/states.js";
 
@@ -71,9 +73,11 @@ function Outcome({ training }) {
       This training <${ShortText} text=${wait.text} />${wait.until && html` (next check <${Ago} at=${wait.until} />)`}. ${wait.fix}
     </${Notice}>`;
   }
-  if (state === "failed") {
-    return html`<${Notice} kind="error">
+  if (state === "failed" || state === "interrupted") {
+    return html`<${Notice} kind=${state === "failed" ? "error" : "warning"}>
       ${advice && html`<strong class="cause">${advice.cause}.</strong> `}<${ShortText} text=${training.error ?? ""} most=${1000} />
+      ${state === "interrupted" && html`; <${Successor} training=${training} />.`}
+      ${training.error_code && html`<br /><${ErrorCode} code=${training.error_code} />`}
       ${advice && html`<br />What to do: ${advice.fix}.`}
     </${Notice}>`;
   }
@@ -97,6 +101,7 @@ function Facts({ training }) {
   return html`<dl class="facts">
     <dt>Project</dt><dd><a href=${link(["projects", training.project])}><${ShortText} text=${projectName(training, training.titles)} most=${100} /></a></dd>
     <dt>Asked for by</dt><dd>${training.asked_by ? html`<${ShortText} text=${training.asked_by} />` : "an event without a login"}</dd>
+    ${training.retry_of && html`<dt>Repeats</dt><dd><a href=${link(["trainings", training.retry_of])}>${training.retry_of}</a>, which was interrupted</dd>`}
     <dt>Created</dt><dd>${dateTime(training.created)}</dd>
     ${training.started && html`<dt>Begun</dt><dd>${dateTime(training.started)}</dd>`}
     ${training.ended && html`<dt>Ended</dt><dd>${dateTime(training.ended)}${training.started && ` (took ${duration(secondsOf(training))})`}</dd>`}

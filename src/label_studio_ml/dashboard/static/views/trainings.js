@@ -98,7 +98,7 @@ function merged(page, live, state) {
 
 function countOf(counts, name) {
   if (name) return counts[name];
-  return ["queued", "started", "finished", "failed", "cancelled"].reduce((sum, state) => sum + counts[state], 0);
+  return ["queued", "started", "finished", "failed", "interrupted", "cancelled"].reduce((sum, state) => sum + counts[state], 0);
 }
 
 /** What keeps trainings from running at all. */

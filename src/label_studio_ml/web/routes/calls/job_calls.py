@@ -39,6 +39,8 @@ class TrackerLink(TypedDict):
 class JobAnswer(TypedDict):
     """A training job. Fields that are empty are missing. Times are ISO 8601 in UTC.
 
+    `job_status` is "interrupted" if the run broke off and a later job has its events: `retried_by`, once that has
+    begun; `retry_of` there names the interrupted job. `error_code` is explained by `label-studio-ml explain CODE`.
     `message` is the run's last message, or what a queued job waits for. `model_version` is the version that it made,
     `held_back` says why that is not served. `progress` is from 0 to 1. `log` has the last lines of its log,
     `trackers` says by name where trackers have the training, and what they lack.
@@ -54,6 +56,9 @@ class JobAnswer(TypedDict):
     metrics: NotRequired[Metrics]
     model_version: NotRequired[str]
     error: NotRequired[str]
+    error_code: NotRequired[str]
+    retried_by: NotRequired[str]
+    retry_of: NotRequired[str]
     ending: NotRequired[str]
     cancel_requested: NotRequired[str]
     source: NotRequired[str]

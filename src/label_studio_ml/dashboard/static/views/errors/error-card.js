@@ -3,6 +3,7 @@ import { post } from "../../lib/api.js";
 import { count } from "../../lib/format.js";
 import { link } from "../../lib/router.js";
 import { ActionButton } from "../../parts/action-button.js";
+import { ErrorCode } from "../../parts/error-code.js";
 import { ShortText } from "../../parts/short-text.js";
 import { Status } from "../../parts/status.js";
 import { Ago } from "../../parts/time.js";
@@ -42,7 +43,7 @@ export function ErrorCard({ error }) {
       ${error.version && html`<dt>Version</dt><dd><a href=${link(["versions", error.project])}><${ShortText} text=${error.version} most=${80} /></a></dd>`}
       ${error.job && html`<dt>Training</dt><dd><a href=${link(["trainings", error.job])}><bdi>${error.job}</bdi></a></dd>`}
       ${error.field && html`<dt>Field</dt><dd><code><${ShortText} text=${error.field} most=${120} /></code></dd>`}
-      ${error.code && html`<dt>Code</dt><dd><code>${error.code}</code>, explained by <code>label-studio-ml explain ${error.code}</code></dd>`}
+      ${error.code && html`<dt>Code</dt><dd><${ErrorCode} code=${error.code} /></dd>`}
       <dt>First seen</dt><dd><${Ago} at=${error.first} /></dd>
       ${error.server && html`<dt>Last on</dt><dd><bdi>${error.server}</bdi></dd>`}
     </dl>

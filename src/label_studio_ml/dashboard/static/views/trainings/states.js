@@ -7,6 +7,7 @@ export const LISTS = [
   ["started", "Running", "started"],
   ["finished", "Finished", "finished"],
   ["failed", "Failed", "failed"],
+  ["interrupted", "Interrupted", "interrupted"],
   ["cancelled", "Cancelled", "cancelled"],
   ["parked", "Set aside", ""],
 ];
@@ -19,6 +20,7 @@ const STATES = {
   started: ["busy", "running"],
   finished: ["good", "finished"],
   failed: ["bad", "failed"],
+  interrupted: ["warning", "interrupted"],
   cancelled: ["neutral", "cancelled"],
 };
 
