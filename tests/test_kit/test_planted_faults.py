@@ -32,6 +32,7 @@ ALWAYS = {
     "processes left behind",
     "fit raises",
     "weights not loaded",
+    "wrong to_name after a training",
     "native code writes beside the model file",
     "fit cannot be cancelled",
     "skipped annotations learnt",
@@ -57,7 +58,7 @@ def is_wanted(check: Check, fault: Fault, phase: Phase) -> bool:
     if check.phase is not Phase.PREDICT:
         return phase is not Phase.PREDICT
     if phase is not Phase.PREDICT:
-        return check.id in ("import", "build", "predict", "count", "json", "repeat")
+        return check.id in ("import", "build", "predict", "count", "json", "finite", "regions", "repeat")
     return check.id not in ("huge-data", "file-formats") or check.id == fault.check
 
 

@@ -252,6 +252,12 @@ _FIT = (
         ("fit",),
     ),
     (
+        "fit-regions",
+        "Label Studio can show each prediction of the trained version",
+        "Build regions with label_studio_ml.regions, which converts and checks them",
+        ("fit", "fit-output"),
+    ),
+    (
         "fit-folder",
         "what fit learns is in its workdir",
         "Write to Path(workdir), an argument of fit: it is kept with the version",

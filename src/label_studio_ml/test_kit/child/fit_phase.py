@@ -58,6 +58,7 @@ class FitPhase:
             "build": self.build,
             "fit": self.fit,
             "fit-output": self.output,
+            "fit-regions": lambda: self._version.unshown() if self._version is not None else iter(()),
             "fit-folder": self.folder,
             "fit-skipped": lambda: skipped_annotations(self._tested, self._again),
             "fit-empty-results": lambda: empty_results(self._tested, self._again),
