@@ -564,6 +564,17 @@ def test_a_refused_login_ends_the_run(backend: FakeBackend) -> None:
         outcomes_of(trial_of(backend.url))
 
 
+def test_a_login_in_the_address_is_checked_too(backend: FakeBackend) -> None:
+    backend.login = LOGIN
+    within = backend.url.replace("//", f"//{':'.join(LOGIN)}@")
+    outcomes = outcomes_of(trial_of(within), ["login"])
+    assert outcomes["login"].summary == "calls without the right login are answered 401"
+    assert not outcomes["login"].findings
+    backend.login = None
+    outcomes = outcomes_of(trial_of(within), ["login"])
+    assert "with a wrong password" in outcomes["login"].findings[0].received
+
+
 def test_no_training_is_started_unless_it_is_asked_for(backend: FakeBackend) -> None:
     outcomes = outcomes_of(trial_of(backend.url, trains=False))
     assert {event["action"] for event in backend.events} == {

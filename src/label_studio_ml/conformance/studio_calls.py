@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from label_studio_ml.conformance.answer import Answer
 from label_studio_ml.conformance.transport.bounded_call import Endless, bounded_call
@@ -59,6 +60,14 @@ class StudioCalls:
     url: str
     login: tuple[str, str] | None = None
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def used_login(self) -> tuple[str, str] | None:
+        """User and password of the calls: those of the form, else those in the URL; None without any."""
+        parts = urlsplit(self.url)
+        if self.login is not None or not parts.username:
+            return self.login
+        return unquote(parts.username), unquote(parts.password or "")
 
     def get(self, path: str, limit: float) -> Answer:
         """Send a GET without a query, as Label Studio does. Raises Untrusted."""

@@ -9,9 +9,9 @@ _EXPECTED = "401 without the right login"
 
 def login(trial: Trial) -> Outcome:
     """Check that calls without the right login are answered 401. Without a login, the check is not made."""
-    if trial.calls.login is None:
+    if trial.calls.used_login is None:
         return skipped("no login is given")
-    user, password = trial.calls.login
+    user, password = trial.calls.used_login
     body = trial.first.setup()
     limits = trial.calls.limits
     wrong = trial.calls.with_login((user, f"{password}-wrong"))
