@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from label_studio_ml.conformance.answer import Answer
+from label_studio_ml.conformance.hidden_login import hide_login
 from label_studio_ml.conformance.studio_calls import StudioCalls, Untrusted
 from label_studio_ml.conformance.trial import Trial
 from label_studio_ml.errors import BackendError
@@ -30,7 +31,8 @@ def first_contact(trial: Trial) -> None:
     try:
         trial.health = trial.calls.get("/health", trial.calls.limits.health)
         if trial.health.unreachable:
-            message = f"No backend answers at {shown}: {trial.health.failure}"
+            failure = hide_login(trial.health.failure, trial.calls.used_login)
+            message = f"No backend answers at {shown}: {failure}"
             raise NoBackend(message, fix=trial.health.failure_fix)
         trial.setup = trial.set_up(trial.first)
     except Untrusted as error:
@@ -48,7 +50,7 @@ def _refuse_other_servers(calls: StudioCalls, health: Answer, setup: Answer, sho
                 fix="Give --basic-auth-user and --basic-auth-pass, or set BASIC_AUTH_USER and _PASS",
             )
         raise NoBackend(
-            f"The backend at {shown} refuses the login: {setup}",
+            f"The backend at {shown} refuses the login: {hide_login(str(setup), calls.used_login)}",
             fix="Correct --basic-auth-user and --basic-auth-pass. If they are right, Label Studio is refused as well",
         )
     if setup.status < 400 and not setup.body().error:
@@ -63,7 +65,8 @@ def _refuse_other_servers(calls: StudioCalls, health: Answer, setup: Answer, sho
         return
     if setup.is_html and health.is_html and health.status < 500:
         raise NoBackend(
-            f"{shown} answers with web pages, not as an ML backend (GET /health: {health})",
+            f"{shown} answers with web pages, not as an ML backend (GET /health: "
+            f"{hide_login(str(health), calls.used_login)})",
             fix="Give the backend's address as it is entered in Label Studio, with port and path",
         )
     if {health.status, setup.status} <= {404, 405}:
