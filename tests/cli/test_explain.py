@@ -50,7 +50,39 @@ def test_words_of_several_list_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert "LSML-E200: " in said
     assert "LSML-E310: " in said
     assert "Causes:" not in said
-    assert said.endswith("label-studio-ml explain CODE\n")
+    calls = said.partition("The causes, and what to do:\n")[2].splitlines()
+    assert {f"  label-studio-ml explain LSML-E{number}" for number in (200, 310)} <= set(calls)
+    assert main(calls[0].split()[1:]) == 0, "the call can be pasted"
+
+
+@pytest.mark.parametrize("code", ["E310", "e310", "LSML-310", "lsml-e310", "lsml310", "310", "[LSML-E310]"])
+def test_a_code_may_be_typed_in_short(code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", code]) == 0
+    assert capsys.readouterr().out.startswith("LSML-E310: ")
+
+
+def test_the_entries_of_several_codes_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "e330", "340"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("LSML-E330: ")
+    assert "\nLSML-E340: " in said
+    assert said.count("What to do:") == 2
+
+
+def test_an_error_of_python_is_one_of_the_models_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "division by zero"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("ZeroDivisionError is an error of Python or a library")
+    assert "logs/server.log " in said
+    assert "label-studio-ml jobs my_backend --follow JOB\n" in said
+    assert said.endswith("  label-studio-ml explain LSML-E330\n  label-studio-ml explain LSML-E340\n")
+
+
+def test_an_error_of_python_that_entries_have_shows_both(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "ModuleNotFoundError: No module named 'torch'"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("ModuleNotFoundError is an error of Python or a library")
+    assert "\nLSML-E310: " in said
 
 
 @pytest.mark.parametrize("words", [["LSML-E999"], ["flubber", "gar\ngle"]])

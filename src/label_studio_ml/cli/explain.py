@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from label_studio_ml.cli.streams import say
 from label_studio_ml.errors import SettingsError
-from label_studio_ml.support.texts import visible
+from label_studio_ml.support.texts import our_command, visible
 
 if TYPE_CHECKING:
     from label_studio_ml.troubleshooting.search import Match
@@ -27,20 +27,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the entries, or the list of codes, and return 0. Raises SettingsError if nothing fits the words."""
-    from label_studio_ml.troubleshooting.search import find
+    from label_studio_ml.troubleshooting.entries import codes_in
+    from label_studio_ml.troubleshooting.python_errors import CODES, python_error
+    from label_studio_ml.troubleshooting.search import Match, find
 
     text = " ".join(args.words)
     if not text.strip():
         _list_codes()
         return 0
     matches = find(text)
+    error = None if codes_in(text) else python_error(text)
+    if error is not None:
+        say(*error.explanation.splitlines(), "")
+        matches = [match for match in matches if not match.is_weak]
+        matches = matches or [Match(code, (), is_weak=True) for code in CODES]
     if not matches:
         raise SettingsError(
             f"No error has this code, or a message with these words: {visible(text[:_MAX_TEXT])}",
             fix="List all codes with label-studio-ml explain, or give other words, without names and numbers",
             field="WORDS",
         )
-    _show(matches)
+    _show(matches, in_full=bool(codes_in(text)))
     return 0
 
 
@@ -55,11 +62,14 @@ def _list_codes() -> None:
     say("", "label-studio-ml explain CODE says more, and so does: label-studio-ml explain WORDS OF A MESSAGE")
 
 
-def _show(matches: Sequence["Match"]) -> None:
-    """Print the entry of the only match, or else the titles of all, with the messages that are like the words."""
+def _show(matches: Sequence["Match"], *, in_full: bool = False) -> None:
+    """Print the entry of the only match, or else the titles of all, with the messages that are like the words.
+
+    `in_full`: the entries of all matches are printed.
+    """
     from label_studio_ml.troubleshooting.entries import by_code
 
-    is_only = len(matches) == 1 and not matches[0].is_weak
+    is_only = in_full or (len(matches) == 1 and not matches[0].is_weak)
     for match in matches:
         entry = by_code()[match.code]
         if is_only:
@@ -74,4 +84,4 @@ def _show(matches: Sequence["Match"]) -> None:
                 say(f"      {template.fix}")
         say("")
     if not is_only:
-        say("The causes, and what to do: label-studio-ml explain CODE")
+        say("The causes, and what to do:", *(f"  {our_command('explain', match.code)}" for match in matches))

@@ -21,6 +21,9 @@ FILES = (
 
 #: A code in a text, such as an error's message.
 CODE = re.compile(r"\bLSML-E\d{3}\b", re.IGNORECASE)
+#: A text that is nothing but codes as people type them: `E310`, `lsml-310`, `310, 320`.
+_SHORT_CODES = re.compile(r"\W*(?:(?:LSML\W?)?E?\d{3}\b\W*)+", re.IGNORECASE)
+_NUMBER = re.compile(r"\d{3}")
 
 #: What the last paragraph of an entry begins with, if it has one with the messages of others.
 _OTHER_MESSAGES = "Also seen as: "
@@ -54,6 +57,14 @@ class EntryGroup:
 
     title: str
     entries: tuple[Entry, ...]
+
+
+def codes_in(text: str) -> list[str]:
+    """Return the codes in a text, each once; in one that is nothing but codes, their numbers are enough."""
+    codes = [code.upper() for code in CODE.findall(text)]
+    if _SHORT_CODES.fullmatch(text):
+        codes = [f"LSML-E{number}" for number in _NUMBER.findall(text)]
+    return list(dict.fromkeys(codes))
 
 
 @cache

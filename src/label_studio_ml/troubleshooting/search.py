@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from label_studio_ml.troubleshooting.entries import CODE, Entry, by_code
+from label_studio_ml.troubleshooting.entries import Entry, by_code, codes_in
 from label_studio_ml.troubleshooting.message_templates import VALUE, Template, templates
 
 #: What a command's errors begin with.
@@ -72,7 +72,7 @@ def find(text: str, limit: int = 5) -> list[Match]:
     `text` is a code, a whole message as it was printed or logged, or some words of one. Codes that nothing has are not
     returned. If no message and no title is like the text, the entries whose text has the words are weak matches.
     """
-    if named := dict.fromkeys(code.upper() for code in CODE.findall(text)):
+    if named := codes_in(text):
         return [Match(code, ()) for code in named if code in by_code()][:limit]
     line = " ".join(text.split()).removeprefix(_PREFIX)
     words = _distinctive(line)
