@@ -1,4 +1,4 @@
-"""The generated pages: troubleshooting, and the reference of commands, settings, metrics, calls, Redis keys, Python.
+"""The generated pages: the reference of commands, settings, metrics, calls, Redis keys, Python.
 
 They are made from what the code itself declares, so none of them can be out of date.
 """
@@ -17,8 +17,6 @@ from label_studio_ml.monitoring.counters import Counts
 from label_studio_ml.monitoring.prometheus import ServerFigures, Training, render
 from label_studio_ml.openapi.api_document import document
 from label_studio_ml.training.redis import keys
-from label_studio_ml.troubleshooting.entries import groups
-from label_studio_ml.troubleshooting.message_templates import templates
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,7 +45,6 @@ MODULES = {
 def pages() -> dict[str, str]:
     """Return the text of each page in Markdown, by its place on the site."""
     return {
-        "troubleshooting.md": troubleshooting(),
         "reference/commands.md": commands(),
         "reference/settings.md": settings(),
         "reference/metrics.md": metrics(),
@@ -56,43 +53,6 @@ def pages() -> dict[str, str]:
         "reference/python/index.md": python(),
         **{python_page(module): f"# {module}\n\n::: {module}\n" for module in (*MODULES, ERRORS)},
     }
-
-
-def troubleshooting() -> str:
-    """Return the entries of all errors, and the list of all messages with what to do and the code."""
-
-    def lines() -> Iterator[str]:
-        yield "# Troubleshooting\n"
-        yield "Each error that ends a command, is answered by a server or is listed on the dashboard has a code, such"
-        yield "as `LSML-E310`, which stays the same in later releases. This page has an entry for each code, and"
-        yield "[all messages](#messages): search it for a code, or for words of a message without names and numbers."
-        yield "Messages of the system and of libraries, such as `Connection refused`, stand at the end of the entries"
-        yield "that they lead to. Failed trainings, and the HTTP server's answers to a wrong path or method (404, 405)"
-        yield "or to a request that is not HTTP, have no code. Without a network, this does the same:\n"
-        yield "```console\nlabel-studio-ml explain LSML-E310\nlabel-studio-ml explain Redis refuses the login\n```\n"
-        yield "`label-studio-ml doctor my_backend`"
-        yield "[checks each part of a setup](connect.md#when-something-is-wrong-doctor), and what goes on while a part"
-        yield "is down is in"
-        yield "[when something is unavailable](production.md#when-something-is-unavailable).\n"
-        for group in groups():
-            yield f"## {group.title}\n"
-            for entry in group.entries:
-                yield f"### {entry.code}: {entry.title} {{ #{entry.code.lower()} }}\n"
-                yield f"{entry.text.strip()}\n"
-        yield "## Messages\n"
-        yield "`…` stands for a name, a number or a cause.\n"
-        yield "| message | what to do | code |"
-        yield "| --- | --- | --- |"
-        for template in sorted(templates(), key=lambda template: template.message.lstrip("…'\" ").casefold()):
-            fix = _code_cell(template.fix) if template.fix else ""
-            yield f"| {_code_cell(template.message)} | {fix} | [{template.code}](#{template.code.lower()}) |"
-
-    return "\n".join(lines()) + "\n"
-
-
-def _code_cell(text: str) -> str:
-    """Return text as code for a cell of a table."""
-    return f"`{text.replace('`', chr(39)).replace('|', chr(92) + '|')}`"
 
 
 def commands() -> str:

@@ -13,7 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [
     "README.md",
     "CONTRIBUTING.md",
-    *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")),
+    *sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.glob("docs/**/*.md")
+        if path.name != "troubleshooting.md"  # made from the entries, which `command_lines` reads
+    ),
 ]
 
 #: A fenced block with its language, or lines indented by four blanks with blank lines between them.
