@@ -46,6 +46,22 @@ def test_what_is_no_login_stays(url: str) -> None:
     assert without_login(url) == mask(url) == mask_in_text(url) == url
 
 
+@pytest.mark.parametrize("password", ["123/CANARY", "12345/6", "1#CANARY", "12/CA@NARY"])
+def test_a_password_that_begins_like_a_port_is_masked_but_not_removed(password: str) -> None:
+    """Such a URL may also be one of a host with a port: then removing its beginning would lead to another host."""
+    url = f"redis://user:{password}@host:6379/0"
+    assert mask(url) == mask_in_text(url) == "redis://…@host:6379/0"
+    assert without_login(url) == url
+    assert secrets_of(url)[0] == password
+
+
+@pytest.mark.parametrize(
+    "url", ["http://minio:9000/bucket/photo@2x.png", "http://minio:9000/a@1.5x", "http://10.0.0.1:80/a@b/c"]
+)
+def test_a_host_with_a_port_stays_where_that_is_clear(url: str) -> None:
+    assert mask(url) == mask_in_text(url) == url
+
+
 def test_an_at_sign_after_a_login_may_be_part_of_the_password() -> None:
     url = "https://user:CA@NARY/CANARY@host/path?email=me@example.com"
     assert mask(url) == "https://…@host/path?email=…"
@@ -76,7 +92,8 @@ def test_a_url_in_a_message_is_short() -> None:
     ("text", "shown"),
     [
         ("a http://u:p@h and b s3://u:p/q@b/c", "a http://…@h and b s3://…@b/c"),
-        ("x=http://u:p@h,http://h:80/a@b", "x=http://…@h,http://h:80/a@b"),
+        ("x=http://u:p@h,http://h.example:80/a@b", "x=http://…@h,http://h.example:80/a@b"),
+        ("('http://u:12/34@h')", "('http://…@h')"),
         ("('http://h/p?token=abc&page=2')", "('http://h/p?token=…&page=2')"),
         ('{"u": "http://h/p?token=abc#x"}', '{"u": "http://h/p?token=…"}'),
         ("no URL: a@b?c=d", "no URL: a@b?c=d"),

@@ -7,6 +7,7 @@ from typing import Any
 from label_studio_ml.config.backend_login import authorization, refused_login_fix
 from label_studio_ml.config.settings import DEFAULT_PORT, Settings
 from label_studio_ml.connect.addresses import port_in
+from label_studio_ml.connect.connection_answer import checked
 from label_studio_ml.errors import BackendError
 from label_studio_ml.storage.server_address import address, fingerprint
 from label_studio_ml.support import pinned_requests
@@ -57,9 +58,18 @@ class BackendView:
     def connection(self, project: int | str | None = None) -> dict[str, Any]:
         """Return the response of /connection, with the backend's record of `project` unless that is None.
 
-        `project` is a uid, or an id, which may be ambiguous. Raises BackendDown.
+        `project` is a uid, or an id, which may be ambiguous. The fields are those of `connection_answer`. Raises
+        BackendDown, also if another program answers.
         """
-        return self._get("/connection", {"project": str(project)} if project is not None else {})
+        body = self._get("/connection", {"project": str(project)} if project is not None else {})
+        try:
+            return checked(body)
+        except ValueError as error:
+            raise BackendDown(
+                f"{self.urls[0]}/connection does not answer as a backend of this package: {str(error)[:200]}",
+                fix="Give the address of a backend that label-studio-ml of this release or a later one runs",
+                field="--backend-url",
+            ) from error
 
     def predict(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return the response of /predict. Raises BackendDown with the cause that the backend reports."""

@@ -2,7 +2,8 @@
 
 A login is usually what is before the `@` of a URL's host. A password may also contain characters that should have been
 encoded, as in `http://user:a/b#c@host`: such a URL is no use to anybody, but it is in messages. A number after the
-colon is taken for a port, so that `http://host:8080/photo@2x.png` has no login.
+colon is taken for a port, so that `http://host:8080/photo@2x.png` has no login. `http://user:123/4@host` may be either:
+it is used as it is, but masked in messages, unless what is before the colon or after the `@` cannot be a login's.
 """
 
 import re
@@ -22,6 +23,10 @@ _MAX_SHOWN = 200
 #: Ends a URL's host and port, and what can be a port.
 _HOST_END = re.compile(r"[/?#\\]")
 _PORT = re.compile(r"\d{1,5}")
+#: What is no user before a number that may be a port: a name with a dot, an address, this machine.
+_CLEAR_HOST = re.compile(r"localhost|.*[.\]:].*", re.IGNORECASE)
+#: A file's name after an `@`, as in `photo@2x.png`: such a URL has no login.
+_FILE_AFTER_AT = re.compile(r"\d[\d.]*x(?:\.\w+)?(?=$|[?#\s'\"<>)])", re.IGNORECASE)
 #: What follows the scheme of a URL in a text. The values in its query end at a quote or bracket of the text.
 _AFTER_SCHEME = re.compile(r"(?<=://)\S+")
 _QUERY = re.compile(r"\?([^\s'\"<>)#]*)(#[^\s'\"<>)]*)?")
@@ -44,7 +49,7 @@ def secrets_of(url: str) -> list[str]:
     Without a password, the user counts as a token. Some may be empty.
     """
     rest = url.partition("//")[2]
-    length = _login_length(rest)
+    length = _shown_login_length(rest)
     user, _, password = rest[: max(0, length - 1)].partition(":")
     found = [user if password in _NO_PASSWORDS and user not in _USUAL_USERS else password]
     query = rest[length:].partition("#")[0].partition("?")[2]
@@ -91,11 +96,25 @@ def _without_shown_login(rest: str) -> str:
 
     An `@` in the path of a URL with a login counts as part of the password: nobody can tell them apart.
     """
-    length = _login_length(rest)
+    length = _shown_login_length(rest)
     if not length:
         return rest
     path = re.split("[?#]", rest[length:], maxsplit=1)[0]
     return f"…@{rest[length + path.rfind('@') + 1 :]}"
+
+
+def _shown_login_length(rest: str) -> int:
+    """Return the length of what may be a login in `rest`, with its `@`: also with a password such as `123/4`."""
+    if length := _login_length(rest):
+        return length
+    user, colon, password = rest.partition(":")
+    if not colon or not user or _HOST_END.search(user) or _CLEAR_HOST.fullmatch(user):
+        return 0
+    before = re.split(r"[\s?]", password, maxsplit=1)[0]
+    at = before.rfind("@")
+    if at < 0 or not _PORT.match(before) or _FILE_AFTER_AT.match(before[at + 1 :]):
+        return 0
+    return len(user) + 1 + at + 1
 
 
 def _login_length(rest: str) -> int:

@@ -80,7 +80,10 @@ class WandbRun:
         self._run.log_artifact(artifact)
 
     def remove_old_files(self, result: RunResult) -> None:
-        """Do nothing: an offline run has no copies of the version's files, and those in W&B are W&B's."""
+        """Do nothing: an offline run has no copies of the version's files, and may be nowhere else than in its folder.
+
+        The files in W&B are W&B's. docs/trackers.md says who deletes folders of runs.
+        """
 
     def log_result(self, result: RunResult) -> None:
         """Store status, version and error in the summary."""

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 #: The entries for failed calls of `predict` and `fit`.
 CODES = ("LSML-E330", "LSML-E340")
 
+#: What follows the name of an error in its explanation.
+_PLACES = (
+    "own predict or fit raised it, or what they call. The traceback names file and line. It is in:",
+    "  logs/server.log       if predict raised it",
+    "  logs/jobs/JOB.log     if fit raised it: label-studio-ml jobs my_backend --follow JOB",
+    "To see it without Label Studio: label-studio-ml test my_backend",
+)
 #: Python's own classes of errors by their names in lower case.
 _BUILTIN = {
     name.lower(): name
@@ -46,13 +53,11 @@ class PythonError:
     @property
     def explanation(self) -> str:
         """What the error is, where its traceback is, and what to do, in a few lines."""
-        return (
-            f"{self.name} is an error of Python or a library, without a code of this package: as a rule, the model's\n"
-            "own predict or fit raised it, or what they call. The traceback names file and line. It is in:\n"
-            "  logs/server.log       if predict raised it\n"
-            "  logs/jobs/JOB.log     if fit raised it: label-studio-ml jobs my_backend --follow JOB\n"
-            f"To see it without Label Studio: label-studio-ml test my_backend\n{self._advice}".rstrip()
-        )
+        lines = [
+            f"{self.name} is an error of Python or a library, without a code of this package: as a rule, the model's",
+            *_PLACES,
+        ]
+        return "\n".join([*lines, *([self._advice] if self._advice else [])])
 
     @property
     def _advice(self) -> str:
