@@ -25,6 +25,7 @@ from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.model_calls.predictor import Predictor, Request
 from label_studio_ml.test_kit.trial_data import bad_values
 from label_studio_ml.training.dataset import LabelledTasks
+from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.versions.state.project_state import Project
 
 Json = dict[str, Any]
@@ -173,13 +174,14 @@ class Trial:
         entries: list[Json] = json.loads(answer.results)
         return entries
 
-    def fitted(self, tasks: list[Json], config: str = "") -> Json:
-        """Return what `fit` returns as `output`, or the `error` that it raises."""
+    def fitted(self, tasks: list[Json], config: str = "", *, is_cancelled: bool = False) -> Json:
+        """Return what `fit` returns as `output`, or the `error` that it raises; a job may be cancelled at once."""
         workdir = self.folder / f"version-{next(self._workdirs)}"
         workdir.mkdir()
         try:
             model = self.kind(label_config=config or self.config)
-            output = model.fit(LabelledTasks.from_tasks(tasks, project="1.2"), workdir=workdir)
+            job = TrainingJob("1", workdir, asked=lambda: is_cancelled)
+            output = model.fit(LabelledTasks.from_tasks(tasks, project="1.2"), workdir=workdir, job=job)
         except Exception as error:
             return {"error": str(error), "kind": type(error).__name__}
         return {"output": output}
@@ -221,6 +223,7 @@ def trainings(trial: Trial) -> Json:
         "one class": trial.fitted([trial.labelled(number, first) for number in range(1, 9)]),
         "good": trial.fitted(many),
         "some broken": trial.fitted([*many, *broken]),
+        "cancelled": trial.fitted(many, is_cancelled=True),
     }
 
 

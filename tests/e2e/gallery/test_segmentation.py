@@ -123,6 +123,7 @@ class ClickPage:
         for name, wanted in switches.items():
             toggle = page.page.get_by_test_id(name)
             if toggle.is_checked() != wanted:
+                expect(toggle).to_be_visible()  # the page may draw it anew after the other one
                 toggle.click(force=True)
                 # The page may show the new state only later; `set_checked` looks once, at once.
                 expect(toggle).to_be_checked(checked=wanted)

@@ -80,11 +80,13 @@ class ChangePoints(LabelStudioMLBase):
             for (a, b), number in zip(pairwise(rows), group)
         ]
 
-    def fit(self, annotations, **kwargs):
+    def fit(self, annotations, job=None, **kwargs):
         """Find the penalty whose change points agree best with the borders of the annotated segments."""
         scores = dict.fromkeys(PENALTIES, 0.0)
         tasks = 0
         for example in annotations.targets(self.control, empty=False, unfetched="drop", unknown="drop"):
+            if job is not None and job.cancelled:
+                return None
             try:
                 series = time_series(self.control, example)
                 rows = {series.row_at(end) for each in example.segments for end in (each.start, each.end)}

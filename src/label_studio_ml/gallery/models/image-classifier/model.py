@@ -83,10 +83,12 @@ class ImageClassifier(LabelStudioMLBase):
         best = regions.best_choices(self.control, shares, self.labels, threshold=self.params.threshold)
         return regions.prediction(best, score=float(max(shares)))
 
-    def fit(self, annotations, workdir, **kwargs):
+    def fit(self, annotations, workdir, job=None, **kwargs):
         """Learn the annotated tasks; return the classifier's file and how many tasks it has learnt from."""
         features, answers = [], []
         for example in annotations.targets(self.control, empty=False, files=False, unknown="drop"):
+            if job is not None and job.cancelled:
+                return None
             try:
                 features.append(self.features(example.task))
             except (BackendError, ValueError) as error:

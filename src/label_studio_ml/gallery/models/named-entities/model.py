@@ -93,7 +93,11 @@ class NamedEntities(LabelStudioMLBase):
         taught = {span.label for each in texts for span in each.spans}
         if not taught:
             raise TrainingDataError(f"Training needs tasks with spans of {self.control.name}")
-        examples = [self.example(each, taught) for each in texts]
+        examples = []
+        for each in texts:
+            if job is not None and job.cancelled:
+                return None
+            examples.append(self.example(each, taught))
         labels = {span.label_ for example in examples for span in example.reference.ents}
         for label in sorted(labels):
             self.nlp.get_pipe("ner").add_label(label)
@@ -105,6 +109,8 @@ class NamedEntities(LabelStudioMLBase):
                 order.shuffle(examples)
                 losses = {}
                 for batch in spacy.util.minibatch(examples, size=8):
+                    if job is not None and job.cancelled:
+                        return None
                     self.nlp.update(batch, sgd=optimizer, drop=0.2, losses=losses)
                 if job is not None:
                     job.log(step=epoch, loss=float(losses["ner"]))
