@@ -16,7 +16,7 @@ TRAINING, SERVED = 120.0, 60.0
 #: Seconds after which a training of release 1.0.9 counts as failed.
 OLDER_TRAINING = 30.0
 
-ENDED = ("finished", "failed", "cancelled")
+ENDED = ("finished", "failed", "interrupted", "cancelled")
 
 
 @dataclass

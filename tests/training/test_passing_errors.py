@@ -169,7 +169,12 @@ def test_the_job_that_goes_on_after_a_crash_names_who_asked(
     monkeypatch.setattr(RunProcess, "run", _trains)
     Trainer(settings, job_store, threading.Event()).train(P)
     found = {job.id: (job.state, job.asked_by) for job in job_store.jobs.of(P)}
-    assert found == {first: ("failed", "token ci"), later[0]: ("finished", "token ci")}
+    assert found == {first: ("interrupted", "token ci"), later[0]: ("finished", "token ci")}
+    interrupted, repeat = job_store.jobs.get(first), job_store.jobs.get(later[0])
+    assert interrupted is not None
+    assert repeat is not None
+    assert (interrupted.retried_by, interrupted.error_code) == (later[0], "LSML-E650")
+    assert (repeat.retry_of, repeat.error_code) == (first, "")
 
 
 def test_what_was_through_before_a_crash_waits_for_the_disk(

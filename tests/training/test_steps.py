@@ -141,7 +141,7 @@ def test_killed_at_a_step(
     assert [(job.version, job.state) for job in published] == [(manifest.name, "finished")]
     first = job_store.jobs.get(jobs[0])
     assert first is not None
-    assert first.state == "finished" if committed else first.state in ("failed", "finished")
+    assert first.state == "finished" if committed else first.state in ("interrupted", "finished")
     assert not job_store.queues.dirty()
 
 

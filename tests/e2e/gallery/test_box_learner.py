@@ -144,7 +144,9 @@ def assert_training_without_annotations_says_what_is_missing(studio: Studio, mod
 
     def failure() -> str:
         jobs = requests.get(url, timeout=60).json()["jobs"]
-        return next((str(job) for job in jobs if job["job_status"] in ("failed", "finished")), "")
+        return next(
+            (str(job) for job in jobs if job["job_status"] in ("failed", "interrupted", "finished")), ""
+        )
 
     assert "annotat" in wait_until(failure, "the training without annotations ends", 600.0, every=0.5)
 
