@@ -708,6 +708,19 @@ def test_predictions_that_are_nested_deep_are_compared(backend: FakeBackend) -> 
     assert outcomes["order"].summary == "each task gets its own prediction"
 
 
+def test_rounding_that_depends_on_the_batch_is_no_finding(backend: FakeBackend) -> None:
+    """0.1234565 and 0.1234564 are near, but not the same in six digits."""
+
+    def rounded(answer: Json, body: Json) -> Json:
+        score = 0.1234565 if len(body["tasks"]) == 8 else 0.1234564
+        return {"results": [{**entry, "score": score} for entry in answer["results"]]}
+
+    backend.answers["/predict"] = results_of(rounded)
+    outcomes = outcomes_of(trial_of(backend.url), ["all-tasks", "broken-task"])
+    assert findings(outcomes) == []
+    assert outcomes["broken-task"].summary == "the other tasks keep their predictions"
+
+
 def test_a_body_that_is_not_utf8_is_a_warning(backend: FakeBackend) -> None:
     def predict(backend: FakeBackend, asked: Asked) -> Reply:
         reply = FakeBackend.predict(backend, asked)

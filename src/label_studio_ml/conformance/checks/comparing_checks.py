@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from label_studio_ml.conformance.checks.equal_predictions import comparable
 from label_studio_ml.conformance.checks.predict_call import predict, reason_to_skip
 from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
 from label_studio_ml.conformance.sample_project import Json
@@ -16,6 +15,7 @@ from label_studio_ml.conformance.stored_predictions import (
     prediction_findings,
 )
 from label_studio_ml.conformance.trial import Trial
+from label_studio_ml.protocol.prediction_differences import are_equal, is_permutation
 from label_studio_ml.support.texts import plural
 
 #: Where the broken task is among the others.
@@ -31,16 +31,15 @@ def order(trial: Trial) -> Outcome:
     results, findings = answered_results(answer, len(tasks))
     if new := _new(trial, findings):
         return found(*new)
-    before = list(map(comparable, trial.results))
-    after = list(map(comparable, results))
-    if before == after[::-1]:
-        if before == after:
+    before = list(trial.results)
+    if not _changed(before, results[::-1]):
+        if not _changed(before, results):
             return skipped("all tasks have the same prediction, so that no order can be seen")
         return Outcome("each task gets its own prediction")
     again, _ = answered_results(predict(trial, trial.first.predict(tasks)), len(tasks))
     if again and not results:
         return found(_nothing_reversed(len(tasks)))
-    if sorted(before) != sorted(after) or before != list(map(comparable, again)):
+    if not is_permutation(before, results) or _changed(before, again):
         return skipped("two predictions of a task differ, so that no order can be seen")
     finding = Finding(
         Severity.FAIL,
@@ -121,4 +120,4 @@ def _changed(before: Sequence[Any], after: Sequence[Any]) -> int:
     """Return the number of tasks that have other predictions than before."""
     if len(before) != len(after):
         return len(before)
-    return sum(comparable(earlier) != comparable(later) for earlier, later in zip(before, after, strict=True))
+    return sum(not are_equal(earlier, later) for earlier, later in zip(before, after, strict=True))

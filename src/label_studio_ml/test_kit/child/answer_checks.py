@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from label_studio_ml.protocol.prediction_differences import difference
 from label_studio_ml.protocol.prediction_json import InvalidPrediction
 from label_studio_ml.support.texts import plural
 from label_studio_ml.test_kit.check_catalogue import CHECKS
@@ -13,7 +14,6 @@ from label_studio_ml.test_kit.child.predict_calls import (
     Json,
     ask,
     decoded,
-    difference,
     infinite,
 )
 from label_studio_ml.test_kit.child.tested_class import TestedClass

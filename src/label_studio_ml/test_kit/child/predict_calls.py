@@ -1,4 +1,4 @@
-"""Call `predict` as the server does, and compare predictions."""
+"""Call `predict` as the server does, and compare what it returns for tasks."""
 
 import contextlib
 import copy
@@ -14,6 +14,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import MAX_BATCH, call_predict
 from label_studio_ml.model_calls.class_attributes import limit
 from label_studio_ml.processes.forked_children import UserCode
+from label_studio_ml.protocol.prediction_differences import CHANGING, difference
 from label_studio_ml.protocol.prediction_json import (
     InvalidPrediction,
     describe,
@@ -26,13 +27,6 @@ from label_studio_ml.test_kit.child.effects.side_effects import SideEffects
 from label_studio_ml.test_kit.child_plan import CallKind
 
 Json = dict[str, Any]
-
-#: Keys that are new in each call, or that the server sets.
-_CHANGING = frozenset({"id", "model_version", "parentID", "from_id", "to_id", "created_at"})
-#: Numbers that are nearer to each other are equal: batches of other sizes round differently.
-_TOLERANCE = 2e-3
-#: The place of a difference of two values that have no part in common.
-_WHOLE = "the prediction"
 
 
 @dataclass
@@ -96,8 +90,8 @@ def decoded(entry: Any) -> list[Json]:
 
 
 def comparable(answer: Answer) -> list[Any]:
-    """Return the predictions of each task without what is new in each call. Raises InvalidPrediction."""
-    return [_stable(decoded(entry)) for entry in answer.raw]
+    """Return the predictions of each task, for `first_unlike`. Raises InvalidPrediction."""
+    return [decoded(entry) for entry in answer.raw]
 
 
 def comparable_or_error(answer: Answer) -> list[Any] | str:
@@ -119,41 +113,6 @@ def by_task(model: LabelStudioMLBase, tasks: Sequence[Json], effects: SideEffect
         predictions = comparable_or_error(ask(model, [task], effects))
         found.append(predictions if isinstance(predictions, str) else predictions[0])
     return found
-
-
-def _stable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _stable(item) for name, item in value.items() if name not in _CHANGING}
-    if isinstance(value, list):
-        return [_stable(item) for item in value]
-    return value
-
-
-def difference(left: Any, right: Any, path: str = "") -> str:
-    """Return the path of the first difference of two JSON values, empty if they are equal but for rounding.
-
-    The path of values that differ as a whole is `the prediction`.
-    """
-    if isinstance(left, dict) and isinstance(right, dict):
-        for name in left:
-            if name not in right:
-                return _joined(path, name)
-            if where := difference(left[name], right[name], _joined(path, name)):
-                return where
-        return next((_joined(path, name) for name in right if name not in left), "")
-    if isinstance(left, list) and isinstance(right, list):
-        if len(left) != len(right):
-            return f"the length of {path or 'result'}"
-        for number, (first, second) in enumerate(zip(left, right, strict=True)):
-            if where := difference(first, second, f"{path}[{number}]"):
-                return where
-        return ""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return "" if left is right else path or _WHOLE
-    if isinstance(left, int | float) and isinstance(right, int | float):
-        is_near = math.isclose(left, right, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
-        return "" if is_near else path or _WHOLE
-    return "" if left == right else path or _WHOLE
 
 
 def _joined(path: str, name: str) -> str:
@@ -184,17 +143,6 @@ def infinite(value: Any, path: str = "") -> str:
 def first_unlike(left: Sequence[Any], right: Sequence[Any]) -> tuple[int, str] | None:
     """Return the number of the first task whose predictions differ, and where; None if there is none."""
     for number, (first, second) in enumerate(zip(left, right, strict=True)):
-        if where := difference(first, second):
+        if where := difference(first, second, CHANGING):
             return number, shown_path(where)
     return None
-
-
-def is_permutation(left: Sequence[Any], right: Sequence[Any]) -> bool:
-    """Tell whether both sequences have equal predictions in another order."""
-    rest = list(right)
-    for value in left:
-        match = next((number for number, other in enumerate(rest) if not difference(value, other)), None)
-        if match is None:
-            return False
-        del rest[match]
-    return not rest

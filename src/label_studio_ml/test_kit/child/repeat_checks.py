@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from label_studio_ml.errors import BackendError
+from label_studio_ml.protocol.prediction_differences import is_permutation
 from label_studio_ml.support.texts import plural
 from label_studio_ml.test_kit.child.answer_checks import AnswerChecks, problem_of
 from label_studio_ml.test_kit.child.failure_texts import is_unexplained
@@ -13,7 +14,6 @@ from label_studio_ml.test_kit.child.predict_calls import (
     ask,
     comparable_or_error,
     first_unlike,
-    is_permutation,
 )
 from label_studio_ml.test_kit.child.requests.overlapping_calls import overlapping_calls
 from label_studio_ml.test_kit.child.tested_class import OTHER_PROJECT, TestedClass

@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 
 from label_studio_ml.controls import Controls
 from label_studio_ml.protocol.control_tags import CONTROL_TAGS
+from label_studio_ml.protocol.renamed_config import renamed
 
 #: Appended to names and labels of the second project.
 _OTHER = "_2"
@@ -11,19 +12,7 @@ _OTHER = "_2"
 
 def other_project(label_config: str) -> str:
     """Return the label config with other names of controls and objects, and other labels."""
-    root = ElementTree.fromstring(label_config)  # noqa: S314 (the author's own file)
-    renamed = {name: name + _OTHER for element in root.iter() if (name := element.get("name"))}
-    for element in root.iter():
-        if name := element.get("name"):
-            element.set("name", renamed[name])
-        if targets := element.get("toName"):
-            element.set("toName", ",".join(renamed.get(target, target) for target in targets.split(",")))
-        if element.get("whenTagName") in renamed:
-            element.set("whenTagName", renamed[element.attrib["whenTagName"]])
-        value = element.get("value", "")
-        if element.tag in ("Label", "Choice") and value and not value.startswith("$"):
-            element.set("value", value + _OTHER)
-    return ElementTree.tostring(root, encoding="unicode")
+    return renamed(label_config, _OTHER, objects=True, labels=True)
 
 
 def with_further_tags(label_config: str) -> str:
