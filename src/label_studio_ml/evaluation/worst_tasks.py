@@ -95,22 +95,22 @@ def _matched(
         matches = 0.0
         for label in {region.label for region in annotated}:
             reference = [region for region in annotated if region.label == label]
-            found = [region for region in predicted if region.label == label]
-            if not found:
+            candidates = [region for region in predicted if region.label == label]
+            if not candidates:
                 continue
-            too_many = max(len(reference), len(found)) > _MAX_REGIONS
-            matches += min(len(reference), len(found)) if too_many else count(reference, found)
+            too_many = max(len(reference), len(candidates)) > _MAX_REGIONS
+            matches += min(len(reference), len(candidates)) if too_many else count(reference, candidates)
         return ratio(2 * matches, len(annotated) + len(predicted))
 
     return compare
 
 
-def _equal_spans(reference: list[Any], found: list[Any]) -> float:
+def _equal_spans(reference: list[Any], candidates: list[Any]) -> float:
     """Count spans with equal ends once and spans that only overlap half, each annotated span at most once."""
-    equal = {(span.start, span.end) for span in reference} & {(span.start, span.end) for span in found}
+    equal = {(span.start, span.end) for span in reference} & {(span.start, span.end) for span in candidates}
     left = [span for span in reference if (span.start, span.end) not in equal]
     count = float(len(equal))
-    for span in found:
+    for span in candidates:
         if (span.start, span.end) in equal:
             continue
         partner = next((other for other in left if other.start < span.end and span.start < other.end), None)
@@ -121,15 +121,15 @@ def _equal_spans(reference: list[Any], found: list[Any]) -> float:
 
 
 _spans = _matched(_equal_spans)
-_areas = _matched(lambda reference, found: areas.matches(reference, found))
+_areas = _matched(lambda reference, candidates: areas.matches(reference, candidates))
 _AGREEMENTS: dict[str, Callable[[Any, Any], float]] = {
     **dict.fromkeys(("choices", "multiple choices", "taxonomy"), _labels),
     "text": _texts,
     "numbers": _numbers,
-    "boxes": _matched(lambda reference, found: boxes.matches(reference, found)),
+    "boxes": _matched(lambda reference, candidates: boxes.matches(reference, candidates)),
     **dict.fromkeys(("spans", "frames"), _spans),
     **dict.fromkeys(("polygons", "ellipses", "brush masks", "bitmasks"), _areas),
-    "key points": _matched(lambda reference, found: key_points.matches(reference, found)),
+    "key points": _matched(lambda reference, candidates: key_points.matches(reference, candidates)),
 }
 
 

@@ -51,11 +51,11 @@ def secrets_of(url: str) -> list[str]:
     rest = url.partition("//")[2]
     length = _shown_login_length(rest)
     user, _, password = rest[: max(0, length - 1)].partition(":")
-    found = [user if password in _NO_PASSWORDS and user not in _USUAL_USERS else password]
+    secrets = [user if password in _NO_PASSWORDS and user not in _USUAL_USERS else password]
     query = rest[length:].partition("#")[0].partition("?")[2]
     pairs = (pair.partition("=") for pair in query.split("&"))
-    found += [value for name, _, value in pairs if is_secret_name(name)]
-    return [text for value in found for text in dict.fromkeys((value, unquote(value)))]
+    secrets += [value for name, _, value in pairs if is_secret_name(name)]
+    return [text for value in secrets for text in dict.fromkeys((value, unquote(value)))]
 
 
 def mask(url: str) -> str:

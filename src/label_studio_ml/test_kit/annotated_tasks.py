@@ -36,16 +36,16 @@ def regions_of(controls: Controls, task: Json, number: int, *, several: bool = T
 
     Without `several`, there is one of each control.
     """
-    found: list[Region] = []
+    regions: list[Region] = []
     for control in controls:
         if control.is_per_region:
             continue
         for offset in range(_REGIONS if several and _has_several(control) else 1):
             try:
-                found += build(control, controls, task, number + offset)
+                regions += build(control, controls, task, number + offset)
             except (LabelConfigError, ValueError, TypeError, LookupError, StopIteration):
                 continue  # the control needs what a sample does not have
-    return found
+    return regions
 
 
 def _has_several(control: Control) -> bool:

@@ -39,7 +39,7 @@ def _case(outcome: Outcome) -> ElementTree.Element:
         first = outcome.failures[0]
         case.attrib |= {"file": visible(first.file), "line": str(first.line)}
         failure = ElementTree.SubElement(case, "failure", {"message": visible(first.message)})
-        failure.text = "\n".join(_text(each, outcome.label_config) for each in outcome.failures)
+        failure.text = "\n".join(_text(finding, outcome.label_config) for finding in outcome.failures)
     return case
 
 

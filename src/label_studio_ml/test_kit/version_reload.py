@@ -118,8 +118,8 @@ class _Loaded:
             if isinstance(predictions, list) and (unlike := first_unlike(reference, predictions)):
                 number, where = unlike
                 task = str(self._plan.tasks[number].get("id", ""))
-                what = f"the model predicts otherwise than {name}: {where} differs"
-                return [self._failure(what, task=task)]
+                message = f"the model predicts otherwise than {name}: {where} differs"
+                return [self._failure(message, task=task)]
         return []
 
     def _failure(self, message: str, *, task: str = "", file: str = "", line: int = 0) -> Failure:

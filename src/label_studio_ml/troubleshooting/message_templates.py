@@ -30,7 +30,9 @@ def templates() -> tuple[Template, ...]:
     return tuple(Template(*fields) for fields in json.loads(FILE.read_text(encoding="utf-8")))
 
 
-def as_json(found: Iterable[Template]) -> str:
+def as_json(listed: Iterable[Template]) -> str:
     """Return the text of `messages.json`, with a line for each template."""
-    lines = (json.dumps([one.code, one.message, one.fix], ensure_ascii=False) for one in found)
+    lines = (
+        json.dumps([template.code, template.message, template.fix], ensure_ascii=False) for template in listed
+    )
     return "[\n" + ",\n".join(lines) + "\n]\n"

@@ -113,9 +113,9 @@ def _by_texts(words: frozenset[str]) -> dict[str, _Scores]:
 
 
 def _best(scores: dict[str, _Scores], limit: int, *, is_weak: bool = False) -> list[Match]:
-    least = max((found.best for found in scores.values()), default=0.0) * _NEAR_BEST
+    least = max((scored.best for scored in scores.values()), default=0.0) * _NEAR_BEST
     codes = sorted(
-        (code for code, found in scores.items() if found.best >= least), key=lambda code: -scores[code].best
+        (code for code, scored in scores.items() if scored.best >= least), key=lambda code: -scores[code].best
     )
     return [Match(code, _like(scores[code].templates, least), is_weak) for code in codes[:limit]]
 

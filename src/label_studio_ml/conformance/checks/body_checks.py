@@ -17,7 +17,7 @@ class _WrongBody:
     """A body that is wrong for `path`; `is_json` tells whether it is JSON at all."""
 
     path: str
-    what: str
+    fault: str
     content: bytes
     is_json: bool = True
 
@@ -105,7 +105,7 @@ def _summed(answers: list[tuple[_WrongBody, Answer]], rule: _Rule) -> Iterator[F
     if not those:
         return
     wrong, answer = those[0]
-    received = rule.form.format(answer=answer, what=wrong.what)
+    received = rule.form.format(answer=answer, what=wrong.fault)
     paths = " and ".join(dict.fromkeys(f"POST {refused.path}" for refused, _ in those))
     count = f" ({len(those)} of {plural(len(answers), 'wrong body', 'wrong bodies')})"
     yield Finding(rule.severity, paths, f"{received}{count}", _EXPECTED, rule.effect, rule.fix)

@@ -183,15 +183,15 @@ def size_points(values: Errors, *, lower_is_better: bool) -> list[SizePoint]:
     """
     points = []
     for size in sorted(values):
-        several = [values[size][repeat] for repeat in sorted(values[size])]
-        mean = fmean(several)
+        measured = [values[size][repeat] for repeat in sorted(values[size])]
+        mean = fmean(measured)
         low = high = None
-        if len(several) > 1:
-            error = stdev(several) * math.sqrt(_shared_training(len(several)) / len(several))
-            half = student(len(several) - 1) * error
+        if len(measured) > 1:
+            error = stdev(measured) * math.sqrt(_shared_training(len(measured)) / len(measured))
+            half = student(len(measured) - 1) * error
             low, high = mean - half, mean + half
             low, high = (max(low, 0.0), high) if lower_is_better else (low, min(high, 1.0))
-        points.append(SizePoint(tasks=size, values=several, mean=mean, low=low, high=high))
+        points.append(SizePoint(tasks=size, values=measured, mean=mean, low=low, high=high))
     return points
 
 

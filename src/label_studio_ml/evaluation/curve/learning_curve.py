@@ -279,8 +279,8 @@ def _are_all_equal(measurements: Sequence[Measurement]) -> bool:
     for measurement in measurements:
         if measurement.controls:
             by_fold.setdefault(measurement.fold, []).append(measurement.controls)
-    several = [controls for controls in by_fold.values() if len(controls) > 1]
-    return bool(several) and all(each == controls[0] for controls in several for each in controls)
+    repeated = [controls for controls in by_fold.values() if len(controls) > 1]
+    return bool(repeated) and all(other == controls[0] for controls in repeated for other in controls)
 
 
 def mean_seconds(curve: LearningCurve, tasks: int) -> float | None:

@@ -251,29 +251,31 @@ def _compare_task(
             annotator = annotator.get("email") or annotator.get("id")
         source = AnnotationSource((place, number), task_id, known_id(annotation.get("id")), annotator)
         unknown = [entry for entry in labels_in(regions) - learned if entry[0] not in compared.open_controls]
-        for each in disagreements(source, regions, prediction, project.label_config, compared.not_compared):
+        for comparison in disagreements(
+            source, regions, prediction, project.label_config, compared.not_compared
+        ):
             compared.comparisons += 1
-            labels = sorted(label for control, label in unknown if control == each.control)
-            if labels and each.kind != "rankings":  # whose labels are items of the task
+            labels = sorted(label for control, label in unknown if control == comparison.control)
+            if labels and comparison.kind != "rankings":  # whose labels are items of the task
                 compared.rare.update(labels)
                 continue
-            if each.score is not None and each.score > 0:
-                compared.scored.add(each.control)
-            contradicted = contradicted or each.agreement < 1
-            compared.disagreements += _needed(each)
+            if comparison.score is not None and comparison.score > 0:
+                compared.scored.add(comparison.control)
+            contradicted = contradicted or comparison.agreement < 1
+            compared.disagreements += _needed(comparison)
     if contradicted and task_id is not None:
         compared.regions.add(task_id, list(prediction["result"] or []))
 
 
-def _needed(each: Disagreement) -> list[Disagreement]:
+def _needed(comparison: Disagreement) -> list[Disagreement]:
     """Return the comparison with what is needed to judge it and others, in a list; empty if nothing is."""
-    if each.agreement < 1 or each.kind == "numbers":
-        return [each]
-    if each.kind != CHOICES.name:
+    if comparison.agreement < 1 or comparison.kind == "numbers":
+        return [comparison]
+    if comparison.kind != CHOICES.name:
         return []
-    given = [label for labels, _ in each.pairs for label in labels]
-    shares = each.probabilities and {label: each.probabilities.get(label, 0.0) for label in given}
-    return [replace(each, given={}, predicted={}, probabilities=shares)]
+    given = [label for labels, _ in comparison.pairs for label in labels]
+    shares = comparison.probabilities and {label: comparison.probabilities.get(label, 0.0) for label in given}
+    return [replace(comparison, given={}, predicted={}, probabilities=shares)]
 
 
 def _require_comparison(compared: _Compared) -> None:

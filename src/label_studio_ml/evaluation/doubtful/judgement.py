@@ -48,11 +48,11 @@ def doubts_of(compared: Iterable[Disagreement], scored: Collection[str]) -> list
     `scored` are the controls for which a prediction has a score above 0.
     """
     by_control: dict[tuple[str, str], list[Disagreement]] = {}
-    for each in compared:
-        by_control.setdefault((each.control, each.kind), []).append(each)
+    for comparison in compared:
+        by_control.setdefault((comparison.control, comparison.kind), []).append(comparison)
     strongest: dict[tuple[int, int], tuple[_Order, Judged]] = {}
-    for (control, kind), several in by_control.items():
-        for judged in _judged(kind, several, control in scored):
+    for (control, kind), comparisons in by_control.items():
+        for judged in _judged(kind, comparisons, control in scored):
             disagreement, doubt, likely = judged
             place = disagreement.source.place
             order = (not likely, -doubt, place, disagreement.control)
@@ -61,64 +61,70 @@ def doubts_of(compared: Iterable[Disagreement], scored: Collection[str]) -> list
     return [_doubt(*judged) for _, judged in sorted(strongest.values(), key=lambda entry: entry[0])]
 
 
-def _doubt(each: Disagreement, doubt: float, likely: bool) -> Doubt:
+def _doubt(comparison: Disagreement, doubt: float, likely: bool) -> Doubt:
     return Doubt(
-        task=each.source.task,
-        annotation=each.source.annotation,
-        annotator=each.source.annotator,
-        control=each.control,
-        kind=each.kind,
+        task=comparison.source.task,
+        annotation=comparison.source.annotation,
+        annotator=comparison.source.annotator,
+        control=comparison.control,
+        kind=comparison.kind,
         doubt=round(doubt, 6),
         likely=likely,
-        given=each.given,
-        predicted=each.predicted,
+        given=comparison.given,
+        predicted=comparison.predicted,
     )
 
 
-def _judged(kind: str, several: Sequence[Disagreement], has_scores: bool) -> Iterator[Judged]:
+def _judged(kind: str, comparisons: Sequence[Disagreement], has_scores: bool) -> Iterator[Judged]:
     """Yield the comparisons of one control, as far as they can be judged.
 
     Without `has_scores`, scores do not count: libraries write a score of 0 where the model gives none.
     """
-    if kind == CHOICES.name and _are_exclusive(several):
-        yield from _judged_choices(several, has_scores)
+    if kind == CHOICES.name and _are_exclusive(comparisons):
+        yield from _judged_choices(comparisons, has_scores)
         return
     if kind == "numbers":
-        pairs = [(each, pair) for each in several for pair in each.pairs]
-        for (each, _), doubt in zip(pairs, number_doubts([pair for _, pair in pairs]), strict=True):
-            yield each, doubt, False
+        pairs = [(comparison, pair) for comparison in comparisons for pair in comparison.pairs]
+        for (comparison, _), doubt in zip(pairs, number_doubts([pair for _, pair in pairs]), strict=True):
+            yield comparison, doubt, False
         return
-    for each in several:
-        is_share = has_scores and each.score is not None and 0 <= each.score <= 1
-        yield each, (1 - each.agreement) * (each.score or 0.0 if is_share else 1.0), False
+    for comparison in comparisons:
+        is_share = has_scores and comparison.score is not None and 0 <= comparison.score <= 1
+        yield comparison, (1 - comparison.agreement) * (comparison.score or 0.0 if is_share else 1.0), False
 
 
-def _are_exclusive(several: Sequence[Disagreement]) -> bool:
-    return all(len(given) <= 1 and len(predicted) <= 1 for each in several for given, predicted in each.pairs)
+def _are_exclusive(comparisons: Sequence[Disagreement]) -> bool:
+    return all(
+        len(given) <= 1 and len(predicted) <= 1
+        for comparison in comparisons
+        for given, predicted in comparison.pairs
+    )
 
 
-def _judged_choices(several: Sequence[Disagreement], has_scores: bool) -> Iterator[Judged]:
-    labels = sorted({label for each in several for given, _ in each.pairs for label in given})
+def _judged_choices(comparisons: Sequence[Disagreement], has_scores: bool) -> Iterator[Judged]:
+    labels = sorted({label for comparison in comparisons for given, _ in comparison.pairs for label in given})
     with_probabilities: list[tuple[Disagreement, LabelledExample]] = []
     others: list[tuple[Disagreement, str, str]] = []
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    for each in several:
-        for given, predicted in each.pairs:
+    for comparison in comparisons:
+        for given, predicted in comparison.pairs:
             if not given or not predicted:
                 continue
             total[predicted[0]] += 1
             right[predicted[0]] += predicted[0] == given[0]
-            score = each.score if has_scores else None
-            probabilities = label_probabilities(each.probabilities, predicted[0], score, labels)
+            score = comparison.score if has_scores else None
+            probabilities = label_probabilities(comparison.probabilities, predicted[0], score, labels)
             if probabilities is None:
-                others.append((each, given[0], predicted[0]))
+                others.append((comparison, given[0], predicted[0]))
             else:
-                with_probabilities.append((each, LabelledExample(given[0], predicted[0], probabilities)))
-    found = contradictions([example for _, example in with_probabilities])
-    for (each, _), contradiction in zip(with_probabilities, found, strict=True):
-        yield each, contradiction.margin, contradiction.likely
-    for each, given, predicted in others:
+                with_probabilities.append(
+                    (comparison, LabelledExample(given[0], predicted[0], probabilities))
+                )
+    judgements = contradictions([example for _, example in with_probabilities])
+    for (comparison, _), contradiction in zip(with_probabilities, judgements, strict=True):
+        yield comparison, contradiction.margin, contradiction.likely
+    for comparison, given, predicted in others:
         # The share of right predictions with this label; one right and one wrong are added, so that it is never 0.
         share = (right[predicted] + 1) / (total[predicted] + 2)
-        yield each, share if given != predicted else 0.0, False
+        yield comparison, share if given != predicted else 0.0, False

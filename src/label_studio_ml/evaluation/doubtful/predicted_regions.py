@@ -29,13 +29,13 @@ class PredictedRegions:
 
     def of(self, tasks: Collection[int | None]) -> dict[int, list[Any]]:
         """Return the regions of these tasks, as far as they were added."""
-        found: dict[int, list[Any]] = {}
+        by_task: dict[int, list[Any]] = {}
         with self._explaining("read"), self._path.open("rb") as lines:
             for line in lines:
                 task, regions = msgspec.json.decode(line, type=tuple[int, list[Any]])
                 if task in tasks:
-                    found[task] = regions
-        return found
+                    by_task[task] = regions
+        return by_task
 
     @contextlib.contextmanager
     def _explaining(self, done: str) -> Iterator[None]:

@@ -78,13 +78,13 @@ def measure_taxonomy(pairs: Sequence[PathsPair], config_labels: list[str]) -> Me
     """
     joined = [tuple([SEPARATOR.join(path) for path in paths] for paths in pair) for pair in pairs]
     measured = measure_multiple([(truth, predicted) for truth, predicted in joined], config_labels)
-    matched = found = annotated = 0
+    matched = predictions = annotated = 0
     for truth, predicted in pairs:
         reference, candidates = _with_ancestors(truth), _with_ancestors(predicted)
         matched += len(reference & candidates)
-        found, annotated = found + len(candidates), annotated + len(reference)
+        predictions, annotated = predictions + len(candidates), annotated + len(reference)
     hierarchical = {
-        f"hierarchical_{name}": value for name, value in scores(matched, found, annotated).items()
+        f"hierarchical_{name}": value for name, value in scores(matched, predictions, annotated).items()
     }
     return msgspec.structs.replace(measured, kind="taxonomy", metrics={**measured.metrics, **hierarchical})
 

@@ -114,14 +114,14 @@ def area_pair(
 
 def areas(regions: Iterable[Region], size: tuple[int, int], score: float = 1.0) -> list[Area]:
     """Return the areas in a picture of this size; `score` is for regions without their own."""
-    found = []
+    outlined = []
     for region in regions:
         value = _outline(region.get("value") or {})
         if value is None:
             continue
         own_score = _score(region, score)
-        found += [Area(label, value, *size, own_score) for label in labels_of(region) or [UNLABELLED]]
-    return found
+        outlined += [Area(label, value, *size, own_score) for label in labels_of(region) or [UNLABELLED]]
+    return outlined
 
 
 def _outline(value: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -152,12 +152,12 @@ def point_pair(
 def points(regions: Iterable[Region], size: tuple[float, float]) -> list[Point]:
     """Return the key points in a picture of this size, in shares of its longer side."""
     width, height = (side / max(size) for side in size)
-    found = []
+    placed = []
     for region in regions:
         value = region.get("value") or {}
         x, y = _float(value.get("x")) / 100 * width, _float(value.get("y")) / 100 * height
-        found += [Point(label, x, y) for label in labels_of(region) or [UNLABELLED]]
-    return found
+        placed += [Point(label, x, y) for label in labels_of(region) or [UNLABELLED]]
+    return placed
 
 
 def frame_range_pair(

@@ -34,13 +34,13 @@ Pair = tuple[Sequence[Relation], Sequence[Relation]]
 
 def relations_in(regions: Iterable[Region]) -> list[Relation]:
     """Return the relations among a task's regions, one for each label; those whose ends are missing are left out."""
-    several = [region for region in regions if isinstance(region, Mapping)]
+    listed = [region for region in regions if isinstance(region, Mapping)]
     ends: dict[Any, Region] = {}
-    for region in several:
+    for region in listed:
         if region.get("type") != "relation" and isinstance(region.get("id"), str | int):
             ends.setdefault(region["id"], region)
-    found = []
-    for region in several:
+    relations = []
+    for region in listed:
         if region.get("type") != "relation":
             continue
         source, target = (_end(ends, region.get(name)) for name in ("from_id", "to_id"))
@@ -51,8 +51,8 @@ def relations_in(regions: Iterable[Region]) -> list[Relation]:
             source, target = target, source
         labels = region.get("labels")
         names = [str(label) for label in labels] if isinstance(labels, list | tuple) else []
-        found += [Relation(name, source, target, direction == "bi") for name in names or [UNLABELLED]]
-    return found
+        relations += [Relation(name, source, target, direction == "bi") for name in names or [UNLABELLED]]
+    return relations
 
 
 def _end(ends: Mapping[Any, Region], region_id: Any) -> Region | None:
@@ -71,9 +71,9 @@ def measure(pairs: Sequence[Pair], config_labels: list[str]) -> Measured:
     for label in labels:
         matched = predicted = annotated = 0
         for truth, candidates in pairs:
-            reference, found = of_label(truth, label), of_label(candidates, label)
-            matched += count_matches(found, reference, _likeness)
-            predicted, annotated = predicted + len(found), annotated + len(reference)
+            reference, candidate = of_label(truth, label), of_label(candidates, label)
+            matched += count_matches(candidate, reference, _likeness)
+            predicted, annotated = predicted + len(candidate), annotated + len(reference)
         counts[label] = (matched, predicted, annotated)
     metrics, by_label = by_label_and_all(counts)
     return Measured(kind="relations", tasks=len(pairs), metrics={**metrics}, labels=by_label)

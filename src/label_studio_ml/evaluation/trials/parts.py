@@ -29,7 +29,8 @@ def folds(tasks: Sequence[PoolTask], count: int, seed: int) -> list[list[int]]:
     """
     parts: list[list[int]] = [[] for _ in range(count)]
     in_stratum: list[Counter[str]] = [Counter() for _ in range(count)]
-    groups = [group for several in _by_stratum(tasks, random.Random(f"folds {seed}")) for group in several]  # noqa: S311
+    order = random.Random(f"folds {seed}")  # noqa: S311 (not for security)
+    groups = [group for of_stratum in _by_stratum(tasks, order) for group in of_stratum]
     # Large groups first: the small ones then even out the sizes.
     for group in sorted(groups, key=len, reverse=True):
         stratum = group[0].stratum
@@ -60,6 +61,6 @@ def _by_stratum(tasks: Sequence[PoolTask], order: random.Random) -> list[list[li
     strata: dict[str, list[list[PoolTask]]] = {}
     for group in groups.values():
         strata.setdefault(group[0].stratum, []).append(group)
-    for several in strata.values():
-        order.shuffle(several)
+    for of_stratum in strata.values():
+        order.shuffle(of_stratum)
     return [strata[name] for name in sorted(strata)]

@@ -39,17 +39,21 @@ class TaskPool:
         self.entries: list[PoolTask] = []
         self.has_ids = True
         grouped = 0
-        known: dict[frozenset[ControlLabel], frozenset[ControlLabel]] = {}
+        label_sets: dict[frozenset[ControlLabel], frozenset[ControlLabel]] = {}
         for task in self._file.record(self._chosen(tasks, grouping)):
             value = (task.get("data") or {}).get(grouping.by) if grouping.by else None
             grouped += value is not None
             position = len(self.entries)
             group = f"task {position}" if value is None else f"group {value}"
-            several = frozenset().union(*(labels_in(each.get("result")) for each in task["annotations"]))
+            task_labels = frozenset().union(
+                *(labels_in(annotation.get("result")) for annotation in task["annotations"])
+            )
             # Tasks with equal labels share one set.
-            labels = known.setdefault(several, several)
+            labels = label_sets.setdefault(task_labels, task_labels)
             self.entries.append(PoolTask(position, _stratum(task), group, labels))
-            self.has_ids &= all(known_id(each.get("id")) is not None for each in task["annotations"])
+            self.has_ids &= all(
+                known_id(annotation.get("id")) is not None for annotation in task["annotations"]
+            )
         if grouping.by and self.entries and not grouped:
             raise SettingsError(
                 f"None of {plural(len(self.entries), 'labelled task')} has the field {grouping.by!r} in its data",

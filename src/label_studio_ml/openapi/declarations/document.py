@@ -104,10 +104,10 @@ class _Builder:
         self._status_of = status_of
         self._example = example
         self._responses: dict[str, Any] = {}
-        answers = [answer.type for each in operations for answer in each.answers.values()]
-        answers += [event for each in operations for event in each.events.values()]
-        parameters = [parameter.type for each in operations for parameter in each.parameters]
-        bodies = [each.body.type for each in operations if each.body is not None]
+        answers = [answer.type for operation in operations for answer in operation.answers.values()]
+        answers += [event for operation in operations for event in operation.events.values()]
+        parameters = [parameter.type for operation in operations for parameter in operation.parameters]
+        bodies = [operation.body.type for operation in operations if operation.body is not None]
         self._schemas = Schemas(
             [Problem, _REDIRECT.type, *filter(None, answers)], [str, *parameters, *bodies]
         )
@@ -146,7 +146,7 @@ class _Builder:
             content: dict[str, Any] = {"schema": self._schemas.of(operation.body.type)}
             if operation.body.examples:
                 content["examples"] = {
-                    each: {"value": self._example(each)} for each in operation.body.examples
+                    example: {"value": self._example(example)} for example in operation.body.examples
                 }
             described["requestBody"] = {"required": operation.body.required, "content": {JSON: content}}
         described["responses"] = self._responses_of(operation)
@@ -211,12 +211,12 @@ class _Builder:
 
 def _errors_of(operation: Operation) -> tuple[type[errors.BackendError], ...]:
     """Return the errors that a route may raise because of its method and access."""
-    found: tuple[type[errors.BackendError], ...] = _ANY_ROUTE
+    types: tuple[type[errors.BackendError], ...] = _ANY_ROUTE
     if operation.access in (Access.LOGIN, Access.SESSION):
-        found += (errors.NotAuthorized,)
+        types += (errors.NotAuthorized,)
     if operation.access is not Access.OPEN and operation.method != "GET" and not operation.viewer:
-        found += (errors.ReadOnlyLogin,)
-    return found
+        types += (errors.ReadOnlyLogin,)
+    return types
 
 
 def _headers(texts: Mapping[str, str]) -> dict[str, Any]:

@@ -38,20 +38,20 @@ class Schemas:
     def of(self, declared: Any) -> dict[str, Any]:
         """Return the schema of a type, or of any of a tuple of types."""
         if isinstance(declared, tuple):
-            return {"anyOf": [self._by_type[each] for each in declared]}
+            return {"anyOf": [self._by_type[part] for part in declared]}
         return self._by_type[declared]
 
     def _reachable(self, schemas: Iterable[Any]) -> set[str]:
         """Return the names of the components that schemas refer to, directly or through others."""
-        found: set[str] = set()
+        names: set[str] = set()
         left = list(schemas)
         while left:
             for reference in _references(left.pop()):
                 name = reference.removeprefix(_REFERENCE)
-                if name not in found:
-                    found.add(name)
+                if name not in names:
+                    names.add(name)
                     left.append(self.components[name])
-        return found
+        return names
 
 
 def _each(types: Iterable[Any]) -> Iterator[Any]:

@@ -118,13 +118,13 @@ class AnswerChecks:
     def regions(self) -> Iterator[Failure]:
         """Fail for each kind of problem that the regions have, at the first task with it."""
         checks = StrictChecks(self._tested.plan.label_config)
-        found: dict[str, tuple[Finding, Json, int]] = {}
+        by_kind: dict[str, tuple[Finding, Json, int]] = {}
         for task, entry in zip(self.tasks, self.answer.raw, strict=True):
             for finding in findings_of(checks, entry, task):
-                first, first_task, count = found.get(finding.kind, (finding, task, 0))
-                found[finding.kind] = (first, first_task, count + 1)
-        self._tested.known_kinds |= found.keys()
-        for finding, task, count in list(found.values())[:_MOST]:
+                first, first_task, count = by_kind.get(finding.kind, (finding, task, 0))
+                by_kind[finding.kind] = (first, first_task, count + 1)
+        self._tested.known_kinds |= by_kind.keys()
+        for finding, task, count in list(by_kind.values())[:_MOST]:
             fix = finding.fix or _FIXES.get(finding.field, "")
             others = f", and {count - 1} more like it" if count > 1 else ""
             yield self._tested.failure(

@@ -131,23 +131,23 @@ class BadData:
     def _tried(self, check: str, trial: _Trial) -> Iterator[Failure]:
         tested, field, task = self._tested, trial.field, trial.task
         answer = ask(tested.model, [task], tested.effects)
-        what = f"for a task with {trial.name} in {field!r}"
+        situation = f"for a task with {trial.name} in {field!r}"
         if answer.error is not None and self._is_failure(check, answer.error):
-            yield tested.raised(check, answer.error, f"{what}, predict raises", field=field, task=task)
+            yield tested.raised(check, answer.error, f"{situation}, predict raises", field=field, task=task)
             return
         if answer.wrong_count:
-            yield tested.failure(check, f"{what}: {answer.wrong_count}", field=field, task=task)
+            yield tested.failure(check, f"{situation}: {answer.wrong_count}", field=field, task=task)
             return
         for entry in answer.raw[:1] if answer.error is None else ():
             if problem := problem_of(tested, self._checks, entry, task) or _wrong_size(entry, trial.size):
                 yield tested.failure(
-                    check, f"{what}, {problem.message}", field=field, task=task, fix=problem.fix
+                    check, f"{situation}, {problem.message}", field=field, task=task, fix=problem.fix
                 )
                 return
         if odd_files(check, self._tags.get(field, "")):
             return  # these are no values that could break a batch, and take time
         if tested.holds("repeat", "order", "batch"):  # else neighbours change predictions anyway
-            yield from self._neighbours(check, what, field, task)
+            yield from self._neighbours(check, situation, field, task)
 
     def _is_failure(self, check: str, error: BaseException) -> bool:
         """Tell whether an exception explains nothing; errors of libraries do not for what is usual."""
@@ -156,7 +156,7 @@ class BadData:
             return not (isinstance(error, BackendError) or code.raises_by_itself(error))
         return is_unexplained(code, error)
 
-    def _neighbours(self, check: str, what: str, field: str, task: Json) -> Iterator[Failure]:
+    def _neighbours(self, check: str, situation: str, field: str, task: Json) -> Iterator[Failure]:
         """Fail if good tasks are predicted otherwise beside or after the bad one.
 
         A batch that raises is asked again task by task, as the server does.
@@ -165,22 +165,30 @@ class BadData:
         alone = comparable_or_error(ask(tested.model, [self._good], tested.effects))
         answer = ask(tested.model, [self._good, task, self._good], tested.effects)
         if not answer.is_right or isinstance(alone, str):
-            found = comparable_or_error(ask(tested.model, [self._good], tested.effects))
+            neighbours = comparable_or_error(ask(tested.model, [self._good], tested.effects))
         else:
             batch = comparable_or_error(answer)
-            found = batch if isinstance(batch, str) else [batch[0]]
+            neighbours = batch if isinstance(batch, str) else [batch[0]]
             if not isinstance(batch, str) and first_unlike([batch[0]], [batch[2]]):
                 yield tested.failure(
-                    check, f"{what}, the good task after it is predicted otherwise", field=field, task=task
+                    check,
+                    f"{situation}, the good task after it is predicted otherwise",
+                    field=field,
+                    task=task,
                 )
                 return
-        if isinstance(found, str) != isinstance(alone, str):
+        if isinstance(neighbours, str) != isinstance(alone, str):
             yield tested.failure(
-                check, f"{what}, good tasks beside it get no prediction: {found}", field=field, task=task
+                check,
+                f"{situation}, good tasks beside it get no prediction: {neighbours}",
+                field=field,
+                task=task,
             )
-        elif not isinstance(found, str) and not isinstance(alone, str) and first_unlike(alone, found):
+        elif (
+            not isinstance(neighbours, str) and not isinstance(alone, str) and first_unlike(alone, neighbours)
+        ):
             yield tested.failure(
-                check, f"{what}, a good task beside it is predicted otherwise", field=field, task=task
+                check, f"{situation}, a good task beside it is predicted otherwise", field=field, task=task
             )
 
 

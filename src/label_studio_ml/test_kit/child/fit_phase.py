@@ -95,8 +95,8 @@ class FitPhase:
             if asks_elsewhere(training.error):
                 tested.values["skipped"] = tested.lacks_server("fit")
                 return
-            what = f"fit raises for {plural(len(self._plan.labelled), 'labelled task')}:"
-            yield tested.raised("fit", training.error, what, field="annotations", methods=_METHODS)
+            beginning = f"fit raises for {plural(len(self._plan.labelled), 'labelled task')}:"
+            yield tested.raised("fit", training.error, beginning, field="annotations", methods=_METHODS)
             return
         tested.values["trained"] = by_task(training.model, self._plan.tasks)
 
@@ -130,8 +130,8 @@ class FitPhase:
     def one_class(self) -> Iterator[Failure]:
         """Fail if `fit` does not explain what is wrong with annotations that have one label only."""
         labelled = with_one_label(self._plan.label_config, self._plan.tasks)
-        what = "fit raises for tasks with the same label, without saying what is missing:"
-        yield from self._explained("fit-one-class", labelled, what)
+        beginning = "fit raises for tasks with the same label, without saying what is missing:"
+        yield from self._explained("fit-one-class", labelled, beginning)
 
     def no_annotations(self) -> Iterator[Failure]:
         """Fail if `fit` does not explain that there are no annotations."""
@@ -142,14 +142,14 @@ class FitPhase:
             "fit-no-annotations", [], "fit raises without annotations, without saying so:"
         )
 
-    def _explained(self, check: str, labelled: list[dict[str, object]], what: str) -> Iterator[Failure]:
+    def _explained(self, check: str, labelled: list[dict[str, object]], beginning: str) -> Iterator[Failure]:
         training = self._again(check)
         training.run(labelled)
         error = training.error
         if error is None or explains_annotations(self._tested.code, error):
             return
         if not asks_elsewhere(error):
-            yield self._tested.raised(check, error, what, field="annotations", methods=_METHODS)
+            yield self._tested.raised(check, error, beginning, field="annotations", methods=_METHODS)
 
     def _again(self, name: str, cancellation: Cancellation | None = None) -> Training:
         """Return a training of a new model, in a folder of its own beside the version's."""

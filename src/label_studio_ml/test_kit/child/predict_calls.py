@@ -108,11 +108,11 @@ def comparable_or_error(answer: Answer) -> list[Any] | str:
 
 def by_task(model: LabelStudioMLBase, tasks: Sequence[Json], effects: SideEffects | None = None) -> list[Any]:
     """Return the predictions of each task alone for comparisons, or the reason why a task has none."""
-    found: list[Any] = []
+    predicted: list[Any] = []
     for task in tasks:
         predictions = comparable_or_error(ask(model, [task], effects))
-        found.append(predictions if isinstance(predictions, str) else predictions[0])
-    return found
+        predicted.append(predictions if isinstance(predictions, str) else predictions[0])
+    return predicted
 
 
 def _joined(path: str, name: str) -> str:

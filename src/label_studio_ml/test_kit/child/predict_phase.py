@@ -183,8 +183,8 @@ def building(tested: TestedClass) -> Iterator[Failure]:
 
 def stdin_read(tested: TestedClass, check: str) -> Iterator[Failure]:
     """Fail if user code has read standard input."""
-    for what, place in tested.effects.stdin[:1]:
-        yield tested.failure(check, f"{what} is read", field="standard input", place=place)
+    for source, place in tested.effects.stdin[:1]:
+        yield tested.failure(check, f"{source} is read", field="standard input", place=place)
 
 
 def folder_changed(tested: TestedClass, check: str, before: Path) -> Iterator[Failure]:

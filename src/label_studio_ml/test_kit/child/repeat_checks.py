@@ -41,16 +41,18 @@ class RepeatChecks:
     def _again(self, tasks: list[Any] | None = None) -> list[Any] | str:
         return comparable_or_error(ask(self._tested.model, tasks or self._tasks, self._tested.effects))
 
-    def _unlike(self, check: str, what: str, left: list[Any], right: list[Any] | str) -> Iterator[Failure]:
+    def _unlike(
+        self, check: str, situation: str, left: list[Any], right: list[Any] | str
+    ) -> Iterator[Failure]:
         """Fail if the predictions differ, at the first task where they do."""
         if isinstance(right, str):
-            yield self._tested.failure(check, f"{what}: {right}", field="predictions")
+            yield self._tested.failure(check, f"{situation}: {right}", field="predictions")
             return
         unlike = first_unlike(left, right)
         if unlike is not None:
             number, where = unlike
             yield self._tested.failure(
-                check, f"{what}: {where} differs", field=where, task=self._tasks[number]
+                check, f"{situation}: {where} differs", field=where, task=self._tasks[number]
             )
 
     def repeat(self) -> Iterator[Failure]:
@@ -64,13 +66,13 @@ class RepeatChecks:
                 return
 
     def _alone(self) -> list[Any] | str:
-        found = []
+        alone = []
         for task in self._tasks:
             predictions = self._again([task])
             if isinstance(predictions, str):
                 return f"for task {task.get('id')} alone, {predictions}"
-            found += predictions
-        return found
+            alone += predictions
+        return alone
 
     def order(self) -> Iterator[Failure]:
         """Fail if the predictions of a batch are those of the tasks one by one, but in another order."""
@@ -119,19 +121,23 @@ class RepeatChecks:
         if isinstance(alone, str):
             yield tested.failure("concurrency", alone, field="predictions")
             return
-        what = f"with {plural(at_once, 'call')} at once"
+        situation = f"with {plural(at_once, 'call')} at once"
         for number, answer in overlapping_calls(tested, self._tasks, at_once):
-            found = comparable_or_error(answer)
-            if isinstance(found, str):
-                message = f"{what}: {found}"
-            elif unlike := first_unlike([alone[number]], found):
-                message = f"{what}, {unlike[1]} of a prediction differs"
+            predicted = comparable_or_error(answer)
+            if isinstance(predicted, str):
+                message = f"{situation}: {predicted}"
+            elif unlike := first_unlike([alone[number]], predicted):
+                message = f"{situation}, {unlike[1]} of a prediction differs"
             else:
                 continue
             task = self._tasks[number]
             if answer.error is not None:
                 yield tested.raised(
-                    "concurrency", answer.error, f"{what}, predict raises", field="concurrency", task=task
+                    "concurrency",
+                    answer.error,
+                    f"{situation}, predict raises",
+                    field="concurrency",
+                    task=task,
                 )
             else:
                 yield tested.failure("concurrency", message, field="concurrency", task=task)
@@ -150,26 +156,28 @@ class RepeatChecks:
             tested.values["skipped"] = f"the class takes no label config with other names: {error.message}"
             return
         answer = ask(tested.model, self._tasks, tested.effects)
-        what = "after a model for a project with other names and labels was built in the same process"
-        failures = list(self._unlike("two-projects", what, self._batch, comparable_or_error(answer)))
+        situation = "after a model for a project with other names and labels was built in the same process"
+        failures = list(self._unlike("two-projects", situation, self._batch, comparable_or_error(answer)))
         second = ask(other, self._tasks, tested.effects)
         if not failures:
             answer = ask(tested.model, self._tasks, tested.effects)
-            what = "after a model for a project with other names and labels has predicted in the same process"
-            failures = list(self._unlike("two-projects", what, self._batch, comparable_or_error(answer)))
+            situation = (
+                "after a model for a project with other names and labels has predicted in the same process"
+            )
+            failures = list(self._unlike("two-projects", situation, self._batch, comparable_or_error(answer)))
         yield from failures or self._second_answer(second, config)
 
     def _second_answer(self, answer: Answer, config: str) -> Iterator[Failure]:
         """Fail if the answer of the second project's model is not right for its label config."""
         tested = self._tested
-        what = "for a second project with other names and labels"
+        situation = "for a second project with other names and labels"
         if answer.error is not None:
             yield tested.raised(
-                "two-projects", answer.error, f"{what}, predict raises:", field="label_config"
+                "two-projects", answer.error, f"{situation}, predict raises:", field="label_config"
             )
             return
         if answer.wrong_count:
-            yield tested.failure("two-projects", f"{what}: {answer.wrong_count}", field="predictions")
+            yield tested.failure("two-projects", f"{situation}: {answer.wrong_count}", field="predictions")
             return
         if not tested.holds("regions"):
             return  # they are wrong for each label config
@@ -177,7 +185,7 @@ class RepeatChecks:
         for task, entry in zip(self._tasks, answer.raw, strict=True):
             if problem := problem_of(tested, checks, entry, task):
                 yield tested.failure(
-                    "two-projects", f"{what}, {problem.message}", field=problem.field, task=task
+                    "two-projects", f"{situation}, {problem.message}", field=problem.field, task=task
                 )
                 return
 

@@ -149,7 +149,7 @@ class TestedClass:
         self,
         check: str,
         error: BaseException,
-        what: str,
+        beginning: str,
         *,
         field: str = "",
         task: Mapping[str, Any] | None = None,
@@ -163,7 +163,7 @@ class TestedClass:
             field = str(error.args[0])
         return self.failure(
             check,
-            f"{what} {reason(error)}",
+            f"{beginning} {reason(error)}",
             field=field,
             task=task,
             fix=fix,

@@ -151,11 +151,11 @@ def _counts(pairs: Sequence[tuple[list[_Coded], list[_Coded]]], label: str) -> t
     matched = predicted = annotated = 0
     for truth, candidates in pairs:
         reference = [area.code for area in truth if area.label == label]
-        found = sorted((area for area in candidates if area.label == label), key=lambda area: -area.score)
-        predicted, annotated = predicted + len(found), annotated + len(reference)
-        if not reference or not found:
+        ranked = sorted((area for area in candidates if area.label == label), key=lambda area: -area.score)
+        predicted, annotated = predicted + len(ranked), annotated + len(reference)
+        if not reference or not ranked:
             continue
-        overlaps = mask.iou([area.code for area in found], reference, [0] * len(reference))
+        overlaps = mask.iou([area.code for area in ranked], reference, [0] * len(reference))
         unmatched = set(range(len(reference)))
         for row in overlaps:
             best = max(unmatched, key=lambda column: row[column], default=None)

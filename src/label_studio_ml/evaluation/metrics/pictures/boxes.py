@@ -37,10 +37,12 @@ def measure(pairs: list[Pair], config_labels: list[str]) -> Measured:
     precisions = average_precision(pairs, labels, "bbox", _entry)
     counts = {}
     for label in labels:
-        label_pairs = [(of_label(reference, label), of_label(found, label)) for reference, found in pairs]
+        label_pairs = [
+            (of_label(reference, label), of_label(candidates, label)) for reference, candidates in pairs
+        ]
         counts[label] = (
             sum(matches(*pair) for pair in label_pairs),
-            sum(len(found) for _, found in label_pairs),
+            sum(len(candidates) for _, candidates in label_pairs),
             sum(len(reference) for reference, _ in label_pairs),
         )
     overall, by_label = by_label_and_all(counts)

@@ -35,14 +35,14 @@ def measure(pairs: Sequence[Pair], config_labels: list[str]) -> Measured:
     for label in labels:
         predicted = annotated = 0
         for truth, candidates in pairs:
-            reference, found = of_label(truth, label), of_label(candidates, label)
-            predicted, annotated = predicted + len(found), annotated + len(reference)
-            distances[label] += _matched_distances(reference, found)
+            reference, of_candidates = of_label(truth, label), of_label(candidates, label)
+            predicted, annotated = predicted + len(of_candidates), annotated + len(reference)
+            distances[label] += _matched_distances(reference, of_candidates)
         counts[label] = (len(distances[label]), predicted, annotated)
     overall, by_label = by_label_and_all(counts)
     for label in labels:
         by_label[label]["distance"] = mean(distances[label])
-    every_distance = [distance for several in distances.values() for distance in several]
+    every_distance = [distance for label_distances in distances.values() for distance in label_distances]
     metrics = {**overall, "distance": mean(every_distance)}
     return Measured(kind="key points", tasks=len(pairs), metrics=metrics, labels=by_label)
 

@@ -114,17 +114,17 @@ class LeakChecks:
 def _open_files() -> dict[str, str]:
     """Return the open descriptors with the paths of their files."""
     gc.collect()
-    found = {}
+    paths = {}
     try:
         numbers = os.listdir(_DESCRIPTORS)
     except OSError:
         return {}
     for number in numbers:
         try:
-            found[number] = os.readlink(_DESCRIPTORS / number)
+            paths[number] = os.readlink(_DESCRIPTORS / number)
         except OSError:  # that of the listing itself
             continue
-    return found
+    return paths
 
 
 def _child_processes() -> set[int]:

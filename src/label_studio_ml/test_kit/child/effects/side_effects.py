@@ -166,7 +166,7 @@ def written_in(effects: SideEffects, folders: list[Path], excluded: list[Path]) 
 
     Hidden files, caches of Python and log files do not count.
     """
-    found: dict[str, Place] = {}
+    places: dict[str, Place] = {}
     for path, place in effects.written:
         folder = next((folder for folder in folders if Path(path).is_relative_to(folder)), None)
         if folder is None or any(Path(path).is_relative_to(other) for other in excluded):
@@ -174,5 +174,5 @@ def written_in(effects: SideEffects, folders: list[Path], excluded: list[Path]) 
         parts = Path(path).relative_to(folder).parts
         is_no_weight = any(part.startswith(".") or part == "__pycache__" for part in parts)
         if not is_no_weight and not path.endswith(".log") and os.path.isfile(path):
-            found.setdefault(path, place)
-    return list(found.items())
+            places.setdefault(path, place)
+    return list(places.items())

@@ -31,9 +31,9 @@ def skipped_annotations(tested: TestedClass, again: Callable[[str], Training]) -
         except Exception as error:  # noqa: BLE001 (user code may raise anything)
             if result or _is_explained(tested, error):
                 continue  # an exception is a way to leave it out
-            what = "for a skipped annotation, whose result is empty, fit raises"
+            beginning = "for a skipped annotation, whose result is empty, fit raises"
             yield tested.raised(
-                "fit-skipped", error, what, field="was_cancelled", task=task, methods=_METHODS
+                "fit-skipped", error, beginning, field="was_cancelled", task=task, methods=_METHODS
             )
             return
         if result and "result" in annotation.keys_read and "was_cancelled" not in annotation.keys_read:

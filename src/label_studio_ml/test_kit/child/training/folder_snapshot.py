@@ -32,18 +32,18 @@ class FolderSnapshot:
         return [path for path, stamp in now.items() if self._before.get(path) != stamp]
 
     def _stamps(self) -> dict[str, _Stamp]:
-        found: dict[str, _Stamp] = {}
+        stamps: dict[str, _Stamp] = {}
         for folder, names, files in os.walk(self._folder):
             names[:] = sorted(
                 name for name in names if is_weight(name) and not self._is_left_out(folder, name)
             )
             for name in sorted(files):
-                if len(found) >= _MOST:
-                    return found
+                if len(stamps) >= _MOST:
+                    return stamps
                 if is_weight(name):
                     path = os.path.join(folder, name)
-                    found |= _stamp(path)
-        return found
+                    stamps |= _stamp(path)
+        return stamps
 
     def _is_left_out(self, folder: str, name: str) -> bool:
         return name in INSTALLED or Path(folder, name) in self._excluded
