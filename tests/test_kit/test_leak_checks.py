@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import pytest
 
 from label_studio_ml.model import LabelStudioMLBase
+from label_studio_ml.test_kit.child.effects import leak_checks
 from label_studio_ml.test_kit.child.effects.leak_checks import LeakChecks
 
 Leave = Callable[[int], None]
@@ -109,3 +110,23 @@ def test_threads_that_a_library_starts_once_are_no_finding(waiting: Callable[[],
 
 def test_a_thread_that_each_call_leaves_is_found(waiting: Callable[[], None]) -> None:
     assert texts(checks_of(lambda number: waiting()).threads()) == ["threads: waiting"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "found"),
+    [
+        ([100.0, 110.0, 120.0, 130.0], ["memory: memory"]),
+        ([100.0, 130.0, 130.0, 130.0], []),  # it grows once, as a cache does
+        ([100.0, 101.0, 102.0, 103.0], []),
+    ],
+)
+def test_memory_is_a_finding_if_it_grows_in_each_round(
+    sizes: list[float], found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = iter(sizes)
+    monkeypatch.setattr(leak_checks, "_resident", lambda: next(measured))
+    assert texts(checks_of(lambda number: None).memory()) == found
+
+
+def test_the_memory_of_this_process_is_known() -> None:
+    assert 1 < leak_checks._resident() < 1 << 20

@@ -155,7 +155,7 @@ class TestedClass:
         task: Mapping[str, Any] | None = None,
         methods: Sequence[str] = ("predict",),
     ) -> Failure:
-        """Return the failure that an exception is; `what` are the words before its text."""
+        """Return the failure that an exception is; `beginning` are the words before its text."""
         fix = ""
         if isinstance(error, SystemExit):
             fix = "Raise an exception that says what is wrong, instead of ending the process"
