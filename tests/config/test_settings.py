@@ -158,6 +158,25 @@ def test_the_password_of_a_bad_redis_address_is_not_shown(tmp_path: Path) -> Non
     assert "CANARY" not in str(caught.value)
 
 
+#: Groups of settings, each of which has another value than its default.
+FILES = FileSettings(
+    cache_bytes=3 << 20,
+    max_bytes=1 << 19,
+    timeout=2.5,
+    private=("10.0.0.0/8", "images"),
+    cloud_roots=("s3://bucket/prefix", "gs://other"),
+)
+HTTP = HttpSettings(allowed_hosts=("ml.example.com", ".internal"), max_in_flight=3 << 20)
+TRACKERS = TrackerSettings(
+    names=("mlflow", "tensorboard"),
+    experiment="boats",
+    artifact_bytes=0,
+    mlflow_page="https://mlflow.example.com",
+    tensorboard_page="http://localhost:6006",
+    tensorboard_dir=Path("events"),
+)
+
+
 def _all_set(tmp_path: Path) -> Settings:
     return Settings(
         backend_dir=tmp_path,
@@ -176,22 +195,9 @@ def _all_set(tmp_path: Path) -> Settings:
         studio_api_key="CANARY",
         studio_verify_tls=False,
         document_root=Path("/files"),
-        files=FileSettings(
-            cache_bytes=3 << 20,
-            max_bytes=1 << 19,
-            timeout=2.5,
-            private=("10.0.0.0/8", "images"),
-            cloud_roots=("s3://bucket/prefix", "gs://other"),
-        ),
-        http=HttpSettings(allowed_hosts=("ml.example.com", ".internal"), max_in_flight=3 << 20),
-        trackers=TrackerSettings(
-            names=("mlflow", "tensorboard"),
-            experiment="boats",
-            artifact_bytes=0,
-            mlflow_page="https://mlflow.example.com",
-            tensorboard_page="http://localhost:6006",
-            tensorboard_dir=Path("events"),
-        ),
+        files=FILES,
+        http=HTTP,
+        trackers=TRACKERS,
         log_level="ERROR",
         max_body=4096,
         lease=1.5,

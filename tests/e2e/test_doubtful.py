@@ -57,11 +57,8 @@ def _change(page: Page) -> None:
         page.get_by_label("Switch to grid view").click()
 
 
-def test_planted_errors_in_a_tab(label_studio: Studio, browser: Browser, tmp_path: Path) -> None:
-    studio = label_studio
-    folder = tmp_path / "digits"
-    folder.mkdir()
-    shutil.copy(ROOT / "src" / "label_studio_ml" / "gallery" / "models" / "tabular" / "model.py", folder)
+def _digits(studio: Studio) -> tuple[int, list[int]]:
+    """Make a project of labelled digits; return its id and those of its tasks, of which the first ERRORS are wrong."""
     digits = load_digits()
     order = numpy.random.default_rng(0).permutation(len(digits.target))[:TASKS]
     rows = [{f"p{place}": float(value) for place, value in enumerate(digits.data[index])} for index in order]
@@ -72,8 +69,16 @@ def test_planted_errors_in_a_tab(label_studio: Studio, browser: Browser, tmp_pat
         label = str((int(digits.target[index]) + shift) % 10)
         annotation = {"result": choice(label, "pixels", "digit")}
         labelled.append({"data": {"pixels": row}, "annotations": [annotation]})
-    path = f"/api/projects/{project}/import?return_task_ids=true"
-    tasks: list[int] = studio.call("POST", path, json=labelled)["task_ids"]
+    answer = studio.call("POST", f"/api/projects/{project}/import?return_task_ids=true", json=labelled)
+    return project, answer["task_ids"]
+
+
+def test_planted_errors_in_a_tab(label_studio: Studio, browser: Browser, tmp_path: Path) -> None:
+    studio = label_studio
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    shutil.copy(ROOT / "src" / "label_studio_ml" / "gallery" / "models" / "tabular" / "model.py", folder)
+    project, tasks = _digits(studio)
     planted = set(tasks[:ERRORS])
 
     report = _evaluate(folder, studio, project, "--doubtful", "20", "--folds", "2", "--order")
