@@ -83,8 +83,10 @@ class FakeTabs(FakeServer):
         self.changes: list[Any] = []
         self.deleted_versions: list[str] = []
         self.stored: int | None = None
+        self.tasks: list[dict[str, Any]] = [{"id": 3, "data": {}}, {"id": 9, "data": {}}]
         self.shown = ""
         self.on("/api/dm/views/", self._views)
+        self.on("/api/tasks/", lambda _: Reply.of({"tasks": self.tasks, "total": len(self.tasks)}))
         self.on("/api/projects/7/model-versions/", self._versions)
         self.on("/api/projects/7/import/predictions", self._predictions)
         self.on("/api/projects/7/", self._project)
@@ -98,6 +100,7 @@ class FakeTabs(FakeServer):
             return Reply(204)
         if asked.method == "POST":
             self.added.append(json.loads(asked.body))
+            self.views.append({"id": 12, **self.added[-1]})
             return Reply.of({"id": 12}, 201)
         return Reply.of(self.views)
 
@@ -194,6 +197,29 @@ def test_nothing_that_was_stored_for_a_tab_stays_if_it_cannot_be_made(fake: Fake
     assert fake.deleted_versions == [version]
     assert ("DELETE /api/dm/views/12/" in fake.calls) == (path == "/api/projects/7/")
     assert "DELETE /api/dm/views/5/" not in fake.calls
+
+
+def test_a_tab_whose_response_was_lost_does_not_stay(fake: FakeTabs) -> None:
+    def lost(asked: Asked) -> Reply:
+        answer = fake._views(asked)
+        return Reply.of({"detail": "timed out"}, 400) if asked.method == "POST" else answer
+
+    fake.on("/api/dm/views/", lost)
+    with pytest.raises(StudioError):
+        _make(fake, _doubtful((9, 90)))
+    assert fake.calls == ["POST /api/dm/views/", "DELETE /api/dm/views/12/"]
+
+
+def test_tasks_that_were_deleted_meanwhile_have_no_predictions(fake: FakeTabs) -> None:
+    fake.tasks = [{"id": 9, "data": {}}]
+    made = _make(fake, _doubtful((3, 30), (9, 90)), order=True)
+    *predictions, _ = fake.added
+    assert [(each["task"], each["score"]) for each in predictions] == [(9, 0.0)]
+    assert made.notes == [
+        "1 task of the list was deleted, or the annotations, since they were read; the tab has the others"
+    ]
+    (asked,) = [asked for asked in fake.asked if asked.path == "/api/tasks/"]
+    assert "annotations_ids" in asked.query["query"]
 
 
 def test_uploads_before_one_that_is_refused_are_deleted(

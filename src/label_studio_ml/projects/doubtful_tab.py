@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -80,7 +80,7 @@ def make_tab(doubtful: DoubtfulLabels, login: Mapping[str, Any], tab: TabRequest
         studio = LabelStudio(api)
         earlier = _own_tabs(studio, project, tab.title)
         if annotations:
-            doubtful = _add_tab(studio, project, annotations, doubtful, tab)
+            doubtful = _add_tab(studio, project, doubtful, tab, earlier)
         if earlier or doubtful.version:
             _delete_earlier_versions(studio, project, doubtful.version)
         for view_id in earlier:
@@ -113,21 +113,26 @@ def _own_tabs(studio: LabelStudio, project: int, title: str) -> list[int]:
 
 
 def _add_tab(
-    studio: LabelStudio, project: int, annotations: list[int], doubtful: DoubtfulLabels, tab: TabRequest
+    studio: LabelStudio, project: int, doubtful: DoubtfulLabels, tab: TabRequest, earlier: list[int]
 ) -> DoubtfulLabels:
-    """Make the tab of the tasks with these annotations, and return the result with its address and version.
+    """Make the tab of the tasks with the doubtful annotations, and return the result with its address and version.
 
-    If that fails, the predictions and the tab that were stored until then are deleted.
+    If that fails, the predictions and the tab that were stored until then are deleted, also a tab whose response has
+    not arrived. `earlier` are the tabs of this title that stay.
     """
     version = "" if tab.results is None else f"doubtful-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    annotations = [doubt.annotation for doubt in doubtful.doubts if doubt.annotation is not None]
+    conditions = [task_filters.with_annotations(annotations)]
     with contextlib.ExitStack() as undo:
         if version:
+            kept = {int(task["id"]) for task in studio.tasks.every(project, conditions)}
+            doubtful = _with_note_of_deleted(doubtful, kept)
             undo.callback(_try_to, studio.predictions.delete_version, project, version)
-            _store_order(studio, project, doubtful, tab.results or {}, version)
+            results = {task: result for task, result in (tab.results or {}).items() if task in kept}
+            _store_order(studio, project, doubtful, results, version)
         ordering = "tasks:predictions_score" if version else ""
-        conditions = [task_filters.with_annotations(annotations)]
+        undo.callback(_try_to, _delete_newer_tabs, studio, project, tab.title, earlier)
         view_id = studio.views.add(project, tab.title, conditions, mark=MARK, ordering=ordering)
-        undo.callback(_try_to, studio.views.delete, view_id)
         if version:
             studio.projects.change(project, model_version=version)
         undo.pop_all()
@@ -135,9 +140,28 @@ def _add_tab(
     return msgspec.structs.replace(doubtful, tab=address, version=version)
 
 
+def _with_note_of_deleted(doubtful: DoubtfulLabels, kept: Collection[int]) -> DoubtfulLabels:
+    """Return the result with a note on tasks of its list that are not among the `kept` ones, if there are any.
+
+    Label Studio refuses all predictions of an upload if one of its tasks is gone.
+    """
+    deleted = {doubt.task for doubt in doubtful.doubts if doubt.task not in kept}
+    if not deleted:
+        return doubtful
+    tasks = plural(len(deleted), "task of the list was", "tasks of the list were")
+    note = f"{tasks} deleted, or the annotations, since they were read; the tab has the others"
+    return msgspec.structs.replace(doubtful, notes=[*doubtful.notes, note])
+
+
+def _delete_newer_tabs(studio: LabelStudio, project: int, title: str, earlier: Collection[int]) -> None:
+    for view_id in _own_tabs(studio, project, title):
+        if view_id not in earlier:
+            studio.views.delete(view_id)
+
+
 def _try_to(delete: Callable[..., None], *arguments: Any) -> None:
     """Delete something after a failure, whose error is the one to report if this fails, too."""
-    with contextlib.suppress(StudioError):
+    with contextlib.suppress(StudioError, SettingsError):
         delete(*arguments)
 
 

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from label_studio_ml.evaluation.curve import learning_curve
 from label_studio_ml.evaluation.curve.learning_curve import LearningCurve
 from label_studio_ml.evaluation.doubtful import doubtful_labels
 from label_studio_ml.evaluation.doubtful.doubtful_labels import DoubtfulLabels
+from label_studio_ml.evaluation.doubtful.judgement import Doubt
 from live import CONFIG
-from studio.fake import FakeServer, Reply
+from studio.fake import Asked, FakeServer, Reply
 
 Evaluate = Callable[..., int]
 FROM_FILE = ("--annotations", "export.json", "--label-config", "config.xml")
@@ -196,10 +198,8 @@ def test_a_tab_without_ids_is_refused_before_the_trainings(
     assert not (folder / "evaluations").exists()
 
 
-def test_the_list_is_shown_before_the_error_of_its_tab(
-    evaluate: Evaluate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = DoubtfulLabels(
+def _found() -> DoubtfulLabels:
+    return DoubtfulLabels(
         project="7",
         created="",
         source="export.json",
@@ -215,9 +215,26 @@ def test_the_list_is_shown_before_the_error_of_its_tab(
         failures=[],
         rare={},
         not_compared={},
-        doubts=[],
+        doubts=[
+            Doubt(
+                task=9,
+                annotation=90,
+                annotator=1,
+                control="label",
+                kind="choices",
+                doubt=0.5,
+                likely=False,
+                given={},
+                predicted={},
+            )
+        ],
     )
-    monkeypatch.setattr(doubtful_labels, "find_doubtful", lambda *_, **__: (found, {}))
+
+
+def test_the_list_is_shown_before_the_error_of_its_tab(
+    evaluate: Evaluate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubtful_labels, "find_doubtful", lambda *_, **__: (_found(), {}))
     studio = FakeServer()
     views = [Reply.of([]), Reply.of({"detail": "no"}, 400)]
     studio.on("/api/dm/views/", lambda asked: views.pop(0) if len(views) > 1 else views[0])
@@ -229,6 +246,29 @@ def test_the_list_is_shown_before_the_error_of_its_tab(
     printed = capsys.readouterr().out
     assert "Predictions contradict 0 annotations" in printed
     assert "doubtful-labels.json" in printed
+
+
+def test_ctrl_c_while_the_tab_is_made_lets_it_be_finished(
+    evaluate: Evaluate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubtful_labels, "find_doubtful", lambda *_, **__: (_found(), {}))
+    studio = FakeServer()
+
+    def views(asked: Asked) -> Reply:
+        if asked.method != "POST":
+            return Reply.of([])
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return Reply.of({"id": 12}, 201)
+
+    studio.on("/api/dm/views/", views)
+    words = ("--doubtful", "5", "--tab", "mine", "--url", studio.url, "--api-key", "secret")
+    try:
+        assert evaluate(*FROM_FILE, "--project", "7", *words) == 130
+    finally:
+        studio.stop()
+    captured = capsys.readouterr()
+    assert f"The tab in Label Studio: {studio.url}/projects/7/data?tab=12" in captured.out
+    assert "once more ends at once" in captured.err
 
 
 def test_ctrl_c_during_a_training_keeps_what_was_measured(folder: Path) -> None:

@@ -13,8 +13,9 @@ from label_studio_ml.cli.shared.backend_arguments import settings_from
 from label_studio_ml.cli.shared.progress_display import ProgressState, progress_display
 from label_studio_ml.cli.shared.studio_arguments import with_studio
 from label_studio_ml.cli.shared.units import duration
-from label_studio_ml.cli.streams import say_json
+from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.cli.versions.annotated_project import labelled_tasks, project_of
+from label_studio_ml.cli.versions.postponed_end import postponed_end
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
 from label_studio_ml.support.texts import plural
@@ -107,16 +108,20 @@ def _run_doubtful(
     _write(file, doubtful.to_json())  # kept even if Label Studio refuses the tab
     try:
         if login is not None:
-            doubtful = make_tab(
-                doubtful, login, TabRequest(args.tab or _TAB, results if args.order else None)
-            )
-            _write(file, doubtful.to_json())
+            tab = TabRequest(args.tab or _TAB, results if args.order else None)
+            with postponed_end(_say_postponed):  # a half tab would stay in Label Studio
+                doubtful = make_tab(doubtful, login, tab)
+                _write(file, doubtful.to_json())
     finally:  # also before the error if there is no tab
         if args.json:
             say_json(doubtful.to_json().decode())
         else:
             show(doubtful, file)
     return 0 if doubtful.complete else _INTERRUPTED
+
+
+def _say_postponed() -> None:
+    say("Interrupted: the tab in Label Studio is finished first; once more ends at once", file=sys.stderr)
 
 
 def _tab_login(
