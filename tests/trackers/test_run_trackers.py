@@ -197,3 +197,22 @@ def test_an_earlier_try_reports_nothing_once_there_is_a_new_one(worker: Worker) 
     os.kill(earlier._popen.pid, signal.SIGKILL)
     wait_until(lambda: len(run_trackers._running) == 1, "the earlier process has ended", every=0.01)
     assert worker.gaps[-1] == ""
+
+
+@pytest.mark.parametrize(("name", "before"), [("waits", ""), ("gap waits", "refused; ")])
+def test_what_is_on_its_way_when_the_worker_ends_is_a_gap(worker: Worker, name: str, before: str) -> None:
+    worker.begin("job-1", name).end(RunResult(status="finished"))
+    if before:
+        wait_until(lambda: "refused" in worker.gaps, "the gap", every=0.01)
+    run_trackers.wait_for_trackers(0.01)
+    lost = "the worker ended; what did not reach it within a minute after that is missing there"
+    assert worker.gaps[-1] == f"{before}{lost}"
+    assert worker.warnings == [f"job-1: MLflow: {lost}"]
+    assert _jobs() == {"job-1"}
+
+
+def test_what_is_delivered_when_the_worker_ends_is_no_gap(worker: Worker) -> None:
+    worker.begin("job-1", "reached quick").end(RunResult(status="finished"))
+    run_trackers.wait_for_trackers(60)
+    assert worker.gaps[-1] == ""
+    assert worker.warnings == []

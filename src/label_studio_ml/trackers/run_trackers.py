@@ -137,6 +137,19 @@ class TrackerProcess:
         """Wait until everything is delivered, for at most `seconds`."""
         self._thread.join(max(0.0, seconds))
 
+    def leave(self) -> None:
+        """Note that nobody will read the answers of this process, which goes on for a while: the worker ends."""
+        if self._popen.poll() is not None:
+            return
+        cause = "the worker ended; what did not reach it within a minute after that is missing there"
+        self._on_warning(f"{TRACKER_TITLES[self.tracker]}: {cause}")
+        gaps = GapList()
+        if self._gap.problem and self._gap != NOT_REACHED:
+            gaps.lose(self._gap.problem, self._gap.fix)
+        gaps.lose(cause)
+        self._gap = gaps.gap()
+        self._report_state()
+
     def _write(self) -> None:
         """Write the lines to the process, until it has ended."""
         stdin = self._popen.stdin
@@ -292,9 +305,14 @@ def _processes_of(tracker: str) -> "list[TrackerProcess]":
 
 
 def wait_for_trackers(seconds: float) -> None:
-    """Wait until the trackers' processes have delivered what ended runs logged, for at most `seconds`."""
+    """Wait until the trackers' processes have delivered what ended runs logged, for at most `seconds`.
+
+    Of those that have not, it is noted that their runs may lack something: the worker, which ends, will not know.
+    """
     deadline = time.monotonic() + seconds
     with _running_lock:
         processes: Sequence[TrackerProcess] = list(_running)
     for process in processes:
         process.wait(deadline - time.monotonic())
+    for process in processes:
+        process.leave()
