@@ -82,9 +82,12 @@ def run(args: argparse.Namespace) -> int:
     )
     studio = LabelStudio.open(settings)
     try:
+        backend = view(settings, url, port)
+        if args.new is not None:
+            backend.health()  # before there is a project, of which the next try would make another one
         plan = Plan(
             studio=studio,
-            view=view(settings, url, port),
+            view=backend,
             settings=settings,
             project=args.project or _new_project(args, studio),
             url=url,
