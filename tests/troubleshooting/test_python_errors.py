@@ -1,9 +1,12 @@
 """Errors of Python that a model's own code raises."""
 
+from collections.abc import Callable
+
 import pytest
 
 from label_studio_ml.troubleshooting.message_templates import templates
 from label_studio_ml.troubleshooting.python_errors import python_error
+from time_growth import time_growth
 
 
 @pytest.mark.parametrize(
@@ -36,10 +39,35 @@ def test_errors_are_recognized(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "flubber gargle", "an error", "The error", "Redis refuses it", "exit", "error:"]
+    "text",
+    [
+        "",
+        "flubber gargle",
+        "an error",
+        "The error",
+        "Redis refuses it",
+        "exit",
+        "error:",
+        "The system warning: x",
+    ],
 )
 def test_other_texts_are_none(text: str) -> None:
     assert python_error(text) is None
+
+
+def test_a_warning_as_python_prints_it_is_one() -> None:
+    error = python_error("Exception: no GPU")
+    assert error is not None
+    assert error.name == "Exception"
+
+
+@pytest.mark.parametrize("pattern", ["a", "a.", "A.a", "'a' ", "[Errno 1] "])
+def test_the_time_grows_with_the_length_of_a_text(pattern: str) -> None:
+    def prepare(count: int) -> Callable[[], object]:
+        text = pattern * count
+        return lambda: python_error(text)
+
+    assert time_growth(prepare, 1_000, 8_000) < 30
 
 
 def test_a_missing_package_has_advice() -> None:

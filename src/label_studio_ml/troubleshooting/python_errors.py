@@ -21,6 +21,8 @@ _BUILTIN = {
     if isinstance(value, type) and issubclass(value, BaseException)
 }
 _WORD = re.compile(r"\w+")
+#: Those whose names are common words count only as Python prints them, before a colon.
+_COMMON_WORDS = ("baseexception", "exception", "warning")
 #: The name of a library's class of errors before a colon or at the end: `torch.cuda.OutOfMemoryError: …`.
 _CLASS = re.compile(r"(?<![\w.])((?:\w+\.)*[A-Z]\w*[a-z](?:Error|Exception))(?=:|$)")
 #: Texts of Python's errors without the name of the class: a pattern, and that name.
@@ -29,7 +31,7 @@ _TEXTS = tuple(
     for pattern, name in (
         (r"division (?:or modulo )?by zero|modulo by zero", "ZeroDivisionError"),
         (r"'NoneType' object (?:is not|cannot|does not)", "TypeError"),
-        (r"\w+' object has no attribute '|has no attribute '\w+'", "AttributeError"),
+        (r"has no attribute '", "AttributeError"),
         (r"^no module named ", "ModuleNotFoundError"),
         (r"^cannot import name ", "ImportError"),
         (r"index out of range|^pop from empty list|out of bounds for axis", "IndexError"),
@@ -71,8 +73,9 @@ class PythonError:
 def python_error(text: str) -> PythonError | None:
     """Return the error of Python or a library that a text names or has the words of, None if there is none."""
     line = " ".join(text.split())
-    for word in _WORD.findall(line):
-        if (name := _BUILTIN.get(word.lower())) is not None:
+    for word in _WORD.finditer(line):
+        name = _BUILTIN.get(word[0].lower())
+        if name and (name.lower() not in _COMMON_WORDS or line.startswith(f"{name}:", word.start())):
             return PythonError(name)
     for name in _CLASS.findall(line):
         return PythonError(name)

@@ -3,12 +3,13 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
 from label_studio_ml.troubleshooting.entries import Entry, by_code, codes_in
 from label_studio_ml.troubleshooting.message_templates import VALUE, Template, templates
+from label_studio_ml.troubleshooting.whole_messages import whole_message
 
 #: What a command's errors begin with.
 _PREFIX = "label-studio-ml: "
@@ -48,14 +49,15 @@ class Match:
 class _Message:
     """A message that leads to `code`: one of ours with its `template`, one of other programs, or an entry's title.
 
-    `words` are its own, `whole` those of its fix too. `pattern` is the whole message as a line, None for a title.
+    `words` are its own, `whole` those of its fix too. `is_whole` tells whether a line in lower case is the whole
+    message; it is None for a title.
     """
 
     code: str
     words: frozenset[str]
     whole: frozenset[str]
     template: Template | None = None
-    pattern: re.Pattern[str] | None = None
+    is_whole: Callable[[str], bool] | None = None
 
 
 @dataclass(slots=True)
@@ -89,10 +91,11 @@ def _by_messages(line: str, words: frozenset[str]) -> tuple[dict[str, _Scores], 
     """
     strong: dict[str, _Scores] = {}
     vague: dict[str, _Scores] = {}
+    lowered = line.lower()
     for message in _messages():
         common = words & message.whole
         is_vague = False
-        if message.pattern is not None and message.pattern.search(line):
+        if message.is_whole is not None and message.is_whole(lowered):
             score = max(_weight(common), _LEAST) * _OF_WHOLE
             has_values = message.template is not None and VALUE in message.template.message
             is_vague = has_values and len(common) < _MIN_COMMON
@@ -157,21 +160,20 @@ def _messages() -> tuple[_Message, ...]:
 def _read_messages() -> Iterator[_Message]:
     for template in templates():
         words, whole = _distinctive(template.message), _distinctive(f"{template.message} {template.fix}")
-        yield _Message(template.code, words, whole, template, _whole_line(template))
+        yield _Message(template.code, words, whole, template, whole_message(template))
     for entry in by_code().values():
         words = _distinctive(entry.title)
         yield _Message(entry.code, words, words)
         for text in entry.other_messages:
-            words = _distinctive(text)
-            pattern = "".join(rf"(?=.*\b{re.escape(word)}\b)" for word in _words(text))
-            yield _Message(entry.code, words, words, pattern=re.compile(f"^{pattern}", re.IGNORECASE))
+            yield _Message(
+                entry.code, _distinctive(text), _distinctive(text), is_whole=_has_words(_words(text))
+            )
 
 
-def _whole_line(template: Template) -> re.Pattern[str]:
-    """Return a pattern for a line that is a message with any values, with or without its fix."""
-    message, fix = (".+".join(map(re.escape, text.split(VALUE))) for text in (template.message, template.fix))
-    end = rf"(?:\. {fix})?" if fix else ""
-    return re.compile(rf"^{message}{end}\W*$", re.IGNORECASE)
+def _has_words(words: list[str]) -> Callable[[str], bool]:
+    """Return a function that tells whether a line has all of `words`, which are in lower case."""
+    patterns = [re.compile(rf"\b{re.escape(word)}\b") for word in words]
+    return lambda line: all(pattern.search(line) for pattern in patterns)
 
 
 @cache
