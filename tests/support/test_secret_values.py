@@ -63,6 +63,7 @@ def test_the_rest_of_a_text_stays(text: str, masked: str) -> None:
         'token="',
         "token=[",
         "token=\\",
+        "\\",
         "http://a:b@",
         "--token ",
         "token='\"",
@@ -71,7 +72,7 @@ def test_the_rest_of_a_text_stays(text: str, masked: str) -> None:
 )
 def test_the_time_grows_with_the_length_of_a_text(pattern: str) -> None:
     def prepare(count: int) -> Callable[[], object]:
-        text = pattern * count
+        text = "token=" + pattern * count
         return lambda: mask_secrets(text)
 
     assert time_growth(prepare, 1_000, 8_000) < 30

@@ -9,11 +9,11 @@ from label_studio_ml.support.url_secrets import mask_in_text
 
 #: The deepest nesting of containers that is kept.
 _MAX_DEPTH = 50
-#: Parts of a value: in brackets without inner ones, in escaped quotes (JSON in JSON), in quotes, in a quote that is not
-#: closed, and a character that ends no value.
+#: Parts of a value: in brackets without inner ones, in escaped quotes (JSON in JSON), backslashes, in
+#: quotes, in a quote that is not closed, and a character that ends no value.
 _PARTS = (
     *(r"\[[^\[\]]*\]", r"\{[^{}]*\}", r"\([^()]*\)"),
-    *(r'\\+"[^"]*"', r"\\+'[^']*'"),
+    *(r'\\+(?:"[^"]*"|\'[^\']*\')', r"""\\+(?!["'])"""),
     *(r'"(?:[^"\\]|\\.)*"', r"'(?:[^'\\]|\\.)*'"),
     *(r"""["'][^\s,;&)\]}]+""", r"""[^\s,;&'")\]}]"""),
 )
