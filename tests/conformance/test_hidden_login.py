@@ -1,5 +1,6 @@
 """The report never has the backend's password, even if the backend repeats it."""
 
+import base64
 from typing import BinaryIO
 
 import pytest
@@ -20,11 +21,24 @@ LOGIN = ("me", "pass/word")
         ("login me:pass/word", "login me:…"),
         ("http://me:pass%2Fword@host", "http://me:…@host"),
         ("Basic bWU6cGFzcy93b3Jk", "Basic …"),
+        ("http://me:pass%2fword@host", "http://me:…@host"),
+        ("Basic bWU6cGFzcy93b3JkLXdyb25n and more", "Basic … and more"),
         ("nothing", "nothing"),
     ],
 )
 def test_a_password_is_hidden_in_each_form(text: str, shown: str) -> None:
     assert hide_login(text, LOGIN) == shown
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("ending", ["", "-wrong", "xx", "x"])
+def test_a_login_is_hidden_in_both_encodings(encoding: str, ending: str) -> None:
+    header = base64.b64encode(f"me:pässword{ending}".encode(encoding)).decode()
+    assert hide_login(f"Basic {header}, that is all", ("me", "pässword")) == "Basic …, that is all"
+
+
+def test_a_login_of_a_few_characters_is_hidden() -> None:
+    assert hide_login("Basic bWU6cA== bWU6", ("me", "p")) == "Basic … bWU6"
 
 
 def test_a_short_password_is_hidden_as_a_word() -> None:

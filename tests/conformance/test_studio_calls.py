@@ -312,6 +312,13 @@ def test_a_long_wait_that_a_get_is_asked_for_is_said_and_not_waited_for(server: 
     assert len(server.asked) == 1
 
 
+def test_a_wait_that_is_no_number_is_said(server: FakeServer) -> None:
+    server.on("/health", Reply(503, b"{}", {"Retry-After": "soon"}))
+    answer = StudioCalls(server.url).get("/health", 30)
+    assert "Retry-After that is neither a number of seconds nor a date" in answer.failure
+    assert not answer.unreachable
+
+
 def test_a_server_that_asks_for_short_waits_is_asked_again(server: FakeServer) -> None:
     server.sequence("/health", Reply(503, b"{}", {"Retry-After": "0"}), Reply.of({"status": "UP"}))
     assert StudioCalls(server.url).get("/health", 30).status == 200

@@ -262,6 +262,11 @@ def _cause(call: str, limit: float, error: Exception) -> _Cause:
         return _Cause(f"no answer within {limit:g} s{asked}", fix)
     if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidURL):
         return _Cause("no address of a web server", _CORRECT)
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        fix = "Send the seconds to wait in the header Retry-After, as a whole number, or an HTTP date"
+        return _Cause(
+            "an answer with a header Retry-After that is neither a number of seconds nor a date", fix
+        )
     if isinstance(error, requests.ConnectTimeout):
         return _Cause("no connection within the time limit", _START, unreachable=True)
     if isinstance(error, requests.TooManyRedirects):
