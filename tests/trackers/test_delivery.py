@@ -229,6 +229,7 @@ def test_an_error_that_differs_in_addresses_and_numbers_is_warned_of_once(bench:
         bench.step()
     assert len(bench.tracker.errors) == 0
     assert len(bench.warnings) == 1
+    assert len(bench.gaps) == 1
 
 
 def test_warnings_are_limited(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -209,6 +210,28 @@ def test_what_is_on_its_way_when_the_worker_ends_is_a_gap(worker: Worker, name: 
     assert worker.gaps[-1] == f"{before}{lost}"
     assert worker.warnings == [f"job-1: MLflow: {lost}"]
     assert _jobs() == {"job-1"}
+
+
+def test_a_record_that_cannot_be_written_does_not_keep_the_worker(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writes of all runs wait for Redis at the same time, in threads that do not keep the process."""
+    monkeypatch.setattr(run_trackers, "_LEAVE_TIME", 0.1)
+    redis_is_back = threading.Event()
+    for number in range(2):
+        worker.begin(f"job-{number}", "reached")
+    wait_until(lambda: len(worker.links) == 2, "the runs are there", every=0.01)
+    left: list[str] = []
+
+    def leave(process: run_trackers.TrackerProcess) -> None:
+        redis_is_back.wait()
+        left.append(process.job)
+
+    monkeypatch.setattr(run_trackers.TrackerProcess, "leave", leave)
+    run_trackers.wait_for_trackers(0.01)
+    assert left == []
+    redis_is_back.set()
+    wait_until(lambda: sorted(left) == ["job-0", "job-1"], "both are noted", every=0.01)
 
 
 def test_what_is_delivered_when_the_worker_ends_is_no_gap(worker: Worker) -> None:

@@ -119,10 +119,18 @@ class Delivery:
             self._failures += 1
             longest = _LONGEST_PAUSE if self._end is None else _LONGEST_PAUSE_AT_END
             self._next_try = clock() + pause_after(self._failures, first=_FIRST_PAUSE, longest=longest)
-            self._last_error = _reason(error)
+            self._note_error(_reason(error))
             self._warn(f"{self._last_error}; the training goes on, and what is logged is sent later")
-            self._gaps.delay(f"{self._last_error} (tried again until 2 minutes after the training)")
         self._report_gap()
+
+    def _note_error(self, reason: str) -> None:
+        """Note why nothing is taken now. An error that differs from the last one in words with digits is the same.
+
+        Errors of HTTP clients name the address of an object, which is another one for each try.
+        """
+        if _WITH_DIGIT.sub("#", reason) != _WITH_DIGIT.sub("#", self._last_error):
+            self._last_error = reason
+            self._gaps.delay(f"{reason} (tried again until 2 minutes after the training)")
 
     def give_up(self, *, is_importing: bool = False) -> None:
         """Warn of what was not delivered, because there is no time left. `is_importing`: its package still loads."""

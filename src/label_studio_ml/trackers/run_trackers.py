@@ -47,6 +47,8 @@ END_GRACE = 30.0
 #: Called with a tracker's name, where it has the run (None if it has nothing of it), and what is missing there.
 OnState = Callable[[str, RunLink | None, Gap], None]
 
+#: Seconds that a worker that ends takes to note what may be missing in trackers.
+_LEAVE_TIME = 3.0
 #: The processes of trackers that have not ended, of all runs of this worker.
 _running: set["TrackerProcess"] = set()
 _running_lock = threading.Lock()
@@ -307,12 +309,17 @@ def _processes_of(tracker: str) -> "list[TrackerProcess]":
 def wait_for_trackers(seconds: float) -> None:
     """Wait until the trackers' processes have delivered what ended runs logged, for at most `seconds`.
 
-    Of those that have not, it is noted that their runs may lack something: the worker, which ends, will not know.
+    Of those that have not, it is noted that their runs may lack something: the worker, which ends, will not know. That
+    takes _LEAVE_TIME at most, also if Redis is away.
     """
     deadline = time.monotonic() + seconds
     with _running_lock:
         processes: Sequence[TrackerProcess] = list(_running)
     for process in processes:
         process.wait(deadline - time.monotonic())
-    for process in processes:
-        process.leave()
+    threads = [threading.Thread(target=process.leave, daemon=True) for process in processes]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + _LEAVE_TIME
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))

@@ -1,5 +1,6 @@
 """What the trackers get of a training: no secrets, and always its end."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,9 +9,10 @@ import pytest
 
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import VersionError
-from label_studio_ml.trackers.messages import RunDescription, RunResult
+from label_studio_ml.trackers.messages import Gap, RunDescription, RunLink, RunResult
 from label_studio_ml.training.job import Report
 from label_studio_ml.training.records.run_log import Scrubber
+from label_studio_ml.training.worker import tracked_job
 from label_studio_ml.training.worker.run_end import EndKind, RunEnd
 from label_studio_ml.training.worker.tracked_job import TrackedJob
 
@@ -35,6 +37,10 @@ class Recorder:
         self.results.append(result)
 
 
+#: What an earlier try of the job has written.
+EARLIER = {"mlflow": {"url": "http://m/1"}, "tensorboard": {"place": "/tb"}}
+
+
 def _versions(uid: str) -> list[Any]:
     raise VersionError("the disk is away")
 
@@ -50,7 +56,11 @@ def tracked(tmp_path: Path, recorder: Recorder) -> TrackedJob:
         uid="7.1",
         settings=Settings(backend_dir=tmp_path),
         store=SimpleNamespace(versions=_versions, folder=lambda uid, version: tmp_path / version),
-        job_store=SimpleNamespace(jobs=SimpleNamespace(interrupted_before=lambda uid, job: [])),
+        job_store=SimpleNamespace(
+            jobs=SimpleNamespace(
+                interrupted_before=lambda uid, job: [], get=lambda job: SimpleNamespace(trackers=EARLIER)
+            )
+        ),
     )
     tracked = TrackedJob(project, "j1", "v1")
     tracked._trackers = recorder  # type: ignore[assignment]
@@ -76,3 +86,21 @@ def test_trackers_get_no_secrets(tracked: TrackedJob, recorder: Recorder) -> Non
 def test_versions_that_cannot_be_read_keep_no_end_back(tracked: TrackedJob, recorder: Recorder) -> None:
     tracked.finish([RunEnd(EndKind.SETTLED, [], None, fields={"state": "finished", "version": "v1"})])
     assert [(result.status, result.versions) for result in recorder.results] == [("finished", None)]
+
+
+def test_a_second_try_keeps_where_the_first_one_is(
+    tracked: TrackedJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[dict[str, dict[str, str]]] = []
+
+    def write(store: object, job: str, fields: dict[str, str], **others: object) -> None:
+        written.append(json.loads(fields["trackers"]))
+
+    monkeypatch.setattr(tracked_job, "write_progress", write)
+    tracked._write_state("mlflow", None, Gap(problem="it is away"))
+    (record,) = written
+    assert record["tensorboard"] == {"place": "/tb"}
+    assert record["mlflow"]["url"] == "http://m/1"
+    assert record["mlflow"]["missing"] == "part"
+    tracked._write_state("mlflow", RunLink(run="2", url="http://m/2"), Gap())
+    assert written[-1]["mlflow"] == {"url": "http://m/2"}

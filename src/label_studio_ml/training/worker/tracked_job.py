@@ -50,7 +50,8 @@ class TrackedJob:
         self._version_id = version_id
         self._log: RunLog | None = None
         self._scrubber = Scrubber(tracker_secrets())
-        self._records: dict[str, dict[str, str]] = {}
+        self._states: dict[str, tuple[RunLink | None, Gap]] = {}
+        self._earlier_records: Mapping[str, Mapping[str, str]] | None = None
         self._lock, self._write_lock = threading.Lock(), threading.Lock()
         self._trackers = RunTrackers(project.settings, self._write_state, self._warn)
 
@@ -169,16 +170,16 @@ class TrackedJob:
 
     def _write_state(self, tracker: str, link: RunLink | None, gap: Gap) -> None:
         """Write where the run is and what is missing there to the job's record; retry while Redis cannot be reached."""
-        place = {} if link is None else {"url": link.url} if link.url else {"place": link.place}
         with self._lock:
-            self._records[tracker] = record_of(
-                tracker, place, Gap(problem=self._public(gap.problem), fix=gap.fix)
-            )
+            self._states[tracker] = link, gap
         job_store, job_id = self._project.job_store, self._job_id
 
         def write() -> None:
+            if self._earlier_records is None:
+                job = job_store.jobs.get(job_id)
+                self._earlier_records = {} if job is None else job.trackers
             with self._lock:  # the latest states, also if this write has waited for another one
-                fields = {"trackers": msgspec.json.encode(self._records).decode()}
+                fields = {"trackers": msgspec.json.encode(self._records(self._earlier_records)).decode()}
             write_progress(job_store, job_id, fields, points=None, first=0, lines=[])
 
         try:
@@ -186,6 +187,22 @@ class TrackedJob:
                 retry(write, on=BrokerError, seconds=_WRITE_TIMEOUT, first=0.5, longest=5.0)
         except BrokerError as error:
             logger.warning("Job %s: what %s has cannot be written: %s", job_id, tracker, error)
+
+    def _records(self, earlier: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+        """Return the records of all trackers. `earlier` are those of an earlier try of this job.
+
+        A tracker that has not been reached yet has what the earlier try has sent there.
+        """
+        records = dict(earlier)
+        for tracker, (link, gap) in self._states.items():
+            if link is None:
+                place = {
+                    name: text for name, text in earlier.get(tracker, {}).items() if name in ("url", "place")
+                }
+            else:
+                place = {"url": link.url} if link.url else {"place": link.place}
+            records[tracker] = record_of(tracker, place, Gap(problem=self._public(gap.problem), fix=gap.fix))
+        return records
 
     def _warn(self, text: str) -> None:
         """Write a warning of a tracker to the log of this process and to the job's log, also after the run's end."""
