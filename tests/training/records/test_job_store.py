@@ -144,6 +144,19 @@ def test_a_job_names_the_interrupted_ones_since_the_last_outcome(job_store: JobS
     assert [found[job].retry_of for job in jobs] == ["", jobs[0], "", jobs[2], jobs[3]]
 
 
+@pytest.mark.parametrize("state", ["cancelled", "failed"])
+def test_a_job_that_ended_before_it_began_is_an_outcome(job_store: JobStore, state: str) -> None:
+    first = job_store.record(P, _event())
+    job_store.take_waiting(P)
+    job_store.update_job(first, state="interrupted", started="2026-12-01T00:00:00.000+00:00")
+    second = job_store.record(P, _event())
+    job_store.take_waiting(P)
+    job_store.update_job(second, state=state)
+    third = job_store.record(P, _event())
+    assert [job.id for job in job_store.jobs.interrupted_before(P, second)] == [first]
+    assert job_store.jobs.interrupted_before(P, third) == []
+
+
 def test_an_interrupted_job_of_an_older_release_is_interrupted(job_store: JobStore) -> None:
     job = job_store.record(P, _event())
     job_store.redis.hset(job_store.keys.job(job), mapping={"state": "failed", "retried": "1", "error": "x"})

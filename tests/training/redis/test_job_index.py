@@ -95,6 +95,15 @@ def test_what_an_older_release_has_written_is_found_once(job_store: JobStore) ->
     assert not job_store.index.build()
 
 
+def test_an_interrupted_job_of_an_older_release_is_listed_as_such(job_store: JobStore) -> None:
+    job = _record(job_store)
+    job_store.redis.hset(job_store.keys.job(job), mapping={"state": "failed", "retried": "1"})
+    for state in job_index.STATES:
+        job_store.redis.delete(job_store.keys.index(state))
+    job_store.index.build()
+    assert _in_states(job_store) == {"interrupted": [job]}
+
+
 def test_a_wrong_entry_is_corrected(job_store: JobStore) -> None:
     job, gone = _record(job_store), "20260101-000000-aaaaaa"
     job_store.index.correct({job: "failed", gone: "failed"})

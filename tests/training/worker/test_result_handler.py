@@ -30,9 +30,8 @@ def job_store(embedded_url: str) -> JobStore:
     return JobStore(connection, "test-queue")
 
 
-def _ends_after_the_first_event(job_store: JobStore, error: Exception) -> Callable[[RunProcess], Outcome]:
-    """Return a run over two events that completes the first, and then ends with `error`."""
-    first, second = job_store.queues.entries(P)
+def _ends_after(error: Exception, last: str, current: str = "") -> Callable[[RunProcess], Outcome]:
+    """Return a run that completes the event `last`, begins the event `current` and then ends with `error`."""
 
     def run(process: RunProcess) -> Outcome:
         request = process._request
@@ -41,8 +40,8 @@ def _ends_after_the_first_event(job_store: JobStore, error: Exception) -> Callab
             job=request.job,
             parent="",
             workdir=request.workdir,
-            last=first.id,
-            current=second.id,
+            last=last,
+            current=current,
             result=Outcome(changed=True, generation="event"),
         )
         progress_file.write(Path(request.progress), progress)
@@ -64,10 +63,10 @@ def test_a_run_that_ends_after_a_completed_event_is_reported_once(
 ) -> None:
     """The completed event is in a version; record and notice name the cause and what became of the event."""
     job_id, _ = [job_store.record(P, StoredEvent("ANNOTATION_CREATED", {})) for _ in range(2)]
-    second = job_store.queues.entries(P)[1]
+    first, second = job_store.queues.entries(P)
     notices: list[JobFailure] = []
     job_store.on_failure = notices.append
-    monkeypatch.setattr(RunProcess, "run", _ends_after_the_first_event(job_store, error))
+    monkeypatch.setattr(RunProcess, "run", _ends_after(error, last=first.id, current=second.id))
     settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
     Trainer(settings, job_store, threading.Event()).train(P)
     assert job_store.queues.entries(P) == [second]
@@ -78,6 +77,23 @@ def test_a_run_that_ends_after_a_completed_event_is_reported_once(
     assert job.error == f"{error}; 1 event before that went into a version"
     assert job.error_code == error.code
     assert notices == [JobFailure(P, job_id, job.error, error.code, is_interrupted=True)]
+
+
+def test_a_run_that_ends_after_its_last_event_is_finished(
+    job_store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of its events are in the version, so no later job has any of them."""
+    job_id = job_store.record(P, StoredEvent("ANNOTATION_CREATED", {}))
+    (entry,) = job_store.queues.entries(P)
+    error = TrainingInterrupted("the worker was stopped; it will run again")
+    monkeypatch.setattr(RunProcess, "run", _ends_after(error, last=entry.id))
+    settings = Settings(backend_dir=tmp_path, model_dir=tmp_path / "models", log_dir=tmp_path / "logs")
+    Trainer(settings, job_store, threading.Event()).train(P)
+    job = job_store.jobs.get(job_id)
+    assert job is not None
+    (manifest,) = VersionStore(tmp_path / "models").history(P)
+    assert (job.state, job.version, job.error, job.retried_by) == ("finished", manifest.name, "", "")
+    assert job_store.queues.entries(P) == []
 
 
 def test_a_run_that_is_not_due_counts_as_no_run_that_ended_with_its_worker(

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from label_studio_ml.training.redis.job_index import JobIndex
+from label_studio_ml.training.redis.job_index import JobIndex, state_now
 from label_studio_ml.training.redis.keys import Keys
 from label_studio_ml.training.redis.redis_errors import raises_broker_errors
 
@@ -143,9 +143,8 @@ def read_job(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
 
 
 def _read_state(texts: Mapping[str, str]) -> JobState:
-    """Return the state in a record. Earlier releases wrote the field `retried` into the records of interrupted jobs."""
-    state = cast("JobState", texts.get("state", "queued"))
-    return "interrupted" if state == "failed" and "retried" in texts else state
+    """Return the state in a record."""
+    return cast("JobState", state_now(texts.get("state", "queued"), was_retried="retried" in texts))
 
 
 @raises_broker_errors
@@ -169,13 +168,17 @@ class JobRecords:
                 yield job
 
     def interrupted_before(self, project: str, job_id: str) -> list[Job]:
-        """Return the interrupted jobs whose events a job has, newest first: those since the last outcome."""
+        """Return the interrupted jobs whose events a job has, newest first: those since the last outcome.
+
+        A job that failed or was cancelled before it began is an outcome, too: its events were set aside or removed. One
+        that finished without a beginning had no events of its own.
+        """
         interrupted: list[Job] = []
         is_earlier = False
         for job in self.of(project, RECENT_JOBS):
             if is_earlier and job.state == "interrupted":
                 interrupted.append(job)
-            elif is_earlier and job.started:
+            elif is_earlier and (job.started or job.state in ("failed", "cancelled")):
                 break
             is_earlier = is_earlier or job.id == job_id
         return interrupted

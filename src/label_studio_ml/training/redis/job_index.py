@@ -33,6 +33,14 @@ def created_at(job_id: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
+def state_now(state: str, *, was_retried: bool) -> str:
+    """Return the state of a record in today's terms.
+
+    An earlier release wrote "failed" and the field `retried` (`was_retried`) into the records of interrupted jobs.
+    """
+    return "interrupted" if state == "failed" and was_retried else state
+
+
 @raises_broker_errors
 class JobIndex:
     """The index of one queue. Every method raises BrokerError when Redis fails."""
@@ -107,12 +115,12 @@ class JobIndex:
     def _list_with_state(self, job_ids: Sequence[str]) -> None:
         with self._redis.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
-                pipe.hget(self._keys.job(job_id), "state")
+                pipe.hmget(self._keys.job(job_id), "state", "retried")
             states = pipe.execute()
         self.correct(
             {
-                job_id: state.decode()
-                for job_id, state in zip(job_ids, states, strict=True)
+                job_id: state_now(state.decode(), was_retried=retried is not None)
+                for job_id, (state, retried) in zip(job_ids, states, strict=True)
                 if state is not None
             }
         )

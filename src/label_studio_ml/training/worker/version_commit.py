@@ -81,9 +81,9 @@ def commit_progress(
 ) -> RunEnd | None:
     """Commit the completed events of a run over single events that broke off; return the end of that run.
 
-    `cause` says why the run broke off, empty if its worker died; `code` is the error's. Returns None if no event was
-    completed, the run was cancelled, its files are gone, or another version is served since: then its events are
-    processed again.
+    `cause` says why the run broke off, empty if its worker died; `code` is the error's. The job is interrupted, or has
+    the outcome of the run if no event is left for a later one. Returns None if no event was completed, the run was
+    cancelled, its files are gone, or another version is served since: then its events are processed again.
     """
     parent, job = project.store.served(project.uid), project.job_store.jobs.get(progress.job)
     is_usable = progress.last and progress.parent == (parent.name if parent else "")
@@ -105,6 +105,8 @@ def commit_progress(
     )
     if end.kind is not EndKind.SETTLED:
         return end
+    if not progress.current and len(processed) == len(entries):  # it broke off after its last event
+        return replace(end, kind=EndKind.RECOVERED)
     before = f"{plural(len(processed), 'event')} before that went into a version"
     error = f"{cause or 'its worker ended before it did'}; {before}"
     # The event that was under way goes to a later job, and so do those after it.
