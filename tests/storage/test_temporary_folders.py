@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from label_studio_ml.storage import temporary_folders
 from label_studio_ml.storage.temporary_folders import temporary_folder
 
 PREFIX = "label-studio-ml-trial-"
@@ -60,3 +61,17 @@ def test_only_marked_folders_are_removed(place: Path) -> None:
     with temporary_folder(PREFIX):
         pass
     assert len(list(place.iterdir())) == 4
+
+
+def test_a_folder_is_locked_until_it_is_removed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cleanup = tempfile.TemporaryDirectory.cleanup
+
+    def remove(directory: tempfile.TemporaryDirectory[str]) -> None:
+        temporary_folders._remove_abandoned(PREFIX)  # as another process does at that moment
+        assert (Path(directory.name) / "file").exists()
+        cleanup(directory)
+
+    monkeypatch.setattr(tempfile.TemporaryDirectory, "cleanup", remove)
+    with temporary_folder(PREFIX) as folder:
+        (folder / "file").write_text("text")
+    assert not folder.exists()

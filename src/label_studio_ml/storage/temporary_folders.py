@@ -22,10 +22,13 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
     Folders of this prefix that ended processes of this user have left are removed first.
     """
     _remove_abandoned(prefix)
-    with tempfile.TemporaryDirectory(prefix=prefix) as name:
-        folder = Path(name)
-        with _mark_as_used(folder):
-            yield folder
+    directory = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+    with contextlib.ExitStack() as closed_last, contextlib.ExitStack() as closed_first:
+        closed_first.callback(directory.cleanup)
+        file = _mark_as_used(Path(directory.name))
+        # Another process that finds the folder half removed must find it locked. Windows does not remove open files.
+        (closed_last if file_locks.RENAMES_OPEN_FILES else closed_first).enter_context(file)
+        yield Path(directory.name)
 
 
 def _mark_as_used(folder: Path) -> IO[str]:
