@@ -289,7 +289,7 @@ _FIT = (
     ),
     (
         "fit-side-effects",
-        "fit leaves the settings of its process, and reads no standard input",
+        "fit leaves folder, environment, resource limits and time limit of sockets, and reads no standard input",
         "Use absolute paths and arguments instead",
         ("fit",),
     ),

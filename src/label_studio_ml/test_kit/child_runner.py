@@ -31,7 +31,7 @@ _END_TIME = 5.0
 #: Characters of the exception with which a child has ended that are shown.
 _LONGEST = 500
 #: The longest event in bytes.
-_LONGEST_EVENT = 1 << 28
+_LONGEST_EVENT = 1 << 25
 #: Characters that are shown of what is no event.
 _SHOWN = 60
 #: What to do about user code that disturbs the descriptor for events.
@@ -180,7 +180,7 @@ class _Child:
 
     def _lines(self) -> Iterator[bytes]:
         """Yield the lines of the child until its end, or until it is beyond a limit, which sets `cause`."""
-        received = b""
+        received = bytearray()
         next_look = time.monotonic()
         while not self.result.finished:
             ended = self._process.poll() is not None
@@ -188,10 +188,12 @@ class _Child:
                 data = os.read(self._reading, 1 << 16)
                 if not data:
                     return
-                *lines, received = (received + data).split(b"\n")
-                yield from lines
+                received += data
+                if b"\n" in data:
+                    *lines, received = received.split(b"\n")
+                    yield from map(bytes, lines)
                 if len(received) > _LONGEST_EVENT:
-                    self._blame_for_bytes(received)
+                    self._blame_for_bytes(bytes(received[:_SHOWN]))
                     return
             elif ended:
                 return
