@@ -1,14 +1,10 @@
 """How a process that serves through `init_app` ends: in order, and without a word."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from e2e.backend import CLI, clean_environment
 from e2e.processes import wait_until
-from helpers import PLUGIN
 from live import Live
 
 from .gunicorn_server import start_gunicorn
@@ -19,24 +15,6 @@ from seed_model import Counter
 
 app = init_app(model_class=Counter)
 """
-
-
-def test_the_tests_of_a_made_folder_end_without_a_word(tmp_path: Path) -> None:
-    environment = clean_environment()
-    subprocess.run([*CLI, "init", "made"], cwd=tmp_path, env=environment, check=True, capture_output=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", PLUGIN]
-    done = subprocess.run(
-        command,
-        cwd=tmp_path / "made",
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert done.stderr == ""
-    assert " passed in " in done.stdout.rstrip().splitlines()[-1]
 
 
 def test_gunicorn_ends_broker_and_worker_without_a_word(make: Callable[..., Live]) -> None:

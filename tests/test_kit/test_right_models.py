@@ -14,7 +14,10 @@ from .planted_faults import CONFIGS
 from .reports import MODELS, report_on
 
 #: Models of the gallery that run with what the tests need anyway, and without weights.
-GALLERY = ("tabular", "series-segmenter", "face-boxes")
+GALLERY = (
+    "tabular",
+    *(pytest.param(name, marks=pytest.mark.soak) for name in ("series-segmenter", "face-boxes")),
+)
 
 #: Stand-ins for examples of the later 2.x, with a label config each.
 EXAMPLES = {

@@ -67,6 +67,7 @@ def test_boxes_are_learnt_unless_a_ready_model_knows_their_labels(
     assert "box-learner" in printed
 
 
+@pytest.mark.soak
 def test_the_test_of_the_folder_passes(here: Path) -> None:
     assert main(["init", "mine", "--label-config", "table.xml"]) == 0
     done = subprocess.run(

@@ -531,11 +531,18 @@ class TestMadeFolder:
         assert main(["init", "my backend", *words]) == 0
         return here / "my backend"
 
-    def test_its_own_tests_pass(self, made: Path) -> None:
+    @pytest.mark.parametrize(
+        "made",
+        [SCRIPTS[0], *(pytest.param(script, marks=pytest.mark.soak) for script in SCRIPTS[1:])],
+        ids=["default", "seed", "event"],
+        indirect=True,
+    )
+    def test_its_own_tests_pass_and_end_without_a_word(self, made: Path) -> None:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", PLUGIN]
         done = subprocess.run(command, cwd=made, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "4 passed" in done.stdout
+        assert done.stderr == ""
+        assert done.stdout.rstrip().splitlines()[-1].startswith("4 passed in ")
 
     @pytest.mark.parametrize("has_file", [True, False], ids=["with its label config", "without one"])
     def test_its_own_tests_pass_for_a_model_of_pictures(
