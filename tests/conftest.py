@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -65,13 +64,14 @@ def own_logging() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _user_modules() -> Iterator[None]:
+def _user_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Forget the model files that a test imports, because files of other tests have the same names."""
     before = set(sys.modules)
     yield
+    folder = f"{tmp_path_factory.getbasetemp()}{os.sep}"
     for name in set(sys.modules) - before:
         file = getattr(sys.modules[name], "__file__", None) or ""
-        if name in _MODEL_MODULES or file.startswith(tempfile.gettempdir() + os.sep):
+        if name in _MODEL_MODULES or file.startswith(folder):
             del sys.modules[name]
 
 
