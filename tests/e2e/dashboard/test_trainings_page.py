@@ -208,7 +208,7 @@ def _lists_and_refusals(pages: Pages, page: Any, viewer: Any, failed: str) -> No
 def test_events_that_were_set_aside_are_tried_again(pages: Pages) -> None:
     page = pages.open(OPERATOR)
     pages.train_now(page, "crash")
-    _state(page, "failed")
+    _state(page, "interrupted")
 
     def parked() -> bool:
         answer = requests.get(
