@@ -61,9 +61,11 @@ class Answer:
     @property
     def is_html(self) -> bool:
         """Whether the body is a web page."""
-        if self.content.lstrip()[:9].lower() in _PAGE_STARTS:
-            return True
-        return "html" in self.content_type and bool(self.body().error)
+        return self._begins_as_page or ("html" in self.content_type and bool(self.body().error))
+
+    @property
+    def _begins_as_page(self) -> bool:
+        return self.content.lstrip()[:9].lower() in _PAGE_STARTS
 
     @property
     def lost_body(self) -> bool:
@@ -116,7 +118,7 @@ class Answer:
         start = " ".join(self.content[:80].decode("utf-8", "replace").split())
         if isinstance(error, RecursionError):
             return f"nested too deep, beginning {start!r}"
-        if "html" in self.content_type or self.content.lstrip()[:9].lower() in _PAGE_STARTS:
+        if "html" in self.content_type or self._begins_as_page:
             return f"a web page, beginning {start!r}"
         if isinstance(error, json.JSONDecodeError) and self.content[:1] in b"{[" and self._ends_early(error):
             return f"JSON that ends too early, after {plural(len(self.content), 'byte')}, beginning {start!r}"
