@@ -666,6 +666,38 @@ class TestTouch:
 
         run(test())
 
+    def test_a_model_whose_process_is_replaced_while_it_loads_is_loaded_in_the_next(
+        self, tricky: Tricky
+    ) -> None:
+        async def test() -> None:
+            async with bench(ProcessRunner, tricky, "TrickyEvents") as it:
+                it.publish(1)
+                assert await it.number() == 1
+                tricky.order("on_load", "block gate")
+                touched = asyncio.create_task(it.pool.registry.touch(TWO, LIMIT))
+                await until(lambda: tricky.started("gate"), "the model of the other project loads")
+                tricky.order("on_load")
+                it.publish(2)
+                await it.served(2)
+                assert await asyncio.wait_for(touched, LIMIT) in ("INITIAL", "0.0.1")
+                assert await it.number(TWO) == 0
+                assert len(it.runners) == 2
+
+        run(test())
+
+    def test_a_model_that_waits_while_the_backend_ends_is_said(self, tricky: Tricky) -> None:
+        tricky.order("on_load", "block gate")
+
+        async def test() -> None:
+            async with bench(ProcessRunner, tricky) as it:
+                touched = asyncio.create_task(it.pool.registry.touch(ONE, LIMIT))
+                await until(lambda: tricky.started("gate"), "the model loads")
+                await it.pool.registry.close()
+                with pytest.raises(Overloaded, match="shutting down"):
+                    await asyncio.wait_for(touched, LIMIT)
+
+        run(test())
+
     def test_a_model_that_does_not_load_is_said(self, tricky: Tricky) -> None:
         tricky.order("on_load", "raise hell")
 

@@ -118,15 +118,20 @@ class LoadedModel:
         """The error that loading ended with, or None."""
         return self.ready.exception() if self.ready.done() else None
 
-    def to_retry(self, after: float) -> bool:
-        """Return whether to load the model again: its process ended, or loading failed `after` seconds ago.
+    @property
+    def lost_its_process(self) -> bool:
+        """Whether loading ended with the process and is to be retried at once.
 
-        Loading is retried at once if the process died during it, but only once, and whenever the runner was closed.
+        It is whenever the process was ended for another one, but only once if the process died.
         """
+        died = isinstance(self.failure, ModelProcessDied) and not self.retried
+        return died or isinstance(self.failure, RunnerClosed)
+
+    def to_retry(self, after: float) -> bool:
+        """Return whether to load the model again: its process ended, or loading failed `after` seconds ago."""
         if self.failure is None:
             return self.loaded and not self.process.usable
-        died = isinstance(self.failure, ModelProcessDied) and not self.retried
-        return died or isinstance(self.failure, RunnerClosed) or time.monotonic() - self.failed_at > after
+        return self.lost_its_process or time.monotonic() - self.failed_at > after
 
     def succeed(self, version: str) -> None:
         """Settle `ready` with the version's name, unless it is settled."""

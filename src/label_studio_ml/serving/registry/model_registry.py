@@ -189,7 +189,7 @@ class ModelRegistry:
             except (RunnerClosed, ModelProcessDied) as error:
                 if self.processes.closing:
                     raise shutting_down() from error
-                if model.retried and isinstance(error, ModelProcessDied):
+                if not model.lost_its_process:
                     raise
                 await asyncio.sleep(0)
             else:
@@ -198,12 +198,16 @@ class ModelRegistry:
     async def touch(self, project: Project, wait: float = 0.0) -> str:
         """Start loading the project's model, wait up to `wait` seconds for it, and return the version's name.
 
-        Raises the load error if no version can serve, ParamsError also if a model with other parameters serves.
+        Raises the load error if no version can serve, ParamsError also if a model with other parameters serves, and
+        Overloaded during the shutdown.
         """
 
         async def loaded_or_failed() -> LoadedModel:
             model = await self._model_with_params(project)
-            if not model.ready.done():
+            await asyncio.wait([model.ready])
+            while model.lost_its_process:
+                await asyncio.sleep(0)
+                model = await self._model_with_params(project)
                 await asyncio.wait([model.ready])
             is_bad = model.failure is not None and not isinstance(model.failure, ParamsError)
             older_serves = is_bad and model.manifest is not None
@@ -212,6 +216,8 @@ class ModelRegistry:
         await self._fetches.fetch(project.uid, patience=SETUP_STORE_WAIT)
         loading = self.processes.spawn(loaded_or_failed())
         await asyncio.wait([loading], timeout=wait)
+        if loading.cancelled():
+            raise shutting_down()
         failure = loading.result().failure if loading.done() else None
         if isinstance(failure, ParamsError):  # whatever serves has other values
             raise failure
