@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from label_studio_ml.import_paths import tools_alias
+from label_studio_ml.import_paths import late_jsf, tools_alias
 from label_studio_ml.inputs.model_input import inputs
 from label_studio_ml.model_api.api_generation import (
     file_getter,
@@ -48,7 +48,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)  # model files import it
 
-tools_alias.install()  # below gunicorn and in a Python prompt, this module is imported first by the user's code
+# below gunicorn and in a Python prompt, this module is imported first by the user's code
+tools_alias.install()
+late_jsf.install()
 
 #: The webhook actions that start a training unless a class sets other ones.
 TRAIN_EVENTS = DEFAULT_TRAIN_EVENTS

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from label_studio_ml.import_paths import late_jsf
 from label_studio_ml.validation.allowed_controls import AllowedControls
 from label_studio_ml.validation.finding import Finding, Problem
 from label_studio_ml.validation.kinds.values import POSITION, is_number
@@ -196,6 +197,7 @@ def _without_labels_of_tasks(value: Json, kind: str, names: list[str]) -> Json:
 
 def _validator(label_config: str) -> Callable[[Json], list[str]] | None:
     """Return the SDK's `validate_prediction` for a label config; None if there is none that lists its errors."""
+    late_jsf.install()
     try:
         from label_studio_sdk.label_interface import LabelInterface
 
