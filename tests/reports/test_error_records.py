@@ -137,9 +137,19 @@ def test_a_worker_reports_failed_trainings_and_tasks(connection: redis.Redis, tm
     errors.tasks("1.5", "v1", {"no text": 7}, {"no text": ["4", "5"]})
     errors.job("1.5", "v1", BrokerError("It ended", fix="Begin again"))
     shown = {group.message: group for group in ErrorRecords(connection, Keys("queue")).all()}
-    assert (shown[cause].job, shown[cause].code) == ("j1", "LSML-E340")
+    assert (shown[cause].kind, shown[cause].job, shown[cause].code) == ("training", "j1", "LSML-E340")
     assert (shown["no text"].count, shown["no text"].tasks) == (7, ["4", "5"])
     assert shown["It ended"].fix == "Begin again"
+
+
+def test_a_training_that_broke_off_is_no_failed_one(connection: redis.Redis) -> None:
+    job_store = JobStore(connection, "queue")
+    job_store.on_failure = WorkerErrors(job_store).after(lambda failure: None)
+    job_store.jobs.create("1.5", "j1", asked_by="", woken=False)
+    job_store.update_job("j1", state="interrupted", error="it crashed", error_code="LSML-E650")
+    (shown,) = ErrorRecords(connection, Keys("queue")).all()
+    assert (shown.kind, shown.code) == ("interrupted_training", "LSML-E650")
+    assert shown.fix.startswith("A later training has its events")
 
 
 def test_a_label_studio_that_refuses_is_reported_until_a_run_can_read_it(connection: redis.Redis) -> None:

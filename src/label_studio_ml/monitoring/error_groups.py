@@ -24,6 +24,7 @@ Kind = Literal[
     "request",  # another request failed
     "events",  # an event of Label Studio could not be kept
     "training",  # a training failed
+    "interrupted_training",  # a training broke off, and a later one has its events
     "prediction_job",  # a worker could not predict tasks of a project
     "studio",  # a training could not read Label Studio
 ]

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from label_studio_ml.errors import BackendError, BrokerError, PredictError, StudioAuthError
-from label_studio_ml.monitoring.error_groups import ErrorGroups
+from label_studio_ml.monitoring.error_groups import ErrorGroups, Kind
 from label_studio_ml.reports.error_records import ErrorRecords
 from label_studio_ml.training.records.job_record import JobFailure
 from label_studio_ml.training.records.job_store import JobStore
@@ -30,10 +30,11 @@ class WorkerErrors:
 
         def failed(failure: JobFailure) -> None:
             on_failure(failure)
+            kind: Kind = "interrupted_training" if failure.is_interrupted else "training"
             fix = FIX_INTERRUPTED if failure.is_interrupted else FIX_TRAINING
             self._write(
                 lambda groups: groups.add(
-                    "training",
+                    kind,
                     failure.error,
                     fix=fix,
                     code=failure.error_code,

@@ -76,7 +76,15 @@ def test_a_model_that_cannot_be_imported_is_named() -> None:
 def test_set_aside_events_are_counted() -> None:
     (entry,) = attention(FINE, [], {"1.1": 2, "2.1": 1}, None).entries
     assert entry.text.startswith("3 events were set aside in 2 projects")
+    assert "retry them there" in entry.fix
     assert entry.link == ("trainings",)
+    assert dict(entry.query) == {"state": "parked"}
+
+
+def test_one_event_that_was_set_aside_is_one() -> None:
+    (entry,) = attention(FINE, [], {"1.1": 1}, None).entries
+    assert entry.text.startswith("1 event was set aside in 1 project, because trainings with it crashed")
+    assert "retry it there" in entry.fix
 
 
 def test_failures_of_doctor_are_shown_with_their_fix() -> None:

@@ -20,6 +20,8 @@ CONFIG = """<View><Text name="text" value="$text"/><Choices name="choice" toName
 <Choice value="b"/></Choices></View>"""
 
 OPERATOR, VIEWER = ("operator", "operator-pass"), ("viewer", "viewer-pass-1")
+#: The code of a training whose process ended, as pages explain it.
+_CRASH = "LSML-E650, explained by label-studio-ml explain LSML-E650"
 TITLE = "Boats <b>of</b> \u202eall kinds"
 
 
@@ -154,12 +156,14 @@ def test_cancel_fail_and_retry(pages: Pages) -> None:
     pages.picture(page, "cancel")
     page.get_by_role("dialog").get_by_role("button", name=re.compile("^Cancel training")).click()
     _state(page, "cancelled")
+    expect(page.get_by_role("status").filter(has_text="It was cancelled")).to_be_visible()
 
     failed = pages.train_now(page, "fail")
     _state(page, "failed")
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("A Python package is missing where the worker runs")
     expect(alert).to_contain_text("No module named 'missing_package'")
+    expect(alert).to_contain_text("LSML-E340, explained by label-studio-ml explain LSML-E340")
     expect(alert).to_contain_text("Add it to requirements.txt")
     expect(_lines(page)).to_contain_text("Traceback (most recent call last)")
     pages.picture(page, "failed")
@@ -205,9 +209,54 @@ def _lists_and_refusals(pages: Pages, page: Any, viewer: Any, failed: str) -> No
     pages.errors.clear()  # the browser reports the refusals
 
 
+def _follow_the_repeats(pages: Pages, page: Any, first: str) -> None:
+    """Go from a training that crashed to the two that repeated it and back, on their pages and in the list."""
+    page.goto(f"{pages.backend.url}/#/trainings/{first}")
+    second = _go_to_successor(page, first)
+    third = _go_to_successor(page, second)
+    _state(page, "failed")
+    expect(page.get_by_role("alert").filter(has_text="3 runs crashed")).to_contain_text(_CRASH)
+    pages.picture(page, "third-crash")
+    for job in (second, first):
+        page.locator(".facts").get_by_role("link", name=job).click()
+        _is_training(page, job)
+    page.get_by_role("link", name="All trainings").click()
+    row = page.locator(f"tr[data-job='{second}']")
+    expect(row).to_contain_text(_CRASH)
+    expect(row).to_contain_text(f"training {third} has its events")
+    pages.picture(page, "repeats")
+    row.get_by_role("link", name=third).click()
+    _is_training(page, third)
+    page.set_viewport_size({"width": 320, "height": 700})
+    wait_until_fits(page)
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.get_by_role("link", name="All trainings").click()
+    row.get_by_text("repeats").get_by_role("link", name=first).click()
+    _is_training(page, first)
+
+
+def _go_to_successor(page: Any, job: str) -> str:
+    """Follow the link of an interrupted training to the one that has its events, and return that one's id."""
+    _is_training(page, job)
+    _state(page, "interrupted")
+    alert = page.get_by_role("alert").filter(has_text="has its events")
+    expect(alert).to_contain_text(_CRASH)
+    link = alert.get_by_role("link")
+    successor = str(link.inner_text())
+    link.click()
+    _is_training(page, successor)
+    expect(page.locator(".facts")).to_contain_text(f"{job}, which was interrupted")
+    return successor
+
+
+def _is_training(page: Any, job: str) -> None:
+    page.wait_for_url(f"**/#/trainings/{job}")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Training {job}")
+
+
 def test_events_that_were_set_aside_are_tried_again(pages: Pages) -> None:
     page = pages.open(OPERATOR)
-    pages.train_now(page, "crash")
+    first = pages.train_now(page, "crash")
     _state(page, "interrupted")
 
     def parked() -> bool:
@@ -222,6 +271,9 @@ def test_events_that_were_set_aside_are_tried_again(pages: Pages) -> None:
     expect(parked_list).to_contain_text("The training process crashed")
     expect(parked_list).to_contain_text("3 runs crashed")
     pages.picture(page, "set-aside")
+    _follow_the_repeats(pages, page, first)
+    page.get_by_role("link", name="See trainings").click()
+    page.wait_for_url("**/#/trainings?state=parked")
     pages.steps.write_text("10")
     page.get_by_role("button", name=re.compile("^Retry the events")).click()
     page.wait_for_url("**/#/trainings/*")

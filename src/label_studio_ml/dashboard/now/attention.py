@@ -23,11 +23,15 @@ _SHOWN_AS_PARTS = frozenset(("spool", "trainings", "server"))
 
 
 class AttentionEntry(msgspec.Struct, frozen=True):
-    """Something that needs a person: what is wrong, and what to do. `link` is the page's route to see more, if any."""
+    """Something that needs a person: what is wrong, and what to do.
+
+    `link` is the page's route to see more, empty if there is none; `query` has the names and values behind its `?`.
+    """
 
     text: str
     fix: str = ""
     link: tuple[str, ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
     severity: str = "error"
 
 
@@ -113,13 +117,16 @@ def _refusals(groups: Iterable[ErrorGroup]) -> list[AttentionEntry]:
 def _parked(parked: Mapping[str, int]) -> list[AttentionEntry]:
     if not parked:
         return []
-    events = plural(sum(parked.values()), "event was", "events were")
+    number = sum(parked.values())
+    events = plural(number, "event was", "events were")
+    them = "it" if number == 1 else "them"
     projects = plural(len(parked), "project")
     return [
         AttentionEntry(
-            f"{events} set aside in {projects}, because trainings with them crashed or failed again and again",
-            "See the cause under Trainings, and retry them there",
+            f"{events} set aside in {projects}, because trainings with {them} crashed or failed again and again",
+            f"See the cause under Trainings, and retry {them} there",
             ("trainings",),
+            (("state", "parked"),),
         )
     ]
 

@@ -21,7 +21,7 @@ export function AttentionBanner() {
         ${shown.map((entry) => html`<li key=${entry.text}>
           <${ShortText} text=${sentence(entry.text)} most=${240} />${" "}
           ${entry.fix && html`<span class="attention-fix"><${ShortText} text=${sentence(entry.fix)} most=${240} /></span>${" "}`}
-          ${entry.link?.length > 0 && html`<a href=${link(entry.link)}>See ${entry.link[0]}</a>`}
+          ${entry.link?.length > 0 && html`<a href=${link(entry.link, Object.fromEntries(entry.query))}>See ${entry.link[0]}</a>`}
         </li>`)}
       </ul>
       ${(hidden > 0 || whole) && entries.length > FIRST && html`<button type="button" class="plain small"

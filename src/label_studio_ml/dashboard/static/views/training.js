@@ -13,9 +13,9 @@ import { Ago } from "../parts/time.js";
 import { Log } from "./training/log.js";
 import { Metrics } from "./training/metrics.js";
 import { ErrorCode } from "../parts/error-code.js";
-import { Successor } from "./trainings/why.js";
+import { Failure } from "./trainings/why.js";
 import { TrainingActions } from "./trainings/actions.js";
-import { TRACKERS, isActive, projectName, secondsOf, stateOf } from "./trainings/states.js";
+import { TRACKERS, isActive, isError, projectName, secondsOf, stateOf } from "./trainings/states.js";
 
 export const title = "Training";
 
@@ -67,21 +67,20 @@ function Running({ training }) {
 
 /** What a waiting training waits for, or how an ended one ended, and what a person can do. */
 function Outcome({ training }) {
-  const { wait, advice, state } = training;
+  const { wait, advice, state, ending } = training;
   if (wait) {
     return html`<${Notice} kind=${wait.kind === "worker" || wait.kind === "retry" || wait.kind === "class" ? "warning" : "info"}>
       This training <${ShortText} text=${wait.text} />${wait.until && html` (next check <${Ago} at=${wait.until} />)`}. ${wait.fix}
     </${Notice}>`;
   }
-  if (state === "failed" || state === "interrupted") {
+  if (isError(training)) {
     return html`<${Notice} kind=${state === "failed" ? "error" : "warning"}>
-      ${advice && html`<strong class="cause">${advice.cause}.</strong> `}<${ShortText} text=${training.error ?? ""} most=${1000} />
-      ${state === "interrupted" && html`; <${Successor} training=${training} />.`}
+      <${Failure} training=${training} most=${1000} />${state === "interrupted" && "."}
       ${training.error_code && html`<br /><${ErrorCode} code=${training.error_code} />`}
       ${advice && html`<br />What to do: ${advice.fix}.`}
     </${Notice}>`;
   }
-  if (state === "cancelled") return html`<${Notice} kind="info">It was cancelled. <${ShortText} text=${training.ending ?? ""} /></${Notice}>`;
+  if (state === "cancelled") return html`<${Notice} kind="info">It was cancelled${ending && html`: <${ShortText} text=${ending} />`}.</${Notice}>`;
   if (state !== "finished") return null;
   if (!training.version) return html`<${Notice} kind="info"><${ShortText} text=${training.message || "There is no new version: fit changed nothing, or an earlier training had its events already"} /></${Notice}>`;
   return html`<${Notice} kind=${training.held_back ? "warning" : "success"}>

@@ -19,12 +19,13 @@ export const KINDS = {
   request: "Request failed",
   events: "Event not kept",
   training: "Training failed",
+  interrupted_training: "Training interrupted",
   prediction_job: "Prediction job",
   studio: "Label Studio refused",
 };
 
 /** Kinds that are less than a failure of something. */
-const WARNINGS = new Set(["deadline", "overload", "prediction_job"]);
+const WARNINGS = new Set(["deadline", "overload", "interrupted_training", "prediction_job"]);
 
 /** One group of errors: what is wrong, how often, for which tasks, and what to do. */
 export function ErrorCard({ error }) {

@@ -19,7 +19,7 @@ export function Trainings({ trainings, parked, titles }) {
       ${running + waiting + postponed === 0
         ? "No training runs or waits."
         : `${number(running)} running, ${number(waiting)} waiting, ${number(postponed)} postponed.`}
-      ${parked > 0 && html` <a href=${link(["trainings"])}>${count(parked, "event was", "events were")} set aside</a>.`}
+      ${parked > 0 && html` <a href=${link(["trainings"], { state: "parked" })}>${count(parked, "event was", "events were")} set aside</a>.`}
     </p>
     ${rows.length > 0 && html`<ul class="cards now-cards">
       ${rows.map((row) => html`<${Training} key=${row.job} row=${row} titles=${titles} />`)}

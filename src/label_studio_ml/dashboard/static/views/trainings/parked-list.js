@@ -22,7 +22,7 @@ export function ParkedList({ parked, titles }) {
       <ul>
         ${entry.sets.map((set) => html`<li>
           ${count(set.events, "event")}, <${Ago} at=${set.since} />:${" "}
-          ${set.advice && html`<strong>${set.advice.cause}.</strong> `}<${ShortText} text=${set.why} />
+          ${set.advice && html`<strong>${set.advice.cause}:</strong> `}<${ShortText} text=${set.why} />
           ${set.advice && html`<br /><small>${set.advice.fix}</small>`}
         </li>`)}
       </ul>

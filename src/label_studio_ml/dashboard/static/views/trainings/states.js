@@ -36,6 +36,11 @@ export function isActive(training) {
   return training.state === "queued" || training.state === "started";
 }
 
+/** Return whether a training ended with an error. */
+export function isError(training) {
+  return training.state === "failed" || training.state === "interrupted";
+}
+
 /** Return the seconds that a training has run, undefined if it has not begun. */
 export function secondsOf(training, now = Date.now()) {
   if (!training.started) return undefined;
