@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from label_studio_ml.conformance import trial as trial_module
 from label_studio_ml.conformance.checks import body_checks
 from label_studio_ml.conformance.conform import CHECKS
 from label_studio_ml.conformance.first_contact import NoBackend
@@ -612,6 +613,21 @@ def test_a_model_that_predicts_nothing_is_no_finding(backend: FakeBackend) -> No
     assert findings(outcomes) == []
     assert "the model predicts nothing" in outcomes["one-task"].summary
     assert outcomes["order"].skipped
+
+
+def test_a_note_says_that_of_many_regions_the_sdk_got_the_first_ones(
+    backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def many(answer: Json, body: Json) -> Json:
+        for entry in answer["results"]:
+            entry["result"] *= 3
+        return answer
+
+    monkeypatch.setattr(trial_module, "SDK_REGIONS", 2)
+    backend.answers["/predict"] = results_of(many)
+    outcomes = outcomes_of(trial_of(backend.url), ["one-task", "all-tasks"])
+    assert {outcome.status for outcome in outcomes.values()} == {"ok"}
+    assert all("got the first 2 regions only" in outcome.summary for outcome in outcomes.values())
 
 
 def test_version_and_score_of_a_suggestion_do_not_matter(backend: FakeBackend) -> None:

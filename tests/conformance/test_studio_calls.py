@@ -222,6 +222,7 @@ def test_an_answer_that_is_too_large_is_given_up(server: FakeServer, monkeypatch
     server.on("/setup", drip(CHUNKED, b"20000\r\n" + b" " * 0x20000 + b"\r\n", 0.0))
     answer = StudioCalls(server.url, limits=Limits(connect=30)).post("/setup", {}, 30)
     assert "not ended after 1 MiB" in answer.failure
+    assert "return less for a task" in answer.failure_fix
 
 
 def test_a_body_that_stops_is_no_server_that_is_away(server: FakeServer) -> None:

@@ -15,6 +15,7 @@ from label_studio_ml.errors import LabelConfigError, PredictionInvalid
 from label_studio_ml.response import PredictionValue
 from label_studio_ml.validation import Severity, check_prediction, prediction_problems
 from label_studio_ml.validation.sdk_validator import _EXCEPTIONS
+from label_studio_ml.validation.strict_checks import StrictChecks
 from regions.test_every_tag import EXAMPLES
 
 CONFIG = """<View><Image name="i" value="$i"/><RectangleLabels name="box" toName="i"><Label value="A"/>
@@ -96,13 +97,38 @@ def test_what_the_sdk_misses_is_found(case: str) -> None:
     assert bool(prediction_problems(config, task, {"result": result})) == (case not in SHOWN)
 
 
+#: A control, and a region of it whose fault only the SDK finds.
+VECTORS = '<View><Video name="data" value="$data"/><VideoVector name="label" toName="data"/></View>'
+SDK_FAULT = {"from_name": "label", "to_name": "data", "type": "videovector", "value": {"sequence": 7}}
+
+
 def test_what_only_the_sdk_finds_is_told_in_its_words() -> None:
-    config = '<View><Video name="data" value="$data"/><VideoVector name="label" toName="data"/></View>'
-    vector = {"from_name": "label", "to_name": "data", "type": "videovector", "value": {"sequence": 7}}
-    (problem,) = prediction_problems(config, TASK, {"result": [vector]})
+    (problem,) = prediction_problems(VECTORS, TASK, {"result": [SDK_FAULT]})
     assert str(problem).startswith(
         "region 0 of 'label': the validator of label-studio-sdk says: Invalid value"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "count"),
+    [(1, 1), (2, 0)],
+    ids=["among-the-first", "after-them"],
+)
+def test_the_sdk_may_be_asked_about_the_first_regions_only(before: int, count: int) -> None:
+    shown = {**SDK_FAULT, "value": {"sequence": []}}
+    result = [*[shown] * before, SDK_FAULT, {**shown, "from_name": "nobody"}]
+    findings = StrictChecks(VECTORS, sdk_regions=2).findings({"result": result, "score": 0.0}, TASK)
+    told = [finding.region for finding in findings if "label-studio-sdk says" in str(finding)]
+    assert told == [before] * count
+    assert before + 1 in [finding.region for finding in findings]  # our own checks see all of them
+
+
+def test_relations_to_regions_that_the_sdk_does_not_get_are_no_problem() -> None:
+    """The SDK gets the regions before the first relation."""
+    relation = {"type": "relation", "from_id": "1", "to_id": "3", "direction": "right"}
+    result = [box() | {"id": "1"}, relation, *(box(x=number) | {"id": str(number)} for number in (2, 3))]
+    assert StrictChecks(CONFIG, sdk_regions=3).findings({"result": result, "score": 0.0}, TASK) == []
+    assert StrictChecks(CONFIG).findings({"result": result, "score": 0.0}, TASK) == []
 
 
 def test_every_exception_has_a_reason() -> None:

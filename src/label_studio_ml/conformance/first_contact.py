@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from label_studio_ml.conformance.answer import Answer
 from label_studio_ml.conformance.hidden_login import hide_login
 from label_studio_ml.conformance.studio_calls import StudioCalls, Untrusted
+from label_studio_ml.conformance.transport.run_limit import OutOfTime
 from label_studio_ml.conformance.trial import Trial
 from label_studio_ml.errors import BackendError
 from label_studio_ml.support.pinned_requests import TRUST_ON_THIS_MACHINE, untrusted
@@ -29,14 +30,20 @@ def first_contact(trial: Trial) -> None:
     """
     shown = without_login(trial.calls.url)
     try:
-        trial.health = trial.calls.get("/health", trial.calls.limits.health)
-        if trial.health.unreachable:
-            failure = hide_login(trial.health.failure, trial.calls.used_login)
-            message = f"No backend answers at {shown}: {failure}"
-            raise NoBackend(message, fix=trial.health.failure_fix)
-        trial.setup = trial.set_up(trial.first)
+        _add(trial, shown)
     except Untrusted as error:
         raise NoBackend(untrusted(shown, str(error)), fix=TRUST_ON_THIS_MACHINE) from None
+    except OutOfTime:
+        return  # each check says it
+
+
+def _add(trial: Trial, shown: str) -> None:
+    """Send the calls. Raises NoBackend, Untrusted and OutOfTime."""
+    trial.health = trial.calls.get("/health", trial.calls.limits.health)
+    if trial.health.unreachable:
+        failure = hide_login(trial.health.failure, trial.calls.used_login)
+        raise NoBackend(f"No backend answers at {shown}: {failure}", fix=trial.health.failure_fix)
+    trial.setup = trial.set_up(trial.first)
     if trial.setup.is_error or trial.setup.body().error:
         _refuse_other_servers(trial.calls, trial.health, trial.setup, shown)
 

@@ -5,16 +5,20 @@ import io
 import json
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from label_studio_ml.conformance.answer import Answer
 from label_studio_ml.conformance.transport.bounded_call import Endless, bounded_call
+from label_studio_ml.conformance.transport.run_limit import TimeLimit
 from label_studio_ml.support.pinned_requests import distrust_reason
 from label_studio_ml.support.url_secrets import mask, without_login
 
 if TYPE_CHECKING:
+    from requests import Response
+
     from label_studio_ml.conformance.transport.studio_session import StudioSession
 
 #: The `User-Agent` of Label Studio's client. That of its webhooks is the one of `requests`.
@@ -54,12 +58,14 @@ class Untrusted(Exception):
 class StudioCalls:
     """Calls of one backend. `url` may contain a login, which Label Studio's webhooks send as well.
 
-    `login` is user and password as in the form of Label Studio's page: webhooks go without it.
+    `login` is user and password as in the form of Label Studio's page: webhooks go without it. `time_limit` is that of
+    all calls together: beyond it, each method that sends a call raises OutOfTime.
     """
 
     url: str
     login: tuple[str, str] | None = None
     limits: Limits = field(default_factory=Limits)
+    time_limit: TimeLimit = field(default_factory=TimeLimit)
 
     @property
     def used_login(self) -> tuple[str, str] | None:
@@ -107,22 +113,16 @@ class StudioCalls:
 
     def with_login(self, login: tuple[str, str] | None) -> "StudioCalls":
         """Return the calls with another login, and without one in the URL."""
-        return StudioCalls(without_login(self.url), login, self.limits)
+        return replace(self, url=without_login(self.url), login=login)
 
     def event(self, payload: Any) -> Answer:
         """Send an event to the webhook that Label Studio makes for a backend: once, without login. Raises Untrusted."""
-        from label_studio_ml.conformance.transport.studio_session import StudioSession
-
         url, limit = f"{self.url.rstrip('/')}/webhook", self.limits.webhook
-        total = self.limits.total("POST", limit, limit)
-        with StudioSession(0, total) as session:
-            return _timed(
-                "POST /webhook",
-                limit,
-                total,
-                session,
-                lambda: session.post(url, json=payload, headers={}, timeout=limit, stream=True),
-            )
+
+        def send(session: "StudioSession") -> "Response":
+            return session.post(url, json=payload, headers={}, timeout=limit, stream=True)
+
+        return self._answer("POST /webhook", limit, self.limits.total("POST", limit, limit), 0, send)
 
     def _call(
         self,
@@ -134,23 +134,43 @@ class StudioCalls:
         extra_headers: dict[str, str] | None = None,
         **arguments: Any,
     ) -> Answer:
-        from label_studio_ml.conformance.transport.studio_session import StudioSession
-
         login = login or self.login
         # Label Studio 1.23 has no limit of its own for connections if a login is set.
         connect = limit if login else self.limits.connect
         url = f"{self.url.rstrip('/')}{path}"
-        total = self.limits.total(method, connect, limit)
-        with StudioSession(RETRIES, total) as session:
+
+        def send(session: "StudioSession") -> "Response":
             session.headers.update({"User-Agent": USER_AGENT, **(extra_headers or {})})
             session.auth = login
-            return _timed(
-                f"{method} {path}",
-                limit,
-                total,
-                session,
-                lambda: session.request(method, url, timeout=(connect, limit), stream=True, **arguments),
-            )
+            return session.request(method, url, timeout=(connect, limit), stream=True, **arguments)
+
+        total = self.limits.total(method, connect, limit)
+        return self._answer(f"{method} {path}", limit, total, RETRIES, send)
+
+    def _answer(
+        self,
+        call: str,
+        limit: float,
+        total: float,
+        retries: int,
+        send: "Callable[[StudioSession], Response]",
+    ) -> Answer:
+        """Send a call and return its answer. `total` limits the seconds for all of it.
+
+        Raises Untrusted, and OutOfTime if the time limit of all calls is over before `total`.
+        """
+        from label_studio_ml.conformance.transport.studio_session import StudioSession
+
+        allowed = self.time_limit.allowed(total)
+        start = time.monotonic()
+        try:
+            with StudioSession(retries, allowed) as session:
+                answer = _timed(call, limit, allowed, session, lambda: send(session))
+        finally:
+            self.time_limit.record(call, time.monotonic() - start)
+        if answer.timed_out and allowed < total and self.time_limit.is_over:
+            raise self.time_limit.interrupted(call, answer.seconds)
+        return answer
 
 
 class _WatchedBody(io.BytesIO):
@@ -171,6 +191,7 @@ class _WatchedBody(io.BytesIO):
 _READS_ON = (
     "Label Studio reads as long as it goes on, and so long the person waits who opens the page or submits"
 )
+_SMALLER = "End each answer, and return less for a task: fewer regions, or shorter ones"
 _WAITS = "Label Studio waits so long before it asks again, twice, and with it the person who opens the page"
 
 
@@ -192,7 +213,7 @@ def _timed(call: str, limit: float, total: float, session: "StudioSession", send
         response, content = bounded_call(send, total)
     except Endless as error:
         failure = f"an answer that has not ended after {error}"
-        fix = "End each answer: send it in one piece, with a Content-Length"
+        fix = _SMALLER if error.too_large else "End each answer: send it in one piece, with a Content-Length"
         return failed(failure, fix, timed_out=True, hang=_READS_ON)
     except LongWait as error:
         fix = "Leave Retry-After out of answers to GET, or let it be a second"

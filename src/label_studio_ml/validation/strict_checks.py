@@ -34,9 +34,16 @@ def _score_finding(score: float) -> Finding:
 
 
 class StrictChecks:
-    """The checks of one label config together with those of the installed SDK."""
+    """The checks of one label config together with those of the installed SDK.
 
-    def __init__(self, label_config: str | None, checks: RegionChecks | None = None) -> None:
+    The SDK's validator needs a hundred times as long as our own checks. With `sdk_regions`, it gets so many regions of
+    a prediction, the first ones; None: all.
+    """
+
+    def __init__(
+        self, label_config: str | None, checks: RegionChecks | None = None, *, sdk_regions: int | None = None
+    ) -> None:
+        self.sdk_regions = sdk_regions
         self._checks = RegionChecks(label_config) if checks is None else checks
         self._sdk = SdkValidator(label_config or "", self._checks.controls) if self._checks.controls else None
 
@@ -48,12 +55,22 @@ class StrictChecks:
         if self._sdk is None:
             return findings
         regions = prediction["result"]
+        if self.sdk_regions is not None and len(regions) > self.sdk_regions:
+            regions = _first_regions(regions, self.sdk_regions)
         settled = {finding.region for finding in findings}
         if interactive:
             settled |= {number for number, region in enumerate(regions) if self._checks.is_message(region)}
         return findings + [
             finding for finding in self._sdk.findings(regions) if finding.region not in settled
         ]
+
+
+def _first_regions(regions: list[Any], count: int) -> list[Any]:
+    """Return the first `count` entries of a prediction up to its first relation, which may join later regions."""
+    first = regions[:count]
+    kinds = (region.get("type") if isinstance(region, Mapping) else None for region in first)
+    relation = next((number for number, kind in enumerate(kinds) if kind == "relation"), count)
+    return first[:relation]
 
 
 def prediction_problems(

@@ -36,13 +36,15 @@ bodies; with a login, wrong ones. All is about two made-up projects, 2147483601 
 lead nowhere. Events that start trainings are only sent with --train. Sample files are served by this command meanwhile,
 on a free port of this machine.
 
-The exit status is 1 if a check failed (warnings do not count), or there is no backend at URL.
+The exit status is 1 if a check failed (warnings do not count), there was no time for a check, or there is no backend at
+URL.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `conformance`."""
     from label_studio_ml.conformance.conform import CHECKS
+    from label_studio_ml.conformance.transport.run_limit import DEFAULT_SECONDS
 
     paragraphs = [textwrap.fill(part, 110) for part in _DESCRIPTION.strip().split("\n\n")]
     parser.description = "\n\n".join([str(parser.description), *paragraphs])
@@ -74,6 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=100.0,
         metavar="SECONDS",
         help="how long your Label Studio waits for a prediction (its ML_TIMEOUT_PREDICT; default: 100)",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=_seconds,
+        metavar="SECONDS",
+        help="how long all checks may take together; those that it leaves no time for are skipped, and the exit status "
+        f"is 1 (default: {DEFAULT_SECONDS:g}, or twice --predict-timeout if that is longer)",
     )
     parser.add_argument(
         "--only",
@@ -130,12 +139,14 @@ def _trial(args: argparse.Namespace) -> Iterator["Trial"]:
     from label_studio_ml.conformance.sample_project import FIRST_ID, SampleProject
     from label_studio_ml.conformance.second_project import second_project
     from label_studio_ml.conformance.studio_calls import Limits, StudioCalls
+    from label_studio_ml.conformance.transport.run_limit import TimeLimit, default_seconds
     from label_studio_ml.conformance.trial import Trial
     from label_studio_ml.connect.addresses import checked
     from label_studio_ml.controls.collection import Controls
 
     url = checked(args.url, "URL")
-    calls = StudioCalls(url, _login(args), Limits(predict=args.predict_timeout))
+    time_limit = TimeLimit(args.time_limit or default_seconds(args.predict_timeout))
+    calls = StudioCalls(url, _login(args), Limits(predict=args.predict_timeout), time_limit)
     label_config = read_label_config(args.label_config) if args.label_config else DEFAULT_CONFIG
     if not Controls(label_config):
         raise SettingsError(

@@ -85,6 +85,7 @@ def busy(trial: Trial) -> Outcome:
     failed = next((answer for answer in answers if answer.is_error), None)
     slowest = max(answers, key=lambda answer: answer.seconds)
     if failed is None and slowest.seconds <= slowest.limit:
+        trial.calls.time_limit.check()  # the prediction may have been given up
         return Outcome(f"while it predicts, /health answers: {slowest}")
     return found(_busy_finding(failed or slowest, len(trial.first.data)))
 

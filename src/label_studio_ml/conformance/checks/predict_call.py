@@ -5,7 +5,7 @@ from label_studio_ml.conformance.sample_project import Json
 from label_studio_ml.conformance.trial import Trial
 
 #: Why checks are skipped after a `/predict` without an answer.
-NO_ANSWER = "/predict fails already for one task"
+NO_ANSWER = "/predict fails already in an earlier check"
 
 
 def predict(trial: Trial, body: Json) -> Answer:
@@ -17,7 +17,8 @@ def predict(trial: Trial, body: Json) -> Answer:
 
 
 def reason_to_skip(trial: Trial) -> str:
-    """Return why predictions cannot be compared with earlier ones; empty if they can."""
+    """Return why predictions cannot be compared with earlier ones; empty if they can. Raises OutOfTime."""
     if not trial.predicts:
         return NO_ANSWER
+    trial.calls.time_limit.check()  # else the missing predictions would be the reason
     return "" if trial.results else "there are no predictions to compare"

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from label_studio_ml.conformance.answer import Answer
+from label_studio_ml.conformance.checks.late_answer import late_answer
 from label_studio_ml.conformance.checks.predict_call import NO_ANSWER, predict
 from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
 from label_studio_ml.conformance.stored_predictions import (
@@ -48,12 +49,11 @@ def one_task(trial: Trial) -> Outcome:
     findings += prediction_findings(results, tasks, trial.first_checks, trial.version)
     if not answer.is_error and not answer.is_utf8:
         findings.append(_OTHER_ENCODING)
+    findings += late_answer(answer)
     if not results and not findings:
         return skipped(_nothing(trial))
-    return Outcome(
-        f"whoever opens a task sees {_described(results[:1])}, after {answer.seconds:.2f} s",
-        tuple(findings),
-    )
+    summary = f"whoever opens a task sees {_described(results[:1])}, after {answer.seconds:.2f} s"
+    return Outcome(summary + _sampled(trial, results), tuple(findings))
 
 
 def _nothing(trial: Trial) -> str:
@@ -81,10 +81,20 @@ def all_tasks(trial: Trial) -> Outcome:
     answer = predict(trial, trial.first.predict(tasks))
     results, trial.answer_findings = answered_results(answer, len(tasks))
     findings = trial.answer_findings + prediction_findings(results, tasks, trial.first_checks, trial.version)
+    findings += late_answer(answer)
     if not results and not findings:
         return skipped(_nothing(trial))
     trial.results = results
-    return Outcome(f"Label Studio stores {_count(results)} {_pace(answer, len(tasks))}", tuple(findings))
+    summary = f"Label Studio stores {_count(results)} {_pace(answer, len(tasks))}"
+    return Outcome(summary + _sampled(trial, results), tuple(findings))
+
+
+def _sampled(trial: Trial, results: Sequence[Any]) -> str:
+    """Return the note that the SDK's validator was not asked about all regions; empty if it was."""
+    most = trial.first_checks.sdk_regions
+    if most is None or all(len(_regions(result)) <= most for result in results):
+        return ""
+    return f"; of each prediction, the validator of label-studio-sdk got the first {most:,} regions only"
 
 
 def _count(results: Sequence[Any]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from label_studio_ml.conformance.answer import Answer
+from label_studio_ml.conformance.checks.late_answer import late_answer
 from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
 from label_studio_ml.conformance.stored_predictions import REPEATED, failed_call, kind_of
 from label_studio_ml.conformance.trial import Trial
@@ -49,7 +50,8 @@ def setup(trial: Trial) -> Outcome:
             "Derive the version from the model, not from the time or the request",
         )
         return found(finding)
-    return Outcome(f"Label Studio shows version {trial.version!r}: {first}")
+    late = late_answer(first) or late_answer(second)
+    return Outcome(f"Label Studio shows version {trial.version!r}: {first}", tuple(late))
 
 
 def extra_params(trial: Trial) -> Outcome:
@@ -151,7 +153,8 @@ def versions(trial: Trial) -> Outcome:
     finding = _versions_finding(answer)
     if finding is not None:
         return found(finding)
-    return Outcome(f"Label Studio lists {len(answer.body().value['versions'])}: {answer}")
+    summary = f"Label Studio lists {len(answer.body().value['versions'])}: {answer}"
+    return Outcome(summary, tuple(late_answer(answer)))
 
 
 def _versions_finding(answer: Answer) -> Finding | None:

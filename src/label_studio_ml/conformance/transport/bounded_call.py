@@ -16,7 +16,14 @@ _CHUNK = 1 << 16
 
 
 class Endless(Exception):
-    """The answer goes on beyond a limit. The text says what came until then."""
+    """The answer goes on beyond a limit. The text says what came until then.
+
+    `too_large` tells that the limit is that of the size.
+    """
+
+    def __init__(self, text: str = "", *, too_large: bool = False) -> None:
+        super().__init__(text)
+        self.too_large = too_large
 
 
 def bounded_call(
@@ -56,7 +63,7 @@ def read_body(response: "Response", deadline: float, max_bytes: int) -> bytes:
         content += chunk
         if len(content) > max_bytes:
             response.close()
-            raise Endless(f"{max_bytes >> 20} MiB")
+            raise Endless(f"{max_bytes >> 20} MiB", too_large=True)
         if time.monotonic() > deadline:
             response.close()
             raise Endless
