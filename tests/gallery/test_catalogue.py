@@ -1,5 +1,6 @@
 """The gallery's models are described completely, and each fits its own label config."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -78,6 +79,25 @@ def test_a_model_file_is_short(model: GalleryModel) -> None:
     code = re.sub(r'""".*?"""', "", model.text("model.py"), flags=re.DOTALL)
     lines = [line for line in code.splitlines() if line.strip() and not line.strip().startswith("#")]
     assert len(lines) <= _LONGEST_MODEL
+
+
+@pytest.mark.parametrize("model", [model for model in models() if model.trains], ids=lambda model: model.name)
+def test_a_training_asks_whether_it_is_cancelled(model: GalleryModel) -> None:
+    """That it then ends early is tested with the model's data, in tests/e2e/gallery/test_bad_data.py."""
+    (fit,) = [
+        node
+        for node in ast.walk(ast.parse(model.text("model.py")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == "fit"
+    ]
+    assert "job" in {argument.arg for argument in fit.args.args}
+    asked = {
+        ast.unparse(node)
+        for loop in ast.walk(fit)
+        if isinstance(loop, ast.For | ast.While | ast.FunctionDef) and loop is not fit
+        for node in ast.walk(loop)
+        if isinstance(node, ast.Attribute)
+    }
+    assert "job.cancelled" in asked, "ask job.cancelled in each step of fit, and return if it is true"
 
 
 def test_an_unknown_name_gets_the_most_similar_one() -> None:

@@ -21,6 +21,7 @@ from label_studio_ml.errors import ParamsError
 from label_studio_ml.gallery.catalogue import model_named
 from label_studio_ml.params.class_params import resolve
 from label_studio_ml.training.dataset import LabelledTasks
+from label_studio_ml.training.job import TrainingJob
 from label_studio_ml.validation import check_prediction
 
 Json = dict[str, Any]
@@ -518,6 +519,11 @@ class TestExamples:
     ) -> None:
         with pytest.raises(ValueError, match="No task has an answer"):
             build().fit(LabelledTasks.from_tasks([]), workdir=tmp_path)
+
+    def test_a_cancelled_training_ends(self, build: Callable[..., Any], tmp_path: Path) -> None:
+        job = TrainingJob("1", tmp_path, asked=lambda: True)
+        assert build().fit(annotated("a good radio"), workdir=tmp_path, job=job) is None
+        assert not list(tmp_path.iterdir())
 
 
 def annotated(*texts: str, label: str = "Negative") -> Any:

@@ -11,6 +11,7 @@ import pytest
 
 from label_studio_ml.errors import ModelError
 from label_studio_ml.training.dataset import LabelledTasks
+from label_studio_ml.training.job import TrainingJob
 
 from .model_file import model_class
 
@@ -115,3 +116,12 @@ def test_times_that_go_back_are_an_error_of_the_task(
     assert error in caplog.text
     with pytest.raises(ModelError, match=error):
         model.predict([tasks[1]])
+
+
+@pytest.mark.parametrize("asked", [0, 4], ids=["while segments are counted", "while rows are collected"])
+def test_a_cancelled_training_ends(tmp_path: Path, asked: int) -> None:
+    answers = iter([*[False] * asked, True])
+    job = TrainingJob("1", tmp_path, asked=lambda: next(answers))
+    tasks = LabelledTasks.from_tasks([task(number) for number in range(4)])
+    assert model_class("series-segmenter")(label_config=CONFIG).fit(tasks, tmp_path, job=job) is None
+    assert not list(tmp_path.iterdir())

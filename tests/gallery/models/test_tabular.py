@@ -1,6 +1,7 @@
 """The gallery's tabular model learns choices and numbers, and leaves out rows that it cannot read."""
 
 import logging
+import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,11 @@ def test_numbers_take_little_space(tmp_path: Path) -> None:
     assert Path(output["forest"]).stat().st_size < 5_000_000
     (prediction,) = model.predict([tasks[50]])
     assert prediction["result"][0]["value"]["number"] == pytest.approx(50, abs=10)
+
+
+def test_a_cancelled_training_ends(tmp_path: Path) -> None:
+    tasks = [task(number, row, {"choices": [["low", "high"][number >= 20]]}) for number, row in rows()]
+    model = model_class("tabular")(label_config=SINGLE)
+    job = types.SimpleNamespace(cancelled=True)
+    assert model.fit(LabelledTasks.from_tasks(tasks), tmp_path, job=job) is None
+    assert not list(tmp_path.iterdir())

@@ -10,6 +10,7 @@ import pytest
 
 from label_studio_ml.gallery.catalogue import model_named
 from label_studio_ml.training.dataset import LabelledTasks
+from label_studio_ml.training.job import TrainingJob
 
 from .model_file import model_class
 from .word_counts import WordCounts
@@ -102,3 +103,22 @@ def test_embeddings_of_other_settings_are_not_used(
         monkeypatch.setenv(change, "64")
     trained(tmp_path / "2", TEXTS, first)
     assert len(encoder.read) == len(TEXTS)
+
+
+def test_a_cancelled_training_ends_between_parts_of_the_texts(
+    tmp_path: Path, encoder: WordCounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_class("text-classifier")
+    monkeypatch.setitem(model.fit.__globals__, "PART", 2)
+    answers = iter([*[False] * (len(TEXTS) + 1), True])  # of each task, and of the first part
+    job = TrainingJob("1", tmp_path, asked=lambda: next(answers))
+    assert model(label_config=CONFIG).fit(labelled(TEXTS), str(tmp_path), job=job) is None
+    assert sorted(encoder.read) == sorted(sorted((text for text, _ in TEXTS), key=len)[:2])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cancelled_training_reads_no_further_tasks(tmp_path: Path, encoder: WordCounts) -> None:
+    job = TrainingJob("1", tmp_path, asked=lambda: True)
+    made = model_class("text-classifier")(label_config=CONFIG)
+    assert made.fit(labelled(TEXTS), str(tmp_path), job=job) is None
+    assert not encoder.read

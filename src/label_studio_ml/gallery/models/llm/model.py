@@ -115,11 +115,13 @@ class LanguageModel(LabelStudioMLBase):
         texts = {name: self.inputs(control, [task])[0].text for name, control in reversed(firsts.items())}
         return "\n".join(f"{name}: {text}" if len(texts) > 1 else text for name, text in texts.items())
 
-    def fit(self, annotations, workdir, **kwargs):
+    def fit(self, annotations, workdir, job=None, **kwargs):
         """Store the annotated tasks as examples; return their file and number. The endpoint is not asked."""
         tasks, answers = {}, {}
         for control in self.asked:
             for example in annotations.targets(control, unfetched="drop", unknown="drop"):
+                if job is not None and job.cancelled:
+                    return None
                 tasks[example.task_id] = example.task
                 answers.setdefault(example.task_id, {})[control.name] = value_of(control, example)
         examples = [

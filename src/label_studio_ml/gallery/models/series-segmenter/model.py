@@ -67,13 +67,15 @@ class SeriesSegmenter(LabelStudioMLBase):
             )
         return [each for each in found if each]
 
-    def fit(self, annotations, workdir, **kwargs):
+    def fit(self, annotations, workdir, job=None, **kwargs):
         """Grow a forest on the rows of all annotated tasks; return its file, its window and how many tasks it knows.
 
         The tasks are read twice, and only the rows to learn from are kept.
         """
         lengths, count, channels = [], 0, []
         for series, ranges in self.annotated(annotations):
+            if job is not None and job.cancelled:
+                return None
             lengths += [end - start + 1 for start, end, _ in ranges]
             count += len(series.times)
             channels = channels or list(series.channels)
@@ -83,6 +85,8 @@ class SeriesSegmenter(LabelStudioMLBase):
         step = -(-count // MOST_ROWS)
         rows, labels, seen = [], [], 0
         for series, ranges in self.annotated(annotations):
+            if job is not None and job.cancelled:
+                return None
             part = slice(-seen % step, None, step)  # as if the rows of all series were one after the other
             rows.append(features(series, channels, window)[part].copy())  # a view would keep the whole array
             labels.append(labels_of(series, ranges)[part].copy())

@@ -57,12 +57,14 @@ class TabularModel(LabelStudioMLBase):
             return numpy.stack([each[:, 1] for each in shares], axis=1)
         return shares if shares.shape[1] == len(self.labels) else shares[:, 1:]
 
-    def fit(self, annotations, workdir, **kwargs):
+    def fit(self, annotations, workdir, job=None, **kwargs):
         """Grow a forest on the annotated tasks; return its file and how many tasks it has learnt from."""
         # No choice is an answer where several may be chosen, but not if Label Studio may have hidden the control.
         empty = self.control.is_multiple and not self.control.conditions
         rows, answers = [], []
         for example in annotations.targets(self.control, empty=empty, unknown="drop"):
+            if job is not None and job.cancelled:
+                return None
             try:
                 rows.append(self.columns(example.task))
             except (KeyError, ValueError) as error:

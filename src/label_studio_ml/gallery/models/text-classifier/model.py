@@ -14,6 +14,9 @@ from label_studio_ml.errors import TrainingDataError
 from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.params import Param
 
+#: Texts that a training embeds before it asks again whether it is cancelled.
+PART = 64
+
 
 class TextClassifier(LabelStudioMLBase):
     """Fills each `<Choices>` and `<Taxonomy>` for a whole text."""
@@ -57,7 +60,7 @@ class TextClassifier(LabelStudioMLBase):
                     found.append(regions.best_choices(control, row, labels, **limits))
         return [regions.prediction(*found) for found in results]
 
-    def fit(self, annotations, workdir, **kwargs):
+    def fit(self, annotations, workdir, job=None, **kwargs):
         """Learn each control's labels; return the file of what was learnt, and the number of tasks by control."""
         self.heads, tasks = {}, {}
         vectors = KeptEmbeddings(self.embed, self.earlier_embeddings())
@@ -66,12 +69,19 @@ class TextClassifier(LabelStudioMLBase):
             empty = control.is_multiple and not control.conditions
             texts, answers = [], []
             for example in annotations.targets(control, empty=empty, unfetched="drop", unknown="drop"):
+                if job is not None and job.cancelled:
+                    return None
                 if example.text.strip():
                     texts.append(example.text)
                     chosen = example.taxonomy if control.tag == "Taxonomy" else example.choices
                     # Of several, the order does not count; where one may be chosen, an older annotation may have more.
                     answers.append(tuple(sorted(chosen)) if control.is_multiple else chosen[:1])
             if len(set(answers)) > 1:
+                ordered = sorted(texts, key=len)  # the encoder pads a text to the longest beside it
+                for start in range(0, len(ordered), PART):
+                    if job is not None and job.cancelled:
+                        return None
+                    vectors.of(ordered[start : start + PART])
                 self.heads[control.name] = learn(vectors.of(texts), answers, control.is_multiple)
                 tasks[control.name] = len(texts)
         if not self.heads:
