@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import sys
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,10 @@ _LONGEST_MODEL = 130
 
 #: Licences that let a user do anything, as SPDX expressions combine them.
 _PERMISSIVE = {"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "HPND", "ISC", "MPL-2.0", "0BSD", "Zlib"}
+
+#: Packages that import onnxruntime, whose import begins to report its use, and writes a database for that.
+_ONNX_USERS = {"onnxruntime", "faster-whisper"}
+_NO_REPORTS = 'os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")'
 
 each_model = pytest.mark.parametrize("model", models(), ids=lambda model: model.name)
 
@@ -57,6 +62,20 @@ def test_weights_are_pinned(model: GalleryModel) -> None:
 def test_a_model_that_installs_pillow_names_its_licence(model: GalleryModel) -> None:
     requirements = re.findall(r"^[\w-]+", model.text("requirements.txt"), re.MULTILINE)
     assert "pillow" not in requirements or "HPND" in model.licence
+
+
+@each_model
+def test_onnxruntime_reports_nothing(model: GalleryModel) -> None:
+    """That it then writes and sends nothing is tested with the real package, in tests/e2e/gallery/test_bad_data.py."""
+    requirements = set(re.findall(r"^[\w-]+", model.text("requirements.txt"), re.MULTILINE))
+    if requirements & _ONNX_USERS:
+        code = model.text("model.py")
+        first = next(
+            match.start()
+            for match in re.finditer(r"^(?:import|from) (\w+)", code, re.MULTILINE)
+            if match[1] not in sys.stdlib_module_names
+        )
+        assert _NO_REPORTS in code[:first], "set it before the first import of a package"
 
 
 @each_model

@@ -1,5 +1,9 @@
 """Boxes around the titles, paragraphs, figures and tables of a page, by a PP-Structure network of RapidLayout."""
 
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else importing onnxruntime reports its use to Microsoft
+
 import numpy as np
 from rapid_layout import RapidLayout
 from rapid_layout.utils.typings import ModelType

@@ -1,6 +1,9 @@
 """Text recognition with the PP-OCR networks of RapidOCR: a region and its text for each line of a picture."""
 
 import math
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else importing onnxruntime reports its use to Microsoft
 
 import numpy as np
 from rapidocr import RapidOCR

@@ -1,5 +1,9 @@
 """Masks and polygons of what an annotator clicks on or draws a box around, and of the salient object of a picture."""
 
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else importing onnxruntime reports its use to Microsoft
+
 import cv2
 import numpy as np
 from salient_object import U2Net, grabcut, longest_side

@@ -1,10 +1,13 @@
 """What is said in recordings, written down by Whisper (faster-whisper, CTranslate2)."""
 
 import math
+import os
 import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else importing onnxruntime reports its use to Microsoft
 
 from av.error import FFmpegError
 from faster_whisper import WhisperModel
