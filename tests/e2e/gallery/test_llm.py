@@ -66,7 +66,6 @@ def endpoint(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.gallery
-@pytest.mark.timeout(1200)
 def test_labels_reviews(
     label_studio: Studio,
     journey: MakeJourney,

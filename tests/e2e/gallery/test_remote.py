@@ -30,7 +30,6 @@ ROWS = [
 TRUE = [CULTIVARS[number] for number in WINE.target[1::2]]
 
 
-@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("name", SERVERS)
 def test_asks_a_server(
     name: str,

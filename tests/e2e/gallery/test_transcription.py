@@ -32,7 +32,6 @@ TEXTS = (
 TOGETHER, PAUSE = 3, 2.0
 
 
-@pytest.mark.timeout(1500)
 def test_writes_down_what_is_said(
     label_studio: Studio, journey: MakeJourney, page: Labelling, keep_picture: Callable[[Any, str], None]
 ) -> None:
@@ -59,7 +58,6 @@ def test_writes_down_what_is_said(
     keep_picture(page.page, "transcription")
 
 
-@pytest.mark.timeout(1500)
 def test_segments_have_a_text_each(
     label_studio: Studio, journey: MakeJourney, page: Labelling, tmp_path: Path
 ) -> None:
