@@ -18,6 +18,7 @@ from label_studio_ml.config.settings import Settings
 from label_studio_ml.processes.exit_status import describe_exit
 from label_studio_ml.processes.interpreter import command
 from label_studio_ml.processes.open_file_limit import readable
+from label_studio_ml.test_kit.calls.own_time import OwnTime
 from label_studio_ml.test_kit.calls.running_calls import RunningCalls, within
 from label_studio_ml.test_kit.child_plan import DESCRIPTOR_LOST, Call, CallKind, Event, Plan
 from label_studio_ml.test_kit.code_places import NOWHERE, Place, UserCode
@@ -50,7 +51,7 @@ class Limits:
     `timeout` is for a call of `predict`: for each of several, if the server would divide the tasks. `fit_timeout` is
     for one of `fit`, `cancel_grace` for the rest of one whose training has been cancelled, and `start` for the import
     of the model file and for building a model. What the test itself does between calls does not count; `own` ends a
-    test that hangs there.
+    test that hangs there. On Linux, seconds in which other programs had the processors do not count.
     """
 
     timeout: float = 60.0
@@ -128,7 +129,6 @@ class _Child:
         self._trace, self._errors = folder / "stacks.txt", folder / "errors.txt"
         self.result = ChildResult()
         self._running = ""
-        self._calls = RunningCalls()
         plan_file = folder / "plan.json"
         plan_file.write_bytes(msgspec.json.encode(plan))
         self._reading, writing = os.pipe()
@@ -148,6 +148,7 @@ class _Child:
             raise
         finally:
             os.close(writing)
+        self._calls = RunningCalls(OwnTime(self._process.pid))
 
     def events(self) -> Iterator[Event]:
         """Yield the events of the child until it has ended, and end it when it goes beyond a limit."""

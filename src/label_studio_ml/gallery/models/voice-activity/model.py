@@ -1,8 +1,11 @@
 """Voice activity in recordings, found by Silero VAD, which onnxruntime runs without torch."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else importing onnxruntime reports its use to Microsoft
 
 import numpy as np
 import onnxruntime
@@ -42,9 +45,11 @@ class VoiceActivity(LabelStudioMLBase):
         folder = Path(
             find_spec("silero_vad").submodule_search_locations[0]
         )  # its own import would need torch
-        self.network = onnxruntime.InferenceSession(
-            folder / "data" / "silero_vad_16k_sequence.onnx", providers=["CPUExecutionProvider"]
-        )
+        options = onnxruntime.SessionOptions()
+        # Threads that wait actively take as much processor time again as the network itself, step by step, needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        weights = folder / "data" / "silero_vad_16k_sequence.onnx"
+        self.network = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
 
     def predict(self, tasks, **kwargs):
         """Return the segments of each recording, of each of its channels."""
