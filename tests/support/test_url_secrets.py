@@ -56,10 +56,18 @@ def test_a_password_that_begins_like_a_port_is_masked_but_not_removed(password: 
 
 
 @pytest.mark.parametrize(
-    "url", ["http://minio:9000/bucket/photo@2x.png", "http://minio:9000/a@1.5x", "http://10.0.0.1:80/a@b/c"]
+    "url",
+    [
+        "http://minio:9000/bucket/photo@2x.png",
+        "s3://minio:9000/a@1.5x",
+        "redis://10.0.0.1:80/a@b/c",
+        "http://label-studio:8080/data/upload/1/me@home.jpg",
+        "HTTPS://user:123/4@host",
+    ],
 )
 def test_a_host_with_a_port_stays_where_that_is_clear(url: str) -> None:
     assert mask(url) == mask_in_text(url) == url
+    assert secrets_of(url) in ([], [""])
 
 
 def test_an_at_sign_after_a_login_may_be_part_of_the_password() -> None:
@@ -93,7 +101,8 @@ def test_a_url_in_a_message_is_short() -> None:
     [
         ("a http://u:p@h and b s3://u:p/q@b/c", "a http://…@h and b s3://…@b/c"),
         ("x=http://u:p@h,http://h.example:80/a@b", "x=http://…@h,http://h.example:80/a@b"),
-        ("('http://u:12/34@h')", "('http://…@h')"),
+        ("('redis://u:12/34@h')", "('redis://…@h')"),
+        ("http://h:80/1/me@home.jpg,redis://u:1/2@h", "http://h:80/1/me@home.jpg,redis://…@h"),
         ("('http://h/p?token=abc&page=2')", "('http://h/p?token=…&page=2')"),
         ('{"u": "http://h/p?token=abc#x"}', '{"u": "http://h/p?token=…"}'),
         ("no URL: a@b?c=d", "no URL: a@b?c=d"),
