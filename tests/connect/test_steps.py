@@ -1,6 +1,7 @@
 """Steps of connecting that a running backend answers: here with two projects of one number."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import Mock
@@ -186,3 +187,42 @@ def test_a_model_that_predicts_no_task_fails_the_connection() -> None:
     with pytest.raises(StudioError, match="no prediction for a task of the project: no picture"):
         _prediction(_plan(studio), {"id": 1}, {})
     assert studio.backends.test_prediction.call_count == 3
+
+
+#: What /connection says of a class that learns, and of one that does not.
+LEARNS = {"learns": True, "initial_version": "INITIAL"}
+LEARNS_NOT = {"learns": False, "initial_version": "INITIAL"}
+#: The answer for a model whose predict returns None for this task.
+NONE = {"response": [{"error": "predict returned None for this task", "model_version": "INITIAL"}]}
+
+
+@pytest.mark.parametrize("answer", [{"response": []}, {"response": [[]]}, NONE])
+def test_a_class_that_predicts_after_its_first_training_only_is_connected(answer: dict[str, Any]) -> None:
+    studio = Mock()
+    studio.backends.test_prediction.return_value = answer
+    line = _prediction(_plan(studio), {"id": 1, "model_version": "INITIAL"}, LEARNS)
+    assert "it works; the model returned" in line
+    assert line.endswith("; nothing has been trained yet, and it may predict after the first training only")
+
+
+def test_a_model_without_predictions_is_not_said_to_wait_for_a_training() -> None:
+    studio = Mock()
+    studio.backends.test_prediction.return_value = {"response": []}
+    for backend, about in (({"model_version": "INITIAL"}, LEARNS_NOT), ({"model_version": "v2"}, LEARNS)):
+        line = _prediction(_plan(studio), {"id": 1, **backend}, about)
+        assert line.endswith("the model returned no prediction for a random task")
+    studio.backends.test_prediction.return_value = NONE
+    with pytest.raises(StudioError, match="predict returned None for this task"):
+        _prediction(_plan(studio), {"id": 1, "model_version": "INITIAL"}, LEARNS_NOT)
+
+
+@pytest.mark.parametrize("failure", [REFUSED, {"response": [{"error": "no picture"}]}])
+def test_the_advice_about_a_failed_prediction_names_the_missing_training(failure: Any) -> None:
+    for version, is_said in (("INITIAL", True), ("v2", False)):
+        studio = Mock()
+        studio.backends.test_prediction.side_effect = [failure] * 3
+        studio.projects.get.return_value = {"id": 7, "created_at": "2026-11-23T11:44:18Z"}
+        plan = replace(_plan(studio), view=Mock())
+        with pytest.raises(StudioError) as caught:
+            _prediction(plan, {"id": 1, "model_version": version}, LEARNS)
+        assert ("Nothing has been trained yet" in caught.value.fix) is is_said

@@ -138,6 +138,14 @@ FAULTS = [
         "prediction",
         "dicts, lists, texts",
     ),
+    text(
+        "None for each task",
+        _RETURN,
+        _RETURN.replace("return predictions", "return [None for _ in predictions]"),
+        "json",
+        "prediction",
+        "before the first training, [] for all tasks",
+    ),
     # What predict does besides
     text(
         "results kept between calls",

@@ -12,6 +12,7 @@ from label_studio_ml.connect.addresses import webhook_host_fits
 from label_studio_ml.connect.backend_client import TRUST_CERTIFICATE, BackendView
 from label_studio_ml.connect.ownership import belongs_to, description
 from label_studio_ml.errors import BackendError, StudioError, StudioRefusedError
+from label_studio_ml.protocol.prediction_json import NONE_FOR_TASK
 from label_studio_ml.protocol.requests import uid_of
 from label_studio_ml.studio.resources.label_studio import LabelStudio
 from label_studio_ml.studio.resources.projects import ProjectResource
@@ -226,10 +227,12 @@ def _prediction(plan: Plan, backend: Json, about: Json) -> str:
         else:
             return f"{line}; another task had none: {failures[0].message}" if failures else line
     last = failures[-1]
+    advice = _UNTIL_TRAINED if _untrained(about, backend.get("model_version")) else ""
     if isinstance(last, StudioRefusedError):
         raise StudioError(
-            f"{last.message} {_cause(plan, task)}".strip(), fix="See the backend's logs/server.log"
+            f"{last.message} {_cause(plan, task)}".strip(), fix=f"See the backend's logs/server.log{advice}"
         )
+    last.fix = f"See the backend's logs/server.log{advice}"
     raise last
 
 
@@ -247,12 +250,15 @@ def _one_prediction(plan: Plan, backend: Json, about: Json) -> str:
     answer = plan.studio.backends.test_prediction(int(backend["id"]))
     results: Any = answer.get("response")
     if results == [] or (isinstance(results, list) and results[0] == []):
-        return f"{_TEST_PREDICTION}: it works; the model returned no prediction for a random task"
+        return _without_prediction("no prediction", about, backend.get("model_version"))
     if not isinstance(results, list):
         raise _NoPrediction("The backend's response to the test prediction has no results")
     first = results[0][0] if isinstance(results[0], list) and results[0] else results[0]
     if not isinstance(first, dict) or not isinstance(first.get("result"), list):
         cause = first.get("error") if isinstance(first, dict) else first
+        version = first.get("model_version") if isinstance(first, dict) else None
+        if cause == NONE_FOR_TASK and _untrained(about, version):
+            return _without_prediction("None", about, version)
         raise _NoPrediction(f"The model has no prediction for a task of the project: {cause}")
     version = first.get("model_version")
     line = f"{_TEST_PREDICTION}: {plural(len(first['result']), 'region')}, version {version}"
@@ -261,9 +267,24 @@ def _one_prediction(plan: Plan, backend: Json, about: Json) -> str:
     return f"{line}{_untrained(about, version)} (a random task)"
 
 
+#: Added to the advice about a failed prediction before the first training.
+_UNTIL_TRAINED = (
+    ". Nothing has been trained yet: if the class predicts only after its first training, let predict return None or "
+    "[] until then"
+)
+
+
+def _without_prediction(returned: str, about: Json, version: Any) -> str:
+    """Return the line about a model that works and has no prediction for a task."""
+    line = f"{_TEST_PREDICTION}: it works; the model returned {returned} for a random task"
+    if not _untrained(about, version):
+        return line
+    return f"{line}; nothing has been trained yet, and it may predict after the first training only"
+
+
 def _untrained(about: Json, version: Any) -> str:
     """Return a phrase if the class learns and `version` is that before the first training; else empty text."""
-    is_untrained = about["learns"] and version and version == about.get("initial_version")
+    is_untrained = about.get("learns") and version and version == about.get("initial_version")
     return "; nothing has been trained yet" if is_untrained else ""
 
 

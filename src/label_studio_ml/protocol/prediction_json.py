@@ -33,6 +33,10 @@ NOT_IN_TIME, TAKEN_OVER = "not computed in time", "another version took over mea
 ODD_SCORES = "scores that are not between 0 and 1"
 
 
+#: What is wrong with a prediction that is None. Label Studio asks for its task again.
+NONE_FOR_TASK = "predict returned None for this task"
+
+
 class InvalidPrediction(Exception):
     """A task's prediction cannot be sent; the message says why."""
 
@@ -180,7 +184,7 @@ def _checked(prediction: Any, version: str) -> dict[str, Any]:
     elif isinstance(prediction, Mapping):
         fields = dict(prediction)
     elif prediction is None:
-        raise InvalidPrediction("predict returned None for this task")
+        raise InvalidPrediction(NONE_FOR_TASK)
     else:
         raise InvalidPrediction(f"a prediction must be a dict with 'result', not {type(prediction).__name__}")
     if "result" not in fields:

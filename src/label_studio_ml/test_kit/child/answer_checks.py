@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from label_studio_ml.protocol.prediction_differences import difference
-from label_studio_ml.protocol.prediction_json import InvalidPrediction
+from label_studio_ml.protocol.prediction_json import NONE_FOR_TASK, InvalidPrediction
 from label_studio_ml.support.texts import plural
 from label_studio_ml.test_kit.check_catalogue import CHECKS
 from label_studio_ml.test_kit.child.failure_texts import is_unexplained
@@ -106,7 +106,8 @@ class AnswerChecks:
             except InvalidPrediction as error:
                 if str(error) not in seen and len(seen) < _MOST:
                     seen.add(str(error))
-                    yield self._tested.failure("json", str(error), field="prediction", task=task)
+                    fix = _fix_of(error)
+                    yield self._tested.failure("json", str(error), field="prediction", task=task, fix=fix)
 
     def finite(self) -> Iterator[Failure]:
         """Fail for the first number that is NaN or infinite."""
@@ -155,6 +156,16 @@ class Problem:
     fix: str = ""
 
 
+def _fix_of(error: InvalidPrediction) -> str:
+    """Return what to do about a prediction that cannot be sent."""
+    if str(error) == NONE_FOR_TASK:
+        return (
+            "Return {'result': []} for a task without regions; before the first training, [] for all tasks in place of "
+            "[None, …]"
+        )
+    return CHECKS["json"].fix
+
+
 def problem_of(
     tested: TestedClass, checks: StrictChecks, entry: object, task: Json, *, interactive: bool = False
 ) -> Problem | None:
@@ -165,7 +176,7 @@ def problem_of(
         decoded(entry)
     except InvalidPrediction as error:
         message = f"the prediction cannot be sent: {error}"
-        return Problem(message, "prediction", CHECKS["json"].fix) if tested.holds("json") else None
+        return Problem(message, "prediction", _fix_of(error)) if tested.holds("json") else None
     for finding in new_findings(tested, checks, entry, task, interactive=interactive):
         return Problem(f"the prediction cannot be shown: {finding}", finding.field or "value", finding.fix)
     return None
