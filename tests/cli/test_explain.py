@@ -85,6 +85,31 @@ def test_an_error_of_python_that_entries_have_shows_both(capsys: pytest.CaptureF
     assert "\nLSML-E310: " in said
 
 
+def test_a_number_may_be_a_status_of_http_or_a_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "500"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("HTTP status 500 (Internal Server Error) is no code of this package")
+    assert "logs/server.log" in said
+    assert "  label-studio-ml explain LSML-E330\n" in said
+    assert "\nIf LSML-E500 is meant, a code of this package:\n\nLSML-E500: A version cannot be" in said
+
+
+@pytest.mark.parametrize("words", [["502"], ["HTTP", "502"], ["502", "Bad", "Gateway"]])
+def test_a_status_of_http_without_a_code_is_explained(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", *words]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("HTTP status 502 (Bad Gateway)")
+    assert "is meant" not in said
+
+
+@pytest.mark.parametrize("word", ["E500", "LSML-E500"])
+def test_a_code_is_no_status(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", word]) == 0
+    assert capsys.readouterr().out.startswith("LSML-E500: ")
+
+
 @pytest.mark.parametrize("words", [["LSML-E999"], ["flubber", "gar\ngle"]])
 def test_unknown_words_say_so(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", *words]) == 1

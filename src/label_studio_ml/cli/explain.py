@@ -36,6 +36,10 @@ def run(args: argparse.Namespace) -> int:
         _list_codes()
         return 0
     matches = find(text)
+    if _show_status(text):
+        matches = [match for match in matches if not match.is_weak]
+        if not matches:
+            return 0
     error = None if codes_in(text) else python_error(text)
     if error is not None:
         say(*error.explanation.splitlines(), "")
@@ -49,6 +53,26 @@ def run(args: argparse.Namespace) -> int:
         )
     _show(matches, in_full=bool(codes_in(text)))
     return 0
+
+
+def _show_status(text: str) -> bool:
+    """Print what the status of HTTP means that a text is, if it is one; return whether it is.
+
+    A number may be a code as well: then a line leads over to the entry of the code.
+    """
+    from label_studio_ml.troubleshooting.entries import CODE, by_code, codes_in
+    from label_studio_ml.troubleshooting.http_statuses import http_status
+    from label_studio_ml.troubleshooting.search import Match
+
+    status = None if CODE.search(text) else http_status(text)
+    if status is None:
+        return False
+    say(*status.explanation.splitlines(), "")
+    if status.codes:
+        _show([Match(code, (), is_weak=True) for code in status.codes])
+    if named := [code for code in codes_in(text) if code in by_code()]:
+        say("", f"If {' or '.join(named)} is meant, a code of this package:", "")
+    return True
 
 
 def _list_codes() -> None:
