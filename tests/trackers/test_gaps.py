@@ -11,23 +11,20 @@ LINK = {"url": "http://tracker/1"}
 
 def test_a_tracker_that_has_everything_has_a_link_only() -> None:
     assert record_of("mlflow", LINK, GapList().gap()) == LINK
-    assert gap_text("mlflow", LINK) == ""
+    assert gap_text(LINK) == ""
 
 
 @pytest.mark.parametrize("tracker", TRACKER_TITLES)
 def test_each_tracker_has_its_advice(tracker: str) -> None:
     record = record_of(tracker, {}, Gap(problem="it is away"))
     assert (record["missing"], record["problem"]) == ("everything", "it is away")
-    assert (
-        gap_text(tracker, record)
-        == f"{TRACKER_TITLES[tracker]} lacks this training: it is away. {record['fix']}"
-    )
+    assert gap_text(record) == f"{TRACKER_TITLES[tracker]} lacks this training: it is away. {record['fix']}"
 
 
 def test_a_part_may_be_missing() -> None:
     record = record_of("mlflow", LINK, Gap(problem="it refused a value.", fix="pip install x"))
     assert record["missing"] == "part"
-    assert gap_text("mlflow", record).startswith(
+    assert gap_text(record).startswith(
         "MLflow lacks a part of this training: it refused a value. pip install x. What this training logged stays"
     )
 
@@ -35,7 +32,7 @@ def test_a_part_may_be_missing() -> None:
 def test_a_run_that_begins_needs_no_advice() -> None:
     record = record_of("mlflow", {}, NOT_REACHED)
     assert "fix" not in record
-    assert gap_text("mlflow", record) == "MLflow: it has not been reached yet"
+    assert gap_text(record) == "MLflow: it has not been reached yet"
 
 
 def test_a_loss_stays_when_a_delay_ends() -> None:

@@ -57,23 +57,23 @@ class GapList:
 
 
 def record_of(tracker: str, link: Mapping[str, str], gap: Gap) -> dict[str, str]:
-    """Return what a job's record has of a tracker: `url` or `place`, and of a gap `missing`, `problem` and `fix`.
+    """Return what a job's record has of a tracker: `url` or `place`; of a gap `missing`, `problem`, `text` and `fix`.
 
-    `link` is where the run is, empty if the tracker has nothing of it. `missing` is "everything" or "part". A run that
-    is about to reach its tracker has no `fix`.
+    `link` is where the run is, empty if the tracker has nothing of it. `missing` is "everything" or "part". `text` is a
+    sentence with the tracker's name and the problem. A run that is about to reach its tracker has no `fix`.
     """
     if not gap.problem:
         return dict(link)
-    record = {**link, "missing": "part" if link else "everything", "problem": gap.problem}
-    return record if gap == NOT_REACHED else {**record, "fix": f"{gap.fix or _FIXES[tracker]}. {_KEPT}"}
-
-
-def gap_text(tracker: str, record: Mapping[str, str]) -> str:
-    """Return a sentence about what a tracker lacks of a training, empty if it has everything. `record`: `record_of`."""
-    if not record.get("problem"):
-        return ""
     title = TRACKER_TITLES.get(tracker, tracker)
-    if not record.get("fix"):
-        return f"{title}: {record['problem']}"
-    missing = "a part of this training" if record.get("missing") == "part" else "this training"
-    return f"{title} lacks {missing}: {record['problem'].rstrip('.')}. {record['fix']}"
+    record = {**link, "missing": "part" if link else "everything", "problem": gap.problem}
+    if gap == NOT_REACHED:
+        return {**record, "text": f"{title}: {gap.problem}"}
+    missing = "a part of this training" if link else "this training"
+    text = f"{title} lacks {missing}: {gap.problem.rstrip('.')}"
+    return {**record, "text": text, "fix": f"{gap.fix or _FIXES[tracker]}. {_KEPT}"}
+
+
+def gap_text(record: Mapping[str, str]) -> str:
+    """Return what a tracker lacks and what to do, empty if it has everything. `record` is that of `record_of`."""
+    text, fix = record.get("text", ""), record.get("fix", "")
+    return f"{text}. {fix}" if text and fix else text

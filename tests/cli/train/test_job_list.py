@@ -7,6 +7,8 @@ import pytest
 from label_studio_ml.cli.shared.tables import table_lines
 from label_studio_ml.cli.train.follow import outcome
 from label_studio_ml.cli.train.job_list import COLUMNS, row
+from label_studio_ml.trackers.gaps import record_of
+from label_studio_ml.trackers.messages import Gap
 from label_studio_ml.training.records.job_record import Job
 
 CAUSE = (
@@ -148,18 +150,26 @@ def test_the_code_of_an_error_can_be_explained(capsys: pytest.CaptureFixture[str
     )
 
 
+def test_a_narrow_list_says_once_which_job_is_repeated() -> None:
+    shown = " ".join(" ".join(lines([replace(FINISHED, retry_of=FAILED.id)], 80)).split())
+    assert shown.count(f"repeats job {FAILED.id}") == 1
+
+
 def test_what_a_tracker_lacks_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    gap = Gap(problem="it refused a value " * 12)
     trackers = {
-        "tensorboard": {"place": "/logs"},
-        "mlflow": {"missing": "everything", "problem": "Connection refused", "fix": "Check it. Kept"},
-        "wandb": {"place": "/w", "missing": "part", "problem": "it refused a value", "fix": "Check it"},
+        "tensorboard": record_of("tensorboard", {"place": "/logs"}, Gap()),
+        "mlflow": record_of("mlflow", {}, Gap(problem="Connection refused", fix="Check it")),
+        "wandb": record_of("wandb", {"place": "/w"}, gap),
     }
-    shown = (
-        "TensorBoard: /logs; MLflow lacks this training: Connection refused. Check it. Kept; "
-        "Weights & Biases: /w; Weights & Biases lacks a part of this training: it refused a value. Check it"
-    )
     job = replace(FINISHED, trackers=trackers)
-    assert shown in lines([job], None)[1]
-    assert shown in " ".join(" ".join(lines([job], 80)).split())
+    head, listed = lines([job], None)
+    tracked = listed[head.index("TRACKED") : head.index("WHAT")]
+    assert tracked == "TensorBoard: /logs; Weights & Biases: /w  "
+    lacks = "MLflow lacks this training: Connection refused. Check it."
+    for text in (listed[head.index("WHAT") :], " ".join(" ".join(lines([job], 80)).split())):
+        assert text.count(lacks) == 1
+        assert text.count("Weights & Biases lacks a part of this training: it refused a value") == 1
+    assert lines([job], 260)[0].split()[-1] == "WHAT", "the columns stay side by side"
     outcome(job)
     assert "Tracker MLflow lacks this training: Connection refused" in capsys.readouterr().out

@@ -38,11 +38,17 @@ _COLOURS = {
 
 
 def row(job: "Job") -> Row:
-    """Return the row of a job. WHAT is why it failed, ended or was held back, else its comparison or last message."""
+    """Return the row of a job.
+
+    WHAT is why it failed, ended or was held back, else its comparison or last message, and what trackers lack: only the
+    last column wraps.
+    """
     state = _state(job)
     message = _with_code(job, job.full_error or job.ending or job.held_back or job.comparison or job.message)
     tasks = str(job.annotations) if job.annotations >= 0 else ""
-    metrics, tracked = metrics_text(job.metrics), "; ".join(tracker_texts(job))
+    metrics, tracked = metrics_text(job.metrics), "; ".join(_places(job).values())
+    gaps = [f"{text.rstrip('.')}." for record in job.trackers.values() if (text := gap_text(record))]
+    message = " ".join([f"{message.rstrip('.')}." if message and gaps else message, *gaps]).strip()
     return Row(
         (
             job.id,
@@ -65,12 +71,15 @@ def row(job: "Job") -> Row:
 
 def tracker_texts(job: "Job") -> list[str]:
     """Return for each tracker its name and the URL, folder or database where it has the run, and what it lacks."""
-    texts = []
-    for name, record in job.trackers.items():
-        place, gap = record.get("url") or record.get("place", ""), gap_text(name, record)
-        texts += [f"{TRACKER_TITLES.get(name, name)}: {place}"] if place else []
-        texts += [gap] if gap else []
-    return texts
+    places = _places(job)
+    texts = [[places.get(name, ""), gap_text(record)] for name, record in job.trackers.items()]
+    return [text for pair in texts for text in pair if text]
+
+
+def _places(job: "Job") -> dict[str, str]:
+    """Return for each tracker that has the run its title and the URL, folder or database where it has it."""
+    places = {name: record.get("url") or record.get("place", "") for name, record in job.trackers.items()}
+    return {name: f"{TRACKER_TITLES.get(name, name)}: {place}" for name, place in places.items() if place}
 
 
 def _state(job: "Job") -> str:
@@ -83,8 +92,7 @@ def _numbers(job: "Job") -> str:
     events = plural(job.events, "event") if job.events else ""
     tasks = plural(job.annotations, "labelled task") if job.annotations >= 0 else ""
     asked_by = f"asked for by {job.asked_by}" if job.asked_by else ""
-    repeats = f"repeats job {job.retry_of}" if job.retry_of else ""
-    return ", ".join(text for text in (events, tasks, asked_by, repeats) if text)
+    return ", ".join(text for text in (events, tasks, asked_by) if text)
 
 
 def _with_code(job: "Job", message: str) -> str:

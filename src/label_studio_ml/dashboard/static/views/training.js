@@ -120,8 +120,8 @@ function TrackedRun({ link: { url, place }, name }) {
 
 /** What trackers lack of the training, why, and what to do. */
 function TrackerGaps({ training }) {
-  return Object.entries(training.trackers ?? {}).filter(([, tracker]) => tracker.problem).map(([name, tracker]) => html`<${Notice} kind=${tracker.fix ? "warning" : "info"} key=${name}>
-    ${TRACKERS[name] ?? name} lacks ${tracker.missing === "part" ? "a part of this training" : "this training"}: <${ShortText} text=${tracker.problem} most=${500} />.
+  return Object.entries(training.trackers ?? {}).filter(([, tracker]) => tracker.text).map(([name, tracker]) => html`<${Notice} kind=${tracker.fix ? "warning" : "info"} key=${name}>
+    <${ShortText} text=${tracker.text} most=${600} />.
     ${tracker.fix && html`<br />What to do: ${tracker.fix}.`}
   </${Notice}>`);
 }

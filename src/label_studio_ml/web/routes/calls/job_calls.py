@@ -26,13 +26,15 @@ class JobBody(TypedDict):
 class TrackerLink(TypedDict):
     """Where a tracker, such as MLflow, has a training: the URL of its page, or else a folder or database.
 
-    If it lacks something of the training, `missing` says how much, `problem` why, and `fix` what to do.
+    If it lacks something of the training, `missing` says how much, `problem` why, `text` all of this in a sentence with
+    the tracker's name, and `fix` what to do.
     """
 
     url: NotRequired[str]
     place: NotRequired[str]
     missing: NotRequired[Literal["part", "everything"]]
     problem: NotRequired[str]
+    text: NotRequired[str]
     fix: NotRequired[str]
 
 
