@@ -136,6 +136,53 @@ def test_an_outage_is_warned_of_once_and_loses_nothing(bench: Bench) -> None:
     assert [result.status for result in bench.tracker.results] == ["killed"]
 
 
+class MlflowError(Exception):
+    """An error as that of MLflow's client."""
+
+    def __init__(self, status: int, text: str = "no") -> None:
+        super().__init__(text)
+        self.status = status
+
+    def get_http_status_code(self) -> int:
+        return self.status
+
+
+def _caused_by(cause: Exception) -> Exception:
+    error = Unavailable("no")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MlflowError(401),
+        _caused_by(MlflowError(403)),
+        Exception("API request to endpoint failed with error code 401 != 200. " + "x" * 600),
+        OSError("403 Client Error: Forbidden for url: http://host/"),
+        type("AuthenticationError", (Exception,), {})("no"),
+    ],
+    ids=["status", "cause", "long", "client", "class"],
+)
+def test_a_refused_login_is_not_said_to_pass_by_itself(bench: Bench, error: Exception) -> None:
+    bench.tracker.errors = [error]
+    bench.step()
+    (warning,) = bench.warnings
+    assert "sent later" not in warning
+    assert "correct the login, or what it may do" in warning
+    assert warning.endswith("stays in metrics.jsonl of its version")
+    assert bench.gaps[-1].problem.endswith("(the login is refused)") or len(str(error)) > 500
+
+
+@pytest.mark.parametrize(
+    "error", [MlflowError(503), Exception("internal error 500"), ConnectionError("away")]
+)
+def test_another_error_is_no_refused_login(bench: Bench, error: Exception) -> None:
+    bench.tracker.errors = [error]
+    bench.step()
+    assert bench.warnings[0].endswith("; the training goes on, and what is logged is sent later")
+
+
 def test_refused_values_are_left_out_and_the_rest_goes_on(bench: Bench) -> None:
     bench.step()
     bench.delivery.add_point(_point(0))

@@ -206,7 +206,8 @@ def test_what_is_on_its_way_when_the_worker_ends_is_a_gap(worker: Worker, name: 
     if before:
         wait_until(lambda: "refused" in worker.gaps, "the gap", every=0.01)
     run_trackers.wait_for_trackers(0.01)
-    lost = "the worker ended; what did not reach it within a minute after that is missing there"
+    imported = "" if before else ", or after its package is imported,"
+    lost = f"the worker ended; what did not reach it within a minute after that{imported} is missing there"
     assert worker.gaps[-1] == f"{before}{lost}"
     assert worker.warnings == [f"job-1: MLflow: {lost}"]
     assert _jobs() == {"job-1"}

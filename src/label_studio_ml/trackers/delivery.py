@@ -14,7 +14,7 @@ from label_studio_ml.support.texts import plural, shell_command
 from label_studio_ml.support.url_secrets import mask_in_text
 from label_studio_ml.trackers.gaps import GapList
 from label_studio_ml.trackers.messages import Gap, RunDescription, RunLink, RunResult, TrackerAnswer
-from label_studio_ml.trackers.tracked_run import Refused, TrackedRun, is_outage
+from label_studio_ml.trackers.tracked_run import Refused, TrackedRun, is_login_refused, is_outage
 from label_studio_ml.training.metric_history import MAX_POINTS, History, Point, metrics_in, new_point
 
 Item = TypeVar("Item")
@@ -31,6 +31,14 @@ _ITEMS_PER_CALL = 500
 _MAX_ERRORS = 3
 #: Longest warning in characters, and the most warnings of one run.
 _MAX_WARNING, _MAX_WARNINGS = 500, 20
+#: Characters of an error in a warning, so that the advice after it is not cut off.
+_MAX_REASON = 250
+#: Ends of the warning about an error: of most, and of one that does not pass by itself.
+_SENT_LATER = ", and what is logged is sent later"
+_LOGIN_ADVICE = (
+    " without it: correct the login, or what it may do, and restart the worker if its environment changes. What the "
+    "training logs stays in metrics.jsonl of its version"
+)
 #: A word that has a digit, such as an address in memory, a time or a request's id.
 _WITH_DIGIT = re.compile(r"\w*\d\w*")
 
@@ -119,18 +127,22 @@ class Delivery:
             self._failures += 1
             longest = _LONGEST_PAUSE if self._end is None else _LONGEST_PAUSE_AT_END
             self._next_try = clock() + pause_after(self._failures, first=_FIRST_PAUSE, longest=longest)
-            self._note_error(_reason(error))
-            self._warn(f"{self._last_error}; the training goes on, and what is logged is sent later")
+            is_refused = is_login_refused(error)
+            self._note_error(_reason(error), is_refused=is_refused)
+            advice = _LOGIN_ADVICE if is_refused else _SENT_LATER
+            self._warn(f"{self._last_error[:_MAX_REASON]}; the training goes on{advice}")
         self._report_gap()
 
-    def _note_error(self, reason: str) -> None:
-        """Note why nothing is taken now. An error that differs from the last one in words with digits is the same.
+    def _note_error(self, reason: str, *, is_refused: bool) -> None:
+        """Note why nothing is taken now: `is_refused` tells whether it is the login.
 
-        Errors of HTTP clients name the address of an object, which is another one for each try.
+        An error that differs from the last one in words with digits is the same: errors of HTTP clients name the
+        address of an object, which is another one for each try.
         """
         if _WITH_DIGIT.sub("#", reason) != _WITH_DIGIT.sub("#", self._last_error):
             self._last_error = reason
-            self._gaps.delay(f"{reason} (tried again until 2 minutes after the training)")
+            what = "the login is refused" if is_refused else "tried again until 2 minutes after the training"
+            self._gaps.delay(f"{reason} ({what})")
 
     def give_up(self, *, is_importing: bool = False) -> None:
         """Warn of what was not delivered, because there is no time left. `is_importing`: its package still loads."""

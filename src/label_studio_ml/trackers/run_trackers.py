@@ -143,7 +143,9 @@ class TrackerProcess:
         """Note that nobody will read the answers of this process, which goes on for a while: the worker ends."""
         if self._popen.poll() is not None:
             return
-        cause = "the worker ended; what did not reach it within a minute after that is missing there"
+        is_reached = self._link is not None or self._gap != NOT_REACHED
+        import_time = "" if is_reached else ", or after its package is imported,"
+        cause = f"the worker ended; what did not reach it within a minute after that{import_time} is missing there"
         self._on_warning(f"{TRACKER_TITLES[self.tracker]}: {cause}")
         gaps = GapList()
         if self._gap.problem and self._gap != NOT_REACHED:

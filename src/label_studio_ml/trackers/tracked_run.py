@@ -1,6 +1,7 @@
 """What a tracker does for one run, and the table of the trackers."""
 
 import importlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +21,32 @@ class Unavailable(Exception):
 def is_outage(error: Exception) -> bool:
     """Tell whether an error of a tracker says nothing about the values of the call."""
     return isinstance(error, OSError | Unavailable)
+
+
+#: What the errors of trackers' clients say if a login, or what it may do, is refused, where they have no status.
+_REFUSED_LOGIN = re.compile(
+    r"\berror code:? 40[13]\b|\b40[13] (?:Client Error|Unauthorized|Forbidden)\b|\bunauthenticated\b|\bAPI[ _]key\b",
+    re.IGNORECASE,
+)
+_LOGIN_STATUSES = (401, 403)
+#: The names of the classes of such errors.
+_LOGIN_ERRORS = ("AuthenticationError", "AuthorizationError")
+
+
+def is_login_refused(error: BaseException) -> bool:
+    """Tell whether a tracker refuses the login, or what the login is to do: only a person can change that."""
+    cause: BaseException | None = error
+    while cause is not None:
+        status = getattr(cause, "get_http_status_code", None)  # of MLflow
+        response = getattr(cause, "response", None)  # of requests
+        if callable(status) and status() in _LOGIN_STATUSES:
+            return True
+        if getattr(response, "status_code", None) in _LOGIN_STATUSES or type(cause).__name__ in _LOGIN_ERRORS:
+            return True
+        if _REFUSED_LOGIN.search(str(cause)):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 class TrackedRun(Protocol):
