@@ -291,3 +291,22 @@ def test_a_version_that_other_code_trained_is_said(
     [line] = [line for line in printed.err.splitlines() if "was trained" in line]
     assert "version one was trained () by code " in line
     assert line.endswith("different: judge.py")
+
+
+@pytest.mark.parametrize("step", ["cli.versions.evaluate.labelled_tasks", "evaluation.evaluate.evaluate"])
+def test_ctrl_c_says_that_nothing_was_measured(
+    evaluate: Evaluate,
+    folder: Path,
+    step: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"label_studio_ml.{step}", interrupt)
+    assert evaluate(*FROM_FILE, "--project", "7") == 130
+    assert capsys.readouterr().err.endswith(
+        "label-studio-ml: interrupted before anything was measured; no report was written\n"
+    )
+    assert not (folder / "evaluations").exists()

@@ -271,6 +271,32 @@ def test_ctrl_c_while_the_tab_is_made_lets_it_be_finished(
     assert "once more ends at once" in captured.err
 
 
+def _interrupt(*_: Any, **__: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", [["--curve"], ["--doubtful", "5"]], ids=["curve", "doubtful"])
+@pytest.mark.parametrize(
+    "step", ["cli.versions.trial_runs.labelled_tasks", "evaluation.trials.trials.Trials.trained"]
+)
+def test_ctrl_c_before_the_end_of_the_first_training_says_that_nothing_was_measured(
+    evaluate: Evaluate,
+    folder: Path,
+    kind: list[str],
+    step: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(f"label_studio_ml.{step}", _interrupt)
+    assert evaluate(*FROM_FILE, *kind) == 130
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith(
+        "label-studio-ml: interrupted before anything was measured; no report was written\n"
+    )
+    assert not (folder / "evaluations").exists()
+
+
 def test_ctrl_c_during_a_training_keeps_what_was_measured(folder: Path) -> None:
     (folder / "do").write_text("interrupt")
     command = [

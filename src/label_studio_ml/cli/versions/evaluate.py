@@ -17,6 +17,7 @@ from label_studio_ml.cli.shared.studio_arguments import (
 )
 from label_studio_ml.cli.streams import say_json
 from label_studio_ml.cli.versions.annotated_project import labelled_tasks, project_of
+from label_studio_ml.cli.versions.interrupted_measurement import told_if_interrupted
 from label_studio_ml.cli.versions.trial_arguments import add_trial_arguments, is_trial
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import VersionError
@@ -99,7 +100,8 @@ def run(args: argparse.Namespace) -> int:
         code = settled_code(settings.backend_dir, settings.script, settings.class_name)
         if note := manifest.other_code(code):
             logger.warning("Project %s: %s", project.uid, note)
-    tasks = labelled_tasks(settings, project, args.annotations)
+    with told_if_interrupted():
+        tasks = labelled_tasks(settings, project, args.annotations)
     # The untrained model was trained on none of the tasks.
     trained_ids = trained_on(store.folder(project.uid, manifest.id)) if manifest else set[int]()
     choice = Choice(test=args.test, everything=args.all, ground_truth=args.ground_truth)
@@ -109,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
         _state(settings, store, project.uid, manifest),
         settings.log_dir / "evaluate.log",
     )
-    with model, _progress(expected(tasks.expected, choice, trained_ids)) as progress:
+    with told_if_interrupted(), model, _progress(expected(tasks.expected, choice, trained_ids)) as progress:
         evaluation = evaluate(model, Assignment(tasks, project, choice, trained_ids), progress=progress)
     folder = args.output or settings.backend_dir / "evaluations" / file_name(evaluation.version, keep=" ")
     evaluation = save(evaluation, folder)

@@ -15,6 +15,7 @@ from label_studio_ml.cli.shared.studio_arguments import with_studio
 from label_studio_ml.cli.shared.units import duration
 from label_studio_ml.cli.streams import say, say_json
 from label_studio_ml.cli.versions.annotated_project import labelled_tasks, project_of
+from label_studio_ml.cli.versions.interrupted_measurement import told_if_interrupted
 from label_studio_ml.cli.versions.postponed_end import postponed_end
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError
@@ -49,9 +50,11 @@ def run_trials(args: argparse.Namespace) -> int:
     logs.configure("WARNING")
     project = project_of(settings, args)
     require_libraries(project.label_config, pictures=args.curve)
-    tasks = labelled_tasks(settings, project, args.annotations)
+    with told_if_interrupted():
+        tasks = labelled_tasks(settings, project, args.annotations)
     with Trials(settings, project, settings.log_dir / "evaluate.log") as trials:
-        pool = TaskPool(tasks, trials.folder, Grouping(args.by or "", args.ground_truth))
+        with told_if_interrupted():
+            pool = TaskPool(tasks, trials.folder, Grouping(args.by or "", args.ground_truth))
         run = _run_curve if args.curve else _run_doubtful
         return run(args, settings, project, trials, pool)
 
@@ -70,7 +73,7 @@ def _run_curve(
         labels=args.next or _NEXT,
         metric=args.metric or "",
     )
-    with _progress(trials) as report:
+    with told_if_interrupted(), _progress(trials) as report:
         curve = measure_curve(trials, pool, project, plan, report)
     folder = args.output or settings.backend_dir / "evaluations" / "learning-curve"
     plots = [args.plot or folder / "learning-curve.svg"] if curve.forecasts else []
@@ -92,7 +95,7 @@ def _run_doubtful(
     from label_studio_ml.projects.doubtful_tab import TabRequest, make_tab, with_links
 
     login = _tab_login(args, project, settings, pool)
-    with _progress(trials) as report:
+    with told_if_interrupted(), _progress(trials) as report:
         doubtful, results = find_doubtful(
             trials,
             pool,
