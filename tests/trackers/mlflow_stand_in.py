@@ -33,6 +33,10 @@ class MlflowStandIn(FakeServer):
         for name, route in routes.items():
             self.routes[f"{API}/{name}"] = route
 
+    def end_connections(self) -> None:
+        """Close each connection at its next request, as a server that has ended does; `stop` alone keeps those open."""
+        self.routes = dict.fromkeys(self.routes, lambda _: Reply(raw=lambda _: None))
+
     def _experiment(self, asked: Asked) -> Reply:
         fields = {"experiment_id": "3", "name": asked.query["experiment_name"], "lifecycle_stage": "active"}
         return Reply.of({"experiment": fields})
@@ -48,8 +52,8 @@ class MlflowStandIn(FakeServer):
             "artifact_uri": self._artifacts,
             "lifecycle_stage": "active",
         }
-        self.tags |= {tag["key"]: tag["value"] for tag in body["tags"]}
         self.runs = [{"info": info, "data": {}}]
+        self._keep_tags({tag["key"]: tag["value"] for tag in body["tags"]})
         return Reply.of({"run": self.runs[0]})
 
     def _delete(self, asked: Asked) -> Reply:
@@ -68,5 +72,9 @@ class MlflowStandIn(FakeServer):
 
     def _set_tag(self, asked: Asked) -> Reply:
         body = json.loads(asked.body)
-        self.tags[body["key"]] = body["value"]
+        self._keep_tags({body["key"]: body["value"]})
         return Reply.of({})
+
+    def _keep_tags(self, tags: dict[str, str]) -> None:
+        self.tags |= tags
+        self.runs[0]["data"]["tags"] = [{"key": key, "value": value} for key, value in self.tags.items()]

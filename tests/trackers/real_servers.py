@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import requests
@@ -23,10 +23,10 @@ def trackers_environment() -> Path:
 
 
 @contextlib.contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
-    """Run an MLflow server on a database in `folder`, and yield its URL."""
-    port = free_port()
-    folder.mkdir(parents=True)
+def mlflow_server(folder: Path, port: int = 0) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Run an MLflow server on the database in `folder`; yield its URL, and a function that ends it."""
+    port = port or free_port()
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
             [
@@ -40,13 +40,17 @@ def mlflow_server(folder: Path) -> Iterator[str]:
             start_new_session=True,
         )
         url = f"http://127.0.0.1:{port}"
-        try:
-            wait_until(lambda: _answers(url), "MLflow answers", 300.0)
-            yield url
-        finally:
+
+        def stop() -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGTERM)
             server.wait(60)
+
+        try:
+            wait_until(lambda: _answers(url), "MLflow answers", 300.0)
+            yield url, stop
+        finally:
+            stop()
 
 
 def _answers(url: str) -> bool:

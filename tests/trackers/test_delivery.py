@@ -414,6 +414,19 @@ def test_an_outage_is_a_gap_until_everything_has_arrived(bench: Bench) -> None:
     assert bench.gaps[1:] == [Gap()]
 
 
+def test_an_outage_with_its_own_advice_gives_it_to_the_end(bench: Bench) -> None:
+    bench.tracker.errors = [Unavailable("a web page", "Set the address")] * 2
+    bench.step()
+    (warning,) = bench.warnings
+    assert "; the training goes on without it. Set the address. What the training logs stays in" in warning
+    assert bench.gaps[-1].fix == "Set the address"
+    bench.delivery.end(RunResult(status="finished"))
+    bench.step()
+    bench.delivery.give_up()
+    assert "the last error: a web page" in bench.gaps[-1].problem
+    assert bench.gaps[-1].fix == "Set the address"
+
+
 def test_what_was_refused_stays_a_gap(bench: Bench) -> None:
     bench.step()
     for number in range(5):

@@ -35,6 +35,14 @@ def test_a_run_that_begins_needs_no_advice() -> None:
     assert gap_text(record) == "MLflow: it has not been reached yet"
 
 
+def test_a_delay_may_have_its_own_advice() -> None:
+    gaps = GapList()
+    gaps.delay("a web page", "Set the address")
+    assert record_of("mlflow", {}, gaps.gap())["fix"].startswith("Set the address. What this training logged")
+    gaps.delay("")
+    assert gaps.gap() == Gap()
+
+
 def test_a_loss_stays_when_a_delay_ends() -> None:
     gaps = GapList()
     gaps.lose("refused")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from e2e.processes import wait_until
+from e2e.processes import free_port, wait_until
 from live import Live, created, uid
 from trackers.packages import package
 from trackers.real_servers import mlflow_server, trackers_environment
@@ -34,7 +34,7 @@ def _has_places(live: Live, job: str) -> bool:
 
 def test_a_training_is_in_a_real_mlflow(launch: Callable[..., Live], tmp_path: Path) -> None:
     package("mlflow")
-    with mlflow_server(tmp_path / "mlflow") as url:
+    with mlflow_server(tmp_path / "mlflow") as (url, _):
         live = launch("tracked_model", env={"TRACKER": "mlflow", "MLFLOW_TRACKING_URI": url})
         done = _train(live, 7)
         api = f"{url}/api/2.0/mlflow"
@@ -58,6 +58,55 @@ def test_a_training_is_in_a_real_mlflow(launch: Callable[..., Live], tmp_path: P
         query = {"run_id": info["run_id"], "path": "version"}
         files = requests.get(f"{api}/artifacts/list", params=query, timeout=60).json()["files"]
         assert {"version/weights.txt", "version/manifest.json"} <= {file["path"] for file in files}
+
+
+def test_a_training_goes_on_when_a_real_mlflow_ends(launch: Callable[..., Live], tmp_path: Path) -> None:
+    """The rest arrives if MLflow is back in time; until then, the record says what is missing."""
+    package("mlflow")
+    folder, port = tmp_path / "mlflow", free_port()
+    with mlflow_server(folder, port) as (url, stop):
+        live = launch("tracked_model", env={"TRACKER": "mlflow", "MLFLOW_TRACKING_URI": url})
+        live.control(7).close_gate()
+        live.studio.add(7, 70, 71)
+        live.setup(7)
+        job = live.send(created(7, 70))
+        wait_until(
+            lambda: "url" in live.job(job).get("trackers", {}).get("mlflow", {}), "the run is there", 300.0
+        )
+        stop()
+        live.control(7).open_gate()
+        assert live.wait(job)["job_status"] == "finished"
+        wait_until(
+            lambda: "fix" in live.job(job)["trackers"]["mlflow"], "the record says what is missing", 120.0
+        )
+    record = live.job(job)["trackers"]["mlflow"]
+    assert record["missing"] == "part"
+    assert record["problem"].startswith(f"{url} cannot be reached: Connection refused")
+    assert record["problem"] in live.run_command("jobs").stdout
+    with mlflow_server(folder, port):
+        wait_until(
+            lambda: live.job(job)["trackers"]["mlflow"] == {"url": record["url"]}, "all arrives", 300.0
+        )
+        wait_until(lambda: not live.processes("tracker_process"), "all is delivered", 300.0)
+        run = record["url"].rpartition("/")[2]
+        answer = requests.get(f"{url}/api/2.0/mlflow/runs/get", params={"run_id": run}, timeout=60).json()[
+            "run"
+        ]
+    assert answer["info"]["status"] == "FINISHED"
+
+
+@pytest.mark.parametrize("page", ["mlflow", "#/experiments/1"])
+def test_a_wrong_path_of_a_real_mlflow_is_said(
+    launch: Callable[..., Live], tmp_path: Path, page: str
+) -> None:
+    package("mlflow")
+    with mlflow_server(tmp_path / "mlflow") as (url, _):
+        live = launch("tracked_model", env={"TRACKER": "mlflow", "MLFLOW_TRACKING_URI": f"{url}/{page}"})
+        done = _train(live, 7)
+        wait_until(lambda: "fix" in live.job(done["job"])["trackers"]["mlflow"], "the record says so", 120.0)
+        record = live.job(done["job"])["trackers"]["mlflow"]
+    assert record["missing"] == "everything"
+    assert record["fix"].startswith("Set MLFLOW_TRACKING_URI")
 
 
 def test_a_database_of_mlflow_is_made_without_a_server(launch: Callable[..., Live]) -> None:

@@ -133,6 +133,32 @@ def test_a_tracker_that_does_not_work_harms_no_training(
         os.kill(pid, signal.SIGKILL)
 
 
+def test_a_tracker_that_ends_during_a_training_lacks_a_part_of_it(
+    launch: Callable[..., Live], mlflow: MlflowStandIn
+) -> None:
+    env = {"TRACKER": "mlflow", "MLFLOW_TRACKING_URI": mlflow.url, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    live = launch("tracked_model", env=env)
+    live.control(7).close_gate()
+    job = _begin(live, 7)
+    wait_until(lambda: "url" in live.job(job).get("trackers", {}).get("mlflow", {}), "the run is in MLflow")
+    mlflow.end_connections()
+    mlflow.stop()
+    live.control(7).open_gate()
+    assert live.wait(job)["job_status"] == "finished"
+    refused = f"{mlflow.url} cannot be reached: Connection refused"  # after the connection that broke off
+    wait_until(
+        lambda: live.job(job)["trackers"]["mlflow"].get("problem", "").startswith(refused),
+        "the record says what is missing",
+    )
+    record = live.job(job)["trackers"]["mlflow"]
+    assert record["missing"] == "part"
+    assert record["url"].startswith(mlflow.url)
+    assert record["fix"].startswith("Check that MLflow runs, MLFLOW_TRACKING_URI and its login.")
+    assert f"MLflow lacks a part of this training: {record['problem']}" in live.run_command("jobs").stdout
+    for pid in live.processes("tracker_process"):  # it goes on for two minutes
+        os.kill(pid, signal.SIGKILL)
+
+
 def _lines(live: Live, job: str) -> list[str]:
     return list(requests.get(f"{live.backend.url}/jobs/{job}/log?after=0", timeout=30).json()["lines"])
 

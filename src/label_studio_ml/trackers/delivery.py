@@ -6,6 +6,7 @@ Nothing here waits for the tracker but the call that is under way; `tracker_proc
 import re
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from label_studio_ml.support.texts import plural, shell_command
 from label_studio_ml.support.url_secrets import mask_in_text
 from label_studio_ml.trackers.gaps import GapList
 from label_studio_ml.trackers.messages import Gap, RunDescription, RunLink, RunResult, TrackerAnswer
-from label_studio_ml.trackers.tracked_run import Refused, TrackedRun, is_login_refused, is_outage
+from label_studio_ml.trackers.tracked_run import Refused, TrackedRun, Unavailable, is_login_refused, is_outage
 from label_studio_ml.training.metric_history import MAX_POINTS, History, Point, metrics_in, new_point
 
 Item = TypeVar("Item")
@@ -33,14 +34,32 @@ _MAX_ERRORS = 3
 _MAX_WARNING, _MAX_WARNINGS = 500, 20
 #: Characters of an error in a warning, so that the advice after it is not cut off.
 _MAX_REASON = 250
-#: Ends of the warning about an error: of most, and of one that does not pass by itself.
-_SENT_LATER = ", and what is logged is sent later"
-_LOGIN_ADVICE = (
-    " without it: correct the login, or what it may do, and restart the worker if its environment changes. What the "
-    "training logs stays in metrics.jsonl of its version"
-)
 #: A word that has a digit, such as an address in memory, a time or a request's id.
 _WITH_DIGIT = re.compile(r"\w*\d\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    """What comes of an error: a `note` for the job's record, the end of the `warning`, and the error's own `fix`."""
+
+    note: str
+    warning: str
+    fix: str = ""
+
+
+_KEPT = "What the training logs stays in metrics.jsonl of its version"
+_SENT_LATER = _Outlook("tried again until 2 minutes after the training", ", and what is logged is sent later")
+_LOGIN_REFUSED = _Outlook(
+    "the login is refused",
+    f" without it: correct the login, or what it may do, and restart the worker if its environment changes. {_KEPT}",
+)
+
+
+def _outlook(error: Exception) -> _Outlook:
+    """Return what comes of an error: most pass by themselves, but no refused login, and none with its own fix."""
+    if isinstance(error, Unavailable) and error.fix:
+        return _Outlook("", f" without it. {error.fix}. {_KEPT}", error.fix)
+    return _LOGIN_REFUSED if is_login_refused(error) else _SENT_LATER
 
 
 class Delivery:
@@ -71,7 +90,7 @@ class Delivery:
         self._end: RunResult | None = None
         self._has_result = False
         self._failures = 0
-        self._last_error = ""
+        self._last_error, self._last_fix = "", ""
         #: Errors in a row, other than outages, of one call with the same values.
         self._errors_of_call = 0
         self._next_try = 0.0
@@ -116,7 +135,7 @@ class Delivery:
             return
         try:
             self._deliver()
-            self._failures, self._last_error = 0, ""
+            self._failures, self._last_error, self._last_fix = 0, "", ""
             self._gaps.delay("")
         except ImportError as error:
             self._without_package = True
@@ -127,22 +146,20 @@ class Delivery:
             self._failures += 1
             longest = _LONGEST_PAUSE if self._end is None else _LONGEST_PAUSE_AT_END
             self._next_try = clock() + pause_after(self._failures, first=_FIRST_PAUSE, longest=longest)
-            is_refused = is_login_refused(error)
-            self._note_error(_reason(error), is_refused=is_refused)
-            advice = _LOGIN_ADVICE if is_refused else _SENT_LATER
-            self._warn(f"{self._last_error[:_MAX_REASON]}; the training goes on{advice}")
+            outlook = _outlook(error)
+            self._note_error(_reason(error), outlook)
+            self._warn(f"{self._last_error[:_MAX_REASON]}; the training goes on{outlook.warning}")
         self._report_gap()
 
-    def _note_error(self, reason: str, *, is_refused: bool) -> None:
-        """Note why nothing is taken now: `is_refused` tells whether it is the login.
+    def _note_error(self, reason: str, outlook: "_Outlook") -> None:
+        """Note why nothing is taken now, and what comes of it.
 
-        An error that differs from the last one in words with digits is the same: errors of HTTP clients name the
+        An error that differs from the last one only in words with digits is the same: errors of HTTP clients name the
         address of an object, which is another one for each try.
         """
         if _WITH_DIGIT.sub("#", reason) != _WITH_DIGIT.sub("#", self._last_error):
-            self._last_error = reason
-            what = "the login is refused" if is_refused else "tried again until 2 minutes after the training"
-            self._gaps.delay(f"{reason} ({what})")
+            self._last_error, self._last_fix = reason, outlook.fix
+            self._gaps.delay(f"{reason} ({outlook.note})" if outlook.note else reason, outlook.fix)
 
     def give_up(self, *, is_importing: bool = False) -> None:
         """Warn of what was not delivered, because there is no time left. `is_importing`: its package still loads."""
@@ -153,7 +170,8 @@ class Delivery:
             points = f"{plural(waiting, 'point of metrics', 'points of metrics')} and " if waiting else ""
             cause = "its package was not imported in time" if is_importing else "it did not answer in time"
             text = f"{cause}: {points}the end of the run did not reach it"
-            self._lose(text, f"{text} (the last error: {self._last_error})" if self._last_error else text)
+            gap = f"{text} (the last error: {self._last_error})" if self._last_error else text
+            self._lose(text, gap, self._last_fix)
         self._gaps.delay("")
         self._report_gap()
 

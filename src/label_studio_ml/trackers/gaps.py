@@ -32,7 +32,7 @@ class GapList:
         self._losses: deque[str] = deque(maxlen=_MAX_LOSSES)
         self._has_more = False
         self._fix = ""
-        self._delay = ""
+        self._delay, self._delay_fix = "", ""
 
     def lose(self, text: str, fix: str = "") -> None:
         """Add a loss that stays; `fix` is its own advice, empty for that of the tracker."""
@@ -41,9 +41,9 @@ class GapList:
             self._losses.append(text)
             self._fix = self._fix or fix
 
-    def delay(self, text: str) -> None:
-        """Note why nothing is taken now; an empty text ends the delay."""
-        self._delay = text
+    def delay(self, text: str, fix: str = "") -> None:
+        """Note why nothing is taken now, with its own advice, if any; an empty text ends the delay."""
+        self._delay, self._delay_fix = text, fix
 
     def gap(self) -> Gap:
         """Return the gap as it is now; its problem is empty if nothing is missing."""
@@ -53,7 +53,9 @@ class GapList:
             self._delay,
         ]
         problem = "; ".join(text for text in texts if text)
-        return Gap(problem=mask_in_text(" ".join(problem.split()))[:_MAX_TEXT], fix=self._fix)
+        return Gap(
+            problem=mask_in_text(" ".join(problem.split()))[:_MAX_TEXT], fix=self._fix or self._delay_fix
+        )
 
 
 def record_of(tracker: str, link: Mapping[str, str], gap: Gap) -> dict[str, str]:

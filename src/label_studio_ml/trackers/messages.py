@@ -11,7 +11,8 @@ Status = Literal["finished", "failed", "killed"]
 class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
     """A run as it begins.
 
-    `job` is the id of its job: a second try of the job continues the run in the tracker. `name` is the run's name
+    `job` is the id of its job: a second try of the job continues the run in the tracker. `began` is when this try began
+    (ISO 8601, UTC): of several tries, the latest one says how the run goes on. `name` is the run's name
     there. `params` and `tags` are texts by name. `experiment` is the setting TRACKER_EXPERIMENT; `log_dir` the
     backend's folder of logs, `tensorboard_dir` the folder of event files; `page` the address of the tracker's web page,
     if it is set.
@@ -19,6 +20,7 @@ class RunDescription(msgspec.Struct, frozen=True, kw_only=True):
 
     job: str
     name: str
+    began: str = ""
     params: dict[str, str] = {}
     tags: dict[str, str] = {}
     experiment: str = ""

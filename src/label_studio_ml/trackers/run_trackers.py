@@ -283,7 +283,8 @@ class RunTrackers:
 def _abandon_earlier_try(tracker: str, job: str) -> None:
     """End the processes of earlier tries of a job whose run is not in the tracker, so that the job gets one run.
 
-    The others go on, but the job's record is left to the process of the new try.
+    The others go on with what they have to deliver, but the job's record, and in MLflow the run's status
+    (`MlflowRun.log_result`), are left to the process of the new try.
     """
     for process in _processes_of(tracker):
         if process.job == job:

@@ -15,7 +15,14 @@ class Refused(Exception):
 
 
 class Unavailable(Exception):
-    """The tracker takes nothing at present: it cannot be reached, is overloaded, or refuses the login."""
+    """The tracker takes nothing at present: it cannot be reached, is overloaded, or refuses the login.
+
+    `fix` says what to do, empty for what the tracker's advice is in general.
+    """
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.fix = fix
 
 
 def is_outage(error: Exception) -> bool:
@@ -84,7 +91,7 @@ class TrackedRun(Protocol):
 
 #: The module of each tracker; its function `open_run` starts or continues a run.
 _MODULES: Mapping[str, str] = {
-    "mlflow": "label_studio_ml.trackers.mlflow_run",
+    "mlflow": "label_studio_ml.trackers.mlflow_tracker.mlflow_run",
     "wandb": "label_studio_ml.trackers.wandb_run",
     "tensorboard": "label_studio_ml.trackers.tensorboard_run",
 }

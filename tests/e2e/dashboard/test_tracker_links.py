@@ -1,25 +1,46 @@
 """The links to trackers on a training's page, and what trackers lack of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from live import FakeStudio, Live, created, make_live
-from trackers.mlflow_stand_in import MlflowStandIn
+from studio.fake import FakeServer, Reply
+from trackers.mlflow_stand_in import API, MlflowStandIn
 from trackers.packages import package
 
 from ..browser import Browser
 from ..processes import wait_until
 
+#: Returns a backend that tracks trainings with these settings, a training of it that has ended, and a page.
+Train = Callable[[dict[str, str]], tuple[Live, str, Any]]
+
 
 @pytest.fixture
-def mlflow(tmp_path: Path) -> Iterator[MlflowStandIn]:
+def train(tmp_path: Path, browser: Browser) -> Iterator[Train]:
+    """Return a function that makes a backend and trains with it once."""
     package("mlflow")
-    server = MlflowStandIn(str(tmp_path / "artifacts"))
-    yield server
-    server.stop()
+    studio, page = FakeStudio(), browser.new_page()
+    backends: list[Live] = []
+
+    def train_with(env: dict[str, str]) -> tuple[Live, str, Any]:
+        live = make_live(tmp_path / "backend", studio, "tracked_model", env=env)
+        backends.append(live)
+        live.backend.start()
+        studio.add(7, 70)
+        live.setup(7)
+        job = live.send(created(7, 70))
+        live.wait(job)
+        return live, job, page
+
+    yield train_with
+    page.close()
+    for live in backends:
+        live.backend.stop()
+    studio.stop()
 
 
 def _has_links(live: Live, job: str) -> bool:
@@ -27,18 +48,11 @@ def _has_links(live: Live, job: str) -> bool:
     return len(trackers) == 2 and not any("problem" in tracker for tracker in trackers.values())
 
 
-def test_a_training_links_to_its_run(tmp_path: Path, mlflow: MlflowStandIn, browser: Browser) -> None:
+def test_a_training_links_to_its_run(tmp_path: Path, train: Train) -> None:
     package("tensorboardX")
-    studio = FakeStudio()
-    env = {"TRACKER": "mlflow,tensorboard", "MLFLOW_TRACKING_URI": mlflow.url}
-    live = make_live(tmp_path / "backend", studio, "tracked_model", env=env)
-    live.backend.start()
-    page = browser.new_page()
+    mlflow = MlflowStandIn(str(tmp_path / "artifacts"))
     try:
-        studio.add(7, 70)
-        live.setup(7)
-        job = live.send(created(7, 70))
-        live.wait(job)
+        live, job, page = train({"TRACKER": "mlflow,tensorboard", "MLFLOW_TRACKING_URI": mlflow.url})
         wait_until(lambda: _has_links(live, job), "the links are in the record")
         page.goto(f"{live.backend.url}/#/trainings/{job}")
         link = page.get_by_role("link", name="This training in MLflow")
@@ -47,36 +61,28 @@ def test_a_training_links_to_its_run(tmp_path: Path, mlflow: MlflowStandIn, brow
         expect(page.get_by_text(str(folder))).to_be_visible()
         wait_until(lambda: mlflow.statuses, "the end is in MLflow")
     finally:
-        page.close()
-        live.backend.stop()
-        studio.stop()
+        mlflow.stop()
 
 
-def test_a_training_that_its_tracker_lacks_says_so(tmp_path: Path, browser: Browser) -> None:
-    package("mlflow")
-    studio = FakeStudio()
-    env = {
-        "TRACKER": "mlflow",
-        "MLFLOW_TRACKING_URI": "http://127.0.0.1:1",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "1",
-    }
-    live = make_live(
-        tmp_path / "backend", studio, "tracked_model", env={**env, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+def test_a_training_that_its_tracker_lacks_says_so(train: Train, browser: Browser) -> None:
+    """Another program answers at the address, with a web page."""
+    server = FakeServer()
+    server.on(
+        f"{API}/experiments/get-by-name", Reply(404, b"<html><title>Our intranet</title>" + b"<p>" * 999)
     )
-    live.backend.start()
-    page = browser.new_page()
     try:
-        studio.add(7, 70)
-        live.setup(7)
-        job = live.send(created(7, 70))
-        live.wait(job)
+        live, job, page = train({"TRACKER": "mlflow", "MLFLOW_TRACKING_URI": server.url})
         wait_until(lambda: "fix" in live.job(job)["trackers"]["mlflow"], "the record says what is missing")
         page.goto(f"{live.backend.url}/#/trainings/{job}")
-        expect(page.get_by_text("MLflow lacks this training:")).to_be_visible()
-        expect(page.get_by_text("What to do: Check that MLflow runs")).to_be_visible()
+        lacks = page.get_by_role("alert").filter(has_text="MLflow lacks this training:")
+        expect(lacks).to_contain_text(
+            f"{server.url} is not MLflow's address: it answers with a web page (Our intranet)"
+        )
+        expect(lacks).to_contain_text(
+            "What to do: Set MLFLOW_TRACKING_URI to the address of the MLflow server"
+        )
+        browser.keep(page, "tracker-lacks", whole=True)
         page.goto(f"{live.backend.url}/#/trainings")
         expect(page.get_by_text("MLflow lacks it")).to_be_visible()
     finally:
-        page.close()
-        live.backend.stop()
-        studio.stop()
+        server.stop()

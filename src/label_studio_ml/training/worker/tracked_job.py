@@ -24,6 +24,7 @@ from label_studio_ml.trackers.run_trackers import RunTrackers
 from label_studio_ml.training.job import Report
 from label_studio_ml.training.process.run_request import RunRequest
 from label_studio_ml.training.records.job_pages import append_line, write_progress
+from label_studio_ml.training.records.job_record import now
 from label_studio_ml.training.records.run_log import RunLog, Scrubber, append_to_log
 from label_studio_ml.training.worker.leased_project import LeasedProject
 from label_studio_ml.training.worker.run_end import EndKind, RunEnd
@@ -111,6 +112,7 @@ class TrackedJob:
         return RunDescription(
             job=self._job_id,
             name=f"project-{uid.partition('.')[0]}-{self._job_id}",
+            began=now(),
             params=self._public_texts({name: text for name, text in params.items() if text}),
             tags=self._public_texts(tags),
             experiment=settings.trackers.experiment,

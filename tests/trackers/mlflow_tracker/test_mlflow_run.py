@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from label_studio_ml.trackers import mlflow_run
 from label_studio_ml.trackers.delivery import Delivery
-from label_studio_ml.trackers.local_artifacts import StoredRun, remove_old_files
 from label_studio_ml.trackers.messages import RunDescription, RunResult, TrackerAnswer
-from label_studio_ml.trackers.mlflow_run import open_run
+from label_studio_ml.trackers.mlflow_tracker import mlflow_run
+from label_studio_ml.trackers.mlflow_tracker.local_artifacts import StoredRun, remove_old_files
+from label_studio_ml.trackers.mlflow_tracker.mlflow_run import open_run
 from label_studio_ml.trackers.tracked_run import Refused, Unavailable
 from label_studio_ml.training.metric_history import new_point
 from studio.fake import Asked, Reply
 
-from .mlflow_stand_in import API, MlflowStandIn
-from .packages import package
+from ..mlflow_stand_in import API, MlflowStandIn
+from ..packages import package
 
 TIME = "2026-12-01T00:00:00.500+00:00"
 
@@ -32,9 +32,9 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowSt
     server.stop()
 
 
-def _description(page: str = "") -> RunDescription:
+def _description(page: str = "", began: str = "") -> RunDescription:
     tags = {"label_studio_ml.retry_of": "j0"}
-    return RunDescription(job="j1", name="project-7-j1", tags=tags, page=page)
+    return RunDescription(job="j1", name="project-7-j1", tags=tags, page=page, began=began)
 
 
 def test_a_run_has_a_name_tags_and_a_link_without_login(server: MlflowStandIn) -> None:
@@ -125,6 +125,26 @@ def test_a_second_try_of_a_job_continues_its_run(server: MlflowStandIn) -> None:
     run.log_result(RunResult(status="killed", version="v1"))
     assert server.statuses[-1] == "KILLED"
     assert server.tags["label_studio_ml.version"] == "v1"
+
+
+def test_an_earlier_try_that_ends_late_does_not_end_the_run_of_the_later_one(server: MlflowStandIn) -> None:
+    earlier = open_run(_description(began="2026-12-01T00:00:01.000+00:00"))
+    later = open_run(_description(began="2026-12-01T00:00:02.000+00:00"))
+    earlier.log_points([{"time": TIME, "step": 1, "loss": 0.5}])
+    earlier.log_result(RunResult(status="killed", message="disk full"))
+    assert server.statuses == ["RUNNING"]
+    assert "label_studio_ml.message" not in server.tags
+    assert [one["value"] for one in server.metrics] == [0.5], "what it has logged is kept"
+    later.log_result(RunResult(status="finished", version="v1"))
+    assert server.statuses == ["RUNNING", "FINISHED"]
+
+
+def test_an_earlier_try_that_reaches_mlflow_last_does_not_get_the_run(server: MlflowStandIn) -> None:
+    later = open_run(_description(began="2026-12-01T00:00:02.000+00:00"))
+    earlier = open_run(_description(began="2026-12-01T00:00:01.000+00:00"))
+    later.log_result(RunResult(status="finished", version="v1"))
+    earlier.log_result(RunResult(status="killed"))
+    assert server.statuses == ["FINISHED"]
 
 
 def test_the_files_of_the_version_are_artifacts(server: MlflowStandIn, tmp_path: Path) -> None:

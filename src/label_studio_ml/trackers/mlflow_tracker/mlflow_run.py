@@ -9,19 +9,21 @@ from typing import Any, TypeVar
 
 from label_studio_ml.storage.private_files import make_folder
 from label_studio_ml.support.url_secrets import page_url
-from label_studio_ml.trackers.local_artifacts import StoredRun, remove_old_files
 from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult, Status
+from label_studio_ml.trackers.mlflow_tracker.local_artifacts import StoredRun, remove_old_files
+from label_studio_ml.trackers.mlflow_tracker.mlflow_errors import not_mlflow, unavailable
 from label_studio_ml.trackers.tracked_run import Refused, Unavailable, metrics_of, whole_step
 
 Item = TypeVar("Item")
 
 #: Experiment of runs without TRACKER_EXPERIMENT and MLFLOW_EXPERIMENT_NAME.
 DEFAULT_EXPERIMENT = "label-studio-ml"
-#: Tags of a run: the ids of its job and its project, and the name of its version.
-JOB_TAG, PROJECT_TAG, VERSION_TAG = (
+#: Tags of a run: the ids of its job and its project, the name of its version, and when the latest try of its job began.
+JOB_TAG, PROJECT_TAG, VERSION_TAG, TRY_TAG = (
     "label_studio_ml.job",
     "label_studio_ml.project",
     "label_studio_ml.version",
+    "label_studio_ml.try",
 )
 #: The most metrics, and parameters or tags, that MLflow takes in one request, and the longest texts that it stores.
 _METRICS_PER_CALL, _PARAMS_PER_CALL = 1000, 100
@@ -43,26 +45,55 @@ def import_client() -> None:
 
 
 def open_run(description: RunDescription) -> "MlflowRun":
-    """Start the job's run in MLflow, or continue it if it has one. Raises the errors of MLflow."""
-    from mlflow import MlflowClient
+    """Start the job's run in MLflow, or continue it if it has one.
 
-    client = MlflowClient()
+    Raises Unavailable if no MLflow answers, and the errors of MLflow.
+    """
+    from mlflow import MlflowClient, get_tracking_uri
+    from mlflow.exceptions import MlflowException
+
+    address = get_tracking_uri()
+    try:
+        return _open_run(MlflowClient(), description)
+    except MlflowException as error:
+        raise unavailable(error, address) or error from error
+
+
+def _open_run(client: Any, description: RunDescription) -> "MlflowRun":
+    """Start the job's run, or continue it. Raises the errors of MLflow, and Unavailable for another server's answer."""
     if _is_local(client.tracking_uri):
         make_folder(Path(description.log_dir) / "mlflow")
     experiment = _experiment(client, description)
     # There is one after an earlier try of the job, and after a request whose answer was lost.
     run = _oldest_run(client, experiment, description.job)
     if run is not None:
-        client.update_run(run.info.run_id, status="RUNNING")
+        _take_over(client, run, description)
         return MlflowRun(client, run, description)
     tags = {name: text[:_MAX_TAG] for name, text in description.tags.items()}
     created = client.create_run(
-        experiment, tags={**tags, JOB_TAG: description.job}, run_name=description.name
+        experiment,
+        tags={**tags, JOB_TAG: description.job, TRY_TAG: description.began},
+        run_name=description.name,
     )
+    if not created.info.run_id:
+        raise not_mlflow(client.tracking_uri, "an empty run")
     run = _oldest_run(client, experiment, description.job) or created
     if run.info.run_id != created.info.run_id:  # the process of an earlier try has created one meanwhile
         client.delete_run(created.info.run_id)
+        _take_over(client, run, description)
     return MlflowRun(client, run, description)
+
+
+def _take_over(client: Any, run: Any, description: RunDescription) -> None:
+    """Let a run of the job go on as that of this try, unless a later try has it already."""
+    if _try_of(run) <= description.began:
+        client.set_tag(run.info.run_id, TRY_TAG, description.began)
+        client.update_run(run.info.run_id, status="RUNNING")
+
+
+def _try_of(run: Any) -> str:
+    """Return when the latest try of a run's job began, empty if its tags do not say."""
+    return str(run.data.tags.get(TRY_TAG, ""))
 
 
 def _oldest_run(client: Any, experiment: str, job: str) -> Any:
@@ -96,6 +127,8 @@ def _experiment(client: Any, description: RunDescription) -> str:
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
                 raise
+    if experiment.name != name or not experiment.experiment_id:
+        raise not_mlflow(client.tracking_uri, "something else than the experiment that it was asked for")
     return str(experiment.experiment_id)
 
 
@@ -118,6 +151,7 @@ class MlflowRun:
         self._project = description.tags.get(PROJECT_TAG, "")
         self._local_folder = _artifact_folder(description) if _is_local(client.tracking_uri) else None
         self._id: str = run.info.run_id
+        self._began = description.began
         self._known_params: set[str] = set(run.data.params)
         uri = client.tracking_uri
         page = description.page or (page_url(uri) if uri.startswith("http") else "")
@@ -174,7 +208,13 @@ class MlflowRun:
             remove_old_files(stored, result.versions, self._local_folder)
 
     def log_result(self, result: RunResult) -> None:
-        """Store the status; the version and the error become tags."""
+        """Store the status; the version and the error become tags.
+
+        Nothing is stored if a later try of the job has the run: what the process of an earlier one sends late would
+        show a running training as ended.
+        """
+        if _try_of(self._call(self._client.get_run, self._id)) > self._began:
+            return
         self._call(self._client.set_terminated, self._id, _STATUSES[result.status])
         tags = {VERSION_TAG: result.version, "label_studio_ml.message": result.message}
         for name, text in tags.items():
@@ -184,13 +224,18 @@ class MlflowRun:
     def close(self, result: RunResult) -> None:
         """Do nothing: the run has ended with `log_result`, and MLflow takes files after the end."""
 
-    def _call(self, method: Any, *arguments: Any, **options: Any) -> None:
-        """Call a method of the client. Raises Refused if MLflow would refuse it again, and Unavailable."""
+    def _call(self, method: Any, *arguments: Any, **options: Any) -> Any:
+        """Call a method of the client, and return its result.
+
+        Raises Refused if MLflow would refuse it again, and Unavailable.
+        """
         from mlflow.exceptions import MlflowException, RestException
 
         try:
-            method(*arguments, **options)
+            return method(*arguments, **options)
         except MlflowException as error:
+            if (away := unavailable(error, self._client.tracking_uri)) is not None:
+                raise away from error
             if error.error_code in _REFUSALS:
                 raise Refused(error.message) from error
             # After repeated answers of 500, the client's error has only this text.
