@@ -14,7 +14,13 @@ from label_studio_ml.conformance.checks import (
     webhook_checks,
 )
 from label_studio_ml.conformance.hidden_login import hide_login_in
-from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
+from label_studio_ml.conformance.outcome import (
+    Finding,
+    Outcome,
+    Severity,
+    skipped,
+    with_findings,
+)
 from label_studio_ml.conformance.transport.run_limit import OutOfTime, TimeLimit
 from label_studio_ml.conformance.trial import Trial
 from label_studio_ml.support.texts import plural
@@ -78,7 +84,7 @@ def conform(trial: Trial, only: Collection[str] = ()) -> Iterator[Outcome]:
         if name in wanted:
             yield replace(hide_login_in(outcome, trial.calls.used_login), name=name)
     if late:
-        yield replace(found(_time_finding(trial.calls.time_limit, late)), name=TIME)
+        yield replace(with_findings(_time_finding(trial.calls.time_limit, late)), name=TIME)
 
 
 #: Most calls that the finding about the time limit names.
@@ -113,4 +119,4 @@ def _broken_check(error: Exception) -> Outcome:
         "unknown: this check was not made",
         "Report it as a bug of label-studio-ml",
     )
-    return found(finding)
+    return with_findings(finding)

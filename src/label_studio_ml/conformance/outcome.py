@@ -64,7 +64,7 @@ def skipped(reason: str) -> Outcome:
     return Outcome(reason, skipped=True)
 
 
-def found(*findings: Finding) -> Outcome:
+def with_findings(*findings: Finding) -> Outcome:
     """Return the outcome of a check with these findings."""
     return Outcome(findings=findings)
 

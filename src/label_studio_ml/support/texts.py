@@ -33,13 +33,13 @@ def _escape(match: re.Match[str]) -> str:
     return _SHORT_ESCAPES.get(match[0]) or (f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}")
 
 
-def plural(count: int, singular: str, several: str = "") -> str:
+def plural(count: int, singular: str, plural_form: str = "") -> str:
     """Return a count with its noun: `1 task`, `0 tasks`, `1,240 tasks`.
 
-    `several` is the plural, by default `singular` with an `s`. Both may contain further words:
+    `plural_form` is by default `singular` with an `s`. Both may contain further words:
     `plural(count, "task has", "tasks have")`.
     """
-    return f"{count:,} {singular if count == 1 else several or f'{singular}s'}"
+    return f"{count:,} {singular if count == 1 else plural_form or f'{singular}s'}"
 
 
 def whole_number(text: str) -> int | None:

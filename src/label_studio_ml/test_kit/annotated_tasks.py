@@ -12,7 +12,7 @@ from label_studio_ml.test_kit.example_regions import build
 
 Json = dict[str, Any]
 
-#: Regions in each annotation of controls that can have several.
+#: Regions in each annotation of each control of labels, which may have more than one.
 _REGIONS = 2
 
 
@@ -31,16 +31,16 @@ def annotated_tasks(label_config: str, tasks: Sequence[Json], shift: int = 0) ->
     ]
 
 
-def regions_of(controls: Controls, task: Json, number: int, *, several: bool = True) -> list[Region]:
-    """Return regions of all controls for a task. `number` chooses the labels.
+def regions_of(controls: Controls, task: Json, number: int, *, most: int = _REGIONS) -> list[Region]:
+    """Return regions of all controls for a task: `most` of each control of labels, one of each other control.
 
-    Without `several`, there is one of each control.
+    `number` chooses the labels.
     """
     regions: list[Region] = []
     for control in controls:
         if control.is_per_region:
             continue
-        for offset in range(_REGIONS if several and _has_several(control) else 1):
+        for offset in range(most if _has_labels(control) else 1):
             try:
                 regions += build(control, controls, task, number + offset)
             except (LabelConfigError, ValueError, TypeError, LookupError, StopIteration):
@@ -48,7 +48,7 @@ def regions_of(controls: Controls, task: Json, number: int, *, several: bool = T
     return regions
 
 
-def _has_several(control: Control) -> bool:
+def _has_labels(control: Control) -> bool:
     return control.tag.endswith("Labels")
 
 
@@ -76,6 +76,6 @@ def with_one_label(label_config: str, tasks: Sequence[Json]) -> list[Json]:
     controls = Controls(label_config)
     readable = samples.tasks(label_config, len(tasks))
     return [
-        with_annotation(task, regions_of(controls, same, 0, several=False))
+        with_annotation(task, regions_of(controls, same, 0, most=1))
         for task, same in zip(tasks, readable, strict=True)
     ]

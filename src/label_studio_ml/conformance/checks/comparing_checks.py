@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from label_studio_ml.conformance.checks.predict_call import predict, reason_to_skip
-from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
+from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, skipped, with_findings
 from label_studio_ml.conformance.sample_project import Json
 from label_studio_ml.conformance.stored_predictions import (
     CALL,
@@ -30,7 +30,7 @@ def order(trial: Trial) -> Outcome:
     answer = predict(trial, trial.first.predict(tasks[::-1]))
     results, findings = answered_results(answer, len(tasks))
     if new := _new(trial, findings):
-        return found(*new)
+        return with_findings(*new)
     before = list(trial.results)
     if not _changed(before, results[::-1]):
         if not _changed(before, results):
@@ -38,7 +38,7 @@ def order(trial: Trial) -> Outcome:
         return Outcome("each task gets its own prediction")
     again, _ = answered_results(predict(trial, trial.first.predict(tasks)), len(tasks))
     if again and not results:
-        return found(_nothing_reversed(len(tasks)))
+        return with_findings(_nothing_reversed(len(tasks)))
     if not is_permutation(before, results) or _changed(before, again):
         return skipped("two predictions of a task differ, so that no order can be seen")
     finding = Finding(
@@ -49,7 +49,7 @@ def order(trial: Trial) -> Outcome:
         "Label Studio stores predictions at wrong tasks: annotators see those of other tasks",
         "Keep the order of the request: do not sort tasks, and do not collect results as they become ready",
     )
-    return found(finding)
+    return with_findings(finding)
 
 
 def _nothing_reversed(count: int) -> Finding:
@@ -80,7 +80,7 @@ def broken_task(trial: Trial) -> Outcome:
     new = _new(trial, findings)
     if new or not results:
         received = new[0].received if new else "no results"
-        return found(
+        return with_findings(
             _broken_finding(
                 f"{received}, for {plural(len(tasks), 'task')} of which one has no data",
                 f"one task whose field is missing or null is enough: {NOT_STORED}",
@@ -88,7 +88,7 @@ def broken_task(trial: Trial) -> Outcome:
         )
     own = results.pop(_BROKEN)
     if lost := _unusable(trial, own, broken):
-        return found(_broken_finding(f"{lost.received}, for the task without data", lost.effect))
+        return with_findings(_broken_finding(f"{lost.received}, for the task without data", lost.effect))
     changed = _changed(trial.results, results)
     if not changed:
         return Outcome("the other tasks keep their predictions")
@@ -97,7 +97,7 @@ def broken_task(trial: Trial) -> Outcome:
         return skipped("two predictions of a task differ, so that nothing can be said about the other tasks")
     count = f"{changed} of the {plural(len(results), 'other task')}"
     effect = "annotators of other tasks see predictions that are missing, or belong to another task"
-    return found(
+    return with_findings(
         _broken_finding(f"other predictions for {count} than without the task that has no data", effect)
     )
 

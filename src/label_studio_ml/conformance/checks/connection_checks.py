@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from label_studio_ml.conformance.answer import Answer
 from label_studio_ml.conformance.checks.predict_call import NO_ANSWER
-from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
+from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, skipped, with_findings
 from label_studio_ml.conformance.stored_predictions import failed_call
 from label_studio_ml.conformance.trial import Trial
 from label_studio_ml.connect.addresses import webhook_host_fits
@@ -68,7 +68,7 @@ def address(trial: Trial) -> Outcome:
         "Label Studio makes no webhook for the backend, and does not say so: no annotation arrives",
         "Give the backend an alias with a dot, such as ml-backend.internal, and enter that in Label Studio",
     )
-    return found(finding)
+    return with_findings(finding)
 
 
 def busy(trial: Trial) -> Outcome:
@@ -87,7 +87,7 @@ def busy(trial: Trial) -> Outcome:
     if failed is None and slowest.seconds <= slowest.limit:
         trial.calls.time_limit.check()  # the prediction may have been given up
         return Outcome(f"while it predicts, /health answers: {slowest}")
-    return found(_busy_finding(failed or slowest, len(trial.first.data)))
+    return with_findings(_busy_finding(failed or slowest, len(trial.first.data)))
 
 
 def _busy_finding(answer: Answer, tasks: int) -> Finding:

@@ -7,7 +7,7 @@ from typing import Any
 from label_studio_ml.conformance.answer import Answer
 from label_studio_ml.conformance.checks.late_answer import late_answer
 from label_studio_ml.conformance.checks.predict_call import NO_ANSWER, predict
-from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
+from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, skipped, with_findings
 from label_studio_ml.conformance.stored_predictions import (
     CALL,
     NO_SUGGESTION,
@@ -120,7 +120,7 @@ def click(trial: Trial) -> Outcome:
     task = trial.first.clicked_task(1)
     answer = predict(trial, trial.first.click(task, trial.click_context))
     if answer.is_error or answer.lost_body:
-        return found(failed_call(answer, NO_SUGGESTION))
+        return with_findings(failed_call(answer, NO_SUGGESTION))
     results, findings = answered_results(answer, 1)
     if not results and not findings:
         return skipped("the model suggests nothing for a click")
@@ -139,4 +139,4 @@ def large_request(trial: Trial) -> Outcome:
     if not answer.is_error:
         return Outcome(f"a request of {LARGE / 1e6:g} MB is accepted: {answer}")
     effect = f"'Retrieve predictions' for some thousand tasks at once stores nothing: {NOT_STORED}"
-    return found(failed_call(answer, effect))
+    return with_findings(failed_call(answer, effect))

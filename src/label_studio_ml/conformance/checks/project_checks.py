@@ -1,7 +1,7 @@
 """Check that a backend serves two projects, each by its own label config."""
 
 from label_studio_ml.conformance.checks.predict_call import predict, reason_to_skip
-from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, is_failure, skipped
+from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, is_failure, skipped, with_findings
 from label_studio_ml.conformance.sample_project import SampleProject
 from label_studio_ml.conformance.stored_predictions import (
     CALL,
@@ -40,7 +40,7 @@ def two_projects(trial: Trial) -> Outcome:
     clicked = _clicked(trial)  # the last /setup is that of the second project
     first = _opened(trial, trial.first, trial.first_checks)
     if first:
-        return found(
+        return with_findings(
             Finding(
                 Severity.FAIL,
                 CALL,
@@ -54,13 +54,13 @@ def two_projects(trial: Trial) -> Outcome:
         fix = "Take names and labels from `label_config` of each /predict; or use the backend for one project only"
         received = f"a second project with other names of controls gets: {second.received}"
         expected = "predictions for the label config of the request"
-        return found(Finding(Severity.WARN, CALL, received, expected, second.effect, fix))
+        return with_findings(Finding(Severity.WARN, CALL, received, expected, second.effect, fix))
     if clicked and _clicked(trial) is None:
         received = f"a click in one project, after the /setup of another one, gets: {clicked.received}"
         expected = "a suggestion for the project of the request: Label Studio sends no /setup before a click"
         severity = Severity.FAIL if trial.takes_clicks else Severity.WARN
         effect = "where two projects use clicks, annotators get suggestions for the other one, and the page drops them"
-        return found(Finding(severity, CALL, received, expected, effect, _PER_REQUEST))
+        return with_findings(Finding(severity, CALL, received, expected, effect, _PER_REQUEST))
     return Outcome("each project gets predictions for its own label config")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from label_studio_ml.conformance.answer import Answer
 from label_studio_ml.conformance.checks.late_answer import late_answer
-from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
+from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, skipped, with_findings
 from label_studio_ml.conformance.stored_predictions import REPEATED, failed_call, kind_of
 from label_studio_ml.conformance.trial import Trial
 
@@ -33,11 +33,11 @@ def setup(trial: Trial) -> Outcome:
     first = trial.setup or trial.set_up(trial.first)
     findings = _setup_findings(first)
     if findings:
-        return found(*findings)
+        return with_findings(*findings)
     second = trial.set_up(trial.first)
     findings = _setup_findings(second)
     if findings:
-        return found(*findings)
+        return with_findings(*findings)
     trial.version = str(first.body().value["model_version"]).strip()
     again = str(second.body().value["model_version"]).strip()
     if again != trial.version:
@@ -49,7 +49,7 @@ def setup(trial: Trial) -> Outcome:
             REPEATED,
             "Derive the version from the model, not from the time or the request",
         )
-        return found(finding)
+        return with_findings(finding)
     late = late_answer(first) or late_answer(second)
     return Outcome(f"Label Studio shows version {trial.version!r}: {first}", tuple(late))
 
@@ -69,7 +69,7 @@ def extra_params(trial: Trial) -> Outcome:
     findings += [_crashed(_ask(trial, value), form, value) for form, value in unusual.items()]
     trial.set_up(trial.first)  # the calls that follow are to be answered with the params that are entered
     first = next((finding for finding in findings if finding is not None), None)
-    return found(first) if first else Outcome("accepted as null, as text and as an object")
+    return with_findings(first) if first else Outcome("accepted as null, as text and as an object")
 
 
 def _refused(answer: Answer, form: str, value: Any) -> Finding | None:
@@ -152,7 +152,7 @@ def versions(trial: Trial) -> Outcome:
     answer = trial.calls.get("/versions", trial.calls.limits.versions)
     finding = _versions_finding(answer)
     if finding is not None:
-        return found(finding)
+        return with_findings(finding)
     summary = f"Label Studio lists {len(answer.body().value['versions'])}: {answer}"
     return Outcome(summary, tuple(late_answer(answer)))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from label_studio_ml.conformance.answer import Answer
-from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, found, skipped
+from label_studio_ml.conformance.outcome import Finding, Outcome, Severity, skipped, with_findings
 from label_studio_ml.conformance.sample_events import without_payload
 from label_studio_ml.conformance.sample_project import Json
 from label_studio_ml.conformance.stored_predictions import failed_call, kind_of
@@ -56,13 +56,13 @@ def _sent(trial: Trial, payloads: list[Json], bare: list[str]) -> Outcome:
         answers.append((payload["action"], trial.calls.event(payload)))
         if answers[-1][1].timed_out:  # the others would be so, too, each after a wait
             break
-    found_each = [_event_finding(trial, action, answer) for action, answer in answers]
-    if not any(found_each):
-        found_each += [
+    finding_of_each = [_event_finding(trial, action, answer) for action, answer in answers]
+    if not any(finding_of_each):
+        finding_of_each += [
             _bare_event_finding(action, trial.calls.event(without_payload(action))) for action in bare
         ]
     findings: dict[str, Finding] = {}
-    for finding in found_each:
+    for finding in finding_of_each:
         if finding is not None:
             findings.setdefault(finding.fix, finding)
     slowest = max(answer.seconds for _, answer in answers)
@@ -129,7 +129,7 @@ def training(trial: Trial) -> Outcome:
     answer = trial.calls.post("/webhook", trial.events.start_training(), trial.calls.limits.predict)
     effect = "Label Studio shows the backend with the state Error until the page is loaded again"
     if answer.is_error or answer.lost_body:
-        return found(failed_call(answer, effect))
+        return with_findings(failed_call(answer, effect))
     body = answer.body()
     findings = []
     if body.error or not isinstance(body.value, Mapping):
