@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from evaluation.doubtful.doubtful_list import doubtful_list
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.errors import SettingsError, StudioError
 from label_studio_ml.evaluation.doubtful.doubtful_labels import DoubtfulLabels
-from label_studio_ml.evaluation.doubtful.judgement import Doubt
 from label_studio_ml.projects import doubtful_tab
 from label_studio_ml.projects.doubtful_tab import (
     MARK,
@@ -25,40 +25,6 @@ from label_studio_ml.versions.state.project_state import Project
 from studio.fake import Asked, FakeServer, Reply
 
 RESULTS: dict[int, list[Any]] = {3: [], 9: []}
-
-
-def _doubtful(*annotations: tuple[int, int | None]) -> DoubtfulLabels:
-    return DoubtfulLabels(
-        project="7",
-        created="",
-        source="",
-        tasks=9,
-        annotations=9,
-        folds=2,
-        seed=0,
-        complete=True,
-        seconds=[],
-        contradicted=len(annotations),
-        likely=0,
-        failed=0,
-        failures=[],
-        rare={},
-        not_compared={},
-        doubts=[
-            Doubt(
-                task=task,
-                annotation=number,
-                annotator=1,
-                control="label",
-                kind="choices",
-                doubt=0.5,
-                likely=False,
-                given={},
-                predicted={},
-            )
-            for task, number in annotations
-        ],
-    )
 
 
 EARLIER = "doubtful-20200101-000000"
@@ -141,7 +107,7 @@ def _make(
 def test_a_tab_of_the_annotations_takes_the_place_of_an_earlier_one_that_is_deleted_last(
     fake: FakeTabs,
 ) -> None:
-    made = _make(fake, _doubtful((9, 90), (3, 30)))
+    made = _make(fake, doubtful_list((9, 90), (3, 30)))
     assert made.tab == f"{fake.url}/projects/7/data?tab=12"
     assert (made.version, fake.changes) == ("", [])
     assert fake.deleted_versions == [EARLIER]
@@ -161,7 +127,7 @@ def test_a_tab_of_other_origin_is_neither_deleted_nor_joined(
 ) -> None:
     fake.views.append({"id": 8, "data": {"title": "Mine", **data}})
     for refused in (
-        lambda: _make(fake, _doubtful(*doubts), title="Mine", order=True),
+        lambda: _make(fake, doubtful_list(*doubts), title="Mine", order=True),
         lambda: require_tab("7", _login(fake), "Mine", has_ids=True),
     ):
         with pytest.raises(
@@ -177,7 +143,7 @@ def test_a_tab_of_other_origin_is_neither_deleted_nor_joined(
 def test_an_earlier_tab_stays_if_the_new_one_is_refused(fake: FakeTabs) -> None:
     fake.on("/api/projects/7/import/predictions", Reply.of({"detail": "no"}, 400))
     with pytest.raises(StudioError):
-        _make(fake, _doubtful((9, 90)), order=True)
+        _make(fake, doubtful_list((9, 90)), order=True)
     assert fake.calls == ["POST /api/projects/7/import/predictions", VERSIONS]
     assert EARLIER not in fake.deleted_versions
 
@@ -192,7 +158,7 @@ def test_nothing_that_was_stored_for_a_tab_stays_if_it_cannot_be_made(fake: Fake
         ),
     )
     with pytest.raises(StudioError):
-        _make(fake, _doubtful((9, 90)), order=True)
+        _make(fake, doubtful_list((9, 90)), order=True)
     (version,) = {each["model_version"] for each in fake.added if "model_version" in each}
     assert fake.deleted_versions == [version]
     assert ("DELETE /api/dm/views/12/" in fake.calls) == (path == "/api/projects/7/")
@@ -206,13 +172,13 @@ def test_a_tab_whose_response_was_lost_does_not_stay(fake: FakeTabs) -> None:
 
     fake.on("/api/dm/views/", lost)
     with pytest.raises(StudioError):
-        _make(fake, _doubtful((9, 90)))
+        _make(fake, doubtful_list((9, 90)))
     assert fake.calls == ["POST /api/dm/views/", "DELETE /api/dm/views/12/"]
 
 
 def test_tasks_that_were_deleted_meanwhile_have_no_predictions(fake: FakeTabs) -> None:
     fake.tasks = [{"id": 9, "data": {}}]
-    made = _make(fake, _doubtful((3, 30), (9, 90)), order=True)
+    made = _make(fake, doubtful_list((3, 30), (9, 90)), order=True)
     *predictions, _ = fake.added
     assert [(each["task"], each["score"]) for each in predictions] == [(9, 0.0)]
     assert made.notes == [
@@ -231,13 +197,13 @@ def test_uploads_before_one_that_is_refused_are_deleted(
         lambda asked: Reply.of({"detail": "no"}, 400) if fake.added else fake._predictions(asked),
     )
     with pytest.raises(StudioError):
-        _make(fake, _doubtful((9, 90), (3, 30)), order=True)
+        _make(fake, doubtful_list((9, 90), (3, 30)), order=True)
     (stored,) = fake.added
     assert fake.deleted_versions == [stored["model_version"]]
 
 
 def test_the_order_of_the_list_by_predictions_of_a_version_of_its_own(fake: FakeTabs) -> None:
-    made = _make(fake, _doubtful((9, 90), (3, 30), (9, 91)), order=True)
+    made = _make(fake, doubtful_list((9, 90), (3, 30), (9, 91)), order=True)
     *predictions, view = fake.added
     assert [(each["task"], each["score"]) for each in predictions] == [(9, 0.0), (3, 0.5)]
     assert {each["model_version"] for each in predictions} == {made.version}
@@ -250,7 +216,7 @@ def test_the_order_of_the_list_by_predictions_of_a_version_of_its_own(fake: Fake
 def test_predictions_that_are_refused_change_nothing(fake: FakeTabs) -> None:
     fake.stored = 1
     with pytest.raises(StudioError, match=r"refused 1 of 2 predictions.*Leave out --order"):
-        _make(fake, _doubtful((9, 90), (3, 30)), order=True)
+        _make(fake, doubtful_list((9, 90), (3, 30)), order=True)
     assert fake.changes == []
     assert EARLIER not in fake.deleted_versions
     assert "DELETE /api/dm/views/5/" not in fake.calls
@@ -258,29 +224,29 @@ def test_predictions_that_are_refused_change_nothing(fake: FakeTabs) -> None:
 
 def test_without_doubts_there_is_no_tab(fake: FakeTabs) -> None:
     fake.shown = EARLIER
-    assert _make(fake, _doubtful()).tab == ""
+    assert _make(fake, doubtful_list()).tab == ""
     assert (fake.added, fake.changes, fake.deleted_versions) == ([], [{"model_version": ""}], [EARLIER])
     assert fake.calls == ["PATCH /api/projects/7/", VERSIONS, "DELETE /api/dm/views/5/"]
 
 
 def test_another_version_that_the_project_shows_stays_chosen(fake: FakeTabs) -> None:
     fake.shown = "mine"
-    _make(fake, _doubtful())
+    _make(fake, doubtful_list())
     assert (fake.changes, fake.deleted_versions) == ([], [EARLIER])
 
 
 def test_annotations_without_ids_have_no_tab(fake: FakeTabs) -> None:
     with pytest.raises(SettingsError, match="needs the ids"):
-        _make(fake, _doubtful((9, None)))
+        _make(fake, doubtful_list((9, None)))
     with pytest.raises(SettingsError, match="needs the ids"):
-        _make(fake, msgspec.structs.replace(_doubtful((9, 90)), project="unknown"))
+        _make(fake, msgspec.structs.replace(doubtful_list((9, 90)), project="unknown"))
     for project, has_ids in (("unknown", True), ("7", False)):
         with pytest.raises(SettingsError, match="needs the ids"):
             require_tab(project, _login(fake), "Doubtful labels", has_ids=has_ids)
 
 
 def test_links_where_the_address_is_known() -> None:
-    doubtful = _doubtful((9, 90), (3, None))
+    doubtful = doubtful_list((9, 90), (3, None))
     settings = Settings(backend_dir=Path(), studio_url="http://studio:8080/sub/", studio_api_key="secret")
     urls = [doubt.url for doubt in with_links(doubtful, Project(uid="7.1"), settings).doubts]
     assert urls == [

@@ -12,13 +12,12 @@ import pytest
 
 from e2e.backend import CLI, clean_environment
 from e2e.processes import wait_until
+from evaluation.doubtful.doubtful_list import doubtful_list
 from evaluation.learning import learning_settings, word_tasks
 from label_studio_ml.cli.main import main
 from label_studio_ml.evaluation.curve import learning_curve
 from label_studio_ml.evaluation.curve.learning_curve import LearningCurve
 from label_studio_ml.evaluation.doubtful import doubtful_labels
-from label_studio_ml.evaluation.doubtful.doubtful_labels import DoubtfulLabels
-from label_studio_ml.evaluation.doubtful.judgement import Doubt
 from live import CONFIG
 from studio.fake import Asked, FakeServer, Reply
 
@@ -198,43 +197,10 @@ def test_a_tab_without_ids_is_refused_before_the_trainings(
     assert not (folder / "evaluations").exists()
 
 
-def _found() -> DoubtfulLabels:
-    return DoubtfulLabels(
-        project="7",
-        created="",
-        source="export.json",
-        tasks=60,
-        annotations=60,
-        folds=2,
-        seed=0,
-        complete=True,
-        seconds=[],
-        contradicted=0,
-        likely=0,
-        failed=0,
-        failures=[],
-        rare={},
-        not_compared={},
-        doubts=[
-            Doubt(
-                task=9,
-                annotation=90,
-                annotator=1,
-                control="label",
-                kind="choices",
-                doubt=0.5,
-                likely=False,
-                given={},
-                predicted={},
-            )
-        ],
-    )
-
-
 def test_the_list_is_shown_before_the_error_of_its_tab(
     evaluate: Evaluate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doubtful_labels, "find_doubtful", lambda *_, **__: (_found(), {}))
+    monkeypatch.setattr(doubtful_labels, "find_doubtful", lambda *_, **__: (doubtful_list((9, 90)), {}))
     studio = FakeServer()
     views = [Reply.of([]), Reply.of({"detail": "no"}, 400)]
     studio.on("/api/dm/views/", lambda asked: views.pop(0) if len(views) > 1 else views[0])
@@ -244,14 +210,14 @@ def test_the_list_is_shown_before_the_error_of_its_tab(
     finally:
         studio.stop()
     printed = capsys.readouterr().out
-    assert "Predictions contradict 0 annotations" in printed
+    assert "Predictions contradict 1 annotation" in printed
     assert "doubtful-labels.json" in printed
 
 
 def test_ctrl_c_while_the_tab_is_made_lets_it_be_finished(
     evaluate: Evaluate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doubtful_labels, "find_doubtful", lambda *_, **__: (_found(), {}))
+    monkeypatch.setattr(doubtful_labels, "find_doubtful", lambda *_, **__: (doubtful_list((9, 90)), {}))
     studio = FakeServer()
 
     def views(asked: Asked) -> Reply:
