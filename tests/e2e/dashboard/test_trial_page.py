@@ -72,15 +72,8 @@ def _column(page: Any, name: str) -> Any:
     return page.get_by_role("region", name=name, exact=True)
 
 
-def test_versions_are_compared_beside_the_annotation_and_answer_clicks(
-    label_studio: Studio, make_backend: MakeBackend, browser: Browser, tmp_path: Path
-) -> None:
-    studio = label_studio
-    made = make_backend(
-        "shown.py", env={"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": studio.token}
-    )
-    project, uid, backend = _project(studio, made, "Pictures to try", PICTURES)
-    tasks = studio.upload_files(project, [_picture(tmp_path / f"{name}.png") for name in "abc"])
+def _two_versions(studio: Studio, backend: int, tasks: list[int]) -> tuple[str, str]:
+    """Train two versions, with an annotation of the first and of the last task; return the newer and the older one."""
     value: Json = {
         "x": 50,
         "y": 50,
@@ -90,10 +83,52 @@ def test_versions_are_compared_beside_the_annotation_and_answer_clicks(
         "rectanglelabels": ["dog"],
     }
     box = {"id": "a", "from_name": "box", "to_name": "photo", "type": "rectanglelabels", "value": value}
-    for task, count in ((tasks[0], 1), (tasks[2], 2)):  # each annotation is one training
+    for task, count in ((tasks[0], 1), (tasks[-1], 2)):  # each annotation is one training
         studio.annotate(task, [{**box, "original_width": 640, "original_height": 480}])
         wait_until(partial(_has_trained, studio, backend, count), "a version is trained")
     newest, older = studio.versions(backend)[:2]
+    return newest, older
+
+
+def _answers_a_click(page: Any) -> None:
+    """Click into the picture of the first prediction, which is then at that point, and take the click back."""
+    first = _column(page, "Prediction 1")
+    wait_until_settled(page)
+    area = first.locator(".picture-media").bounding_box()
+    first.locator(".picture-media").click(
+        position={"x": area["width"] * 0.25, "y": area["height"] * 0.5}, force=True
+    )
+    expect(first).to_contain_text("Predict without prompts")
+    expect(first).to_contain_text("at 160, 240")
+    first.get_by_role("button", name="Predict without prompts").click()
+    expect(first).to_contain_text("at 256, 96")
+
+
+def _answers_a_box(page: Any, browser: Browser) -> None:
+    """Draw a box as a prompt in the picture of the first prediction, which is then there, and take it back."""
+    first = _column(page, "Prediction 1")
+    first.get_by_label("Tool").select_option("area")
+    wait_until_settled(page)
+    area = first.locator(".picture-shapes").bounding_box()
+    for x, y, act in ((0.2, 0.4, page.mouse.down), (0.6, 0.8, page.mouse.up)):
+        page.mouse.move(area["x"] + x * area["width"], area["y"] + y * area["height"], steps=4)
+        act()
+    expect(first).to_contain_text(re.compile("at (127|128|129), (191|192|193)"))
+    browser.keep(page, "dashboard-try-box-prompt")
+    first.get_by_role("button", name="Predict without prompts").click()
+    expect(first).to_contain_text("at 256, 96")
+
+
+def test_versions_are_compared_beside_the_annotation_and_answer_clicks(
+    label_studio: Studio, make_backend: MakeBackend, browser: Browser, tmp_path: Path
+) -> None:
+    studio = label_studio
+    made = make_backend(
+        "shown.py", env={"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": studio.token}
+    )
+    project, uid, backend = _project(studio, made, "Pictures to try", PICTURES)
+    tasks = studio.upload_files(project, [_picture(tmp_path / f"{name}.png") for name in "abc"])
+    newest, older = _two_versions(studio, backend, tasks)
 
     page, errors = _opened(browser, studio, made, f"try?project={uid}")
     page.get_by_role("button", name="First task").click()
@@ -110,27 +145,8 @@ def test_versions_are_compared_beside_the_annotation_and_answer_clicks(
     assert f"other={older}" in page.url
     browser.keep(page, "dashboard-try-versions")
 
-    first = _column(page, "Prediction 1")
-    wait_until_settled(page)
-    area = first.locator(".picture-media").bounding_box()
-    first.locator(".picture-media").click(
-        position={"x": area["width"] * 0.25, "y": area["height"] * 0.5}, force=True
-    )
-    expect(first).to_contain_text("Predict without prompts")
-    expect(first).to_contain_text("at 160, 240")
-    first.get_by_role("button", name="Predict without prompts").click()
-    expect(first).to_contain_text("at 256, 96")
-
-    first.get_by_label("Tool").select_option("area")
-    wait_until_settled(page)
-    area = first.locator(".picture-shapes").bounding_box()
-    for x, y, act in ((0.2, 0.4, page.mouse.down), (0.6, 0.8, page.mouse.up)):
-        page.mouse.move(area["x"] + x * area["width"], area["y"] + y * area["height"], steps=4)
-        act()
-    expect(first).to_contain_text(re.compile("at (127|128|129), (191|192|193)"))
-    browser.keep(page, "dashboard-try-box-prompt")
-    first.get_by_role("button", name="Predict without prompts").click()
-    expect(first).to_contain_text("at 256, 96")
+    _answers_a_click(page)
+    _answers_a_box(page, browser)
 
     page.get_by_role("button", name="Next task").click()
     expect(page.get_by_role("heading", name=f"Task {tasks[1]}")).to_be_visible()

@@ -87,16 +87,21 @@ def test_finds_faces(
     opened = [*tasks[1 : len(photos)], *frames, *tasks[len(photos) + len(video) : -1 : 20], crop, tasks[0]]
     assert len(opened) >= 20
     for task in opened:
-        page.open_task(project, task, found[task]["id"])
-        shown = [region["labels"] for region in page.regions()]
-        assert shown == [item["value"]["rectanglelabels"] for item in found[task]["result"]]
-        if task == crop:  # It is grey, so what is red are the box's sides.
-            drawn = page.drawn()
-            assert drawn is not None
-            (left, top, right, bottom), *_ = boxes(found[task], "Head")
-            sides = [drawn["left"], drawn["top"], drawn["right"], drawn["bottom"]]
-            assert sides == pytest.approx([left, top, right, bottom], abs=3)
+        _is_shown(page, project, found[task], is_grey=task == crop)
     keep_picture(page.page, "face-boxes")
+
+
+def _is_shown(page: Labelling, project: int, prediction: Any, *, is_grey: bool) -> None:
+    """Open a task, whose page has the predicted boxes; on a grey picture, what is red are the first one's sides."""
+    page.open_task(project, prediction["task"], prediction["id"])
+    shown = [region["labels"] for region in page.regions()]
+    assert shown == [item["value"]["rectanglelabels"] for item in prediction["result"]]
+    if is_grey:
+        drawn = page.drawn()
+        assert drawn is not None
+        (left, top, right, bottom), *_ = boxes(prediction, "Head")
+        sides = [drawn["left"], drawn["top"], drawn["right"], drawn["bottom"]]
+        assert sides == pytest.approx([left, top, right, bottom], abs=3)
 
 
 def lfw_crops(folder: Path) -> list[Path]:

@@ -45,18 +45,7 @@ def test_learns_to_rank_and_to_sort_answers(
     project = label_studio.create_project("Answers", CONFIG)
     tasks = label_studio.import_tasks(project, [data(*pair) for pair in (*annotated, *measured)])
     held_out = dict(zip(tasks[len(annotated) :], measured, strict=True))
-    good = data(*measured[0])
-    lacking = label_studio.import_tasks(
-        project,
-        [
-            {**good, "question": " "},
-            {**good, "answers": [{"body": "without an id"}]},
-            {**good, "answers": [{"id": "1", "html": "<img src='/static/a.png'>"}]},
-        ],
-    )
-    empty, huge = label_studio.import_tasks(
-        project, [{**good, "answers": []}, {**good, "question": 20_000 * "very long "}]
-    )
+    unusual = unusual_tasks(label_studio, project, data(*measured[0]))
 
     ranker = journey("passage-ranker", project, venv="texts")
     ranker.init()
@@ -64,10 +53,9 @@ def test_learns_to_rank_and_to_sort_answers(
     ranker.start({"TRAIN_EVERY": "0"})
     ranker.connect("--no-prelabel")
     untrained = predict(ranker, list(held_out))
-    label_studio.retrieve_predictions(project, [*lacking, empty, huge])
+    label_studio.retrieve_predictions(project, unusual)
     answered = {item["task"]: item["result"] for item in label_studio.predictions(project)}
-    assert not any(answered.get(task) for task in (*lacking, empty))
-    assert answered[huge]
+    assert [bool(answered.get(task)) for task in unusual] == [False, False, False, False, True]
 
     for task, (right, group) in zip(tasks, annotated, strict=False):
         others = [item.id for item in group if item is not right]
@@ -102,6 +90,20 @@ def test_learns_to_rank_and_to_sort_answers(
     assert ranks[0] >= 0.7
     assert ranks[1] >= ranks[0]
     assert f1[1] >= f1[0] + 0.03
+
+
+def unusual_tasks(studio: Studio, project: int, good: Json) -> list[int]:
+    """Import tasks that lack a question, ids, texts or answers, so that they cannot be ranked, and one that is huge."""
+    return studio.import_tasks(
+        project,
+        [
+            {**good, "question": " "},
+            {**good, "answers": [{"body": "without an id"}]},
+            {**good, "answers": [{"id": "1", "html": "<img src='/static/a.png'>"}]},
+            {**good, "answers": []},
+            {**good, "question": 20_000 * "very long "},
+        ],
+    )
 
 
 def predict(ranker: Journey, tasks: Sequence[int]) -> dict[int, Json]:

@@ -215,25 +215,8 @@ def test_clicks_on_coins(
     assert segmentation.backend is not None
 
     clicks = ClickPage(page, project, tasks["coins"])
-    overlaps, seconds = [], []
-    clicks.choose("click", "Coin")
-    for count, truth in enumerate(truths[:12], 1):
-        clicks.choose("click", "Coin")
-        begin = time.monotonic()
-        page.page.mouse.click(*clicks.at(*middle(truth), size))
-        region = clicks.wait_for(count)
-        seconds.append(time.monotonic() - begin)
-        assert region["value"]["brushlabels"] == ["Coin"]
-        overlaps.append(overlap(regions.mask_of(region), truth))
-    clicks.choose("box", "Other")
-    y, x = np.nonzero(truths[-1])
-    page.page.mouse.move(*clicks.at(x.min() - 3, y.min() - 3, size))
-    page.page.mouse.down()
-    page.page.mouse.move(*clicks.at(x.max() + 3, y.max() + 3, size), steps=5)
-    page.page.mouse.up()
-    region = clicks.wait_for(13)
-    assert region["value"]["brushlabels"] == ["Other"]
-    assert overlap(regions.mask_of(region), truths[-1]) > 0.9
+    overlaps, seconds = _click_on_each(clicks, truths[:12])
+    _draw_a_box_around(clicks, truths[-1], 13)
     drawn = page.drawn()
     share = 100 * truths[:12].any(axis=0).mean()
     assert drawn is not None
@@ -252,18 +235,8 @@ def test_clicks_on_coins(
         coins_area_percent=share,
     )
 
-    body = {"project": project, "url": segmentation.backend.url, "extra_params": {"salient_label": "Other"}}
-    label_studio.call("PATCH", f"/api/ml/{segmentation.backend_id}", json=body)
     del tasks["coins"]
-    begin = time.monotonic()
-    predictions = segmentation.predict(list(tasks.values()))
-    record("segmentation", tasks_per_second=round(len(tasks) / (time.monotonic() - begin), 2))
-    with_object = [task for task in tasks.values() if predictions[task]["result"]]
-    assert len(with_object) >= 15
-    assert {tasks[name] for name in ("astronaut", "chelsea", "coffee", "rocket")} <= set(with_object)
-    for task in tasks.values():
-        page.open_task(project, task, predictions[task]["id"])
-        assert [region["labels"] for region in page.regions()] == [["Other"]] * (task in with_object)
+    _predict_salient_objects(segmentation, page, project, tasks)
 
     polygons = label_studio.create_project("Coins as polygons", POLYGONS)
     (task,) = label_studio.upload_files(polygons, [folder / "coins.png"])
@@ -274,6 +247,53 @@ def test_clicks_on_coins(
     region = clicks.wait_for(1)
     assert region["value"]["polygonlabels"] == ["Coin"]
     assert overlap(regions.mask_of(region), truths[4]) > 0.9
+
+
+def _click_on_each(clicks: ClickPage, truths: Any) -> tuple[list[float], list[float]]:
+    """Click into each coin; return the overlap of each answer with the coin, and the seconds that it took."""
+    overlaps, seconds = [], []
+    clicks.choose("click", "Coin")
+    for count, truth in enumerate(truths, 1):
+        clicks.choose("click", "Coin")
+        begin = time.monotonic()
+        clicks.page.page.mouse.click(*clicks.at(*middle(truth), truth.shape[::-1]))
+        region = clicks.wait_for(count)
+        seconds.append(time.monotonic() - begin)
+        assert region["value"]["brushlabels"] == ["Coin"]
+        overlaps.append(overlap(regions.mask_of(region), truth))
+    return overlaps, seconds
+
+
+def _draw_a_box_around(clicks: ClickPage, truth: Any, count: int) -> None:
+    """Draw a box around a coin, which becomes region number `count`."""
+    clicks.choose("box", "Other")
+    size, mouse = truth.shape[::-1], clicks.page.page.mouse
+    y, x = np.nonzero(truth)
+    mouse.move(*clicks.at(x.min() - 3, y.min() - 3, size))
+    mouse.down()
+    mouse.move(*clicks.at(x.max() + 3, y.max() + 3, size), steps=5)
+    mouse.up()
+    region = clicks.wait_for(count)
+    assert region["value"]["brushlabels"] == ["Other"]
+    assert overlap(regions.mask_of(region), truth) > 0.9
+
+
+def _predict_salient_objects(
+    segmentation: Journey, page: Labelling, project: int, tasks: dict[str, int]
+) -> None:
+    """Predict the pictures without prompts: most have an object, which the page shows."""
+    assert segmentation.backend is not None
+    body = {"project": project, "url": segmentation.backend.url, "extra_params": {"salient_label": "Other"}}
+    segmentation.studio.call("PATCH", f"/api/ml/{segmentation.backend_id}", json=body)
+    begin = time.monotonic()
+    predictions = segmentation.predict(list(tasks.values()))
+    record("segmentation", tasks_per_second=round(len(tasks) / (time.monotonic() - begin), 2))
+    with_object = [task for task in tasks.values() if predictions[task]["result"]]
+    assert len(with_object) >= 15
+    assert {tasks[name] for name in ("astronaut", "chelsea", "coffee", "rocket")} <= set(with_object)
+    for task in tasks.values():
+        page.open_task(project, task, predictions[task]["id"])
+        assert [region["labels"] for region in page.regions()] == [["Other"]] * (task in with_object)
 
 
 @pytest.mark.gallery

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ..regions_facts.labelling import Labelling
 from ..regions_facts.test_media_facts import TAG
 from ..studio import Studio
 from .conftest import MakeJourney
-from .journey import record
+from .journey import Journey, record
 from .video_clips import CLIPS, RATE, Box, Clip, cut, overlap, size_of
 
 CONFIG = f"""<View><Labels name="kind" toName="film"><Label value="Actor" background="#ff00ff"/>
@@ -51,10 +51,9 @@ def test_follows_boxes(
     label_studio.retrieve_predictions(project, [*tasks[:2], bad, empty])
     assert not label_studio.predictions(project), "nobody has drawn a box"
 
-    for task, clip, size in zip(tasks, CLIPS, sizes, strict=True):
+    clips = [*zip(CLIPS, sizes, strict=True), (CLIPS[0], sizes[0]), (CLIPS[0], sizes[0])]
+    for task, (clip, size) in zip([*tasks, bad, empty], clips, strict=True):
         label_studio.annotate(task, [drawn(clip, size, [clip.start])])
-    for task in (bad, empty):
-        label_studio.annotate(task, [drawn(CLIPS[0], sizes[0], [CLIPS[0].start])])
     tracker.train()
     begun = time.monotonic()
     for start in range(0, len(tasks), 4):
@@ -64,21 +63,7 @@ def test_follows_boxes(
     found = newest(label_studio, project)
     assert set(found) == set(tasks), "the broken video and the missing one alone have no prediction"
 
-    before: list[float] = []
-    after: list[float] = []
-    for task, clip, size in zip(tasks, CLIPS, sizes, strict=True):
-        boxes = boxes_of(found[task], clip, size)
-        checked = [frame for frame in clip.boxes if frame != clip.start]
-        before += [overlap(clip.boxes[clip.start], clip.boxes[frame]) for frame in checked]
-        after += [overlap(boxes.get(frame), clip.boxes[frame]) for frame in checked]
-        print(
-            clip.name,
-            [round(value, 2) for value in after[-len(checked) :]],
-            len(keys(found[task])),
-            "key frames",
-        )
-        if clip.gone is not None:
-            print(clip.name, "is seen last in frame", max(boxes), "and gone in", clip.gone)
+    before, after = _overlaps([found[task] for task in tasks], sizes)
     record(
         "video-tracker",
         before=success(before),
@@ -91,33 +76,73 @@ def test_follows_boxes(
     )
     assert success(after) > success(before) + 0.25
 
-    cyclist = next(at for at, clip in enumerate(CLIPS) if clip.name == "cyclist")
-    boxes = boxes_of(found[tasks[cyclist]], CLIPS[cyclist], sizes[cyclist])
-    assert 88 not in boxes, "a van hides the cyclist"
-    assert overlap(boxes.get(110), CLIPS[cyclist].boxes[110]) >= 0.5
+    cyclist = number_of("cyclist")
+    _is_found_again(found[tasks[cyclist]], CLIPS[cyclist], sizes[cyclist])
 
     for task in tasks:
-        page.open_task(project, task, found[task]["id"])
-        assert [region["labels"] for region in page.regions()] == [["Actor"]]
-        (region,) = page.evaluate("() => SELECTED.serializeAnnotation()")
-        assert [(key["frame"], key["enabled"]) for key in region["value"]["sequence"]] == [
-            (key["frame"], key["enabled"]) for key in keys(found[task])
-        ]
-    shown = next(at for at, clip in enumerate(CLIPS) if clip.name == "biscuit-box")
-    prediction, clip, size = found[tasks[shown]], CLIPS[shown], sizes[shown]
-    page.open_task(project, tasks[shown], prediction["id"])
+        _is_shown(page, project, found[task])
+    shown = number_of("biscuit-box")
+    page.open_task(project, tasks[shown], found[tasks[shown]]["id"])
+    _is_drawn_in_frames(page, found[tasks[shown]], CLIPS[shown], sizes[shown])
+    keep_picture(page.page, "video-tracker")
+
+    worst = min(range(len(tasks)), key=lambda at: last_overlap(found[tasks[at]], CLIPS[at], sizes[at]))
+    _follows_a_correction(tracker, tasks[worst], CLIPS[worst], sizes[worst])
+
+
+def number_of(name: str) -> int:
+    """Return the number of the clip with this name."""
+    return next(at for at, clip in enumerate(CLIPS) if clip.name == name)
+
+
+def _overlaps(
+    predictions: Sequence[Json], sizes: Sequence[tuple[float, float]]
+) -> tuple[list[float], list[float]]:
+    """Return the overlap with the true box in each checked frame: that of the first box, and that of the track."""
+    before: list[float] = []
+    after: list[float] = []
+    for prediction, clip, size in zip(predictions, CLIPS, sizes, strict=True):
+        boxes = boxes_of(prediction, clip, size)
+        checked = [frame for frame in clip.boxes if frame != clip.start]
+        before += [overlap(clip.boxes[clip.start], clip.boxes[frame]) for frame in checked]
+        after += [overlap(boxes.get(frame), clip.boxes[frame]) for frame in checked]
+        latest = [round(value, 2) for value in after[-len(checked) :]]
+        print(clip.name, latest, len(keys(prediction)), "key frames")
+        if clip.gone is not None:
+            print(clip.name, "is seen last in frame", max(boxes), "and gone in", clip.gone)
+    return before, after
+
+
+def _is_found_again(prediction: Json, clip: Clip, size: tuple[float, float]) -> None:
+    """Check that the track of the cyclist goes on after the van that hides him."""
+    boxes = boxes_of(prediction, clip, size)
+    assert 88 not in boxes, "a van hides the cyclist"
+    assert overlap(boxes.get(110), clip.boxes[110]) >= 0.5
+
+
+def _is_shown(page: Labelling, project: int, prediction: Json) -> None:
+    """Open a task, whose page has the predicted track with its key frames."""
+    page.open_task(project, prediction["task"], prediction["id"])
+    assert [region["labels"] for region in page.regions()] == [["Actor"]]
+    (region,) = page.evaluate("() => SELECTED.serializeAnnotation()")
+    assert [(key["frame"], key["enabled"]) for key in region["value"]["sequence"]] == [
+        (key["frame"], key["enabled"]) for key in keys(prediction)
+    ]
+
+
+def _is_drawn_in_frames(page: Labelling, prediction: Json, clip: Clip, size: tuple[float, float]) -> None:
+    """Wait until the predicted box is drawn in each of some frames of a clip."""
     for frame in (0, 20, 60):
         box = boxes_of(prediction, clip, size).get(clip.start + frame)
         wait_until(partial(is_drawn, page, frame, box, size), f"the box of frame {frame} is drawn")
-    keep_picture(page.page, "video-tracker")
 
-    # A person corrects a track in a later frame: it is followed from there.
-    worst = min(range(len(tasks)), key=lambda at: last_overlap(found[tasks[at]], CLIPS[at], sizes[at]))
-    clip, size = CLIPS[worst], sizes[worst]
+
+def _follows_a_correction(tracker: Journey, task: int, clip: Clip, size: tuple[float, float]) -> None:
+    """Correct a track in its last frame, as a person does, and train: it is there from then on."""
     frames = sorted(clip.boxes)
-    label_studio.annotate(tasks[worst], [drawn(clip, size, [frames[0], frames[-1]])])
+    tracker.studio.annotate(task, [drawn(clip, size, [frames[0], frames[-1]])])
     tracker.train()
-    corrected = tracker.predict([tasks[worst]])[tasks[worst]]
+    corrected = tracker.predict([task])[task]
     assert overlap(boxes_of(corrected, clip, size).get(frames[-1]), clip.boxes[frames[-1]]) > 0.95
 
 
