@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,24 @@ def test_it_keeps_what_it_was_told(make: Make, tmp_path: Path) -> None:
     assert running_url(tmp_path / "broker") == ""
     second = make()
     assert _client(second.start()).xlen("stream") == 1
+
+
+def test_one_that_does_not_listen_yet_is_ended_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = tmp_path / "server"
+    server.write_text("#!/bin/sh\nexec sleep 600\n")
+    server.chmod(0o755)
+    monkeypatch.setattr(module, "find_server", lambda: server)
+    stopping = threading.Event()
+    stopping.set()
+    broker = Broker(tmp_path / "broker", stopping)
+    with pytest.raises(BrokerError, match="shutting down"):
+        broker.start()
+    assert broker.alive()
+    broker.stop()
+    assert broker._process is not None
+    assert broker._process.returncode == -signal.SIGTERM
 
 
 def test_what_was_answered_survives_kill(make: Make) -> None:

@@ -233,6 +233,7 @@ class Broker:
             with contextlib.suppress(redis.RedisError):
                 redis.Redis.from_url(self.url, socket_timeout=5).shutdown(save=False, nosave=True)
         if self._process is not None:
+            self._process.terminate()  # a server that does not listen yet got no SHUTDOWN
             try:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
