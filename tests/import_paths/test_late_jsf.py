@@ -35,16 +35,18 @@ def test_samples_are_generated_and_jsf_is_the_real_module_afterwards() -> None:
         "from label_studio_sdk.label_interface import LabelInterface\n"
         f"interface = LabelInterface({CONFIG!r})\n"
         "sample = interface.generate_sample_prediction()\n"
-        "print(sample['result'][0]['value'])\n"
-        "import jsf, jsf.parser\n"
-        "print(jsf.JSF is jsf.parser.JSF)\n"
+        "print(sample['result'][0]['value'], 'smart_open' in sys.modules)\n"
+        "import jsf, jsf.parser, smart_open\n"
+        "print(jsf.JSF is jsf.parser.JSF, hasattr(smart_open, 'parse_uri'))\n"
+        "with jsf.parser.s_open('/dev/null') as file:\n"
+        "    print(file.read())\n"
     )
-    assert printed == ["{'choices': ['A']}", "True"]
+    assert printed == ["{'choices': ['A']} False", "True True", ""]
 
 
 def test_another_use_of_jsf_in_the_sdk_gets_the_real_module() -> None:
     printed = run(
-        "with late_jsf._without_jsf():\n"
+        "with late_jsf._stand_in('jsf', 'JSF', late_jsf._generator):\n"
         "    from jsf import parser\n"
         "    from jsf.schema_types import Object\n"
         "    import jsf\n"

@@ -3,68 +3,73 @@
 `jsf` imports faker, smart_open and, through smart_open, the clients of S3, Google's and Azure's storage where they are
 installed. That is most of the time that `import label_studio_sdk.label_interface` takes: up to a second of each model
 process. While the SDK's module runs, the import of `jsf` gets a stand-in whose `JSF` imports the real one when it is
-called. Afterwards `import jsf` leads to the real module again.
+called; `jsf` in turn gets a stand-in for smart_open, with which it reads schemas from files only. Afterwards
+`import jsf` and `import smart_open` lead to the real modules again.
 """
 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 from typing import Any
 
 _INTERFACE = "label_studio_sdk.label_interface.interface"
-_JSF = "jsf"
 
 
 class _StandIn(ModuleType):
-    """Module `jsf` until the SDK's module is imported. Names other than `JSF` import the real module at once."""
+    """A module of which only one function is needed. All other names import the real module at once."""
 
-    def __init__(self, spec: ModuleSpec) -> None:
-        super().__init__(_JSF)
+    def __init__(self, spec: ModuleSpec, function: str, value: Callable[..., Any]) -> None:
+        super().__init__(spec.name)
         self.__path__ = list(spec.submodule_search_locations or ())
-        self.JSF = _generator
+        setattr(self, function, value)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return getattr(_real(self), name)
+        self.remove()
+        return getattr(importlib.import_module(self.__name__), name)
+
+    def remove(self) -> None:
+        """Let further imports get the real module."""
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+
+
+@contextmanager
+def _stand_in(name: str, function: str, value: Callable[..., Any]) -> Iterator[None]:
+    """Let imports of `name` get a stand-in, unless the real module is imported already or not installed."""
+    spec = importlib.util.find_spec(name) if name not in sys.modules else None
+    if spec is None:
+        yield
+        return
+    module = sys.modules[name] = _StandIn(spec, function, value)
+    try:
+        yield
+    finally:
+        module.remove()
 
 
 def _generator(*args: Any, **kwargs: Any) -> Any:
     """Create a `jsf.JSF`."""
-    return importlib.import_module(_JSF).JSF(*args, **kwargs)
+    with _stand_in("smart_open", "open", _open):
+        jsf = importlib.import_module("jsf")
+    return jsf.JSF(*args, **kwargs)
 
 
-def _real(stand_in: ModuleType) -> ModuleType:
-    """Import the real `jsf`, in place of `stand_in`."""
-    if sys.modules.get(_JSF) is stand_in:
-        del sys.modules[_JSF]
-    return importlib.import_module(_JSF)
-
-
-@contextmanager
-def _without_jsf() -> Iterator[None]:
-    """Let imports of `jsf` get the stand-in, unless the real module is imported already or not installed."""
-    spec = importlib.util.find_spec(_JSF) if _JSF not in sys.modules else None
-    if spec is None:
-        yield
-        return
-    stand_in = sys.modules[_JSF] = _StandIn(spec)
-    try:
-        yield
-    finally:
-        if sys.modules.get(_JSF) is stand_in:
-            del sys.modules[_JSF]
+def _open(*args: Any, **kwargs: Any) -> Any:
+    """Open a file with smart_open."""
+    return importlib.import_module("smart_open").open(*args, **kwargs)
 
 
 class _Loader(SourceFileLoader):
     """Loader of the SDK's module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        with _without_jsf():
+        with _stand_in("jsf", "JSF", _generator):
             super().exec_module(module)
 
 
