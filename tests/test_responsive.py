@@ -69,7 +69,7 @@ def asked(backend: Backend, do: str = "") -> requests.Response:
     return requests.post(f"{backend.url}/predict", json=fields, timeout=90)
 
 
-@pytest.mark.parametrize("order", ["block gate", "gil gate"])
+@pytest.mark.parametrize("order", [pytest.param("block gate", marks=pytest.mark.soak), "gil gate"])
 def test_while_a_model_loads(backend: Backend, tricky: Tricky, order: str) -> None:
     tricky.order("on_load", order)
     tricky.order("on_fit", "raise hell")
@@ -85,7 +85,7 @@ def test_while_a_model_loads(backend: Backend, tricky: Tricky, order: str) -> No
         assert predicting.result(90).json()["results"][0]["result"]
 
 
-@pytest.mark.parametrize("order", ["block gate", "gil gate"])
+@pytest.mark.parametrize("order", [pytest.param("block gate", marks=pytest.mark.soak), "gil gate"])
 def test_while_the_model_file_is_imported(backend: Backend, tricky: Tricky, order: str) -> None:
     tricky.order("on_import", order)
     backend.start()
@@ -102,7 +102,7 @@ def test_while_the_model_file_is_imported(backend: Backend, tricky: Tricky, orde
         assert predicting.result(90).json()["results"][0]["result"]
 
 
-@pytest.mark.parametrize("order", ["block gate", "gil gate"])
+@pytest.mark.parametrize("order", [pytest.param("block gate", marks=pytest.mark.soak), "gil gate"])
 def test_while_predict_runs(backend: Backend, tricky: Tricky, order: str) -> None:
     tricky.order("on_fit", "raise hell")
     backend.start()
@@ -117,7 +117,7 @@ def test_while_predict_runs(backend: Backend, tricky: Tricky, order: str) -> Non
         assert predicting.result(90).json()["results"][0]["result"]
 
 
-@pytest.mark.parametrize("order", ["block gate", "gil gate"])
+@pytest.mark.parametrize("order", [pytest.param("block gate", marks=pytest.mark.soak), "gil gate"])
 def test_while_fit_runs(backend: Backend, tricky: Tricky, order: str) -> None:
     tricky.order("on_fit", order)
     backend.start()

@@ -291,7 +291,7 @@ def test_what_is_not_http_does_no_harm(known: Backend, raw: bytes) -> None:
     assert ask(known, captured("health")).ok
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.soak), 2])
 def test_gunicorn_serves_the_wsgi_file(workers: int, tmp_path: Path) -> None:
     tricky = Tricky(tmp_path / "backend")
     (tricky.folder / "_wsgi.py").write_text(

@@ -96,7 +96,11 @@ def test_the_server_raises_its_limit_and_user_code_keeps_the_one_before(tmp_path
         assert not backend.stop()
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: "], ids=["silent", "half a head"])
+@pytest.mark.parametrize(
+    "sent",
+    [b"", pytest.param(b"GET / HTTP/1.1\r\nHost: ", marks=pytest.mark.soak)],
+    ids=["silent", "half a head"],
+)
 def test_idle_connections_take_nothing_from_others(
     tmp_path: Path, sent: bytes, connections: contextlib.ExitStack
 ) -> None:

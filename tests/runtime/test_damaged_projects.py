@@ -42,7 +42,7 @@ def _check(live: Live, project: int) -> None:
     assert requests.get(f"{live.backend.url}/readyz", timeout=90).json()["store"] == "ok"
 
 
-@pytest.mark.parametrize("workers", [0, 3])
+@pytest.mark.parametrize("workers", [0, 2])
 def test_projects_that_are_damaged(make: Make, workers: int) -> None:
     live = make("seed_model")
 

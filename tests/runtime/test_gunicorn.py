@@ -66,7 +66,7 @@ def _answered_by(live: Live) -> tuple[int, str]:
     return entry["worker"], entry["model_version"]
 
 
-def _versions(live: Live, requests_: int = 60) -> set[str]:
+def _versions(live: Live, requests_: int = 30) -> set[str]:
     """Return the versions that answer many requests."""
     return {_answered_by(live)[1] for _ in range(requests_)}
 
@@ -83,7 +83,10 @@ def _wait_for_all(live: Live, version: str) -> None:
     wait_until(served, f"all of them serve {version}")
 
 
-@pytest.mark.parametrize(("model", "options"), [("event_model", ()), ("seed_model", ("--preload",))])
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [("event_model", ()), pytest.param("seed_model", ("--preload",), marks=pytest.mark.soak)],
+)
 def test_every_worker_serves_the_new_version(make: Make, model: str, options: tuple[str, ...]) -> None:
     live = make(model, env={"LOG_FORMAT": "json"})
     live.studio.add(1, 11)

@@ -179,14 +179,14 @@ def _several_machines(
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", [101, 102])
+@pytest.mark.parametrize("seed", [pytest.param(101, marks=pytest.mark.soak), 102])
 def test_a_few_kills(seed: int, make: Make) -> None:
     _one_machine(make, seed, 8, QUICK)
 
 
 @pytest.mark.timeout(600)
 def test_a_few_kills_under_gunicorn(make: Make) -> None:
-    _gunicorn(make, 101, 8, QUICK)
+    _gunicorn(make, 101, 6, QUICK)
 
 
 @pytest.mark.soak

@@ -174,6 +174,7 @@ def test_the_store_goes_away_while_a_training_runs_and_while_servers_start(machi
     wait_until(lambda: _readiness(one)[1].count("'ok'") == 3, "all is well")
 
 
+@pytest.mark.soak  # the test above has a store that is gone; tests/versions/remote has one that hangs
 def test_predictions_go_on_while_the_store_answers_nothing(machines: Machines) -> None:
     one = machines.server()
     machines.worker()

@@ -40,7 +40,13 @@ FIRST = {
 EMPTY = "<View></View>"
 
 
-@pytest.fixture(params=[*FIRST, "debug"])
+@pytest.fixture(
+    params=[
+        "StopIteration",
+        "debug",
+        *(pytest.param(name, marks=pytest.mark.soak) for name in FIRST if name != "StopIteration"),
+    ]
+)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """A backend whose class looks at the label config when it is built, its model in a process or (debug) a thread."""
     first = FIRST.get(request.param, FIRST["StopIteration"])

@@ -20,7 +20,7 @@ Make = Callable[..., Live]
 class Load:
     """Threads that ask for predictions and deliver events until told to stop; they note what was not answered."""
 
-    def __init__(self, url: str, askers: int = 6) -> None:
+    def __init__(self, url: str, askers: int = 3) -> None:
         self._url = url
         self._stop = threading.Event()
         self.predicted = 0
@@ -39,6 +39,7 @@ class Load:
                 self.predicted += 1
             else:
                 self.failures.append(f"/predict: {answer.status_code} {answer.text}")
+            self._stop.wait(0.01)
 
     def _annotate(self) -> None:
         number = 100

@@ -45,7 +45,7 @@ def _train(live: Live, number: int) -> dict[str, Any]:
     return done
 
 
-@pytest.mark.parametrize("options", [(), ("--preload",)])
+@pytest.mark.parametrize("options", [("--preload",), pytest.param((), marks=pytest.mark.soak)])
 def test_the_name_of_a_version_is_that_of_the_weights_that_answer(
     make: Make, options: tuple[str, ...]
 ) -> None:
@@ -207,7 +207,7 @@ else:
 """
 
 
-@pytest.mark.parametrize("server", ["gunicorn", "python"])
+@pytest.mark.parametrize("server", ["gunicorn", pytest.param("python", marks=pytest.mark.soak)])
 def test_a_folder_of_release_1_0_9_trains_without_a_redis(make: Make, server: str) -> None:
     live = make("seed_model")
     live.studio.add(1, 11, 12)

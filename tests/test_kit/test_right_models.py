@@ -71,6 +71,7 @@ def test_a_fit_that_reads_label_studio_is_skipped_without_a_login(
     assert reasons["fit"] == reasons["fit-reload"] == "fit asks Label Studio, which this test does not have"
 
 
+@pytest.mark.soak  # the tests that `init` writes check it, too: tests/cli/create/test_init.py
 def test_nothing_is_found_in_the_model_that_init_writes(tmp_path: Path) -> None:
     from label_studio_ml.cli.create.scaffold import default_model
 

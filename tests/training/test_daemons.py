@@ -65,7 +65,17 @@ VICTIMS: dict[str, Victims] = {
 }
 
 
-@pytest.mark.parametrize(("who", "number"), list(product(VICTIMS, SIGNALS)))
+#: `make soak` sends these too: the others show what each process does with a signal that it gets and with SIGKILL.
+LONG = (("run", signal.SIGTERM), ("guard", signal.SIGINT), ("worker", signal.SIGINT))
+
+
+@pytest.mark.parametrize(
+    ("who", "number"),
+    [
+        pytest.param(who, number, marks=pytest.mark.soak if (who, number) in LONG else ())
+        for who, number in product(VICTIMS, SIGNALS)
+    ],
+)
 def test_a_signal_to_one_process(who: str, number: signal.Signals, live: Live) -> None:
     project = 10 + list(VICTIMS).index(who) * len(SIGNALS) + SIGNALS.index(number)
     started = _in_fit(live, project)

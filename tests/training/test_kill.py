@@ -122,6 +122,7 @@ def test_the_whole_backend_is_killed(launch: Launch) -> None:
     assert live.wait(later)["job_status"] in ("finished", "failed", "interrupted")
 
 
+@pytest.mark.soak  # the kills of test_matrix.py in every run have this one, too
 def test_the_parent_alone_is_killed(launch: Launch) -> None:
     """Everything else ends by itself: nothing is left behind, and nothing is lost."""
     live, control, _ = _in_fit(launch, env=SHORT)
@@ -135,7 +136,7 @@ def test_the_parent_alone_is_killed(launch: Launch) -> None:
     _comes_to_rest(live, control)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
 def test_ending_it_in_a_fit_hands_the_events_back(launch: Launch, number: signal.Signals) -> None:
     live, control, job = _in_fit(launch)
     program = live.backend.program

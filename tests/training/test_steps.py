@@ -230,7 +230,7 @@ def test_two_workers_and_bursts_of_events(
 
     wait_until(lambda: len(begun()) == 2, "two projects are trained at a time", every=0.05)
     for burst in range(10):
-        _deliver(settings, job_store, 1, *range(1 + burst * 100, 101 + burst * 100))
+        _deliver(settings, job_store, 1, *range(1 + burst * 50, 51 + burst * 50))
         for project in projects[1:]:
             _deliver(settings, job_store, project, 1 + 2 * burst, 2 + 2 * burst)
         if burst == 4:
@@ -242,7 +242,7 @@ def test_two_workers_and_bursts_of_events(
     )
     store = VersionStore(settings.model_dir)
     for project in projects:
-        count = 1001 if project == 1 else 21
+        count = 501 if project == 1 else 21
         assert [fit["annotation"] for fit in control(project).fits()] == list(range(1000, 1000 + count))
         assert control(project).overlaps == 0
         versions = store.history(uid(project))

@@ -97,7 +97,9 @@ def test_a_training_is_in_mlflow_and_tensorboard(launch: Callable[..., Live], ml
     ] == []
 
 
-@pytest.mark.parametrize("what", ["unreachable", pytest.param("refuses", marks=pytest.mark.soak), "hangs"])
+@pytest.mark.parametrize(
+    "what", [*(pytest.param(what, marks=pytest.mark.soak) for what in ("unreachable", "refuses")), "hangs"]
+)
 def test_a_tracker_that_does_not_work_harms_no_training(
     launch: Callable[..., Live], mlflow: MlflowStandIn, what: str
 ) -> None:

@@ -137,13 +137,13 @@ def test_a_run_that_is_cancelled_while_it_compares(live: Live, tmp_path: Path) -
 
 def test_a_comparison_is_no_part_of_the_time_that_fit_may_take(tmp_path: Path) -> None:
     studio = FakeStudio()
-    live = make_live(tmp_path / "backend", studio, "table_model", env={"FIT_TIMEOUT": "20"})
+    live = make_live(tmp_path / "backend", studio, "table_model", env={"FIT_TIMEOUT": "10"})
     live.backend.start()
     try:
         _label(live, 1, range(1, 9), "a")
         _train(live, 1)
         _label(live, 1, range(9, 31), "a")
-        new = _train(live, 1, table={"a": "good", "seconds": "25"})
+        new = _train(live, 1, table={"a": "good", "seconds": "12"})
         assert new["comparison"].startswith("measured against")
     finally:
         assert not live.backend.stop()
