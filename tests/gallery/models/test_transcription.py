@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,9 +18,10 @@ class FakeWhisper:
     """Writes down the same word again and again: three times, or without an end."""
 
     is_endless = False
+    loaded: ClassVar[list[str]] = []
 
     def __init__(self, name: str, **options: Any) -> None:
-        self.name = name
+        self.loaded.append(name)
 
     def transcribe(self, path: str, **options: Any) -> tuple[Iterator[SimpleNamespace], None]:
         numbers = itertools.count() if self.is_endless else iter(range(3))
@@ -29,9 +30,9 @@ class FakeWhisper:
         ), None
 
 
-@pytest.fixture
-def predict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a function that predicts a recording within some seconds."""
+@pytest.fixture(autouse=True)
+def packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the model file import fakes of the packages that it needs."""
     fake = ModuleType("faster_whisper")
     fake.WhisperModel = FakeWhisper  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "faster_whisper", fake)
@@ -39,6 +40,11 @@ def predict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     errors = ModuleType("av.error")
     vars(errors)["FFmpegError"] = RuntimeError
     monkeypatch.setitem(sys.modules, "av.error", errors)
+
+
+@pytest.fixture
+def predict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that predicts a recording within some seconds."""
 
     def run(seconds: float) -> list[Any]:
         model = model_class("transcription")
@@ -62,3 +68,11 @@ def test_a_recording_that_takes_too_long_is_an_error_before_the_server_ends_the_
     monkeypatch.setattr(FakeWhisper, "is_endless", True)
     with pytest.raises(ValueError, match=r"Task 1: after 0\.01 s, \d+ s of the recording are written down"):
         predict(0.01)
+
+
+def test_weights_are_loaded_once_for_all_projects(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeWhisper, "loaded", [])
+    model = model_class("transcription")
+    for whisper in ("one", "one", "other"):
+        model(label_config=CONFIG, whisper=whisper)
+    assert FakeWhisper.loaded == ["one", "other"]

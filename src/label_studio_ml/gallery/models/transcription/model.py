@@ -3,6 +3,7 @@
 import math
 import os
 import time
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -50,9 +51,7 @@ class Transcription(LabelStudioMLBase):
         if not self.segment:
             # Raises an error that says what the label config lacks, unless it has a text for the whole recording.
             self.whole = self.controls.first("TextArea", on="Audio", per_region=False)
-        self.whisper = (
-            WhisperModel(self.params.whisper, compute_type="auto") if self.params.whisper else packaged()
-        )
+        self.whisper = loaded(self.params.whisper)
 
     def predict(self, tasks, **kwargs):
         """Return the transcript of each recording."""
@@ -104,8 +103,11 @@ class Transcription(LabelStudioMLBase):
         return speech or next(iter(control.label_names), None)
 
 
-def packaged():
-    """Return the Whisper model whose parts the packages ship."""
+@cache
+def loaded(name):
+    """Return a Whisper model by its folder or name, or the one that packages ship; loaded once for all projects."""
+    if name:
+        return WhisperModel(name, compute_type="auto")
     files = {}
     for package, part in PACKAGES:
         folder = Path(find_spec(package).submodule_search_locations[0]) / "data"
