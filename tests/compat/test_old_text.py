@@ -8,7 +8,7 @@ import requests
 from .contents import CHOICES, chosen, labelled
 from .served import Served, serving
 
-old_text = serving("old_text", CHOICES, API_KEY="none")
+old_text = serving("old_text", CHOICES, ("start",), API_KEY="none")
 
 
 def test_weights_in_the_folder_of_a_training(old_text: Served) -> None:

@@ -57,10 +57,10 @@ KIND = "regions of 'box': it reaches out of the picture"
     ("arguments", "mode", "sent", "repaired"),
     [
         (["--debug"], "refuse", None, 0),
-        (["--debug"], "send", 30.0, 0),
+        pytest.param(["--debug"], "send", 30.0, 0, marks=pytest.mark.soak),
         ([], "refuse", 30.0, 0),
         ([], "repair", 10.0, 1),
-        ([], "error", None, 0),
+        pytest.param([], "error", None, 0, marks=pytest.mark.soak),
     ],
 )
 def test_it_is_sent_repaired_or_an_error(

@@ -184,6 +184,7 @@ def test_a_few_kills(seed: int, make: Make) -> None:
     _one_machine(make, seed, 8, QUICK)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_a_few_kills_under_gunicorn(make: Make) -> None:
     _gunicorn(make, 101, 6, QUICK)

@@ -26,7 +26,7 @@ Make = Callable[..., Live]
 MODEL = "label_studio_ml.serving.runners.model_process"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
 def test_a_signal_ends_all_of_it(make: Make, number: signal.Signals) -> None:
     live = make(name="with a space")
     live.studio.add(1, 11)
@@ -44,7 +44,7 @@ def test_a_signal_ends_all_of_it(make: Make, number: signal.Signals) -> None:
     assert "Traceback" not in (live.folder / "logs" / "rq.log").read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
 def test_a_signal_right_after_the_start(make: Make, number: signal.Signals) -> None:
     live = make()
     live.backend.start()  # answers /health; broker and worker may just be starting

@@ -145,6 +145,9 @@ def test_killed_at_a_step(
     assert not job_store.queues.dirty()
 
 
+@pytest.mark.parametrize(
+    "url", ["embedded", pytest.param("redis-server", marks=pytest.mark.soak)], indirect=True
+)
 def test_state_of_a_version_whose_worker_was_killed_is_stored(
     settings: Settings, job_store: JobStore, start: Start
 ) -> None:
@@ -157,6 +160,9 @@ def test_state_of_a_version_whose_worker_was_killed_is_stored(
     assert state.get("model_version") == "1.0.1"
 
 
+@pytest.mark.parametrize(
+    "url", ["embedded", pytest.param("redis-server", marks=pytest.mark.soak)], indirect=True
+)
 def test_a_server_that_ends_before_it_wakes_a_worker(
     settings: Settings,
     job_store: JobStore,
@@ -197,6 +203,9 @@ def test_the_sweeper_wakes_for_no_project_that_is_in_the_queue(
     assert job_store.redis.llen("rq:queue:test-queue") == 2
 
 
+@pytest.mark.parametrize(
+    "url", ["embedded", pytest.param("redis-server", marks=pytest.mark.soak)], indirect=True
+)
 def test_a_redis_younger_than_the_versions(settings: Settings, job_store: JobStore, start: Start) -> None:
     """Another Redis knows no fences: the next versions are above those on disk all the same."""
     store = VersionStore(settings.model_dir)

@@ -162,7 +162,7 @@ def test_it_is_in_the_terminal_of_start_and_in_its_log(launch: Launch) -> None:
     [
         (401, "Label Studio refused the token: 401"),
         pytest.param(404, "404 at ", marks=pytest.mark.soak),
-        (503, "503 at "),
+        pytest.param(503, "503 at ", marks=pytest.mark.soak),
     ],
 )
 def test_a_training_without_label_studios_annotations_is_said_once(
