@@ -1,6 +1,8 @@
 """Trainings of a real backend in a real MLflow server, and in runs of Weights & Biases that are read back."""
 
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +109,8 @@ def test_a_wrong_path_of_a_real_mlflow_is_said(
         record = live.job(done["job"])["trackers"]["mlflow"]
     assert record["missing"] == "everything"
     assert record["fix"].startswith("Set MLFLOW_TRACKING_URI")
+    for pid in live.processes("tracker_process"):  # it goes on for two minutes
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_a_database_of_mlflow_is_made_without_a_server(launch: Callable[..., Live]) -> None:
