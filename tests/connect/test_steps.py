@@ -9,6 +9,7 @@ from unittest.mock import Mock
 import pytest
 import requests
 
+from e2e.processes import wait_until
 from label_studio_ml.config.settings import Settings
 from label_studio_ml.connect.backend_client import BackendView
 from label_studio_ml.connect.steps import (
@@ -87,7 +88,10 @@ def test_doctors_prediction_leaves_no_project_behind(live: Live) -> None:
         number=12,
         task={**task(1), "data": {"text": "good morning"}, "annotations": [], "predictions": []},
     )
-    assert [check.status for check in server.server(context)] == [Status.OK]
+    wait_until(
+        lambda: [check.status for check in server.server(context)] == [Status.OK],
+        "the server has imported the model file",
+    )
     check = work.prediction(context)
     assert check.status == Status.OK, check
     uids = Projects(live.model_dir).uids()
