@@ -1,10 +1,10 @@
 """Import the SDK's `label_interface` without `jsf`, which only its generated sample predictions need.
 
 `jsf` imports faker, smart_open and, through smart_open, the clients of S3, Google's and Azure's storage where they are
-installed. That is most of the time that `import label_studio_sdk.label_interface` takes: up to a second of each model
-process. While the SDK's module runs, the import of `jsf` gets a stand-in whose `JSF` imports the real one when it is
-called; `jsf` in turn gets a stand-in for smart_open, with which it reads schemas from files only. Afterwards
-`import jsf` and `import smart_open` lead to the real modules again.
+installed. That is most of the time that `import label_studio_sdk.label_interface` takes: without it, `start --check`
+took 1.21 s of processor time instead of 1.98 s. While the SDK's module runs, the import of `jsf` gets a stand-in whose
+`JSF` imports the real one when it is called; `jsf` in turn gets a stand-in for smart_open, with which it reads schemas
+from files only. Afterwards `import jsf` and `import smart_open` lead to the real modules again.
 """
 
 import importlib

@@ -3,8 +3,10 @@
 import errno
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+
+from label_studio_ml.support.causes import causes
 
 #: Free bytes below which a disk counts as full if SQLite's error does not say why a call failed.
 _MIN_FREE_BYTES = 256 << 10
@@ -14,7 +16,7 @@ _AMBIGUOUS_CODES = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 def is_full(error: BaseException, path: Path | None = None) -> bool:
     """Tell whether an error is due to a full disk or an exceeded quota. `path` is a path on the disk, if known."""
-    return any(_means_full(cause, path) for cause in _causes(error))
+    return any(_means_full(cause, path) for cause in causes(error))
 
 
 def _means_full(cause: BaseException, path: Path | None) -> bool:
@@ -26,16 +28,6 @@ def _means_full(cause: BaseException, path: Path | None) -> bool:
     if code == sqlite3.SQLITE_FULL:
         return True
     return code in _AMBIGUOUS_CODES and path is not None and free_bytes(path) < _MIN_FREE_BYTES
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its chain of causes, each once: user code may make an error its own cause."""
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        yield cause
-        cause = cause.__cause__
 
 
 def disk_fix(error: BaseException, path: Path, otherwise: str = "") -> str:
@@ -64,7 +56,7 @@ def full_disk_fix(error: BaseException, paths: Iterable[Path]) -> str:
 
 def _file_of(error: BaseException) -> Path | None:
     """Return the file that a full-disk error names, among `error` and its causes; None if there is none."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, OSError) and _means_full(cause, None) and isinstance(cause.filename, str):
             return Path(cause.filename)
     return None

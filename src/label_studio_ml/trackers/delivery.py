@@ -151,7 +151,7 @@ class Delivery:
             self._warn(f"{self._last_error[:_MAX_REASON]}; the training goes on{outlook.warning}")
         self._report_gap()
 
-    def _note_error(self, reason: str, outlook: "_Outlook") -> None:
+    def _note_error(self, reason: str, outlook: _Outlook) -> None:
         """Note why nothing is taken now, and what comes of it.
 
         An error that differs from the last one only in words with digits is the same: errors of HTTP clients name the

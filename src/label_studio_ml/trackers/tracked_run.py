@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from label_studio_ml.support.causes import causes
 from label_studio_ml.trackers.messages import RunDescription, RunLink, RunResult
 from label_studio_ml.training.metric_history import metrics_in
 
@@ -42,8 +43,7 @@ _LOGIN_ERRORS = ("AuthenticationError", "AuthorizationError")
 
 def is_login_refused(error: BaseException) -> bool:
     """Tell whether a tracker refuses the login, or what the login is to do: only a person can change that."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in causes(error):
         status = getattr(cause, "get_http_status_code", None)  # of MLflow
         response = getattr(cause, "response", None)  # of requests
         if callable(status) and status() in _LOGIN_STATUSES:
@@ -52,7 +52,6 @@ def is_login_refused(error: BaseException) -> bool:
             return True
         if _REFUSED_LOGIN.search(str(cause)):
             return True
-        cause = cause.__cause__
     return False
 
 

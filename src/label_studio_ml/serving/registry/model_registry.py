@@ -203,12 +203,11 @@ class ModelRegistry:
         """
 
         async def loaded_or_failed() -> LoadedModel:
-            model = await self._model_with_params(project)
-            await asyncio.wait([model.ready])
-            while model.lost_its_process:
-                await asyncio.sleep(0)
+            while True:
                 model = await self._model_with_params(project)
                 await asyncio.wait([model.ready])
+                if not model.lost_its_process:
+                    break
             is_bad = model.failure is not None and not isinstance(model.failure, ParamsError)
             older_serves = is_bad and model.manifest is not None
             return await self.model_for(project) if older_serves else model

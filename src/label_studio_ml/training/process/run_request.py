@@ -12,6 +12,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from label_studio_ml.model_calls.adapter import ModelSpec
 from label_studio_ml.model_calls.project_login import studio_arguments
 from label_studio_ml.studio.client import StudioClient
+from label_studio_ml.support.causes import causes
 from label_studio_ml.training.job import PreviousVersion
 from label_studio_ml.training.policy import Policy, Tally
 from label_studio_ml.training.records.event_queue import StoredEvent
@@ -98,11 +99,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def refusal(error: BaseException | None) -> str:
     """Return the message of the StudioAuthError (a refused token) that caused an error; empty if another cause did."""
-    while error is not None:
-        if isinstance(error, StudioAuthError):
-            return str(error)
-        error = error.__cause__
-    return ""
+    return next((str(cause) for cause in causes(error) if isinstance(cause, StudioAuthError)), "")
 
 
 def client_of(request: RunRequest, settings: Settings) -> StudioClient:
